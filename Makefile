@@ -1,0 +1,65 @@
+# Needs python3 >= 3.11 and a package index, nothing else: whatever a target uses is installed on first use.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# What an environment holds; runtime.txt and demo.txt are for images.
+LOCKS := requirements/dev.txt requirements/tools.txt
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test pytest lint format lock check-lock system-packages venv
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: venv ## The demo on port 10058: an organisation on an embedded AWS, no credentials needed (ARGS=flags)
+	$(BIN)/macie-invitations-exporter demo $(ARGS)
+
+test: system-packages lint pytest ## Everything that must pass: lint, types, tests with coverage
+
+# Last of test's, also under -j: its closing line is the verdict.
+pytest: venv system-packages lint
+	$(BIN)/pytest --cov
+
+lint: venv check-lock ## ruff, formatting, mypy, yamllint
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/yamllint --strict .
+
+format: venv ## Mend what ruff can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# For every platform and from the oldest Python on, whichever runs here. dev.txt comes first and constrains the others:
+# what ships is what was tested.
+LOCK := $(BIN)/uv pip compile --quiet --system-certs --no-cache --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-header
+SUBSET := --constraint requirements/dev.txt
+lock: venv ## Lock what pyproject.toml asks for (ARGS=--upgrade: at its newest)
+	$(LOCK) $(ARGS) pyproject.toml --extra demo --group dev --output-file requirements/dev.txt
+	$(LOCK) $(ARGS) pyproject.toml $(SUBSET) --output-file requirements/runtime.txt
+	$(LOCK) $(ARGS) pyproject.toml $(SUBSET) --extra demo --output-file requirements/demo.txt
+	$(LOCK) $(ARGS) --group tools $(SUBSET) --output-file requirements/tools.txt
+	$(BIN)/python requirements/fingerprint.py >requirements/fingerprint
+
+check-lock: venv
+	@$(BIN)/python requirements/fingerprint.py | cmp -s - requirements/fingerprint || \
+		{ echo "pyproject.toml's dependencies have changed since they were locked: run make lock" >&2; exit 1; }
+
+system-packages:
+	@tests/system-packages
+
+venv: $(VENV)/.project
+
+# The stamp is a copy of what was installed: newer dates alone, as after a checkout, make nothing anew.
+$(VENV)/.dependencies: requirements/bootstrap $(LOCKS)
+	@cat $^ | cmp -s - $@ || requirements/bootstrap '$(PYTHON)' $(VENV) $(LOCKS)
+	@cat $^ >$@
+
+# Editable, with the locked hatchling: pip must not fetch a build backend of its own.
+$(VENV)/.project: $(VENV)/.dependencies pyproject.toml
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

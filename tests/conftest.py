@@ -1,0 +1,26 @@
+"""Fixtures that any test may ask for."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+def require(program: str) -> Path:
+    """Return where a system program is; without it skip the test, under CI=true fail it.
+
+    What is asked for here is a row in tests/system-packages.
+    """
+    if found := shutil.which(program):
+        return Path(found)
+    reason = f"{program} is not installed: run tests/system-packages as root on Debian"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    """Prometheus' own checker of expositions, rules and configurations."""
+    return require("promtool")
