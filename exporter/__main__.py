@@ -1,0 +1,6 @@
+"""`python -m exporter`: the same as the console command."""
+
+from exporter.cli import run
+
+if __name__ == "__main__":
+    run()

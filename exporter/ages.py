@@ -1,0 +1,48 @@
+"""Age buckets of invitations: exclusive ranges, so that any sum over them is right."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import timedelta
+
+UNKNOWN = "unknown"
+"""The bucket of invitations without a readable time; it exists only where there are any."""
+
+_HOUR = 3600
+_DAY = 24 * _HOUR
+
+
+class AgeBuckets:
+    """Exclusive age ranges over given edges, lower edge inclusive.
+
+    Labels are zero-padded to the widest edge (two digits of days, three of hours, at the least),
+    so that they sort by age wherever they are sorted as text. They count in days, or in hours
+    where an edge is no whole day.
+    """
+
+    def __init__(self, edges: Sequence[timedelta]) -> None:
+        """Take the edges between buckets, ascending, each a whole number of hours."""
+        self._edges = tuple(edge.total_seconds() for edge in edges)
+        unit, letter, narrowest = (_DAY, "d", 2) if self._whole(_DAY) else (_HOUR, "h", 3)
+        numbers = [0, *(int(edge // unit) for edge in self._edges)]
+        width = max(narrowest, len(str(numbers[-1])))
+        names = [f"{number:0{width}d}{letter}" for number in numbers] + ["inf"]
+        self.labels = tuple(f"{low}-{high}" for low, high in zip(names, names[1:], strict=False))
+
+    def label(self, invited_at: float | None, now: float) -> str:
+        """Name the bucket of an invitation; both times in Unix seconds.
+
+        A time in the future counts as age 0: clocks differ, and the invitation is there.
+        """
+        if invited_at is None:
+            return UNKNOWN
+        return self.labels[bisect_right(self._edges, now - invited_at)]
+
+    def next_crossing(self, invited_at: float | None, now: float) -> float:
+        """Give the Unix time at which an invitation enters its next bucket; infinity if never."""
+        if invited_at is None:
+            return float("inf")
+        index = bisect_right(self._edges, now - invited_at)
+        return invited_at + self._edges[index] if index < len(self._edges) else float("inf")
+
+    def _whole(self, unit: int) -> bool:
+        return all(edge % unit == 0 for edge in self._edges)

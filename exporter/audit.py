@@ -1,0 +1,74 @@
+"""What of a poll is worth a line: the security team's trail of invitations, and what failed."""
+
+from datetime import UTC, datetime
+
+from exporter.errors import kind_of
+from exporter.log import Log
+from exporter.model import Failure, Target
+from exporter.snapshot import Change, Knowledge, changes
+
+
+class Audit:
+    """Logs what changed between two states of knowledge of a target."""
+
+    def __init__(self, log: Log) -> None:
+        """Write to a log."""
+        self._log = log
+
+    def note(self, previous: Knowledge, following: Knowledge) -> None:
+        """Log the difference that a poll made."""
+        for change in changes(previous, following):
+            self._log.info(change.event, **_fields(change))
+        before, after = previous.failure, following.failure
+        if after is not None:
+            self._failed(following.target, after, repeated=before is not None and before.code == after.code)
+        elif before is not None:
+            self._log.info("poll_recovered", **_where(following.target), error_code=before.code)
+        was, is_now = _enabled(previous), _enabled(following)
+        if is_now is False and was is not False:
+            self._log.info("macie_not_enabled", **_where(following.target))
+
+    def _failed(self, target: Target, failure: Failure, *, repeated: bool) -> None:
+        """Warn when a failure begins or changes; its repetitions are for those who look closely."""
+        level = self._log.debug if repeated else self._log.warning
+        level(
+            "poll_failed",
+            **_where(target),
+            error_code=failure.code,
+            aws_request_id=failure.request_id,
+            error=failure.message,
+            hint=kind_of(failure.code).hint,
+        )
+
+
+def _where(target: Target) -> dict[str, object]:
+    return {"account": target.account_id, "region": target.region}
+
+
+def _fields(change: Change) -> dict[str, object]:
+    invitation = change.invitation
+    fields = _where(change.target) | {
+        "inviter": invitation.inviter_account_id,
+        "invitation_id": invitation.invitation_id,
+        "status": invitation.relationship_status,
+        "invited_at": _iso(invitation.invited_at),
+    }
+    if change.previous_status:
+        fields["previous_status"] = change.previous_status
+    if change.first_poll:
+        # Not necessarily new: it was there when this process first looked.
+        fields["first_poll"] = True
+    return fields
+
+
+def _iso(seconds: float | None) -> str:
+    if seconds is None:
+        return "unknown"
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    except (OverflowError, ValueError, OSError):
+        return str(seconds)
+
+
+def _enabled(knowledge: Knowledge) -> bool | None:
+    return knowledge.answer.enabled if knowledge.answer else None

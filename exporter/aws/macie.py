@@ -1,0 +1,126 @@
+"""Reads the invitations that an account received: pages of ListInvitations to one answer."""
+
+from sys import intern
+from typing import Any
+
+from exporter.aws.clients import Call, Clients, Response
+from exporter.aws.credentials import Assumed, Credentials
+from exporter.clock import Clock
+from exporter.errors import Retry, kind_of
+from exporter.model import UNKNOWN_STATUS, Account, Answer, AwsError, Invitation
+
+PAGE_SIZE = 25
+"""The most that ListInvitations takes as maxResults."""
+
+MAX_INVITATIONS = 100_000
+"""A list that is longer than this is no account's: the poll ends before it fills the memory."""
+
+
+class Macie:
+    """The receiving side of Macie, for any account and region."""
+
+    def __init__(self, clients: Clients, credentials: Credentials, clock: Clock) -> None:
+        """Call through shared clients, signed with each account's own credentials."""
+        self._clients, self._credentials, self._clock = clients, credentials, clock
+
+    def read(self, account: Account, region: str, deadline: float) -> Answer:
+        """Read every page before the monotonic deadline.
+
+        A session that AWS refuses is renewed once. Raises AwsError.
+        """
+        source = self._credentials.of(account)
+        used = source.current(deadline)
+        try:
+            answer = self._pages(region, Call(used, deadline))
+        except AwsError as error:
+            renewable = kind_of(error.failure.code).retry is Retry.RENEW or _denied(error)
+            if not renewable or not source.renew(used):
+                raise
+            answer = self._pages(region, Call(source.current(deadline), deadline))
+        if isinstance(source, Assumed):
+            source.worked()
+        return answer
+
+    def _pages(self, region: str, call: Call) -> Answer:
+        invitations: list[Invitation] = []
+        seen: set[str] = set()
+        token: str | None = None
+        while True:
+            page: dict[str, Any] = {"maxResults": PAGE_SIZE}
+            if token is not None:
+                page["nextToken"] = token
+            try:
+                response = self._clients.call("macie2", region, "list_invitations", call, **page)
+            except AwsError as error:
+                if _not_enabled(error):
+                    return Answer(enabled=False)
+                raise
+            invitations += _invitations(response)
+            token = _next_token(response)
+            if token is None:
+                return Answer(enabled=True, invitations=tuple(invitations))
+            if token in seen:
+                raise AwsError("PaginationLoop", "a page token came twice", _request_id(response))
+            if len(invitations) > MAX_INVITATIONS:
+                raise AwsError("MalformedResponse", f"more than {MAX_INVITATIONS} invitations")
+            seen.add(token)
+
+
+def _denied(error: AwsError) -> bool:
+    """Tell a denial: revoking a role's sessions denies them by policy, and a new one is let in."""
+    return error.failure.code == "AccessDeniedException"
+
+
+def _not_enabled(error: AwsError) -> bool:
+    """Tell AWS's answer that Macie is off, by its wording.
+
+    The code is that of an IAM denial, and the status has been seen as 401 and as 403.
+    """
+    failure = error.failure
+    return failure.code == "AccessDeniedException" and "macie is not enabled" in failure.message.lower()
+
+
+def _invitations(response: Response) -> list[Invitation]:
+    """Take a page's invitations.
+
+    A page without the list is not an empty list: it is what botocore makes of a body that is empty
+    or no JSON.
+    """
+    listed = response.get("invitations")
+    if not isinstance(listed, list):
+        raise AwsError("MalformedResponse", "an answer without invitations", _request_id(response))
+    try:
+        return [_invitation(fields) for fields in listed]
+    except (AttributeError, TypeError) as error:
+        message = "an invitation with a field of another type"
+        raise AwsError("MalformedResponse", message, _request_id(response)) from error
+
+
+def _invitation(fields: Any) -> Invitation:  # noqa: ANN401 -- whatever AWS sent
+    """Take one invitation. Every field is optional; a text that is no text raises TypeError."""
+    return Invitation(
+        # intern: few inviters and fewer statuses, over very many invitations.
+        intern(fields.get("accountId", "")),
+        _text(fields.get("invitationId", "")),
+        intern(fields.get("relationshipStatus") or UNKNOWN_STATUS),
+        fields.get("invitedAt"),
+    )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise TypeError
+
+
+def _next_token(response: Response) -> str | None:
+    token = response.get("nextToken")
+    if token is None or token == "":
+        return None
+    if not isinstance(token, str):
+        raise AwsError("MalformedResponse", "a page token that is no string", _request_id(response))
+    return token
+
+
+def _request_id(response: Response) -> str:
+    return str(response.get("ResponseMetadata", {}).get("RequestId", ""))

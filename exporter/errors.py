@@ -1,0 +1,162 @@
+"""The error codes: what each means, what to do about it, and how soon to try again.
+
+The one place to add a code. Knows nothing of how a failure came about.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Retry(Enum):
+    """How soon a failure is worth another try."""
+
+    SOON = "soon"
+    """It passes by itself (throttling, server errors, network): back off, but sooner than usual."""
+
+    RENEW = "renew"
+    """The session's credentials are of no more use: renew them once, then try again."""
+
+    LATER = "later"
+    """Somebody has to change something first: wait for the regular poll."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorKind:
+    """A row of the table: an `error_code`, its retry policy, and what a person can do."""
+
+    code: str
+    retry: Retry
+    hint: str
+
+
+OTHER = "other"
+
+_DENIED = (
+    "allow macie2:ListInvitations on Resource '*' in the role's policy, and look for a service "
+    "control policy or permissions boundary that denies it"
+)
+_ASSUME = (
+    "let the role's trust policy name the exporter's principal (and its ExternalId, if one is set), "
+    "and allow sts:AssumeRole on the role in the exporter's own policy"
+)
+_KEYS = (
+    "the keys are unknown to AWS: check the credentials; a region that the account has not opted "
+    "into answers the same"
+)
+_EXPIRED = "the session ended: it is renewed by itself; if this stays, check the credential source"
+_CLOCK = "check the clock of this machine and that no proxy rewrites requests"
+_AWS_SIDE = "a fault on AWS's side: it is polled again soon; see the AWS Health Dashboard"
+_THROTTLED = (
+    "AWS limits the rate: it is polled again soon; if it stays, raise poll.interval or lower "
+    "poll.concurrency"
+)
+_NETWORK = (
+    "no connection to AWS's endpoint: check DNS, egress to port 443, proxy, VPC endpoint and "
+    "AWS_ENDPOINT_URL"
+)
+
+
+def _kinds(retry: Retry, hint: str, codes: Iterable[str]) -> tuple[ErrorKind, ...]:
+    return tuple(ErrorKind(code, retry, hint) for code in codes)
+
+
+ERRORS: Mapping[str, ErrorKind] = {
+    kind.code: kind
+    for kind in (
+        # Macie's modelled exceptions.
+        ErrorKind("AccessDeniedException", Retry.LATER, _DENIED),
+        ErrorKind("ConflictException", Retry.LATER, "a concurrent change: the next poll settles it"),
+        ErrorKind("InternalServerException", Retry.SOON, _AWS_SIDE),
+        ErrorKind(
+            "ResourceNotFoundException",
+            Retry.LATER,
+            "AWS does not know this resource: check the account and the region",
+        ),
+        ErrorKind(
+            "ServiceQuotaExceededException",
+            Retry.LATER,
+            "a quota of this account is used up: see Service Quotas for Macie",
+        ),
+        ErrorKind("ThrottlingException", Retry.SOON, _THROTTLED),
+        ErrorKind(
+            "ValidationException",
+            Retry.LATER,
+            "AWS refused the request's form: check AWS_ENDPOINT_URL, then report it as a bug",
+        ),
+        # Seen on the wire from Macie, STS, Organizations and Account, though not modelled.
+        *_kinds(
+            Retry.SOON,
+            _THROTTLED,
+            ("TooManyRequestsException", "Throttling", "RequestLimitExceeded", "SlowDown"),
+        ),
+        *_kinds(
+            Retry.SOON,
+            _AWS_SIDE,
+            (
+                "ServiceUnavailable",
+                "ServiceUnavailableException",
+                "InternalFailure",
+                "InternalError",
+                "ServiceException",
+            ),
+        ),
+        *_kinds(Retry.RENEW, _EXPIRED, ("ExpiredTokenException", "ExpiredToken")),
+        *_kinds(Retry.RENEW, _KEYS, ("UnrecognizedClientException", "InvalidClientTokenId")),
+        *_kinds(
+            Retry.LATER,
+            _CLOCK,
+            (
+                "RequestExpired",
+                "InvalidSignatureException",
+                "SignatureDoesNotMatch",
+                "IncompleteSignature",
+            ),
+        ),
+        *_kinds(
+            Retry.LATER,
+            _KEYS,
+            ("MissingAuthenticationToken", "MissingAuthenticationTokenException"),
+        ),
+        ErrorKind("AccessDenied", Retry.LATER, _ASSUME),
+        *_kinds(
+            Retry.LATER,
+            "the region is not enabled: enable it for the account or take it out of aws.regions",
+            ("OptInRequired", "RegionDisabledException"),
+        ),
+        # What can go wrong on this side of the wire.
+        ErrorKind("EndpointConnectionError", Retry.SOON, _NETWORK),
+        ErrorKind("ConnectTimeout", Retry.SOON, _NETWORK),
+        ErrorKind(
+            "ReadTimeout", Retry.SOON, "AWS accepted the request and sent no answer in time: " + _NETWORK
+        ),
+        ErrorKind(
+            "Deadline",
+            Retry.SOON,
+            "pages and retries took longer than poll.timeout: raise it if the target holds very many "
+            "invitations, else check the network",
+        ),
+        ErrorKind(
+            "MalformedResponse",
+            Retry.LATER,
+            "what answered does not speak Macie's protocol: check AWS_ENDPOINT_URL and proxies",
+        ),
+        ErrorKind(
+            "CredentialsError",
+            Retry.LATER,
+            "no usable AWS credentials: check the environment, profile, IRSA or Pod Identity of the "
+            "exporter",
+        ),
+        ErrorKind(
+            "PaginationLoop",
+            Retry.LATER,
+            "AWS repeated a page token: the list cannot be read to its end; report it to AWS",
+        ),
+        ErrorKind(OTHER, Retry.LATER, "an error outside the known list: the log line carries AWS's text"),
+    )
+}
+
+
+def kind_of(code: str) -> ErrorKind:
+    """Give the row of a code; the row `other` where there is none, so that labels stay bounded."""
+    return ERRORS.get(code, ERRORS[OTHER])

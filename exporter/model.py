@@ -1,0 +1,136 @@
+"""The values that flow through the exporter. Frozen; knows no AWS library, no clock, no I/O."""
+
+from dataclasses import dataclass
+
+PENDING_STATUSES = ("Invited", "Created", "EmailVerificationInProgress")
+"""Relationship statuses of an invitation that nobody has answered yet."""
+
+KNOWN_STATUSES = (
+    "Enabled",
+    "Paused",
+    "Invited",
+    "Created",
+    "Removed",
+    "Resigned",
+    "EmailVerificationInProgress",
+    "EmailVerificationFailed",
+    "RegionDisabled",
+    "AccountSuspended",
+)
+"""Macie's RelationshipStatus values, in the order of its API reference."""
+
+UNKNOWN_STATUS = "unknown"
+"""Stands for a status that AWS left out, so that the invitation is counted all the same."""
+
+MACIE_REGIONS = (
+    "af-south-1",
+    "ap-east-1",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ca-central-1",
+    "eu-central-1",
+    "eu-north-1",
+    "eu-south-1",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "il-central-1",
+    "me-south-1",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+)
+"""Regions with Macie, as botocore's endpoint data lists them (a test holds the two together)."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Target:
+    """One AWS account in one region: the unit that is polled."""
+
+    account_id: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """An IAM role to assume, by its ARN."""
+
+    arn: str
+    external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account to poll. Without a role it is polled with the exporter's own credentials."""
+
+    id: str
+    name: str = ""
+    role: Role | None = None
+    regions: tuple[str, ...] = ()
+
+    def targets(self) -> tuple[Target, ...]:
+        """Give the account in each of its regions."""
+        return tuple(Target(self.id, region) for region in self.regions)
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What there is to poll, as discovery last found it."""
+
+    accounts: tuple[Account, ...] = ()
+
+    def targets(self) -> tuple[Target, ...]:
+        """Give every target of every account."""
+        return tuple(target for account in self.accounts for target in account.targets())
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An invitation that an account received. Times are Unix seconds; None is unreadable."""
+
+    inviter_account_id: str
+    invitation_id: str
+    relationship_status: str
+    invited_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What AWS said of a target: whether Macie is enabled and the invitations listed."""
+
+    enabled: bool
+    invitations: tuple[Invitation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a poll got no answer. The code is one of `exporter.errors.ERRORS`."""
+
+    code: str
+    message: str
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PollResult:
+    """One finished poll of one target. `ended` is in Unix seconds, `duration` in seconds."""
+
+    target: Target
+    ended: float
+    duration: float
+    outcome: Answer | Failure
+
+
+class AwsError(Exception):
+    """A request, or a poll of many, that got no answer; carries the failure as a value."""
+
+    def __init__(self, code: str, message: str, request_id: str = "") -> None:
+        """Build the failure from its parts."""
+        super().__init__(f"{code}: {message}")
+        self.failure = Failure(code, message, request_id)

@@ -1,0 +1,182 @@
+"""When each target is due: a pure schedule over a given time. Knows no threads and no AWS.
+
+After a first round at once, each target has its own moment in every interval, by a stable hash, so
+that polls are spread evenly. The cost of each step is that of a heap, whatever the number of
+targets.
+"""
+
+import heapq
+import random
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from exporter.errors import Retry, kind_of
+from exporter.model import Failure, PollResult, Target
+
+_SLOW_CODES = frozenset({"ReadTimeout", "ConnectTimeout", "Deadline"})
+_SLOW_SHARE = 4
+_FIRST_BACK_OFF = 8
+"""The first retry of a transient failure comes within this part of the interval."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Due:
+    """A poll to start: the monotonic time at which it should, and of what."""
+
+    at: float
+    order: int
+    target: Target
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How a target is doing: changes with every poll."""
+
+    phase: float
+    due: Due
+    failures: int = 0
+    slow: bool = False
+    running: bool = False
+    gone: bool = False
+
+
+class Schedule:
+    """Says which poll starts next. Every time is in monotonic seconds.
+
+    Targets whose last poll hung share a quarter of the workers: however many of them there are,
+    they cannot keep the others waiting.
+    """
+
+    def __init__(self, interval: float, concurrency: int, rng: random.Random) -> None:
+        """Poll each target once an interval (seconds), at most `concurrency` at once."""
+        self._interval, self._rng = interval, rng
+        self._slow_limit = max(1, concurrency // _SLOW_SHARE)
+        self._progress: dict[Target, _Progress] = {}
+        self._heap: list[Due] = []
+        self._held: deque[Due] = deque()
+        self._slow_running = 0
+        self._count = 0
+        self._last_lag = 0.0
+
+    def set_targets(self, targets: Collection[Target], now: float) -> None:
+        """Schedule exactly these targets; those that are new are due at once."""
+        wanted = set(targets)
+        for target in [target for target in self._progress if target not in wanted]:
+            self._forget(target)
+        for target in targets:
+            progress = self._progress.get(target)
+            if progress is None:
+                self._progress[target] = _Progress(_phase(target), self._push(target, now))
+            else:
+                progress.gone = False
+
+    def set_pace(self, interval: float, concurrency: int, now: float) -> None:
+        """Change the interval and the concurrency; every target keeps what is known of it."""
+        self._slow_limit = max(1, concurrency // _SLOW_SHARE)
+        if interval == self._interval:
+            return
+        self._interval = interval
+        for target, progress in self._progress.items():
+            if not progress.running:
+                progress.due = self._push(target, self._slot(progress, now))
+
+    def take(self, now: float) -> Due | None:
+        """Give a poll that is due, if there is one; its target is under way until `done`."""
+        due = self._next_held() or self._next_due(now)
+        if due is None:
+            return None
+        progress = self._progress[due.target]
+        progress.running = True
+        self._slow_running += progress.slow
+        self._last_lag = max(now - due.at, 0.0)
+        return due
+
+    def done(self, result: PollResult, now: float) -> None:
+        """Take note of a finished poll and schedule the target's next."""
+        progress = self._progress.get(result.target)
+        if progress is None or not progress.running:
+            return
+        self._slow_running -= progress.slow
+        progress.running = False
+        if progress.gone:
+            del self._progress[result.target]
+            return
+        failure = result.outcome if isinstance(result.outcome, Failure) else None
+        progress.slow = failure is not None and failure.code in _SLOW_CODES
+        soon = failure is not None and kind_of(failure.code).retry is Retry.SOON
+        progress.failures = progress.failures + 1 if soon else 0
+        at = self._slot(progress, now)
+        at = min(at, now + self._back_off(progress.failures)) if soon else at
+        progress.due = self._push(result.target, at)
+
+    def wait(self, now: float) -> float:
+        """Give the seconds until a poll is due; infinity while there is none to wait for."""
+        self._drop_outdated()
+        return max(self._heap[0].at - now, 0.0) if self._heap else float("inf")
+
+    def lag(self, now: float) -> float:
+        """Tell how late polls start: the last one that did, or the longest that still waits."""
+        self._drop_outdated()
+        waiting = [queue[0].at for queue in (self._heap, self._held) if queue]
+        return max([self._last_lag, *(now - at for at in waiting)])
+
+    def next_poll(self, target: Target) -> float | None:
+        """Give the time of a target's next poll; None while one is under way."""
+        progress = self._progress.get(target)
+        return progress.due.at if progress and not progress.running else None
+
+    def _next_held(self) -> Due | None:
+        while self._held and self._slow_running < self._slow_limit:
+            due = self._held.popleft()
+            if self._is_valid(due):
+                return due
+        return None
+
+    def _next_due(self, now: float) -> Due | None:
+        self._drop_outdated()
+        while self._heap and self._heap[0].at <= now:
+            due = heapq.heappop(self._heap)
+            if not self._progress[due.target].slow or self._slow_running < self._slow_limit:
+                return due
+            self._held.append(due)
+            self._drop_outdated()
+        return None
+
+    def _drop_outdated(self) -> None:
+        while self._heap and not self._is_valid(self._heap[0]):
+            heapq.heappop(self._heap)
+
+    def _is_valid(self, due: Due) -> bool:
+        progress = self._progress.get(due.target)
+        return progress is not None and not progress.running and progress.due is due
+
+    def _forget(self, target: Target) -> None:
+        """Drop a target; one under way stays until it is done, or it might overlap itself."""
+        if self._progress[target].running:
+            self._progress[target].gone = True
+        else:
+            del self._progress[target]
+
+    def _push(self, target: Target, at: float) -> Due:
+        self._count += 1
+        due = Due(at, self._count, target)
+        heapq.heappush(self._heap, due)
+        return due
+
+    def _slot(self, progress: _Progress, now: float) -> float:
+        """Give the target's next own moment after now."""
+        passed = (now - progress.phase * self._interval) // self._interval
+        return (passed + 1 + progress.phase) * self._interval
+
+    def _back_off(self, failures: int) -> float:
+        """Give seconds until a failing target is tried again: doubling, with half of it jitter."""
+        longest = self._interval / _FIRST_BACK_OFF * 2.0 ** min(failures - 1, 16)
+        return min(longest, self._interval) * (0.5 + 0.5 * self._rng.random())
+
+
+def _phase(target: Target) -> float:
+    """Give a target's place in the interval, 0 to 1, the same in every process."""
+    digest = blake2b(f"{target.account_id}/{target.region}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) / 2**64

@@ -1,0 +1,6 @@
+"""All configuration: the only reader of the environment and of files. Frozen once loaded."""
+
+from exporter.settings.loading import ConfigurationError, load
+from exporter.settings.tree import AccountSettings, Settings
+
+__all__ = ["AccountSettings", "ConfigurationError", "Settings", "load"]

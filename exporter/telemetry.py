@@ -1,0 +1,56 @@
+"""The exporter's own counters, on an injected registry: what it asked of AWS, and its process."""
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+from exporter.exposition.table import METRICS
+
+_SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Telemetry:
+    """Counts while it happens; rendered by the client library."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Register the counters and the library's own process metrics."""
+        # Prometheus would store each `_created` sample as one more series that nobody asks for.
+        disable_created_metrics()
+        rows = {family.name: family for family in METRICS}
+        requests = rows["macie_exporter_aws_requests_total"]
+        errors = rows["macie_exporter_aws_request_errors_total"]
+        duration = rows["macie_exporter_aws_request_duration_seconds"]
+        self._registry = registry
+        self._requests = Counter(requests.name, requests.help, requests.labels, registry=registry)
+        self._errors = Counter(errors.name, errors.help, errors.labels, registry=registry)
+        self._duration = Histogram(
+            duration.name, duration.help, duration.labels, registry=registry, buckets=_SECONDS
+        )
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+
+    def attempt(
+        self, service: str, operation: str, region: str, seconds: float, error_code: str | None
+    ) -> None:
+        """Count one HTTP attempt; `error_code` is None where it succeeded."""
+        self._requests.labels(service, operation, region).inc()
+        self._duration.labels(service, operation).observe(seconds)
+        if error_code is not None:
+            self._errors.labels(service, operation, region, error_code).inc()
+
+    def text(self) -> bytes:
+        """Render in the text format."""
+        rendered: bytes = generate_latest(self._registry)
+        return rendered
+
+    def openmetrics(self) -> bytes:
+        """Render in OpenMetrics, its end mark included."""
+        rendered: bytes = generate_openmetrics(self._registry)
+        return rendered
