@@ -1,0 +1,87 @@
+"""The receiving side of Macie: `GET /invitations`, as in the `macie2` service model of botocore."""
+
+import hashlib
+import json
+from datetime import datetime
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import parse_qs
+
+from exporter.demo.credentials import INVALID
+from exporter.demo.wire import ApiError, Caller, Request, Response, json_response
+from exporter.demo.world import Invitation, World
+
+MAX_RESULTS: Final = 25
+NOT_ENABLED: Final = "Macie is not enabled."
+# Real tokens are opaque; these contain what a client that forgets to escape them would break on.
+_TOKEN_PREFIX: Final = 'é+/=&% "#?;'  # noqa: S105 - no secret
+
+
+def operation(request: Request) -> str:
+    """Name the operation that a request is for."""
+    known = (request.method, request.path) == ("GET", "/invitations")
+    return "ListInvitations" if known else "UnknownOperation"
+
+
+def respond(world: World, caller: Caller, request: Request) -> Response:
+    """Answer one request of Macie; raises ApiError."""
+    if operation(request) != "ListInvitations":
+        raise ApiError(HTTPStatus.NOT_FOUND, "UnknownOperationException", "No such operation.")
+    _require_macie(world, caller)
+    query = parse_qs(request.query, keep_blank_values=True)
+    limit = _limit(query.get("maxResults", [str(MAX_RESULTS)])[0])
+    after = _position(caller, query["nextToken"][0]) if "nextToken" in query else 0
+    page = world.page(caller.account_id, caller.region, after, limit)
+    following = None if page.next_position is None else _token(caller, page.next_position)
+    items = [_item(invitation) for invitation in page.invitations]
+    return json_response({"invitations": items, "nextToken": following})
+
+
+def _require_macie(world: World, caller: Caller) -> None:
+    status = world.region_status(caller.account_id, caller.region)
+    if status in {None, "DISABLED"}:
+        raise ApiError(HTTPStatus.FORBIDDEN, "UnrecognizedClientException", INVALID)
+    if not world.macie_enabled(caller.account_id, caller.region):
+        raise ApiError(HTTPStatus.FORBIDDEN, "AccessDeniedException", NOT_ENABLED)
+
+
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_RESULTS):
+        message = f"The value {json.dumps(text)} for maxResults is not between 1 and {MAX_RESULTS}."
+        raise ApiError(HTTPStatus.BAD_REQUEST, "ValidationException", message)
+    return int(text)
+
+
+def _token(caller: Caller, position: int) -> str:
+    """Return a token that is good for this target only."""
+    text = f"{caller.account_id}|{caller.region}|{position}"
+    return f"{_TOKEN_PREFIX}{position:x}.{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _position(caller: Caller, token: str) -> int:
+    """Read a token back; raises ApiError for one that was never given to this target."""
+    text, _, _ = token.removeprefix(_TOKEN_PREFIX).partition(".")
+    try:
+        position = int(text, 16)
+    except ValueError:
+        position = -1
+    if position < 0 or _token(caller, position) != token:
+        message = "The request failed because the nextToken isn't valid."
+        raise ApiError(HTTPStatus.BAD_REQUEST, "ValidationException", message)
+    return position
+
+
+def _item(invitation: Invitation) -> dict[str, str]:
+    item = {
+        "accountId": invitation.account_id,
+        "invitationId": invitation.invitation_id,
+        "relationshipStatus": invitation.relationship_status,
+    }
+    if invitation.invited_at is not None:
+        item["invitedAt"] = _timestamp(invitation.invited_at)
+    return item
+
+
+def _timestamp(moment: datetime) -> str:
+    """Spell a UTC moment as Macie does: milliseconds and Z."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

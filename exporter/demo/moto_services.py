@@ -1,0 +1,299 @@
+"""STS and Organizations, answered by moto; the only module that imports moto (and needs it).
+
+moto's state belongs to the process, not to a world. So whatever is dispatched to it happens under
+one lock, and the organisation of the world that is asked is put in place first.
+"""
+
+import json
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from moto.iam.models import iam_backends
+from moto.moto_server.werkzeug_app import create_backend_app
+from moto.organizations.models import (
+    FakeAccount,
+    FakeOrganization,
+    FakeOrganizationalUnit,
+    FakeRoot,
+    OrganizationsBackend,
+    organizations_backends,
+)
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from exporter.demo.credentials import Key, KeyRing
+from exporter.demo.wire import ORGANIZATIONS, STS, ApiError, Caller, Request, Response, json_body
+from exporter.demo.world import ROOT_ID, Account, Organisation, Unit, World
+
+PARTITION: Final = "aws"
+ORGANISATION_ID: Final = "o-demo000000"
+MAX_RESULTS: Final = 20
+DEFAULT_SESSION_SECONDS: Final = 3600
+# Whom AWS names as the caller of AssumeRoleWithWebIdentity does not sign.
+_WEB_IDENTITY: Final = "AssumeRoleWithWebIdentity"
+_STS_OPERATIONS: Final = frozenset({"AssumeRole", _WEB_IDENTITY, "GetCallerIdentity"})
+# Operations that only the management account and delegated administrators may call.
+_LISTINGS: Final = {
+    "ListAccounts": "Accounts",
+    "ListAccountsForParent": "Accounts",
+    "ListOrganizationalUnitsForParent": "OrganizationalUnits",
+    "ListRoots": "Roots",
+}
+_ORGANIZATIONS_OPERATIONS: Final = frozenset(
+    {*_LISTINGS, "DescribeOrganization", "DescribeAccount", "ListParents", "ListChildren"}
+)
+_EMPTY: Final = "empty:"
+_FULL: Final = "full:"
+_FIRST_JOIN: Final = datetime(2024, 1, 1)  # noqa: DTZ001 - moto's own times are naive UTC
+
+_moto_lock = threading.Lock()
+
+
+def unsigned_web_identity(request: Request) -> bool:
+    """Tell whether a request is AssumeRoleWithWebIdentity, which AWS takes without signature."""
+    return "authorization" not in request.headers and _form(request, "Action") == _WEB_IDENTITY
+
+
+def _form(request: Request, name: str) -> str | None:
+    values = parse_qs(request.body.decode("utf-8", "replace")).get(name)
+    return values[0] if values else None
+
+
+class _Moto:
+    """moto's server application for one service."""
+
+    def __init__(self, service: str) -> None:
+        self._app = create_backend_app(service)  # type: ignore[arg-type]
+
+    def ask(self, request: Request, account: str, body: bytes | None = None) -> Response:
+        """Return moto's answer to a request made by `account`; needs the lock."""
+        builder = EnvironBuilder(
+            path=request.path,
+            method=request.method,
+            query_string=request.query,
+            headers=[*request.headers.items(), ("x-moto-account-id", account)],
+            data=request.body if body is None else body,
+        )
+        answer, status, headers = run_wsgi_app(self._app, builder.get_environ(), buffered=True)
+        code = int(status.split()[0])
+        return Response(code, b"".join(answer), headers.get("content-type", "text/xml"))
+
+
+class Sts:
+    """AssumeRole, AssumeRoleWithWebIdentity and GetCallerIdentity."""
+
+    service = STS
+
+    def __init__(self, world: World, keys: KeyRing, clock: Callable[[], datetime]) -> None:
+        """Take the world that decides, and the key ring that learns the issued sessions."""
+        self._world = world
+        self._keys = keys
+        self._clock = clock
+        self._moto = _Moto(STS)
+
+    def operation(self, request: Request) -> str:
+        """Name the operation that a request is for."""
+        return _form(request, "Action") or "UnknownOperation"
+
+    def account(self, caller: Caller, request: Request) -> str:
+        """Return the account that a call is about: the role's, else the caller's."""
+        match = re.fullmatch(r"arn:aws:iam::(\d{12}):role/.+", _form(request, "RoleArn") or "")
+        return match.group(1) if match else caller.account_id
+
+    def respond(self, caller: Caller, request: Request) -> Response:
+        """Answer one request of STS; raises ApiError."""
+        operation = self.operation(request)
+        if operation not in _STS_OPERATIONS:
+            message = f"Could not find operation {operation} for version 2011-06-15"
+            raise ApiError(HTTPStatus.BAD_REQUEST, "InvalidAction", message)
+        if operation == "GetCallerIdentity":
+            with _moto_lock:
+                return self._moto.ask(request, caller.account_id)
+        return self._assume(caller, request, operation)
+
+    def _assume(self, caller: Caller, request: Request, operation: str) -> Response:
+        arn = _form(request, "RoleArn") or ""
+        trusted = operation == _WEB_IDENTITY or caller.account_id == self._world.hub
+        if not (trusted and self._world.may_assume(arn, _form(request, "ExternalId"))):
+            message = (
+                f"User: {caller.arn} is not authorized to perform: sts:{operation} "
+                f"on resource: {arn}"
+            )
+            raise ApiError(HTTPStatus.FORBIDDEN, "AccessDenied", message)
+        account = self.account(caller, request)
+        revocations = self._world.revocations(account)
+        with _moto_lock:
+            answer = self._moto.ask(request, caller.account_id)
+        return self._remember(answer, account, revocations, self._seconds(request))
+
+    def _seconds(self, request: Request) -> int:
+        asked = _form(request, "DurationSeconds") or str(DEFAULT_SESSION_SECONDS)
+        return self._world.session_seconds or int(asked)
+
+    def _remember(self, answer: Response, account: str, revoked: int, seconds: int) -> Response:
+        """Learn the session out of moto's answer, and say there when it really expires."""
+        if answer.status != HTTPStatus.OK:
+            return answer
+        text = answer.body.decode()
+        expires = self._clock() + timedelta(seconds=seconds)
+        key_id, secret, token, arn = (
+            _element(text, name)
+            for name in ("AccessKeyId", "SecretAccessKey", "SessionToken", "Arn")
+        )
+        self._keys.add(Key(key_id, secret, account, arn, token, expires, revoked))
+        said = f"<Expiration>{expires.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}</Expiration>"
+        body = re.sub(r"<Expiration>[^<]*</Expiration>", said, text)
+        return Response(answer.status, body.encode(), answer.content_type)
+
+
+def _element(text: str, name: str) -> str:
+    match = re.search(rf"<{name}>([^<]*)</{name}>", text)
+    return match.group(1) if match else ""
+
+
+class Organizations:
+    """The read-only part of Organizations that discovery needs."""
+
+    service = ORGANIZATIONS
+
+    def __init__(self, world: World) -> None:
+        """Take the world whose organisation is shown."""
+        self._world = world
+        self._moto = _Moto(ORGANIZATIONS)
+        self._mirror: _Mirror | None = None
+
+    def operation(self, request: Request) -> str:
+        """Name the operation that a request is for."""
+        return request.headers.get("x-amz-target", "").rpartition(".")[2] or "UnknownOperation"
+
+    def account(self, caller: Caller, request: Request) -> str:  # noqa: ARG002 - as Sts
+        """Return the account that a call is about: the caller's."""
+        return caller.account_id
+
+    def respond(self, caller: Caller, request: Request) -> Response:
+        """Answer one request of Organizations; raises ApiError."""
+        operation = self.operation(request)
+        if operation not in _ORGANIZATIONS_OPERATIONS:
+            message = f"The demo does not know {operation}."
+            raise ApiError(HTTPStatus.BAD_REQUEST, "UnknownOperationException", message)
+        listing = operation in _LISTINGS
+        if listing and not self._world.may_list_organisation(caller.account_id):
+            message = "You don't have permissions to access this resource."
+            raise ApiError(HTTPStatus.BAD_REQUEST, "AccessDeniedException", message)
+        account = self._world.hub if listing else caller.account_id
+        if listing and operation != "ListRoots":
+            return self._paged(account, request, _LISTINGS[operation])
+        return self._ask(account, request, request.body)
+
+    def _paged(self, account: str, request: Request, key: str) -> Response:
+        """Answer a listing in pages of the world's size, with its empty pages in between.
+
+        A page may be empty and still carry a NextToken:
+        https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html
+        """
+        body = json_body(request)
+        token = str(body.pop("NextToken", None) or _EMPTY)
+        if self._world.empty_pages and token.startswith(_EMPTY):
+            following = _FULL + token.removeprefix(_EMPTY)
+            return _json11({key: [], "NextToken": following})
+        if inner := token.removeprefix(_EMPTY).removeprefix(_FULL):
+            body["NextToken"] = inner
+        body["MaxResults"] = self._page_size(body.get("MaxResults"))
+        answer = self._ask(account, request, json.dumps(body).encode())
+        return _wrap_token(answer) if answer.status == HTTPStatus.OK else answer
+
+    def _page_size(self, asked: object) -> int:
+        wanted = asked if isinstance(asked, int) else MAX_RESULTS
+        return min(wanted, MAX_RESULTS, self._world.page_limit or MAX_RESULTS)
+
+    def _ask(self, account: str, request: Request, body: bytes) -> Response:
+        with _moto_lock:
+            self._install()
+            return self._moto.ask(request, account, body)
+
+    def _install(self) -> None:
+        """Make moto's organisation this world's; several worlds may share the process."""
+        current = self._world.organisation()
+        if self._mirror is None or self._mirror.source is not current:
+            self._mirror = _mirror(self._world.hub, current)
+        mirrored = self._mirror.backend
+        organizations_backends[self._world.hub][PARTITION] = mirrored
+        organizations_backends.master_accounts.clear()
+        for member in mirrored.accounts:
+            owner = (self._world.hub, PARTITION)
+            organizations_backends.master_accounts[member.id] = owner
+
+
+def _json11(value: dict[str, object]) -> Response:
+    return Response(HTTPStatus.OK, json.dumps(value).encode(), "application/x-amz-json-1.1")
+
+
+def _wrap_token(answer: Response) -> Response:
+    value = json.loads(answer.body)
+    token = value.pop("NextToken", None)
+    return _json11({**value, "NextToken": _EMPTY + token} if token else value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mirror:
+    """moto's idea of one moment of the organisation."""
+
+    source: Organisation | None
+    backend: OrganizationsBackend
+
+
+def _mirror(hub: str, source: Organisation | None) -> _Mirror:
+    """Build moto's backend from an organisation; an empty one stands for "not in use"."""
+    backend = OrganizationsBackend(PARTITION, hub)
+    if source is not None:
+        organisation = FakeOrganization(hub, "us-east-1", "ALL")
+        organisation.id = ORGANISATION_ID
+        organisation.root_id = ROOT_ID
+        backend.org = organisation
+        backend.ou = [FakeRoot(organisation)]
+        backend.ou += [_unit(organisation, unit) for unit in source.units]
+        backend.accounts = [_Member(organisation, account) for account in source.accounts]
+    return _Mirror(source, backend)
+
+
+def _unit(organisation: FakeOrganization, unit: Unit) -> FakeOrganizationalUnit:
+    made = FakeOrganizationalUnit(organisation, Name=unit.name, ParentId=unit.parent)
+    made.id = unit.unit_id
+    return made
+
+
+class _Member(FakeAccount):
+    """A member account with an id of ours; moto's own makes one up, and an IAM role with it."""
+
+    def __init__(self, organisation: FakeOrganization, account: Account) -> None:
+        self.type = "ACCOUNT"
+        self.region = organisation.region
+        self.organization_id = organisation.id
+        self.master_account_id = organisation.master_account_id
+        self.create_account_status_id = f"car-{account.joined:08d}"
+        self.id = account.account_id
+        self.name = account.name
+        self.email = f"aws+{account.account_id}@example.com"
+        # Distinct and in order of joining: moto pages ListAccounts by this.
+        self.create_time = _FIRST_JOIN + timedelta(hours=account.joined)
+        self.status = self.state = account.status
+        self.joined_method = "CREATED"
+        self.parent_id: Any = account.parent
+        self.attached_policies = []
+        self.tags = {}
+
+
+def register_user(key: Key) -> None:
+    """Tell moto's IAM of a user and its static key, so that GetCallerIdentity names it."""
+    name = key.arn.rpartition("/")[2]
+    with _moto_lock:
+        iam = iam_backends[key.account_id][PARTITION]
+        user = iam.users.get(name) or iam.create_user("us-east-1", name)
+        known = user.create_access_key("AKIA")
+        known.access_key_id = key.access_key_id
+        known.secret_access_key = key.secret

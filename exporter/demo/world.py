@@ -1,0 +1,403 @@
+"""The mutable truth that the embedded AWS answers from; knows nothing of HTTP or signatures.
+
+Everything is behind one lock, so tests and the demo may change the world while clients read it.
+"""
+
+import itertools
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final, NamedTuple
+
+ROOT_ID: Final = "r-demo"
+DEFAULT_REGIONS: Final = ("eu-west-1", "eu-central-1", "us-east-1", "us-east-2")
+DEFAULT_ROLE: Final = "macie-invitations-reader"
+ANY_REGION: Final = "*"
+RELATIONSHIP_STATUSES: Final = (
+    "Enabled",
+    "Paused",
+    "Invited",
+    "Created",
+    "Removed",
+    "Resigned",
+    "EmailVerificationInProgress",
+    "EmailVerificationFailed",
+    "RegionDisabled",
+    "AccountSuspended",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """One invitation as its receiver sees it; `account_id` is the inviter."""
+
+    invitation_id: str
+    account_id: str
+    relationship_status: str
+    invited_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a call gets instead of its answer.
+
+    `times` is how many calls, None for all until healed. `{caller}` in the message stands for the
+    ARN of whoever called. With `body` that body is sent as it is (for answers that are no JSON).
+    With `hold` the answer waits until the event is set (for deadlines), at most a minute.
+    """
+
+    http_status: int
+    code: str
+    message: str
+    times: int | None = None
+    body: bytes | None = None
+    hold: threading.Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One AWS account; `parent` is a root's or unit's id, None outside the organisation."""
+
+    account_id: str
+    name: str
+    parent: str | None = ROOT_ID
+    status: str = "ACTIVE"
+    joined: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One organisational unit."""
+
+    unit_id: str
+    name: str
+    parent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """One moment of the organisation: its management account, units and member accounts."""
+
+    management: str
+    units: tuple[Unit, ...]
+    accounts: tuple[Account, ...]
+
+
+class Call(NamedTuple):
+    """What is counted; for AssumeRole the account is the role's, else the caller's."""
+
+    service: str
+    operation: str
+    account_id: str
+    region: str
+
+
+class Page(NamedTuple):
+    """Some of a target's invitations, and the position to go on from, None at the end."""
+
+    invitations: Sequence[Invitation]
+    next_position: int | None
+
+
+@dataclass(slots=True)
+class _Target:
+    """One account in one region; positions only grow, so a page is stable under changes."""
+
+    macie: bool = True
+    positions: dict[str, int] = field(default_factory=dict)
+    invitations: dict[str, Invitation] = field(default_factory=dict)
+
+
+class World:
+    """Accounts, their invitations, their roles, and what goes wrong.
+
+    A new account has Macie enabled in every region of the world, and the role `role_name`.
+    """
+
+    def __init__(  # noqa: PLR0913 - named, and all but one have a default
+        self,
+        hub: str,
+        *,
+        hub_name: str = "management",
+        role_name: str = DEFAULT_ROLE,
+        regions: Sequence[str] = DEFAULT_REGIONS,
+        external_ids: Mapping[str, str] | None = None,
+        session_seconds: int | None = None,
+        page_limit: int | None = None,
+        empty_pages: bool = False,
+    ) -> None:
+        """Make a world of the management account `hub` alone.
+
+        `session_seconds` overrides how long assumed sessions live; `page_limit` caps the pages of
+        Organizations and ListRegions; `empty_pages` puts an empty page before each page of
+        Organizations. These three may be changed at any time.
+        """
+        self.hub = hub
+        self.role_name = role_name
+        self.regions = tuple(regions)
+        self.session_seconds = session_seconds
+        self.page_limit = page_limit
+        self.empty_pages = empty_pages
+        self._lock = threading.Lock()
+        self._sequence = itertools.count(1)
+        self._accounts: dict[str, Account] = {}
+        self._units: dict[str, Unit] = {}
+        self._organisation: Organisation | None = None
+        self._opt: dict[tuple[str, str], str] = {}
+        self._targets: dict[tuple[str, str], _Target] = {}
+        self._faults: dict[tuple[str, str, str], list[Fault]] = {}
+        self._broken_roles: set[str] = set()
+        self._external_ids = dict(external_ids or {})
+        self._delegated: set[str] = set()
+        self._revocations: Counter[str] = Counter()
+        self._calls: Counter[Call] = Counter()
+        self._served: Counter[tuple[str, str]] = Counter()
+        self.add_account(hub, hub_name)
+
+    # -- invitations ------------------------------------------------------------------------
+
+    def invite(self, account: str, region: str, invitation: Invitation) -> None:
+        """Add an invitation to a target, or replace the one with the same id in its place."""
+        with self._lock:
+            target = self._target(account, region)
+            position = next(self._sequence)
+            target.positions.setdefault(invitation.invitation_id, position)
+            target.invitations[invitation.invitation_id] = invitation
+
+    def set_status(self, account: str, region: str, invitation_id: str, status: str) -> None:
+        """Change the relationship status of one invitation; raises KeyError if it is gone."""
+        with self._lock:
+            known = self._target(account, region).invitations
+            known[invitation_id] = replace(known[invitation_id], relationship_status=status)
+
+    def delete_invitation(self, account: str, region: str, invitation_id: str) -> None:
+        """Remove one invitation; raises KeyError if it is gone."""
+        with self._lock:
+            target = self._target(account, region)
+            del target.invitations[invitation_id]
+            del target.positions[invitation_id]
+
+    def invitations(self, account: str, region: str) -> tuple[Invitation, ...]:
+        """Return the invitations of a target, oldest entry first, whatever else fails there."""
+        with self._lock:
+            return tuple(self._target(account, region).invitations.values())
+
+    def page(self, account: str, region: str, after: int, limit: int) -> Page:
+        """Return up to `limit` invitations that came after position `after`, and count the page."""
+        with self._lock:
+            target = self._target(account, region)
+            self._served[account, region] += 1
+            left = [key for key, position in target.positions.items() if position > after]
+            keys = left[:limit]
+            more = len(left) > limit
+            found = [target.invitations[key] for key in keys]
+            return Page(found, target.positions[keys[-1]] if more else None)
+
+    def disable_macie(self, account: str, region: str) -> None:
+        """Switch Macie off in a target; its invitations are kept for when it is on again."""
+        with self._lock:
+            self._target(account, region).macie = False
+
+    def enable_macie(self, account: str, region: str) -> None:
+        """Switch Macie on in a target."""
+        with self._lock:
+            self._target(account, region).macie = True
+
+    def macie_enabled(self, account: str, region: str) -> bool:
+        """Tell whether Macie is on in a target."""
+        with self._lock:
+            return self._target(account, region).macie
+
+    def targets(self) -> tuple[tuple[str, str], ...]:
+        """Return every (account, region) whose region is enabled, with Macie or without."""
+        with self._lock:
+            return tuple(
+                (account, region)
+                for account in self._accounts
+                for region in self.regions
+                if self._region_status(account, region) != "DISABLED"
+            )
+
+    # -- faults -----------------------------------------------------------------------------
+
+    def fail(self, account: str, region: str, fault: Fault, *, service: str = "macie2") -> None:
+        """Let the next `fault.times` calls of a service fail, after earlier faults are used up.
+
+        `region` may be `*`. For AssumeRole the account is that of the role.
+        """
+        with self._lock:
+            self._faults.setdefault((service, account, region), []).append(fault)
+
+    def heal(self, account: str, region: str, *, service: str = "macie2") -> None:
+        """Forget the faults given to `fail` with these same arguments."""
+        with self._lock:
+            self._faults.pop((service, account, region), None)
+
+    def deny_region_listing(self, account: str) -> None:
+        """Let account:ListRegions answer AccessDeniedException; undo by `heal(…, "*", …)`."""
+        message = "User: {caller} is not authorized to perform: account:ListRegions"
+        fault = Fault(403, "AccessDeniedException", message)
+        self.fail(account, ANY_REGION, fault, service="account")
+
+    def take_fault(self, service: str, account: str, region: str) -> Fault | None:
+        """Return the fault that this call gets, if any, and use it up."""
+        with self._lock:
+            for where in (region, ANY_REGION):
+                if fault := self._use((service, account, where)):
+                    return fault
+            return None
+
+    def _use(self, key: tuple[str, str, str]) -> Fault | None:
+        waiting = self._faults.get(key)
+        if not waiting:
+            return None
+        fault = waiting[0]
+        if fault.times is not None:
+            waiting[:1] = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
+        return fault
+
+    # -- roles and sessions -----------------------------------------------------------------
+
+    def role_arn(self, account: str) -> str:
+        """Return the ARN of the role that this world has in an account."""
+        return f"arn:aws:iam::{account}:role/{self.role_name}"
+
+    def break_role(self, role_arn: str) -> None:
+        """Refuse AssumeRole for this role."""
+        with self._lock:
+            self._broken_roles.add(role_arn)
+
+    def mend_role(self, role_arn: str) -> None:
+        """Allow AssumeRole for this role again."""
+        with self._lock:
+            self._broken_roles.discard(role_arn)
+
+    def require_external_id(self, role_arn: str, external_id: str) -> None:
+        """Refuse AssumeRole for this role unless it carries this ExternalId."""
+        with self._lock:
+            self._external_ids[role_arn] = external_id
+
+    def may_assume(self, role_arn: str, external_id: str | None) -> bool:
+        """Tell whether the hub may assume a role: it exists, trusts the hub, and the id fits."""
+        account_id, _, name = role_arn.removeprefix("arn:aws:iam::").partition(":role/")
+        with self._lock:
+            account = self._accounts.get(account_id)
+            wanted = self._external_ids.get(role_arn)
+            return (
+                account is not None
+                and account.status == "ACTIVE"
+                and name.rpartition("/")[2] == self.role_name
+                and role_arn not in self._broken_roles
+                and (wanted is None or wanted == external_id)
+            )
+
+    def revoke_sessions(self, account: str) -> None:
+        """Expire every session that was issued so far for roles of this account."""
+        with self._lock:
+            self._revocations[account] += 1
+
+    def revocations(self, account: str) -> int:
+        """Return how often sessions of an account were revoked; a session remembers it."""
+        with self._lock:
+            return self._revocations[account]
+
+    # -- organisation -----------------------------------------------------------------------
+
+    def add_account(self, account: str, name: str, parent: str | None = ROOT_ID) -> None:
+        """Add an account to the world; `parent` None leaves it out of the organisation."""
+        with self._lock:
+            joined = next(self._sequence)
+            self._change(Account(account, name, parent, joined=joined))
+
+    def remove_account(self, account: str) -> None:
+        """Remove an account with all it has; its sessions are then unknown to Macie."""
+        with self._lock:
+            del self._accounts[account]
+            for key in [key for key in self._targets if key[0] == account]:
+                del self._targets[key]
+            self._organisation = None
+
+    def move_account(self, account: str, parent: str | None) -> None:
+        """Move an account to a unit, to the root, or (None) out of the organisation."""
+        with self._lock:
+            self._change(replace(self._accounts[account], parent=parent))
+
+    def suspend_account(self, account: str) -> None:
+        """Suspend an account: listed as SUSPENDED, its role no longer assumable."""
+        with self._lock:
+            self._change(replace(self._accounts[account], status="SUSPENDED"))
+
+    def add_unit(self, name: str, parent: str = ROOT_ID) -> str:
+        """Add an organisational unit and return its id."""
+        with self._lock:
+            unit_id = f"ou-demo-{next(self._sequence):08d}"
+            self._units[unit_id] = Unit(unit_id, name, parent)
+            self._organisation = None
+            return unit_id
+
+    def delegate(self, account: str) -> None:
+        """Make an account a delegated administrator, which may list the organisation too."""
+        with self._lock:
+            self._delegated.add(account)
+
+    def may_list_organisation(self, account: str) -> bool:
+        """Tell whether an account is the management or a delegated administrator account."""
+        with self._lock:
+            return account == self.hub or account in self._delegated
+
+    def organisation(self) -> Organisation | None:
+        """Return the organisation, the same object until it changes; None if the hub has none."""
+        with self._lock:
+            if self._accounts[self.hub].parent is None:
+                return None
+            if self._organisation is None:
+                members = tuple(one for one in self._accounts.values() if one.parent is not None)
+                self._organisation = Organisation(self.hub, tuple(self._units.values()), members)
+            return self._organisation
+
+    def _change(self, account: Account) -> None:
+        self._accounts[account.account_id] = account
+        self._organisation = None
+
+    # -- regions ----------------------------------------------------------------------------
+
+    def disable_region(self, account: str, region: str) -> None:
+        """Opt an account out of a region; Macie there then does not know the account."""
+        with self._lock:
+            self._opt[account, region] = "DISABLED"
+
+    def enable_region(self, account: str, region: str) -> None:
+        """Opt an account in to a region."""
+        with self._lock:
+            self._opt[account, region] = "ENABLED"
+
+    def region_status(self, account: str, region: str) -> str | None:
+        """Return the region's RegionOptStatus for an account, None if either is unknown."""
+        with self._lock:
+            known = account in self._accounts and region in self.regions
+            return self._region_status(account, region) if known else None
+
+    def _region_status(self, account: str, region: str) -> str:
+        return self._opt.get((account, region), "ENABLED_BY_DEFAULT")
+
+    # -- what was called --------------------------------------------------------------------
+
+    def count(self, call: Call) -> None:
+        """Count one authenticated call, whatever it is answered."""
+        with self._lock:
+            self._calls[call] += 1
+
+    def calls(self) -> Counter[Call]:
+        """Return a copy of the counts of all authenticated calls, refused ones included."""
+        with self._lock:
+            return Counter(self._calls)
+
+    def served(self, account: str, region: str) -> int:
+        """Return how many pages of ListInvitations a target has been answered."""
+        with self._lock:
+            return self._served[account, region]
+
+    def _target(self, account: str, region: str) -> _Target:
+        return self._targets.setdefault((account, region), _Target())
