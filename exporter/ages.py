@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import pairwise
 
 UNKNOWN = "unknown"
 """The bucket of invitations without a readable time; it exists only where there are any."""
@@ -22,27 +23,31 @@ class AgeBuckets:
     def __init__(self, edges: Sequence[timedelta]) -> None:
         """Take the edges between buckets, ascending, each a whole number of hours."""
         self._edges = tuple(edge.total_seconds() for edge in edges)
-        unit, letter, narrowest = (_DAY, "d", 2) if self._whole(_DAY) else (_HOUR, "h", 3)
+        in_days = all(edge % _DAY == 0 for edge in self._edges)
+        unit, letter, narrowest = (_DAY, "d", 2) if in_days else (_HOUR, "h", 3)
         numbers = [0, *(int(edge // unit) for edge in self._edges)]
         width = max(narrowest, len(str(numbers[-1])))
         names = [f"{number:0{width}d}{letter}" for number in numbers] + ["inf"]
-        self.labels = tuple(f"{low}-{high}" for low, high in zip(names, names[1:], strict=False))
+        self.labels = tuple(f"{low}-{high}" for low, high in pairwise(names))
 
     def label(self, invited_at: float | None, now: float) -> str:
         """Name the bucket of an invitation; both times in Unix seconds.
 
         A time in the future counts as age 0: clocks differ, and the invitation is there.
         """
-        if invited_at is None:
-            return UNKNOWN
-        return self.labels[bisect_right(self._edges, now - invited_at)]
+        return UNKNOWN if invited_at is None else self.labels[self._index(invited_at, now)]
 
     def next_crossing(self, invited_at: float | None, now: float) -> float:
-        """Give the Unix time at which an invitation enters its next bucket; infinity if never."""
+        """Give the Unix time from which an invitation is in its next bucket; infinity if never."""
         if invited_at is None:
             return float("inf")
-        index = bisect_right(self._edges, now - invited_at)
+        index = self._index(invited_at, now)
         return invited_at + self._edges[index] if index < len(self._edges) else float("inf")
 
-    def _whole(self, unit: int) -> bool:
-        return all(edge % unit == 0 for edge in self._edges)
+    def _index(self, invited_at: float, now: float) -> int:
+        """Count the edges behind an invitation.
+
+        By the very sum that `next_crossing` gives: `now - invited_at` rounds differently, and an
+        invitation could then still be in its old bucket when its crossing has come.
+        """
+        return bisect_right(self._edges, now, key=lambda edge: invited_at + edge)

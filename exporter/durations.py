@@ -1,9 +1,13 @@
-"""Durations as Prometheus writes them: `90s`, `5m`, `1h30m`, `7d`."""
+"""Durations as Prometheus writes them: `90s`, `5m`, `1h30m`, `7d`.
+
+https://prometheus.io/docs/prometheus/latest/configuration/configuration/ (`<duration>`)
+"""
 
 import re
 from datetime import timedelta
 
 _UNITS = {
+    "y": timedelta(days=365),
     "w": timedelta(weeks=1),
     "d": timedelta(days=1),
     "h": timedelta(hours=1),
@@ -11,12 +15,16 @@ _UNITS = {
     "s": timedelta(seconds=1),
     "ms": timedelta(milliseconds=1),
 }
-PATTERN = r"^(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$"
-"""Prometheus' own grammar, less years: each unit at most once, from large to small."""
+PATTERN = r"^([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"
+"""Prometheus' own grammar: each unit at most once, from large to small. (It matches "", too.)"""
 
-_WHOLE = re.compile(PATTERN)
-_PART = re.compile(r"(\d+)(ms|[wdhms])")
-_LONGEST = timedelta(days=36500)
+LONGEST = timedelta(days=36500)
+EXAMPLES = "90s, 5m, 1h30m or 7d"
+
+_WHOLE = re.compile(PATTERN, re.ASCII)
+_PART = re.compile(r"([0-9]+)(ms|[ywdhms])")
+_NUMBER = re.compile(r"[0-9]+")
+_NOT_SHOWN = {"y", "w"}
 
 
 def parse(text: str) -> timedelta:
@@ -25,29 +33,24 @@ def parse(text: str) -> timedelta:
     Raises ValueError, with a message for people, where it is none.
     """
     stripped = text.strip()
-    if stripped.isdecimal():
-        message = f"a duration needs a unit, like {stripped}s or {stripped}m"
-        raise ValueError(message)
-    if not stripped or not _WHOLE.match(stripped):
-        message = "not a duration; write it like 90s, 5m, 1h30m or 7d"
-        raise ValueError(message)
+    if _NUMBER.fullmatch(stripped):
+        raise ValueError(f"a duration needs a unit, like {stripped[:9]}s or {stripped[:9]}m")
+    if not stripped or not _WHOLE.fullmatch(stripped):
+        raise ValueError(f"not a duration; write it like {EXAMPLES}")
     try:
         total = sum((int(n) * _UNITS[unit] for n, unit in _PART.findall(stripped)), timedelta())
-    except OverflowError:
+    except (OverflowError, ValueError):  # ValueError: more digits than Python turns into a number
         total = timedelta.max
-    if total > _LONGEST:
-        message = "longer than a hundred years"
-        raise ValueError(message)
+    if total > LONGEST:
+        raise ValueError("longer than a hundred years")
     return total
 
 
 def render(duration: timedelta) -> str:
-    """Write a duration as `parse` reads it, in the largest units that are whole."""
+    """Write a duration, in whole milliseconds, as `parse` reads it: in days and smaller units."""
     rest, parts = duration, []
     for unit, length in _UNITS.items():
-        if unit == "w":
-            continue
-        count, rest = divmod(rest, length)
-        if count:
-            parts.append(f"{count}{unit}")
+        if unit not in _NOT_SHOWN:
+            count, rest = divmod(rest, length)
+            parts += [f"{count}{unit}"] if count else []
     return "".join(parts) or "0s"

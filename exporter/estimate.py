@@ -8,6 +8,7 @@ from exporter.exposition.tally import Options
 
 MANY_SERIES = 100_000
 _HOUR = 3600
+_OF_A_POLL = {Group.POLL, Group.OUTCOME}
 _SESSION_REFRESHES_AN_HOUR = 1.5
 _PER_TARGET_WITHOUT_FILL = 3
 """Counts and times that a target with a single invitation shows, where nothing is zero-filled."""
@@ -25,11 +26,11 @@ class Estimate:
 def estimate(
     *, accounts: int, assumed: int, targets: int, interval: float, options: Options
 ) -> Estimate:
-    """Estimate from counts of accounts, of those with a role, and of targets; interval in seconds."""
-    statuses = len(options.filled_statuses)
-    answers = statuses * (len(options.buckets.labels) + bool(options.trusted)) or _PER_TARGET_WITHOUT_FILL
-    polls = sum(family.group is Group.POLL for family in families_of(options)) - 1
-    per_target = answers + polls + 1
+    """Estimate from how many accounts, roles and targets there are; interval in seconds."""
+    filled = len(options.filled_statuses) * (len(options.buckets.labels) + bool(options.trusted))
+    polls = sum(family.group in _OF_A_POLL for family in families_of(options))
+    # macie_enabled is one more, macie_poll_error_info is only there while polls fail.
+    per_target = (filled or _PER_TARGET_WITHOUT_FILL) + 1 + polls - 1
     series = targets * per_target + accounts + options.max_invitation_series
     calls = targets * _HOUR / interval + assumed * _SESSION_REFRESHES_AN_HOUR
     return Estimate(targets, series, round(calls))

@@ -1,66 +1,136 @@
-"""The types of single settings: how each is read, refused and shown."""
+"""The types of single settings: how each is read, refused, shown, and described in JSON schema."""
 
-import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
 from exporter import durations
-from exporter.settings.sources import Text, Unquoted
+from exporter.settings.written import Text, Unquoted, as_written
 
 AUTO = "auto"
-_ACCOUNT_ID = re.compile(r"^\d{12}$")
-_ACCOUNT_DIGITS = 12
+HOUR = timedelta(hours=1)
+
+ROLE_ARN = re.compile(
+    r"arn:aws[a-z-]*:iam::(?P<account>[0-9]{12}):role/(?P<name>[\w+=,.@/-]+)", re.ASCII
+)
+_ROLE_NAME = re.compile(r"[\w+=,.@-][\w+=,.@/-]*", re.ASCII)
+_ACCOUNT_ID = re.compile(r"[0-9]{12}")
+_DIGITS = re.compile(r"[0-9]{1,9}")
+_HOST_AND_PORT = re.compile(
+    r"(?:\[(?P<v6>[^\[\]\s]*:[^\[\]\s]*)\]|(?P<host>[^\[\]:\s]*)):(?P<port>[0-9]{1,5})", re.ASCII
+)
 _HIGHEST_PORT = 65535
-ROLE_ARN = re.compile(r"^arn:aws[a-z-]*:iam::(?P<account>\d{12}):role/(?P<name>[\w+=,.@/-]+)$")
+_URL_PATH = re.compile(r"/[\w./-]+", re.ASCII)
+_OWN_PATHS = re.compile(r"/(?:-|api|targets)(?:/.*)?")
+"""What the exporter itself answers on, beside the metrics."""
+
+
+def _refusing(what: str, allowed: re.Pattern[str]) -> Callable[[object], str]:
+    """Make a reader of text that matches; everything else is refused with what it should be."""
+
+    def read(value: object) -> str:
+        if not isinstance(value, str) or not allowed.fullmatch(value):
+            raise ValueError(what)
+        return str(value)
+
+    return read
 
 
 def _duration(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return value
     if isinstance(value, Unquoted | str):
-        return durations.parse(value.text if isinstance(value, Unquoted) else value)
-    message = "not a duration; write it like 90s, 5m, 1h30m or 7d"
-    raise ValueError(message)
+        return durations.parse(as_written(value))
+    raise ValueError(f"not a duration; write it like {durations.EXAMPLES}")
+
+
+def duration(low: str, high: str) -> tuple[Any, ...]:
+    """Describe a duration from `low` to `high`, both included."""
+    least, most = durations.parse(low), durations.parse(high)
+
+    def read(value: object) -> timedelta:
+        found = _duration(value)
+        if not least <= found <= most:
+            raise ValueError(f"must be from {low} to {high}")
+        return found
+
+    return _duration_read_by(read)
+
+
+def _duration_read_by(read: Callable[[object], timedelta]) -> tuple[Any, ...]:
+    return (
+        *_text(durations.PATTERN, read, minLength=2, examples=["90s", "5m", "1h30m", "7d"]),
+        # Outermost, or the default would stand in ISO 8601 in the schema.
+        PlainSerializer(durations.render, return_type=str),
+    )
+
+
+def _edge(value: object) -> timedelta:
+    found = _duration(value)
+    if found % HOUR or not found:
+        raise ValueError("must be whole hours, one at the least")
+    return found
+
+
+def _ascending(value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
+    if not value or list(value) != sorted(set(value)):
+        raise ValueError("must be at least one edge, each larger than the one before")
+    return value
 
 
 def _account_id(value: object) -> str:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        digits = value.text if isinstance(value, Unquoted) else str(value)
-        message = f'an account id is a string: quote it: "{digits.zfill(_ACCOUNT_DIGITS)}"'
-        raise ValueError(message)
-    if not isinstance(value, str) or not _ACCOUNT_ID.match(value):
-        message = 'an account id is a string of 12 digits, like "012345678901"'
-        raise ValueError(message)
-    return str(value)
+    if isinstance(value, Unquoted) and _ACCOUNT_ID.fullmatch(value.text):
+        raise ValueError(f'an account id is a string: quote it: "{value.text}"')
+    return _twelve_digits(value)
 
 
-def _role_arn(value: object) -> str:
-    if not isinstance(value, str) or not ROLE_ARN.match(value):
-        message = "not a role's ARN; it looks like arn:aws:iam::111122223333:role/NAME"
-        raise ValueError(message)
-    return str(value)
+_twelve_digits = _refusing(
+    'an account id is a string of 12 digits, like "012345678901"', _ACCOUNT_ID
+)
 
 
-def _role_name(value: object) -> str:
-    if not isinstance(value, str) or not re.match(r"^[\w+=,.@/-]+$", value) or value.startswith("/"):
-        message = "not a role's name; give the part of its ARN behind ':role/'"
-        raise ValueError(message)
-    return str(value)
+def whole(low: int, high: int) -> tuple[Any, ...]:
+    """Describe a whole number from `low` to `high`, both included."""
+
+    def read(value: object) -> int:
+        text = as_written(value)
+        if isinstance(value, bool) or not _DIGITS.fullmatch(text) or not low <= int(text) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(text)
+
+    schema = {"type": "integer", "minimum": low, "maximum": high}
+    return (BeforeValidator(read), WithJsonSchema(schema))
 
 
-def listed(value: object) -> object:
+def _index(value: object) -> int:
+    text = as_written(value)
+    if isinstance(value, bool) or not _DIGITS.fullmatch(text):
+        raise ValueError(f"must be a whole number from 0, or {AUTO}")
+    return int(text)
+
+
+def _listed(value: object) -> object:
     """Split a list that came as text (environment, flag) at its commas."""
     if isinstance(value, Text):
         return [Text(part.strip()) for part in value.split(",") if part.strip()]
     return value
 
 
-def _regions(value: object) -> object:
-    return [AUTO] if value == AUTO else listed(value)
+def regions_of(value: object) -> object:
+    """Read regions as they were written: a list, `auto`, or text with commas."""
+    return [AUTO] if value == AUTO else _listed(value)
+
+
+def _distinct_regions(value: tuple[str, ...]) -> tuple[str, ...]:
+    if AUTO in value and len(value) > 1:
+        raise ValueError(f"{AUTO} means every enabled region: give it alone, or name regions")
+    twice = sorted({region for region in value if value.count(region) > 1})
+    if twice:
+        raise ValueError(f"listed more than once: {', '.join(twice)}")
+    return value
 
 
 def listen_address(value: str) -> tuple[str, int]:
@@ -68,55 +138,89 @@ def listen_address(value: str) -> tuple[str, int]:
 
     Raises ValueError where it is none of these.
     """
-    host, separator, port = value.rpartition(":")
-    bare = host.removeprefix("[").removesuffix("]")
-    bracketed = host != bare
-    if not separator or not port.isdecimal() or int(port) > _HIGHEST_PORT or (":" in bare) != bracketed:
-        message = "not a listening address; write :10058, 127.0.0.1:10058 or [::1]:10058"
-        raise ValueError(message)
-    return bare, int(port)
+    found = _HOST_AND_PORT.fullmatch(value)
+    if not found or int(found["port"]) > _HIGHEST_PORT:
+        raise ValueError(
+            'not a listening address; write ":10058", "127.0.0.1:10058" or "[::1]:10058"'
+        )
+    return found["v6"] or found["host"], int(found["port"])
 
 
 def _listen_address(value: object) -> str:
-    if not isinstance(value, str):
-        message = "not a listening address; write it as a string, like ':10058'"
-        raise ValueError(message)  # noqa: TRY004 -- pydantic turns ValueError alone into an error of its own
-    listen_address(value)
-    return str(value)
+    text = value if isinstance(value, str) else ""
+    listen_address(text)
+    return str(text)
 
 
-def _text(pattern: str, read: Callable[[object], object], **more: object) -> tuple[Any, ...]:
+def _telemetry_path(value: object) -> str:
+    path = _any_path(value)
+    if _OWN_PATHS.fullmatch(path):
+        raise ValueError("taken by the exporter's own pages; choose another, like /metrics")
+    return path
+
+
+_any_path = _refusing("must be a path, like /metrics", _URL_PATH)
+
+
+def _text(pattern: str, read: Callable[[Any], object], **more: object) -> tuple[Any, ...]:
     return (BeforeValidator(read), WithJsonSchema({"type": "string", "pattern": pattern, **more}))
 
 
-Duration = Annotated[
-    timedelta,
-    *_text(durations.PATTERN, _duration, minLength=2),
-    PlainSerializer(durations.render, return_type=str),
+Duration = Annotated[timedelta, *_duration_read_by(_duration)]
+AccountId = Annotated[str, *_text(r"^[0-9]{12}$", _account_id, examples=["012345678901"])]
+RoleArn = Annotated[
+    str,
+    *_text(
+        r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$",
+        _refusing("not a role's ARN; it looks like arn:aws:iam::111122223333:role/NAME", ROLE_ARN),
+        examples=["arn:aws:iam::111122223333:role/macie-invitations-reader"],
+    ),
 ]
-AccountId = Annotated[str, *_text(r"^\d{12}$", _account_id)]
-RoleArn = Annotated[str, *_text(r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$", _role_arn)]
-RoleName = Annotated[str, *_text(r"^[\w+=,.@-][\w+=,.@/-]*$", _role_name)]
-ListenAddress = Annotated[str, *_text(r":\d+$", _listen_address)]
+RoleName = Annotated[
+    str,
+    *_text(
+        r"^[A-Za-z0-9_+=,.@-][A-Za-z0-9_+=,.@/-]*$",
+        _refusing("not a role's name; give the part of its ARN behind ':role/'", _ROLE_NAME),
+        examples=["macie-invitations-reader"],
+    ),
+]
+ListenAddress = Annotated[
+    str,
+    *_text(
+        r"^(\[[^\[\]\s]*:[^\[\]\s]*\]|[^\[\]:\s]*):[0-9]{1,5}$",
+        _listen_address,
+        examples=[":10058"],
+    ),
+]
+TelemetryPath = Annotated[str, *_text(r"^/[A-Za-z0-9_./-]+$", _telemetry_path)]
+ShardIndex = Annotated[
+    int,
+    BeforeValidator(_index),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"const": AUTO}]}),
+]
 Regions = Annotated[
     tuple[str, ...],
-    BeforeValidator(_regions),
+    BeforeValidator(regions_of),
+    AfterValidator(_distinct_regions),
     PlainSerializer(lambda regions: AUTO if regions == (AUTO,) else list(regions)),
     WithJsonSchema(
         {
             "anyOf": [
                 {"const": AUTO},
-                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                {
+                    "type": "array",
+                    "items": {"type": "string", "examples": ["eu-west-1"]},
+                    "uniqueItems": True,
+                },
             ]
         }
     ),
 ]
-Durations = Annotated[tuple[Duration, ...], BeforeValidator(listed)]
-AccountIds = Annotated[tuple[AccountId, ...], BeforeValidator(listed)]
-Words = Annotated[tuple[str, ...], BeforeValidator(listed)]
-
-
-def as_json(value: object) -> str:
-    """Show a value as it would stand in JSON, for messages."""
-    shown = value.text if isinstance(value, Unquoted) else json.dumps(value, default=str)
-    return shown if len(shown) <= 80 else shown[:77] + "..."  # noqa: PLR2004 -- a line's worth
+Edges = Annotated[
+    tuple[Annotated[timedelta, *_duration_read_by(_edge)], ...],
+    BeforeValidator(_listed),
+    AfterValidator(_ascending),
+    PlainSerializer(lambda edges: [durations.render(edge) for edge in edges]),
+]
+AccountIds = Annotated[tuple[AccountId, ...], BeforeValidator(_listed)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]

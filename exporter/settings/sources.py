@@ -1,157 +1,220 @@
 """The layers that configuration comes in: a YAML file, the environment, flags.
 
-Each becomes a nested mapping that still knows how its values were written.
+Each is a part of the tree that knows, for every key, where it was set: so an error can name the
+file, the variable or the flag. Flags stand before the environment, that before the file.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
 
-import yaml
+from exporter.settings.keys import KEYS, Kind, Path, dotted, key_at, may_hold_secret, nearest_key
+from exporter.settings.written import Text, Tree, read_yaml, show
 
 ENVIRONMENT_PREFIX = "MACIE_EXPORTER_"
-Tree = dict[str, Any]
+_SERVICE_LINK = re.compile(r"(?:SERVICE_(?:HOST|PORT(?:_.+)?)|PORT(?:_[0-9]+_.+)?)")
+"""What Kubernetes sets beside, in pods next to a Service of the name `macie-exporter`."""
 
-
-class Text(str):
-    """A value from the environment or a flag, where everything is text."""
-
-    __slots__ = ()
-
-
-class Unquoted(int):
-    """A number that stands in YAML without quotes; `text` is as it was written."""
-
-    text: str
-
-    def __new__(cls, text: str) -> "Unquoted":
-        """Read the digits as decimal, whatever YAML thinks of a leading zero."""
-        number = super().__new__(cls, text.replace("_", ""))
-        number.text = text
-        return number
+_ORDINAL = re.compile(r".*-([0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong in the configuration: where, and what would be right."""
+    """Something wrong in the configuration: where, as what, from where, and what would be right."""
 
-    path: tuple[str | int, ...]
+    path: Path
     message: str
-    value: object = None
-    has_value: bool = False
+    shown: str = ""
+    """The value; empty where there is none, or where it must not be seen."""
+    origin: str = ""
+
+    def __str__(self) -> str:
+        """Give the problem as one line."""
+        value = f" = {self.shown}" if self.shown else ""
+        origin = f" (from {self.origin})" if self.origin else ""
+        return f"{dotted(self.path)}{value}{origin}: {self.message}".replace("\n", "\\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One source's part of the tree, and how it names a key."""
+    """One source's part of the tree."""
 
     tree: Tree
-    source: str
-    problems: tuple[Problem, ...] = field(default=())
+    names: Mapping[Path, str]
+    """What set a place of the tree, and everything below it."""
+    problems: tuple[Problem, ...] = ()
 
-    def origin(self, path: tuple[str | int, ...]) -> str | None:
-        """Name this source if it holds the path."""
-        node: Any = self.tree
-        for step in path:
-            try:
-                node = node[step]
-            except (KeyError, IndexError, TypeError):
-                return None
-        return self.source
+    def origin(self, path: Path) -> str:
+        """Name what set a place; empty where nothing here did."""
+        return _origin(self.names, path)
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key stands once and unquoted numbers stay recognisable."""
+def _origin(names: Mapping[Path, str], path: Path) -> str:
+    above = (path[:length] for length in range(len(path), -1, -1))
+    return next((names[part] for part in above if part in names), "")
 
 
-def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
-    if node.value.replace("_", "").isdecimal():
-        return Unquoted(node.value)
-    return yaml.SafeLoader.construct_yaml_int(loader, node)
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The value that holds at a place, and the name of what set it."""
+
+    value: object = None
+    origin: str = ""
 
 
-def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> Tree:
-    seen: set[str] = set()
-    for key, _ in node.value:
-        if key.value in seen:
-            message = f"the key {key.value!r} stands twice"
-            raise yaml.constructor.ConstructorError(None, None, message, key.start_mark)
-        seen.add(key.value)
-    return {str(key): value for key, value in loader.construct_mapping(node, deep=True).items()}
+def held(layers: Sequence[Layer], path: Path) -> Held:
+    """Look a place up in layers, the first of which comes first; sections are merged, lists not.
+
+    Where no layer goes that deep, there is no value, and the origin is that of what lies above.
+    """
+    holders: list[tuple[Layer, object]] = [(layer, layer.tree) for layer in layers]
+    for position, step in enumerate(path):
+        inner = [(layer, node[step]) for layer, node in holders if _has(node, step)]  # type: ignore[index]  # `_has` saw it
+        if not inner:
+            return Held(None, holders[0][0].origin(path) if position else "")
+        holders = inner if isinstance(inner[0][1], dict) else inner[:1]
+    return Held(holders[0][1], holders[0][0].origin(path))
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", __import__("re").compile(r"^0\d+$"), list("0"))
-_Loader.add_constructor("tag:yaml.org,2002:int", _number)
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+def _has(node: object, step: str | int) -> bool:
+    if isinstance(step, int):
+        return isinstance(node, list) and step < len(node)
+    return isinstance(node, dict) and step in node
 
 
-def read_yaml(text: str) -> object:
-    """Read one YAML document; raises yaml.YAMLError with the place where it is wrong."""
-    return yaml.load(text, _Loader)  # noqa: S506 -- a SafeLoader
-
-
-def file_layer(path: str) -> Layer:
-    """Read the configuration file. What cannot be read becomes a problem of the layer."""
+def file_layer(path: str, origin: str) -> Layer:
+    """Read the configuration file; `origin` is what named it. What cannot be becomes a problem."""
     try:
-        content = read_yaml(Path(path).read_text(encoding="utf-8"))
+        content = read_yaml(FilePath(path).read_text(encoding="utf-8"))
     except OSError as error:
-        return _unread(path, f"cannot read it: {error.strerror}")
+        return _unread(path, origin, f"cannot read it: {error.strerror}")
     except UnicodeDecodeError:
-        return _unread(path, "not UTF-8 text")
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        return _unread(path, f"not YAML: {_on_one_line(error)}")
-    if content is None:
-        return Layer({}, path)
-    if not isinstance(content, dict):
-        return _unread(path, "not a mapping of settings at its top")
-    if "config" in content:
-        return _unread(path, "'config' cannot be set in the file itself: use --config.file")
-    return Layer(content, path)
+        return _unread(path, origin, "not UTF-8 text")
+    except ValueError as error:
+        return _unread(path, origin, f"not YAML: {error}")
+    if not isinstance(content, dict | None):
+        return _unread(path, origin, "not a mapping with settings at its top")
+    names: dict[Path, str] = {(): path}
+    tree, problems = _checked(content or {}, (), names)
+    if "config" in tree:
+        del tree["config"]
+        problems.append(Problem(("config",), "cannot be set in the file itself", origin=path))
+    return Layer(tree, names, tuple(problems))
+
+
+def _unread(path: str, origin: str, message: str) -> Layer:
+    return Layer({}, {}, (Problem(("config", "file"), message, show(path), origin),))
 
 
 def environment_layer(environ: Mapping[str, str]) -> Layer:
-    """Take the variables with the prefix; `__` nests, empty means not set."""
-    named = (
-        (tuple(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")), value)
+    """Take the variables with the prefix; `__` nests, and empty means not set."""
+    return _layer(
+        (tuple(rest.lower().split("__")), name, value)
         for name, value in sorted(environ.items())
-        if name.startswith(ENVIRONMENT_PREFIX) and value
+        if value and (rest := name.removeprefix(ENVIRONMENT_PREFIX)) != name
+        if not _SERVICE_LINK.fullmatch(rest)
     )
-    return _layer(named, "the environment")
 
 
 def flags_layer(flags: Iterable[tuple[str, str]]) -> Layer:
     """Take flags as (dotted kebab-case name, text)."""
     return _layer(
-        ((tuple(name.replace("-", "_").split(".")), value) for name, value in flags), "flags"
+        (tuple(name.replace("-", "_").split(".")), f"--{name}", value) for name, value in flags
     )
 
 
-def _layer(pairs: Iterable[tuple[tuple[str, ...], str]], source: str) -> Layer:
+def region_layer(region: str) -> Layer:
+    """Take the region of the AWS environment as that of everything without one."""
+    return Layer({"aws": {"regions": [region]}}, {("aws", "regions"): "the AWS environment"})
+
+
+def pod_layer(environ: Mapping[str, str]) -> Layer:
+    """Take the ordinal at the end of the pod's name as the number of the shard."""
+    pod = environ.get("POD_NAME", "")
+    found = _ORDINAL.fullmatch(pod)
+    if found:
+        return Layer({"shard": {"index": Text(found[1])}}, {("shard", "index"): "POD_NAME"})
+    said = f"is {show(pod)}" if pod else "is not set"
+    message = f"auto needs a pod name that ends in its ordinal, like exporter-0; POD_NAME {said}"
+    return Layer({"shard": {"index": 0}}, {}, (Problem(("shard", "index"), message),))
+
+
+def _layer(given: Iterable[tuple[tuple[str, ...], str, str]]) -> Layer:
     tree: Tree = {}
+    names: dict[Path, str] = {}
     problems = []
-    for path, text in pairs:
-        node = tree
-        for step in path[:-1]:
-            inner = node.setdefault(step, {})
-            node = inner if isinstance(inner, dict) else node
+    for path, name, text in given:
+        if path not in KEYS or KEYS[path].in_list:
+            problems.append(_unknown(path, name))
+            continue
         try:
-            node[path[-1]] = _structured(text)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            problems.append(Problem(path, f"not JSON: {_on_one_line(error)}"))
-    return Layer(tree, source, tuple(problems))
+            _put(tree, path, _read(KEYS[path].kind, text))
+            names[path] = name
+        except ValueError as error:
+            problems.append(Problem(path, f"not JSON: {error}", origin=name))
+    kept, wrong = _checked(tree, (), names)
+    return Layer(kept, names, (*problems, *wrong))
 
 
-def _structured(text: str) -> object:
-    return read_yaml(text) if text.lstrip().startswith(("[", "{")) else Text(text)
+def _read(kind: Kind, text: str) -> object:
+    """Read a list or a section that is written as JSON; everything else is text."""
+    opening = {Kind.LIST: "[", Kind.SECTIONS: "[", Kind.SECTION: "{"}.get(kind)
+    return read_yaml(text) if opening and text.lstrip().startswith(opening) else Text(text)
 
 
-def _unread(path: str, message: str) -> Layer:
-    return Layer({}, path, (Problem(("config", "file"), message, path, has_value=True),))
+def _put(tree: Tree, path: tuple[str, ...], value: object) -> None:
+    for step in path[:-1]:
+        if not isinstance(tree.get(step), dict):
+            tree[step] = {}
+        tree = tree[step]
+    tree[path[-1]] = value
 
 
-def _on_one_line(error: Exception) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return f"{error.problem} (line {mark.line + 1}, column {mark.column + 1})"
-    return " ".join(str(error).split())
+def _checked(node: Tree, path: Path, names: Mapping[Path, str]) -> tuple[Tree, list[Problem]]:
+    """Take out of a section what cannot be in it; a key with nothing behind it is not set.
+
+    Here and not at the end, since a layer that stands before this one would hide what is wrong.
+    """
+    kept: Tree = {}
+    problems: list[Problem] = []
+    for name, value in node.items():
+        here = (*path, name)
+        key = key_at(here)
+        if key is None:
+            problems.append(_unknown(here, _origin(names, here)))
+        elif value is None:
+            continue
+        elif key.kind is Kind.SECTION and not isinstance(value, dict):
+            shown = "" if may_hold_secret(here) else show(value)
+            origin = _origin(names, here)
+            problems.append(Problem(here, section_expected(key.keys), shown, origin))
+        else:
+            kept[name], wrong = _checked_value(value, here, names)
+            problems += wrong
+    return kept, problems
+
+
+def _checked_value(
+    value: object, path: Path, names: Mapping[Path, str]
+) -> tuple[object, list[Problem]]:
+    key = key_at(path)
+    if isinstance(value, dict) and key is not None and key.keys:
+        return _checked(value, path, names)
+    if not isinstance(value, list):
+        return value, []
+    pairs = [_checked_value(item, (*path, index), names) for index, item in enumerate(value)]
+    return [item for item, _ in pairs], [problem for _, wrong in pairs for problem in wrong]
+
+
+def section_expected(keys: Iterable[str]) -> str:
+    """Say that a section is needed where there is something else."""
+    return f"must be a mapping with the keys {', '.join(keys)}"
+
+
+def _unknown(path: Path, origin: str) -> Problem:
+    best = nearest_key(path)
+    named = best.dotted
+    if origin.startswith(ENVIRONMENT_PREFIX) and not best.in_list:
+        named += f" ({ENVIRONMENT_PREFIX}{'__'.join(best.path).upper()})"
+    return Problem(path, f"unknown key; the nearest known key is {named}", origin=origin)

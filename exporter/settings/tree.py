@@ -5,85 +5,73 @@ schema are made from it.
 """
 
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from exporter.durations import render
 from exporter.settings.fields import (
     AUTO,
+    HOUR,
     ROLE_ARN,
     AccountId,
     AccountIds,
     Duration,
-    Durations,
+    Edges,
     ListenAddress,
     Regions,
     RoleArn,
     RoleName,
+    ShardIndex,
+    TelemetryPath,
     Words,
-    listed,
+    duration,
+    whole,
 )
 
 DAY = timedelta(days=1)
-HOUR = timedelta(hours=1)
-SHORTEST_INTERVAL = timedelta(seconds=10)
+
+
+def _describe_defaults(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """Give defaults in a schema as they are written here: a duration as 5m, not as PT5M."""
+    written = model.model_construct().model_dump(mode="json")
+    for name, described in schema["properties"].items():
+        if "$ref" in described:
+            described.pop("default", None)
+        elif "default" in described:
+            described["default"] = written[name]
 
 
 class Section(BaseModel):
     """A branch of the tree: frozen, and without unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-def _between(value: timedelta, low: timedelta, high: timedelta) -> timedelta:
-    if not low <= value <= high:
-        message = f"must be from {render(low)} to {render(high)}"
-        raise ValueError(message)
-    return value
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        json_schema_extra=_describe_defaults,
+    )
 
 
 class Poll(Section):
     """When and how targets are polled."""
 
-    interval: Duration = timedelta(minutes=5)
+    interval: Annotated[timedelta, *duration("10s", "24h")] = timedelta(minutes=5)
     """How often each target is polled, 10s to 24h."""
-    concurrency: Annotated[int, Field(ge=1, le=512)] = 32
+    concurrency: Annotated[int, *whole(1, 512)] = 32
     """Polls under way at once."""
-    timeout: Duration = timedelta(seconds=60)
+    timeout: Annotated[timedelta, *duration("1s", "1h")] = timedelta(seconds=60)
     """The deadline of one poll, its pages and retries included."""
-    stale_after: Duration = Field(default=timedelta(0), validate_default=True)
+    stale_after: Duration = Field(default_factory=lambda data: 3 * data["interval"])
     """When a failing target's last good values go away. Default: three intervals."""
-
-    @field_validator("interval")
-    @classmethod
-    def _interval_in_bounds(cls, value: timedelta) -> timedelta:
-        return _between(value, SHORTEST_INTERVAL, DAY)
-
-    @field_validator("timeout")
-    @classmethod
-    def _timeout_in_bounds(cls, value: timedelta) -> timedelta:
-        return _between(value, timedelta(seconds=1), HOUR)
 
     @field_validator("stale_after")
     @classmethod
     def _stale_after_an_interval(cls, value: timedelta, info: ValidationInfo) -> timedelta:
-        interval = info.data.get("interval", timedelta(minutes=5))
-        if not value:
-            return 3 * interval
-        if value < interval:
-            message = f"must be at least poll.interval ({render(interval)}), or values would flap"
-            raise ValueError(message)
+        interval = info.data.get("interval")
+        if interval and value < interval:
+            raise ValueError(f"must be at least poll.interval ({render(interval)})")
         return value
 
 
@@ -103,19 +91,24 @@ class AccountSettings(Section):
     regions: Regions = ()
     """Regions of this account. Default: aws.regions."""
 
-    @model_validator(mode="after")
-    def _one_role_of_this_account(self) -> Self:
-        if self.role_arn and self.role_name:
-            message = "give role_arn or role_name, not both"
-            raise ValueError(message)
-        owner = ROLE_ARN.match(self.role_arn) if self.role_arn else None
-        if owner and owner["account"] != self.id:
-            message = (
-                f"role_arn belongs to account {owner['account']}, not to {self.id}: "
+    @field_validator("role_arn")
+    @classmethod
+    def _role_of_this_account(cls, value: str | None, info: ValidationInfo) -> str | None:
+        owner = ROLE_ARN.fullmatch(value) if value else None
+        account = info.data.get("id")
+        if owner and account and owner["account"] != account:
+            raise ValueError(
+                f"belongs to account {owner['account']}, not to {account}: "
                 "its invitations would be shown under the wrong account"
             )
-            raise ValueError(message)
-        return self
+        return value
+
+    @field_validator("role_name")
+    @classmethod
+    def _one_role(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value and info.data.get("role_arn"):
+            raise ValueError("give role_arn or role_name, not both")
+        return value
 
 
 class Organization(Section):
@@ -126,39 +119,26 @@ class Organization(Section):
     external_id: SecretStr | None = None
     """The ExternalId that the roles' trust policies ask for."""
     include_ous: Words = ()
-    """Organizational units (or roots) whose accounts are polled, nested ones included. Default: all."""
+    """Organizational units (or roots) whose accounts are polled, nested ones included.
+    Default: all."""
     exclude_accounts: AccountIds = ()
     """Accounts that are not polled."""
-    refresh_interval: Duration = HOUR
+    refresh_interval: Annotated[timedelta, *duration("10s", "24h")] = HOUR
     """How often accounts and regions are discovered anew, 10s to 24h."""
-
-    @field_validator("refresh_interval")
-    @classmethod
-    def _refresh_in_bounds(cls, value: timedelta) -> timedelta:
-        return _between(value, SHORTEST_INTERVAL, DAY)
 
 
 class Aws(Section):
     """Which accounts and regions are polled."""
 
     regions: Regions = ()
-    """Regions to poll, or `auto`: those with Macie that the account has enabled. Default: the AWS environment's region."""
+    """Regions to poll, or `auto`: those with Macie that the account has enabled.
+    Default: the AWS environment's region."""
     allow_unknown_regions: bool = False
     """Take regions that this release does not know to have Macie."""
-    accounts: Annotated[tuple[AccountSettings, ...], BeforeValidator(listed)] = ()
+    accounts: tuple[AccountSettings, ...] = ()
     """Accounts to poll. Default: the account of the AWS environment's credentials."""
     organization: Organization | None = None
     """Discover accounts through AWS Organizations."""
-
-    @field_validator("accounts")
-    @classmethod
-    def _accounts_once(cls, value: tuple[AccountSettings, ...]) -> tuple[AccountSettings, ...]:
-        ids = [account.id for account in value]
-        twice = sorted({account for account in ids if ids.count(account) > 1})
-        if twice:
-            message = f"listed more than once: {', '.join(twice)}"
-            raise ValueError(message)
-        return value
 
 
 class PerInvitation(Section):
@@ -166,14 +146,19 @@ class PerInvitation(Section):
 
     enabled: bool = False
     """Expose macie_invitation_timestamp_seconds."""
-    max_series: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    max_series: Annotated[int, *whole(1, 1_000_000)] = 1000
     """At most so many of them, the newest kept: outsiders decide how many invitations there are."""
 
 
 class Metrics(Section):
     """What is exposed."""
 
-    age_buckets: Durations = (DAY, 7 * DAY, 30 * DAY, 90 * DAY)
+    age_buckets: Annotated[Edges, Field(json_schema_extra={"minItems": 1})] = (
+        DAY,
+        7 * DAY,
+        30 * DAY,
+        90 * DAY,
+    )
     """Edges of the exclusive age buckets, ascending, in whole hours."""
     zero_fill: Literal["all", "invited", "none"] = "all"
     """Whose absent counts are shown as 0: every known status, Invited alone, or none."""
@@ -182,25 +167,22 @@ class Metrics(Section):
     per_invitation: PerInvitation = PerInvitation()
     """The opt-in series of each invitation."""
 
-    @field_validator("age_buckets")
-    @classmethod
-    def _ascending_hours(cls, value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
-        if not value or list(value) != sorted(set(value)) or not value[0]:
-            message = "must be at least one edge, each larger than the one before, the first above 0"
-            raise ValueError(message)
-        if any(edge % HOUR for edge in value):
-            message = "must be whole hours"
-            raise ValueError(message)
-        return value
-
 
 class Shard(Section):
     """Which part of the accounts this replica polls."""
 
-    index: int | Literal["auto"] = 0
-    """This replica's number from 0, or `auto`: the ordinal at the end of POD_NAME."""
-    total: Annotated[int, Field(ge=1, le=10_000)] = 1
+    total: Annotated[int, *whole(1, 10_000)] = 1
     """How many replicas share the accounts."""
+    index: ShardIndex = 0
+    """This replica's number from 0, or `auto`: the ordinal at the end of POD_NAME."""
+
+    @field_validator("index")
+    @classmethod
+    def _index_within_total(cls, value: int, info: ValidationInfo) -> int:
+        total = info.data.get("total")
+        if total is not None and value >= total:
+            raise ValueError(f"must be below shard.total ({total}): counting starts at 0")
+        return value
 
 
 class Web(Section):
@@ -208,7 +190,7 @@ class Web(Section):
 
     listen_address: ListenAddress = ":10058"
     """Address to listen on; an empty host means every interface."""
-    telemetry_path: Annotated[str, Field(pattern=r"^/[\w./-]+$")] = "/metrics"
+    telemetry_path: TelemetryPath = "/metrics"
     """Path of the metrics."""
     config_file: str = ""
     """Web configuration file in the format of Prometheus' exporter-toolkit."""
@@ -235,7 +217,12 @@ class Config(Section):
 class Settings(BaseSettings):
     """All configuration, frozen."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        json_schema_extra=_describe_defaults,
+    )
 
     config: Config = Config()
     poll: Poll = Poll()
@@ -244,6 +231,18 @@ class Settings(BaseSettings):
     shard: Shard = Shard()
     web: Web = Web()
     log: Log = Log()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leave the library's own sources out: `load` hands in ours, which know their names."""
+        del settings_cls
+        return (init_settings,)
 
     @property
     def auto_regions(self) -> bool:

@@ -1,0 +1,182 @@
+"""Configuration files, good and bad; beside each bad one stands what is said of it."""
+
+from pathlib import Path
+
+import pytest
+
+from exporter.check import report
+from exporter.settings import Settings
+from exporter.settings.written import read_yaml
+from tests.settings.loads import CORPUS, loaded, refused
+
+GOOD = sorted(CORPUS.glob("*.good.yaml"))
+BAD = sorted(CORPUS.glob("*.bad.yaml"))
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
+def test_a_bad_file_is_refused_with_every_reason(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All errors at once, each on one line with its key, value, source and what would be right."""
+    monkeypatch.chdir(CORPUS)
+    lines = refused(f"config.file={path.name}")
+    assert "".join(f"{line}\n" for line in lines) == path.with_suffix(".txt").read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
+def test_a_good_file_survives_its_own_report(path: Path, tmp_path: Path) -> None:
+    """What `check` prints of a configuration is the same configuration, secrets aside."""
+    settings = loaded(f"config.file={path}", region="eu-west-1")
+    again = tmp_path / "again.yaml"
+    again.write_text(report(settings), encoding="utf-8")
+    assert _comparable(loaded(f"config.file={again}")) == _comparable(settings)
+
+
+def _comparable(settings: Settings) -> dict[str, object]:
+    return settings.model_dump(mode="json", exclude={"config"})
+
+
+def test_every_bad_file_has_its_text() -> None:
+    """No expectation is left over from a file that is gone."""
+    texts = {path.stem for path in CORPUS.glob("*.txt")}
+    assert texts == {path.stem for path in BAD}
+    assert len(list(CORPUS.iterdir())) == len(GOOD) + 2 * len(BAD)
+
+
+def test_the_full_file_is_what_it_says() -> None:
+    """Every key of the full example arrives as a value of its type."""
+    settings = loaded(f"config.file={CORPUS / 'full.good.yaml'}")
+    assert settings.model_dump(mode="json", exclude={"config"}) == {
+        "poll": {"interval": "5m", "concurrency": 32, "timeout": "1m", "stale_after": "15m"},
+        "aws": {
+            "regions": ["eu-west-1"],
+            "allow_unknown_regions": False,
+            "accounts": [
+                {
+                    "id": "111122223333",
+                    "name": "payments",
+                    "role_arn": "arn:aws:iam::111122223333:role/macie-invitations-reader",
+                    "role_name": None,
+                    "external_id": "**********",
+                    "regions": ["us-east-1"],
+                },
+                {
+                    "id": "012345678901",
+                    "name": "",
+                    "role_arn": None,
+                    "role_name": "macie-invitations-reader",
+                    "external_id": None,
+                    "regions": [],
+                },
+            ],
+            "organization": {
+                "role_name": "macie-invitations-reader",
+                "external_id": "**********",
+                "include_ous": ["ou-ab12-cdefghij"],
+                "exclude_accounts": ["444455556666"],
+                "refresh_interval": "1h",
+            },
+        },
+        "metrics": {
+            "age_buckets": ["1d", "7d", "30d", "90d"],
+            "zero_fill": "invited",
+            "trusted_inviters": ["999988887777"],
+            "per_invitation": {"enabled": True, "max_series": 1000},
+        },
+        "shard": {"total": 2, "index": 1},
+        "web": {
+            "listen_address": ":10058",
+            "telemetry_path": "/metrics",
+            "config_file": "",
+            "enable_lifecycle": False,
+        },
+        "log": {"level": "info", "format": "logfmt"},
+    }
+
+
+@pytest.mark.parametrize("name", ["empty", "nothing-below"])
+def test_keys_with_nothing_behind_them_mean_the_defaults(name: str) -> None:
+    """`aws:` alone, with everything below it commented out, is as good as no `aws:`."""
+    settings = loaded(f"config.file={CORPUS / name}.good.yaml")
+    assert _comparable(settings) == _comparable(Settings())
+
+
+def test_words_stay_text() -> None:
+    """What YAML 1.1 takes for a truth value, a date or a number in hexadecimal is a name here."""
+    settings = loaded(f"config.file={CORPUS / 'words.good.yaml'}")
+    assert [account.name for account in settings.aws.accounts] == ["no", "2026-11-23", "0x1F", "12"]
+
+
+def test_anchors_and_merges_work() -> None:
+    """Accounts that have much in common need say it once; a merge is no key that stands twice."""
+    settings = loaded(f"config.file={CORPUS / 'anchors.good.yaml'}")
+    first, second = settings.aws.accounts
+    assert second == first.model_copy(update={"id": "089999999999"})
+    assert settings.aws.regions == first.regions == ("eu-west-1", "us-east-1")
+
+
+def test_regions_may_be_left_to_aws() -> None:
+    """`auto` is the same alone and as the only one of a list."""
+    settings = loaded(f"config.file={CORPUS / 'regions-auto.good.yaml'}")
+    regions = [account.regions for account in settings.aws.accounts]
+    assert regions == [(), ("auto",), ("eu-west-1",)]
+    assert settings.aws.regions == ("auto",)
+    assert settings.auto_regions
+    assert not Settings().auto_regions
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    """A missing file, and a folder in its place, are named with what named them."""
+    missing = tmp_path / "none.yaml"
+    assert refused(f"config.file={missing}") == [
+        f'config.file = "{missing}" (from --config.file): cannot read it: No such file or directory'
+    ]
+    assert refused(environ={"MACIE_EXPORTER_CONFIG__FILE": "/"}) == [
+        'config.file = "/" (from MACIE_EXPORTER_CONFIG__FILE): cannot read it: Is a directory'
+    ]
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    """Another encoding, a control character, or endless nesting: no traceback, but one line."""
+    path = tmp_path / "f.yaml"
+    named = f'config.file = "{path}" (from --config.file): '
+    path.write_bytes("log: {level: größer}".encode("latin-1"))
+    assert refused(f"config.file={path}") == [f"{named}not UTF-8 text"]
+    path.write_text("log: \x07")
+    assert refused(f"config.file={path}") == [
+        (
+            f"{named}not YAML: unacceptable character #x0007: special characters are not allowed "
+            'in "<unicode string>", position 5'
+        )
+    ]
+    path.write_text("[" * 1000)
+    assert refused(f"config.file={path}")[0].startswith(f"{named}not YAML: ")
+
+
+def test_secrets_are_never_said() -> None:
+    """A secret of a wrong type, one under a mistyped key and one in a broken list stay unseen."""
+    path = CORPUS / "types-values.bad.yaml"
+    assert "98765432" not in "\n".join(refused(f"config.file={path}"))
+    assert refused(
+        environ={
+            "MACIE_EXPORTER_AWS__ACCOUNTS": '{"id": "111122223333", "external_id": "hush"}',
+            "MACIE_EXPORTER_AWS__ORGANIZATION": '{"external_id": ["hush"], "externalid": "hush"}',
+        }
+    ) == [
+        (
+            "aws.organization.externalid (from MACIE_EXPORTER_AWS__ORGANIZATION): unknown key; "
+            "the nearest known key is aws.organization.external_id "
+            "(MACIE_EXPORTER_AWS__ORGANIZATION__EXTERNAL_ID)"
+        ),
+        (
+            "aws.accounts (from MACIE_EXPORTER_AWS__ACCOUNTS): must be a list of mappings, "
+            'like [{"id": "012345678901"}]'
+        ),
+        "aws.organization.role_name (from MACIE_EXPORTER_AWS__ORGANIZATION): is required",
+        "aws.organization.external_id (from MACIE_EXPORTER_AWS__ORGANIZATION): must be a string",
+    ]
+
+
+def test_numbers_are_shown_as_they_were_written() -> None:
+    """A leading zero is what the error is about, so it must be in it."""
+    assert read_yaml("[012, +5, 1_000, 0o7, 1:30]") == [12, 5, "1_000", "0o7", "1:30"]

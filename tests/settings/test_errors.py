@@ -1,0 +1,128 @@
+"""What is said of wrong flags and variables: all at once, each with the name to look for."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.settings.loads import refused
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file to be filled."""
+    return tmp_path / "exporter.yaml"
+
+
+def test_errors_name_the_variable_or_the_flag() -> None:
+    """The name stands there as people have to look for it."""
+    assert refused(
+        "poll.stale-after=1s",
+        "poll.concurrency=",
+        "log.level=loud",
+        "metrics.age-buckets=1d,1w,1m",
+        environ={
+            "MACIE_EXPORTER_POLL__INTERVAL": "5",
+            "MACIE_EXPORTER_AWS__ACCOUNTS": '[{"id": 12345678901}, {"id": "1", "name": 5}]',
+            "MACIE_EXPORTER_LOG__LEVEL": "quiet",
+            "MACIE_EXPORTER_METRICS__TRUSTED_INVITERS": "12345678901",
+        },
+    ) == [
+        (
+            'poll.interval = "5" (from MACIE_EXPORTER_POLL__INTERVAL): a duration needs a '
+            "unit, like 5s or 5m"
+        ),
+        'poll.concurrency = "" (from --poll.concurrency): must be a whole number from 1 to 512',
+        (
+            "aws.accounts[0].id = 12345678901 (from MACIE_EXPORTER_AWS__ACCOUNTS): an account "
+            'id is a string of 12 digits, like "012345678901"'
+        ),
+        (
+            'aws.accounts[1].id = "1" (from MACIE_EXPORTER_AWS__ACCOUNTS): an account id is '
+            'a string of 12 digits, like "012345678901"'
+        ),
+        (
+            "aws.accounts[1].name = 5 (from MACIE_EXPORTER_AWS__ACCOUNTS): must be a string: "
+            "put it in quotes"
+        ),
+        (
+            'metrics.age_buckets[2] = "1m" (from --metrics.age-buckets): must be whole '
+            "hours, one at the least"
+        ),
+        (
+            'metrics.trusted_inviters[0] = "12345678901" (from '
+            "MACIE_EXPORTER_METRICS__TRUSTED_INVITERS): an account id is a string of 12 "
+            'digits, like "012345678901"'
+        ),
+        'log.level = "loud" (from --log.level): must be debug, info, warning or error',
+    ]
+
+
+def test_unknown_keys_of_flags_and_variables() -> None:
+    """A variable's hint says how the key is spelled there: the usual mistake is one underscore."""
+    assert refused(
+        "poll.intervl=5m",
+        "aws.accounts.0.id=1",
+        environ={
+            "MACIE_EXPORTER_POLL_INTERVAL": "5m",
+            "MACIE_EXPORTER_POL__INTERVAL": "5m",
+            "MACIE_EXPORTER_POLL__INTERVAL__X": "5m",
+            "MACIE_EXPORTER_ROLE_ARN": "arn",
+        },
+    ) == [
+        "poll.intervl (from --poll.intervl): unknown key; the nearest known key is poll.interval",
+        (
+            "aws.accounts.0.id (from --aws.accounts.0.id): unknown key; the nearest known key "
+            "is aws.accounts[].id"
+        ),
+        (
+            "poll_interval (from MACIE_EXPORTER_POLL_INTERVAL): unknown key; the nearest known "
+            "key is poll.interval (MACIE_EXPORTER_POLL__INTERVAL)"
+        ),
+        (
+            "poll.interval.x (from MACIE_EXPORTER_POLL__INTERVAL__X): unknown key; the nearest "
+            "known key is poll.interval (MACIE_EXPORTER_POLL__INTERVAL)"
+        ),
+        (
+            "pol.interval (from MACIE_EXPORTER_POL__INTERVAL): unknown key; the nearest known "
+            "key is poll.interval (MACIE_EXPORTER_POLL__INTERVAL)"
+        ),
+        (
+            "role_arn (from MACIE_EXPORTER_ROLE_ARN): unknown key; the nearest known key is "
+            "aws.accounts[].role_arn"
+        ),
+    ]
+
+
+def test_what_is_wrong_is_said_even_where_something_comes_before_it(file: Path) -> None:
+    """A section that is none, and an unknown key, are not hidden by a flag for the same section."""
+    file.write_text("poll: 5m\nlog: {levl: debug}\n")
+    assert refused(f"config.file={file}", "poll.interval=5m", "log.level=debug") == [
+        (
+            f'poll = "5m" (from {file}): must be a mapping with the keys interval, concurrency, '
+            "timeout, stale_after"
+        ),
+        f"log.levl (from {file}): unknown key; the nearest known key is log.level",
+    ]
+    assert refused("poll.interval=1m", environ={"MACIE_EXPORTER_POLL": "5m"}) == [
+        (
+            'poll = "5m" (from MACIE_EXPORTER_POLL): must be a mapping with the keys '
+            "interval, concurrency, timeout, stale_after"
+        )
+    ]
+
+
+def test_broken_json_is_said_with_its_place() -> None:
+    """A list or a section of which the end is missing."""
+    assert refused(
+        'aws.regions=["eu-west-1"',
+        environ={"MACIE_EXPORTER_POLL": '{"timeout": "1m", "timeout": 2}'},
+    ) == [
+        (
+            "aws.regions (from --aws.regions): not JSON: while parsing a flow sequence, "
+            "expected ',' or ']', but got '<stream end>' (line 1, column 13)"
+        ),
+        (
+            "poll (from MACIE_EXPORTER_POLL): not JSON: the key 'timeout' stands twice (line "
+            "1, column 19)"
+        ),
+    ]

@@ -1,0 +1,98 @@
+"""Whatever is written, loading gives settings or lines for people: never a traceback."""
+
+import tempfile
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.settings import ConfigurationError, load
+from exporter.settings.flags import flags
+from exporter.settings.keys import KEYS, nearest_key
+from exporter.settings.written import write_yaml
+
+NAMES = sorted({name for path in KEYS for name in path})
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["auto", "5m", "1d", "012345678901", "eu-west-1", "[", "{}", "a,b", "0", "1"])
+)
+NESTED = st.recursive(
+    VALUES,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=5), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@st.composite
+def files(draw: st.DrawFn) -> dict[str, object]:
+    """Draw a file in which much is at its place, and little of it right."""
+    tree: dict[str, object] = {}
+    for path in draw(st.lists(st.sampled_from(sorted(KEYS)), max_size=6)):
+        node = tree
+        for step in path[:-1]:
+            inner = node.setdefault(step, {})
+            node = inner if isinstance(inner, dict) else {}
+        node[path[-1]] = draw(NESTED)
+    return tree
+
+
+def said(given_flags: dict[str, str], environ: dict[str, str]) -> None:
+    """Load; if that is refused, then in single lines that begin with a key."""
+    lines: tuple[str, ...] = ("nothing: is wrong",)
+    try:
+        load(given_flags.items(), environ, region="eu-west-1")
+    except ConfigurationError as error:
+        lines = error.lines
+    assert lines
+    assert all(": " in line and "\n" not in line for line in lines)
+
+
+@given(files())
+def test_any_file_is_loaded_or_refused(tree: dict[str, object]) -> None:
+    """Whatever types stand wherever."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".yaml") as file:
+        file.write(write_yaml(tree))
+        file.flush()
+        said({"config.file": file.name}, {})
+
+
+@given(st.text())
+def test_any_text_as_a_file(text: str) -> None:
+    """Be it YAML or not."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "exporter.yaml"
+        path.write_text(text, encoding="utf-8")
+        said({"config.file": str(path)}, {})
+
+
+@given(
+    st.dictionaries(st.sampled_from([flag.name for flag in flags()]) | st.text(), st.text()),
+    st.dictionaries(st.sampled_from(sorted(KEYS)), st.text(), max_size=5),
+)
+def test_any_flags_and_variables(
+    given_flags: dict[str, str], variables: dict[tuple[str, ...], str]
+) -> None:
+    """Whatever text they hold; those of sections included."""
+    environ = {
+        f"MACIE_EXPORTER_{'__'.join(path).upper()}": text for path, text in variables.items()
+    }
+    said(given_flags, environ)
+
+
+@given(st.lists(st.text(max_size=20) | st.integers(0, 9), max_size=4))
+def test_every_wrong_key_has_a_nearest(path: list[str | int]) -> None:
+    """However strange it is, there is a known key to name."""
+    assert nearest_key((*path, "x")).path in KEYS
+
+
+def test_a_known_key_is_nearest_to_itself() -> None:
+    """Also where another section has a key of the same name."""
+    for path in KEYS:
+        assert nearest_key(path).path == path

@@ -1,0 +1,229 @@
+"""The tree itself: frozen, closed, described by a schema, and its single values."""
+
+from datetime import timedelta
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]  # its stubs are a package of their own
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from exporter.settings import AccountSettings, Settings
+from exporter.settings.fields import listen_address
+from exporter.settings.keys import KEYS, Kind
+from exporter.settings.tree import Aws, Organization, Poll, Section
+from exporter.settings.written import read_yaml
+from tests.settings.loads import CORPUS, loaded
+
+SCHEMA = Settings.model_json_schema()
+
+BEYOND_A_SCHEMA = {
+    "accounts-twice": "items differ, their ids do not",
+    "age-buckets-hours": "durations are text to a schema,",
+    "age-buckets-order": "so it cannot compare them",
+    "age-buckets-twice": "(24h is 1d)",
+    "bounds-high": "",
+    "bounds-low": "",
+    "regions": "",
+    "regions-allowed": "AWS opens regions after our releases",
+    "shard-outside": "two numbers are compared",
+    "stale-after": "two durations are",
+    "stale-after-default": "",
+    "web-port": "",
+}
+"""Bad files of which at least one error is beyond what JSON schema can say, and why."""
+
+
+def test_nothing_can_be_changed() -> None:
+    """Settings are a value: no branch, no leaf and no list of theirs can be set."""
+    settings = loaded('aws.accounts=[{"id": "111122223333"}]', "aws.organization.role-name=reader")
+    organization = settings.aws.organization
+    assert organization is not None
+    for frozen, name in (
+        (settings, "poll"),
+        (settings.poll, "interval"),
+        (settings.aws.accounts[0], "id"),
+        (organization, "role_name"),
+        (settings.metrics.per_invitation, "enabled"),
+    ):
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(frozen, name, None)
+    lists = [settings.aws.regions, settings.aws.accounts, settings.metrics.age_buckets]
+    assert all(isinstance(each, tuple) for each in lists)
+
+
+def test_every_branch_refuses_unknown_keys() -> None:
+    """Not only the loader: no model can be made with a key that it does not have."""
+    branches: list[type[BaseModel]] = [Settings, *_all_sections(Section)]
+    assert {Aws, Organization, AccountSettings} <= set(branches)
+    for model in branches:
+        with pytest.raises(ValidationError) as error:
+            model.model_validate({"no_such_key": 1})
+        assert ("extra_forbidden", ("no_such_key",)) in [
+            (detail["type"], detail["loc"]) for detail in error.value.errors()
+        ]
+
+
+def _all_sections(model: type[BaseModel]) -> list[type[BaseModel]]:
+    below = model.__subclasses__()
+    return [*below, *(inner for each in below for inner in _all_sections(each))]
+
+
+def test_settings_alone_read_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only `load` looks outside: a variable that happens to be called LOG changes nothing."""
+    monkeypatch.setenv("LOG", '{"level": "debug"}')
+    monkeypatch.setenv("SHARD__TOTAL", "2")
+    assert Settings() == loaded()
+
+
+def test_defaults() -> None:
+    """Without any configuration."""
+    settings = Settings()
+    assert settings.poll.interval == timedelta(minutes=5)
+    assert settings.poll.concurrency == 32
+    assert settings.poll.timeout == timedelta(minutes=1)
+    assert settings.poll.stale_after == timedelta(minutes=15)
+    assert settings.aws == Aws(regions=(), accounts=(), organization=None)
+    assert settings.metrics.age_buckets == tuple(timedelta(days=n) for n in (1, 7, 30, 90))
+    assert (settings.shard.index, settings.shard.total) == (0, 1)
+    assert settings.web.listen_address == ":10058"
+
+
+def test_durations_may_be_given_as_such() -> None:
+    """Code that makes settings by itself need not write text; the rules are the same."""
+    assert Poll(interval=timedelta(minutes=1)).stale_after == timedelta(minutes=3)
+    with pytest.raises(ValidationError, match="must be from 10s to 24h"):
+        Poll(interval=timedelta(seconds=1))
+
+
+def test_values_have_plain_types() -> None:
+    """How something was written in YAML or in a variable does not leak out of loading."""
+    settings = loaded(
+        f"config.file={CORPUS / 'full.good.yaml'}", "poll.concurrency=8", "log.level=info"
+    )
+    assert type(settings.poll.concurrency) is int
+    assert type(settings.metrics.per_invitation.max_series) is int
+    assert type(settings.log.level) is str
+    assert type(settings.aws.accounts[0].id) is str
+    assert type(settings.config.file) is str
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (":10058", ("", 10058)),
+        ("127.0.0.1:0", ("127.0.0.1", 0)),
+        ("localhost:65535", ("localhost", 65535)),
+        ("[::1]:80", ("::1", 80)),
+        ("[::]:80", ("::", 80)),
+        ("[fe80::1%eth0]:80", ("fe80::1%eth0", 80)),
+    ],
+)
+def test_listening_addresses(text: str, expected: tuple[str, int]) -> None:
+    """An empty host means every interface; IPv6 stands in brackets."""
+    assert listen_address(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "10058",
+        "localhost",
+        "::1:80",
+        "[::1]",
+        "[::1",
+        "[::1:80",
+        "[localhost]:80",
+        "[]:80",
+        ":65536",
+        ":-1",
+        ":٨٠",
+        ":080808",
+        "a b:80",
+        ":80\n",
+        "http://localhost:80",
+    ],
+)
+def test_no_listening_addresses(text: str) -> None:
+    """Everything else is refused, with examples."""
+    with pytest.raises(ValueError, match=r'not a listening address; write ":10058"'):
+        listen_address(text)
+
+
+def test_the_schema_is_valid_and_describes_every_key() -> None:
+    """It is a good JSON schema, closed, with a description and a type at every key."""
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    for key in KEYS.values():
+        described = _at(key.path)
+        assert described.get("description") or "$ref" in described, key.dotted
+    for definition in (SCHEMA, *SCHEMA["$defs"].values()):
+        assert definition["additionalProperties"] is False
+        assert definition["description"]
+    assert _at(("poll", "interval")) == {
+        "default": "5m",
+        "description": "How often each target is polled, 10s to 24h.",
+        "examples": ["90s", "5m", "1h30m", "7d"],
+        "minLength": 2,
+        "pattern": "^([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",
+        "title": "Interval",
+        "type": "string",
+    }
+    assert _at(("aws", "accounts", "id"))["pattern"] == "^[0-9]{12}$"
+    assert _at(("metrics", "age_buckets"))["default"] == ["1d", "7d", "30d", "90d"]
+
+
+def _at(path: tuple[str, ...]) -> dict[str, Any]:
+    """Give the schema of a key as its section has it."""
+    section: dict[str, Any] = SCHEMA
+    for step in path[:-1]:
+        section = _resolved(section["properties"][step])
+    found: dict[str, Any] = section["properties"][path[-1]]
+    return found
+
+
+def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    """Follow a reference, through lists and options."""
+    if "$ref" in schema:
+        found: dict[str, Any] = SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]]
+        return found
+    return _resolved(schema["items"] if "items" in schema else schema["anyOf"][0])
+
+
+@pytest.mark.parametrize(
+    "name", sorted(path.stem.removesuffix(".good") for path in CORPUS.glob("*.good.yaml"))
+)
+def test_good_files_fit_the_schema(name: str) -> None:
+    """Keys with nothing behind them aside, which Helm takes away before it validates."""
+    content = read_yaml((CORPUS / f"{name}.good.yaml").read_text("utf-8")) or {}
+    jsonschema.validate(_without_nulls(content), SCHEMA)
+
+
+def _without_nulls(tree: object) -> object:
+    if isinstance(tree, dict):
+        return {key: _without_nulls(value) for key, value in tree.items() if value is not None}
+    return [_without_nulls(item) for item in tree] if isinstance(tree, list) else tree
+
+
+def _bad_files() -> dict[str, object]:
+    """Give the bad files that are YAML, read."""
+    read: dict[str, object] = {}
+    for path in sorted(CORPUS.glob("*.bad.yaml")):
+        if "): not YAML: " not in path.with_suffix(".txt").read_text("utf-8"):
+            read[path.stem.removesuffix(".bad")] = read_yaml(path.read_text("utf-8"))
+    return read
+
+
+@pytest.mark.parametrize(("name", "content"), _bad_files().items(), ids=_bad_files())
+def test_bad_files_do_not_fit_the_schema(name: str, content: object) -> None:
+    """An editor or Helm finds most mistakes, those aside that a schema has no words for."""
+    fits = jsonschema.Draft202012Validator(SCHEMA).is_valid(content)
+    assert not fits or name in BEYOND_A_SCHEMA
+
+
+def test_kinds_follow_the_types() -> None:
+    """What stands behind a key decides how a flag and a variable are read."""
+    kinds = {key.dotted: key.kind for key in KEYS.values()}
+    assert kinds["aws"] is kinds["aws.organization"] is Kind.SECTION
+    assert kinds["aws.accounts"] is Kind.SECTIONS
+    assert kinds["aws.accounts[].regions"] is kinds["metrics.age_buckets"] is Kind.LIST
+    assert kinds["shard.index"] is kinds["aws.accounts[].external_id"] is Kind.VALUE

@@ -1,0 +1,214 @@
+"""What `check` prints: a configuration that can be loaded again, and numbers that are right."""
+
+from pathlib import Path
+
+import pytest
+
+from exporter.check import estimated, report, too_many
+from exporter.core import options_of
+from exporter.model import DEFAULT_REGIONS, MACIE_REGIONS, Account, Target
+from exporter.settings import Settings
+from exporter.sharding import shard_of
+from tests.exposition.scene import Scene, invitation
+from tests.settings.loads import loaded
+
+ACCOUNTS = [f"{number:012d}" for number in range(1, 8)]
+_OWN = ("#", "macie_exporter_", "macie_invitation_series_dropped")
+"""How lines begin that are no series of targets and accounts."""
+
+
+def fleet(*flags: str, accounts: int = 7) -> Settings:
+    """Configure some accounts with a role in two regions, and whatever else."""
+    ids = ",".join(f'{{"id": "{id_}", "role_name": "reader"}}' for id_ in ACCOUNTS[:accounts])
+    return loaded(f"aws.accounts=[{ids}]", "aws.regions=eu-west-1,us-east-1", *flags)
+
+
+def test_the_report_is_the_effective_configuration() -> None:
+    """Every setting in force, defaults included, a secret as asterisks; and what it all means."""
+    settings = loaded(
+        'aws.accounts=[{"id": "012345678901", "role_name": "r", "external_id": "hush"}, {"id": '
+        '"111122223333", "name": "Zürich", "regions": ["eu-central-2"]}]',
+        "aws.allow-unknown-regions=true",
+        "poll.interval=1m",
+        region="eu-west-1",
+    )
+    assert (
+        report(settings)
+        == """\
+poll:
+  interval: 1m
+  concurrency: 32
+  timeout: 1m
+  stale_after: 3m
+aws:
+  regions:
+    - eu-west-1
+  allow_unknown_regions: true
+  accounts:
+    - id: '012345678901'
+      role_name: r
+      external_id: '**********'
+    - id: '111122223333'
+      name: "Z\\xFCrich"
+      regions:
+        - eu-central-2
+metrics:
+  age_buckets:
+    - 1d
+    - 7d
+    - 30d
+    - 90d
+  zero_fill: all
+  trusted_inviters: []
+  per_invitation:
+    enabled: false
+    max_series: 1000
+shard:
+  total: 1
+  index: 0
+web:
+  listen_address: :10058
+  telemetry_path: /metrics
+  config_file: ''
+  enable_lifecycle: false
+log:
+  level: info
+  format: logfmt
+
+# targets: 2
+# series: about 112, and those of the exporter itself
+# AWS API calls an hour: about 122
+"""
+    )
+
+
+def test_what_is_printed_can_be_loaded(tmp_path: Path) -> None:
+    """Also with discovery, a shard and regions left to AWS; the numbers are the same then."""
+    settings = loaded(
+        "aws.organization.role-name=reader",
+        "aws.organization.include-ous=ou-ab12-cdefghij",
+        "aws.regions=auto",
+        "shard.total=3",
+        "shard.index=auto",
+        "metrics.age-buckets=12h,36h",
+        environ={"POD_NAME": "exporter-2"},
+    )
+    path = tmp_path / "printed.yaml"
+    path.write_text(report(settings), encoding="utf-8")
+    again = loaded(f"config.file={path}")
+    assert again.model_copy(update={"config": settings.config}) == settings
+    assert report(again) == report(settings)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        (),
+        ("metrics.zero-fill=invited",),
+        ("metrics.trusted-inviters=999988887777",),
+        ("metrics.zero-fill=invited", "metrics.trusted-inviters=999988887777"),
+        ("metrics.age-buckets=1h,2h",),
+    ],
+)
+def test_the_estimate_is_what_the_exposition_shows(flags: tuple[str, ...]) -> None:
+    """With every target polled and nothing listed, each zero-filled series is counted."""
+    settings = fleet(*flags)
+    scene = _polled(settings)
+    assert estimated(settings).series == _series(scene)
+
+
+def test_the_estimate_without_zero_filling_assumes_one_invitation() -> None:
+    """Its count, and its time as the oldest and as the newest."""
+    settings = fleet("metrics.zero-fill=none")
+    scene = _polled(settings, listed=1)
+    assert estimated(settings).series == _series(scene) == 14 * 8 + 7
+
+
+def test_the_estimate_of_single_invitations_is_their_cap() -> None:
+    """Outsiders decide how many there are, up to the cap."""
+    settings = fleet(
+        "metrics.zero-fill=none",
+        "metrics.per-invitation.enabled=true",
+        "metrics.per-invitation.max-series=14",
+    )
+    assert estimated(settings).series == _series(_polled(settings, listed=1))
+
+
+def _polled(settings: Settings, *, listed: int = 0) -> Scene:
+    accounts = tuple(Account(each.id) for each in settings.aws.accounts)
+    targets = [Target(each.id, region) for each in accounts for region in settings.aws.regions]
+    scene = Scene(*targets, shows=options_of(settings), accounts=accounts)
+    for target in targets:
+        scene.answered(target, *(invitation(f"i{number}") for number in range(listed)))
+    return scene
+
+
+def _series(scene: Scene) -> int:
+    return sum(not line.startswith(_OWN) for line in scene.text().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("flags", "targets", "calls"),
+    [
+        # Twelve polls an hour and target, and three refreshes of a session in two hours.
+        ((), 14, 14 * 12 + 10),
+        (("poll.interval=10s",), 14, 14 * 360 + 10),
+        (("poll.interval=24h",), 14, 11),
+        (("aws.regions=eu-west-1",), 7, 7 * 12 + 10),
+        (("aws.regions=auto",), 7 * 17, 7 * 17 * 12 + 10),
+    ],
+)
+def test_targets_and_calls(flags: tuple[str, ...], targets: int, calls: int) -> None:
+    """Each target is one call an interval; regions left to AWS are taken for those of everyone."""
+    given = {flag.partition("=")[0]: flag for flag in ("aws.regions=eu-west-1,us-east-1", *flags)}
+    ids = ",".join(f'{{"id": "{id_}", "role_name": "reader"}}' for id_ in ACCOUNTS)
+    numbers = estimated(loaded(f"aws.accounts=[{ids}]", *given.values()))
+    assert (numbers.targets, numbers.calls_an_hour) == (targets, calls)
+
+
+def test_regions_of_everyone() -> None:
+    """Every account has those that need no opting in; the numbers above hold for seventeen."""
+    assert len(DEFAULT_REGIONS) == 17 < len(MACIE_REGIONS)
+
+
+def test_without_accounts_it_is_the_own_one() -> None:
+    """The account of the environment's credentials, in each of the regions."""
+    assert estimated(loaded("aws.regions=eu-west-1,us-east-1")).targets == 2
+    assert estimated(loaded(region="eu-west-1")).calls_an_hour == 12
+
+
+def test_a_shard_counts_its_own_accounts() -> None:
+    """The numbers of all shards add up to those of one that has everything."""
+    shards = [fleet("shard.total=3", f"shard.index={index}") for index in range(3)]
+    targets = [estimated(shard).targets for shard in shards]
+    assert sum(targets) == estimated(fleet()).targets
+    assert targets == [
+        2 * sum(shard_of(each, 3) == index for each in ACCOUNTS) for index in range(3)
+    ]
+    assert f"# targets: {targets[1]} (in shard 1 of 3)\n" in report(shards[1])
+
+
+def test_discovered_accounts_come_on_top() -> None:
+    """Without the network nobody knows how many they are, and the report says so."""
+    lone = loaded("aws.organization.role-name=r", "aws.regions=auto")
+    assert (
+        "# targets: 0 (the organization's accounts come on top; regions `auto` count as 17)\n"
+        in (report(lone))
+    )
+    assert "# targets: 14 (the organization's accounts come on top)\n" in report(
+        fleet("aws.organization.role-name=reader")
+    )
+
+
+def test_very_many_series_are_warned_of() -> None:
+    """Above 100,000, with the number and with what to do; and no sooner."""
+    many = ",".join(f'{{"id": "{number:012d}"}}' for number in range(1, 1788))
+    few = ",".join(f'{{"id": "{number:012d}"}}' for number in range(1, 1786))
+    warned = loaded(f"aws.accounts=[{many}]", "aws.regions=eu-west-1")
+    numbers = estimated(warned)
+    assert numbers.series == 1787 * 56
+    assert too_many(numbers) == (
+        "about 100072 series: set metrics.zero_fill to invited or none, or use shards"
+    )
+    assert report(warned).endswith(f"# warning: {too_many(numbers)}\n")
+    assert "warning" not in report(loaded(f"aws.accounts=[{few}]", "aws.regions=eu-west-1"))

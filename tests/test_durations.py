@@ -1,0 +1,123 @@
+"""Durations as Prometheus writes them."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter import durations
+
+UNITS = ("y", "w", "d", "h", "m", "s", "ms")
+SECONDS = {"y": 31_536_000, "w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1, "ms": 0.001}
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90s", 90),
+        ("5m", 300),
+        ("1h30m", 5400),
+        ("7d", 604_800),
+        ("1w", 604_800),
+        ("1y", 31_536_000),
+        ("500ms", 0.5),
+        ("1y2w3d4h5m6s7ms", 31_536_000 + 1_209_600 + 259_200 + 14_400 + 300 + 6 + 0.007),
+        (" 5m\n", 300),
+        ("0s", 0),
+        ("007d", 604_800),
+        ("36500d", 3_153_600_000),
+    ],
+)
+def test_durations_are_read(text: str, seconds: float) -> None:
+    """Each unit at most once, from large to small; spaces around do not matter."""
+    assert durations.parse(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "m",
+        "5",
+        "5 m",
+        "-5m",
+        "+5m",
+        "1.5h",
+        "5min",
+        "5M",
+        "1m1h",
+        "1m1m",
+        "5m5",
+        "\u0665m",
+        "5m\n5s",
+    ],
+)
+def test_nothing_else_is_read(text: str) -> None:
+    """Neither fractions, signs, other units, other orders, nor other scripts' digits."""
+    with pytest.raises(ValueError, match="duration"):
+        durations.parse(text)
+
+
+def test_the_messages_say_what_to_write() -> None:
+    """A lone number lacks a unit; what is no duration gets examples."""
+    with pytest.raises(ValueError, match=r"^a duration needs a unit, like 5s or 5m$"):
+        durations.parse("5")
+    with pytest.raises(ValueError, match=r"^not a duration; write it like 90s, 5m, 1h30m or 7d$"):
+        durations.parse("five")
+
+
+@pytest.mark.parametrize("text", ["36501d", "36500d1ms", "9" * 30 + "w", "9" * 5000 + "ms"])
+def test_silly_lengths_are_refused(text: str) -> None:
+    """Beyond a hundred years, beyond what a timedelta holds, beyond what Python makes a number."""
+    with pytest.raises(ValueError, match=r"^longer than a hundred years$"):
+        durations.parse(text)
+
+
+@given(st.timedeltas(timedelta(0), durations.LONGEST))
+def test_what_is_rendered_is_read_back(duration: timedelta) -> None:
+    """For every duration in whole milliseconds."""
+    whole = duration - duration % timedelta(milliseconds=1)
+    assert durations.parse(durations.render(whole)) == whole
+
+
+@given(st.lists(st.integers(0, 10) | st.none(), min_size=7, max_size=7).filter(any))
+def test_units_add_up(counts: list[int | None]) -> None:
+    """For any choice of units, each with any count."""
+    chosen = [(n, unit) for n, unit in zip(counts, UNITS, strict=True) if n is not None]
+    text = "".join(f"{n}{unit}" for n, unit in chosen)
+    expected = sum((timedelta(seconds=n * SECONDS[unit]) for n, unit in chosen), timedelta())
+    assert durations.parse(text) == expected
+    assert re.match(durations.PATTERN, text)
+
+
+PARTS = ["1y", "2w", "3d", "4h", "05m", "6s", "7ms", "8", "m", " ", "-"]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=5).map("".join))
+def test_the_pattern_is_the_grammar(text: str) -> None:
+    """What a JSON schema lets through by the pattern is what is read, empty text aside."""
+    if text.strip() and re.match(durations.PATTERN, text.strip()):
+        assert durations.parse(text) >= timedelta(0)
+    else:
+        with pytest.raises(ValueError, match="duration"):
+            durations.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [
+        (timedelta(), "0s"),
+        (timedelta(seconds=60), "1m"),
+        (timedelta(seconds=90), "1m30s"),
+        (timedelta(days=7), "7d"),
+        (timedelta(days=365), "365d"),
+        (timedelta(hours=36), "1d12h"),
+        (timedelta(milliseconds=1500), "1s500ms"),
+    ],
+)
+def test_durations_are_rendered_in_days_and_less(duration: timedelta, text: str) -> None:
+    """Weeks and years are read but not written: 7d and 90d compare better."""
+    assert durations.render(duration) == text
