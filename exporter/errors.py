@@ -12,7 +12,7 @@ class Retry(Enum):
     """How soon a failure is worth another try."""
 
     SOON = "soon"
-    """It passes by itself (throttling, server errors, network): back off, but sooner than usual."""
+    """It passes by itself (throttling, server errors, network): back off, but try early."""
 
     RENEW = "renew"
     """The session's credentials are of no more use: renew them once, then try again."""
@@ -37,8 +37,8 @@ _DENIED = (
     "control policy or permissions boundary that denies it"
 )
 _ASSUME = (
-    "let the role's trust policy name the exporter's principal (and its ExternalId, if one is set), "
-    "and allow sts:AssumeRole on the role in the exporter's own policy"
+    "let the role's trust policy name the exporter's principal (and its ExternalId, if one is "
+    "set), and allow sts:AssumeRole on the role in the exporter's own policy"
 )
 _KEYS = (
     "the keys are unknown to AWS: check the credentials; a region that the account has not opted "
@@ -66,7 +66,9 @@ ERRORS: Mapping[str, ErrorKind] = {
     for kind in (
         # Macie's modelled exceptions.
         ErrorKind("AccessDeniedException", Retry.LATER, _DENIED),
-        ErrorKind("ConflictException", Retry.LATER, "a concurrent change: the next poll settles it"),
+        ErrorKind(
+            "ConflictException", Retry.LATER, "a concurrent change: the next poll settles it"
+        ),
         ErrorKind("InternalServerException", Retry.SOON, _AWS_SIDE),
         ErrorKind(
             "ResourceNotFoundException",
@@ -111,6 +113,7 @@ ERRORS: Mapping[str, ErrorKind] = {
                 "InvalidSignatureException",
                 "SignatureDoesNotMatch",
                 "IncompleteSignature",
+                "IncompleteSignatureException",
             ),
         ),
         *_kinds(
@@ -128,13 +131,15 @@ ERRORS: Mapping[str, ErrorKind] = {
         ErrorKind("EndpointConnectionError", Retry.SOON, _NETWORK),
         ErrorKind("ConnectTimeout", Retry.SOON, _NETWORK),
         ErrorKind(
-            "ReadTimeout", Retry.SOON, "AWS accepted the request and sent no answer in time: " + _NETWORK
+            "ReadTimeout",
+            Retry.SOON,
+            "AWS accepted the request and sent no answer in time: " + _NETWORK,
         ),
         ErrorKind(
             "Deadline",
             Retry.SOON,
-            "pages and retries took longer than poll.timeout: raise it if the target holds very many "
-            "invitations, else check the network",
+            "pages and retries took longer than poll.timeout: raise it if the target holds very "
+            "many invitations, else check the network",
         ),
         ErrorKind(
             "MalformedResponse",
@@ -144,15 +149,17 @@ ERRORS: Mapping[str, ErrorKind] = {
         ErrorKind(
             "CredentialsError",
             Retry.LATER,
-            "no usable AWS credentials: check the environment, profile, IRSA or Pod Identity of the "
-            "exporter",
+            "no usable AWS credentials: check the exporter's environment, profile, IRSA or Pod "
+            "Identity",
         ),
         ErrorKind(
             "PaginationLoop",
             Retry.LATER,
             "AWS repeated a page token: the list cannot be read to its end; report it to AWS",
         ),
-        ErrorKind(OTHER, Retry.LATER, "an error outside the known list: the log line carries AWS's text"),
+        ErrorKind(
+            OTHER, Retry.LATER, "an error outside the known list: the log line carries AWS's text"
+        ),
     )
 }
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-import boto3
+import botocore.session
 from botocore.exceptions import BotoCoreError
 
 
-class EnvironmentError(Exception):  # noqa: A001 -- only ever used qualified
+class AwsEnvironmentError(Exception):
     """The AWS environment cannot be used; the message says why."""
 
 
@@ -14,9 +14,13 @@ def region(environ: Mapping[str, str]) -> str:
     """Give the AWS environment's region, empty where it names none.
 
     AWS_REGION comes first, as in AWS's other SDKs; boto3 itself reads only AWS_DEFAULT_REGION and
-    the profile. Raises EnvironmentError, for example for a profile that does not exist.
+    the profile. Raises AwsEnvironmentError, for example for a profile that does not exist.
     """
     try:
-        return environ.get("AWS_REGION") or boto3.Session().region_name or ""
+        session = botocore.session.get_session()
+        # The profile is read even where a variable names the region: everything else needs it too.
+        session.get_scoped_config()
+        configured = session.get_config_variable("region")
     except BotoCoreError as error:
-        raise EnvironmentError(str(error)) from error
+        raise AwsEnvironmentError(str(error)) from error
+    return environ.get("AWS_REGION") or str(configured or "")

@@ -1,10 +1,11 @@
 """Reads the invitations that an account received: pages of ListInvitations to one answer."""
 
-from sys import intern
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 
 from exporter.aws.clients import Call, Clients, Response
-from exporter.aws.credentials import Assumed, Credentials
+from exporter.aws.credentials import Credentials
 from exporter.clock import Clock
 from exporter.errors import Retry, kind_of
 from exporter.model import UNKNOWN_STATUS, Account, Answer, AwsError, Invitation
@@ -14,6 +15,10 @@ PAGE_SIZE = 25
 
 MAX_INVITATIONS = 100_000
 """A list that is longer than this is no account's: the poll ends before it fills the memory."""
+
+
+LONGEST_TEXT = 256
+"""Characters of an id or a status; AWS's have at most 32."""
 
 
 class Macie:
@@ -33,17 +38,18 @@ class Macie:
         try:
             answer = self._pages(region, Call(used, deadline))
         except AwsError as error:
-            renewable = kind_of(error.failure.code).retry is Retry.RENEW or _denied(error)
-            if not renewable or not source.renew(used):
+            denied = error.failure.code == "AccessDeniedException"
+            renewable = denied or kind_of(error.failure.code).retry is Retry.RENEW
+            # Denied too: that is how AWS revokes a role's sessions, and a new one is let in.
+            if not renewable or not source.renew(used, region, denied=denied):
                 raise
             answer = self._pages(region, Call(source.current(deadline), deadline))
-        if isinstance(source, Assumed):
-            source.worked()
+        source.worked(region)
         return answer
 
     def _pages(self, region: str, call: Call) -> Answer:
         invitations: list[Invitation] = []
-        seen: set[str] = set()
+        seen: set[bytes] = set()
         token: str | None = None
         while True:
             page: dict[str, Any] = {"maxResults": PAGE_SIZE}
@@ -59,16 +65,13 @@ class Macie:
             token = _next_token(response)
             if token is None:
                 return Answer(enabled=True, invitations=tuple(invitations))
-            if token in seen:
+            # Not the token itself: pages may be many, and tokens of any length.
+            digest = blake2b(token.encode(), digest_size=16).digest()
+            if digest in seen:
                 raise AwsError("PaginationLoop", "a page token came twice", _request_id(response))
             if len(invitations) > MAX_INVITATIONS:
                 raise AwsError("MalformedResponse", f"more than {MAX_INVITATIONS} invitations")
-            seen.add(token)
-
-
-def _denied(error: AwsError) -> bool:
-    """Tell a denial: revoking a role's sessions denies them by policy, and a new one is let in."""
-    return error.failure.code == "AccessDeniedException"
+            seen.add(digest)
 
 
 def _not_enabled(error: AwsError) -> bool:
@@ -77,7 +80,10 @@ def _not_enabled(error: AwsError) -> bool:
     The code is that of an IAM denial, and the status has been seen as 401 and as 403.
     """
     failure = error.failure
-    return failure.code == "AccessDeniedException" and "macie is not enabled" in failure.message.lower()
+    return (
+        failure.code == "AccessDeniedException"
+        and "macie is not enabled" in failure.message.lower()
+    )
 
 
 def _invitations(response: Response) -> list[Invitation]:
@@ -87,39 +93,51 @@ def _invitations(response: Response) -> list[Invitation]:
     or no JSON.
     """
     listed = response.get("invitations")
-    if not isinstance(listed, list):
+    if listed is None:
         raise AwsError("MalformedResponse", "an answer without invitations", _request_id(response))
     try:
         return [_invitation(fields) for fields in listed]
-    except (AttributeError, TypeError) as error:
-        message = "an invitation with a field of another type"
+    except (AttributeError, TypeError, ValueError) as error:
+        message = "an invitation with a field that is no text"
         raise AwsError("MalformedResponse", message, _request_id(response)) from error
 
 
 def _invitation(fields: Any) -> Invitation:  # noqa: ANN401 -- whatever AWS sent
     """Take one invitation. Every field is optional; a text that is no text raises TypeError."""
     return Invitation(
-        # intern: few inviters and fewer statuses, over very many invitations.
-        intern(fields.get("accountId", "")),
+        _shared(fields.get("accountId", "")),
         _text(fields.get("invitationId", "")),
-        intern(fields.get("relationshipStatus") or UNKNOWN_STATUS),
+        _shared(fields.get("relationshipStatus", "")) or UNKNOWN_STATUS,
         fields.get("invitedAt"),
     )
 
 
 def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    raise TypeError
+    """Take a text of a label's length. Raises TypeError or ValueError for anything else."""
+    if not isinstance(value, str):
+        raise TypeError
+    if len(value) > LONGEST_TEXT or not (value.isascii() or value.encode()):
+        # encode refuses half a surrogate pair, which JSON can spell and UTF-8 cannot.
+        raise ValueError
+    return value
+
+
+# Few inviters and fewer statuses, over very many invitations: each is kept, and checked, once.
+# Not sys.intern, which keeps what outsiders choose for ever from Python 3.12 on.
+_shared = lru_cache(maxsize=4096)(_text)
 
 
 def _next_token(response: Response) -> str | None:
+    """Give the next page's token; null, absent and empty all mean that there is none."""
     token = response.get("nextToken")
     if token is None or token == "":
         return None
-    if not isinstance(token, str):
-        raise AwsError("MalformedResponse", "a page token that is no string", _request_id(response))
-    return token
+    try:
+        if isinstance(token, str) and token.encode():
+            return token
+    except UnicodeEncodeError:
+        pass
+    raise AwsError("MalformedResponse", "a page token that is no text", _request_id(response))
 
 
 def _request_id(response: Response) -> str:

@@ -1,39 +1,38 @@
 """How one request's bytes reach AWS and the answer's come back: bounded in time and in size.
 
-botocore's own HTTP session bounds each read, not the exchange: a server that sends a byte now and
-then holds a thread for as long as it likes, and a body may be of any size. Here one deadline covers
-connecting, TLS, headers and body, and an answer over the limit is refused. Knows nothing of what is
-asked or answered.
+botocore's own HTTP session bounds each read, not the exchange, and takes a body of any size. Here
+one deadline covers connecting, TLS, headers and body, and an answer over the limit is refused.
+Knows nothing of what is asked or answered.
 """
 
-import contextlib
-import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
-from dataclasses import dataclass
-from io import BytesIO
+from dataclasses import dataclass, field
+from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from botocore.httpsession import create_urllib3_context
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
+    InvalidHeader,
     NameResolutionError,
     NewConnectionError,
+    ProtocolError,
     ReadTimeoutError,
     SSLError,
 )
 from urllib3.util import Timeout
 
+from exporter.aws.connections import Exchange, Pool, TLSPool, TLSSocket, Watchdog
 from exporter.clock import Clock
 from exporter.model import AwsError
 
-MAX_BODY_BYTES = 4 * 1024 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 """Twenty-five invitations are under 10 kB, and a page of accounts under 20 kB."""
 
 _CHUNK = 64 * 1024
@@ -41,107 +40,21 @@ _CHUNK = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds to wait for a connection, and for the next bytes of an answer."""
+    """Seconds to wait for a connection (to each address), and for the next bytes of an answer."""
 
     connect: float = 5.0
     read: float = 20.0
 
 
-class _Exchange:
-    """A request under way, and the connection that carries it."""
-
-    __slots__ = ("connection", "deadline", "expired")
-
-    def __init__(self, deadline: float) -> None:
-        self.deadline = deadline
-        self.connection: HTTPConnection | None = None
-        self.expired = False
-
-    def cut(self) -> None:
-        """Wake whoever is blocked on the connection's socket; it sees the end of the stream."""
-        self.expired = True
-        sock = self.connection.sock if self.connection else None
-        if isinstance(sock, socket.socket):
-            # Not SSLSocket.shutdown: that would take the TLS state away under the reader.
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+TIMEOUTS = Timeouts()
 
 
-_EXCHANGE: ContextVar[_Exchange | None] = ContextVar("exchange", default=None)
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy's URL, and the headers that it wants (they may hold a password)."""
 
-
-class _Watched:
-    """A connection that tells its exchange which socket to cut."""
-
-    def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- urllib3's signature, passed on
-        exchange = _EXCHANGE.get()
-        if exchange is not None:
-            exchange.connection = self  # type: ignore[assignment]
-        super().request(*args, **kwargs)  # type: ignore[misc]
-
-
-class _Connection(_Watched, HTTPConnection):
-    pass
-
-
-class _TLSConnection(_Watched, HTTPSConnection):
-    pass
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
-
-
-class Watchdog:
-    """Cuts exchanges that are past their deadline; one thread for all of them."""
-
-    def __init__(self, clock: Clock, period: float = 0.1) -> None:
-        """Look every `period` seconds, which is how late a cut may come."""
-        self._clock = clock
-        self._period = period
-        self._under_way: set[_Exchange] = set()
-        self._wake = threading.Event()
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="aws-watchdog", daemon=True)
-        self._thread.start()
-
-    def add(self, exchange: _Exchange) -> None:
-        """Watch an exchange."""
-        self._under_way.add(exchange)
-        if not self._wake.is_set():
-            self._wake.set()
-
-    def remove(self, exchange: _Exchange) -> None:
-        """Leave an exchange alone from now on."""
-        self._under_way.discard(exchange)
-
-    def close(self) -> None:
-        """Cut everything under way and end the thread."""
-        self._closed = True
-        self._wake.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        pause = threading.Event()
-        while not self._closed:
-            # Asleep while nothing is under way, so that an idle exporter costs nothing.
-            self._wake.wait()
-            now = self._clock.monotonic()
-            for exchange in tuple(self._under_way):
-                if now >= exchange.deadline:
-                    exchange.cut()
-            if not self._under_way:
-                self._wake.clear()
-                if self._under_way:
-                    self._wake.set()
-            elif not self._closed:
-                pause.wait(self._period)
-        for exchange in tuple(self._under_way):
-            exchange.cut()
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Transport:
@@ -157,53 +70,47 @@ class Transport:
         clock: Clock,
         connections: int,
         ca_bundle: str,
-        proxy_for: Callable[[str], str | None],
-        timeouts: Timeouts = Timeouts(),
+        proxy_for: Callable[[str], Proxy | None],
+        timeouts: Timeouts = TIMEOUTS,
     ) -> None:
         """Keep up to `connections` open to each host; verify servers against `ca_bundle`."""
         self._clock = clock
-        self._timeouts = timeouts
+        self._timeout = Timeout(connect=timeouts.connect, read=timeouts.read)
         self._watchdog = Watchdog(clock)
-        self._proxy_for = proxy_for
-        self._options: Mapping[str, Any] = {
-            "maxsize": connections,
-            "num_pools": 256,
-            "cert_reqs": "CERT_REQUIRED",
-            "ca_certs": ca_bundle,
-        }
+        self._ca_bundle, self._proxy_for = ca_bundle, proxy_for
+        self._options: Mapping[str, Any] = {"maxsize": connections, "num_pools": 256}
         self._lock = threading.Lock()
-        self._managers: dict[str | None, urllib3.PoolManager] = {}
-        self._pools: dict[str, HTTPConnectionPool] = {}
+        self._tls: ssl.SSLContext | None = None
+        self._pools: dict[str, urllib3.HTTPConnectionPool] = {}
 
     def close(self) -> None:
-        """Cut what is under way and close every connection."""
+        """Cut what is under way, let nothing begin, and close every connection."""
         self._watchdog.close()
-        for manager in self._managers.values():
-            manager.clear()
+        with self._lock:
+            for pool in self._pools.values():
+                pool.close()
 
     def send(self, request: AWSPreparedRequest, deadline: float) -> AWSResponse:
         """Send a request and read its whole answer before the monotonic `deadline`.
 
         Raises AwsError with a client-side code where there is none.
         """
-        remaining = deadline - self._clock.monotonic()
-        if remaining <= 0:
-            raise AwsError("Deadline", "no time was left to send the request")
-        exchange = _Exchange(deadline)
-        token = _EXCHANGE.set(exchange)
-        self._watchdog.add(exchange)
+        exchange = self._watchdog.watch(deadline)
         try:
-            return self._exchange(request, remaining)
-        except AwsError:
-            raise
-        except (HTTPError, OSError, ValueError, AttributeError) as error:
-            # AttributeError: http.client on a socket that was cut while a response began.
+            response = self._exchange(request)
+        except (AwsError, HTTPError, HTTPException, OSError, ValueError) as error:
+            exchange.abandon()
             raise self._failure(error, exchange) from error
-        finally:
-            self._watchdog.remove(exchange)
-            _EXCHANGE.reset(token)
+        exchange.end()
+        if exchange.is_cut:
+            # A body without a length ends where its connection does: this one may not be whole.
+            raise self._cut(exchange)
+        return response
 
-    def _exchange(self, request: AWSPreparedRequest, remaining: float) -> AWSResponse:
+    def _exchange(self, request: AWSPreparedRequest) -> AWSResponse:
+        # botocore's stubs promise less than botocore gives: bytes or None, and a mapping.
+        body: Any = request.body
+        headers: Any = request.headers
         parts = urlsplit(request.url)
         pool = self._pool(f"{parts.scheme}://{parts.netloc}")
         path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
@@ -211,52 +118,80 @@ class Transport:
             request.method,
             # A proxy wants plain HTTP's target whole; for HTTPS it only carries a tunnel.
             request.url if pool.proxy and parts.scheme == "http" else path,
-            body=request.body,
-            headers=request.headers,
+            body=body,
+            headers=headers,
             retries=False,
             redirect=False,
             assert_same_host=False,
             preload_content=False,
             decode_content=False,
-            timeout=Timeout(
-                connect=min(self._timeouts.connect, remaining),
-                read=min(self._timeouts.read, remaining),
-            ),
+            timeout=self._timeout,
         )
-        body = _body(response)
-        return AWSResponse(request.url, response.status, response.headers, _Raw(body))
+        answered: Any = response.headers
+        return AWSResponse(request.url, response.status, answered, _Raw(_body(response)))
 
-    def _pool(self, origin: str) -> HTTPConnectionPool:
+    def _pool(self, origin: str) -> urllib3.HTTPConnectionPool:
         pool = self._pools.get(origin)
         if pool is None:
             with self._lock:
-                pool = self._pools[origin] = self._manager(origin).connection_from_url(origin)
+                pool = self._pools.get(origin) or self._opened(origin)
+                self._pools[origin] = pool
         return pool
 
-    def _manager(self, origin: str) -> urllib3.PoolManager:
-        proxy = self._proxy_for(origin)
-        if proxy not in self._managers:
-            manager = (
-                urllib3.ProxyManager(proxy, **self._options)
-                if proxy
-                else urllib3.PoolManager(**self._options)
-            )
-            manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-            self._managers[proxy] = manager
-        return self._managers[proxy]
+    def _opened(self, origin: str) -> urllib3.HTTPConnectionPool:
+        """Make the pool of one origin. Raises AwsError where its proxy or authorities are wrong."""
+        try:
+            proxy = self._proxy_for(origin)
+            manager = self._manager(origin, proxy)
+        except (HTTPError, ValueError) as error:
+            # Without the error's text, which may hold the proxy's password.
+            message = f"the proxy's URL cannot be read ({type(error).__name__}): check HTTPS_PROXY"
+            raise AwsError("EndpointConnectionError", message) from error
+        manager.pool_classes_by_scheme = {"http": Pool, "https": TLSPool}
+        return manager.connection_from_url(origin)
 
-    def _failure(self, error: Exception, exchange: _Exchange) -> AwsError:
-        if exchange.expired or self._clock.monotonic() >= exchange.deadline:
-            return AwsError("Deadline", "poll.timeout passed while waiting for AWS")
-        match error:
-            case NameResolutionError() | NewConnectionError() | SSLError():
-                return AwsError("EndpointConnectionError", str(error))
-            case ConnectTimeoutError():
-                return AwsError("ConnectTimeout", str(error))
-            case ReadTimeoutError() | TimeoutError():
-                return AwsError("ReadTimeout", str(error))
-            case _:
-                return AwsError("EndpointConnectionError", f"connection lost: {error}")
+    def _manager(self, origin: str, proxy: Proxy | None) -> urllib3.PoolManager:
+        secure = any(url.startswith("https:") for url in (origin, proxy.url if proxy else ""))
+        tls = self._authorities() if secure else None
+        if proxy is None:
+            return urllib3.PoolManager(ssl_context=tls, **self._options)
+        return urllib3.ProxyManager(
+            proxy.url,
+            proxy_headers=proxy.headers,
+            proxy_ssl_context=tls,
+            ssl_context=tls,
+            **self._options,
+        )
+
+    def _authorities(self) -> ssl.SSLContext:
+        """Give the one context of all connections: to load the authorities takes 10 ms."""
+        if self._tls is None:
+            context: ssl.SSLContext = create_urllib3_context()
+            context.check_hostname = True
+            context.sslsocket_class = TLSSocket
+            try:
+                context.load_verify_locations(self._ca_bundle)
+            except OSError as error:
+                message = f"no trusted authorities in {self._ca_bundle} (AWS_CA_BUNDLE): {error}"
+                raise AwsError("EndpointConnectionError", message) from error
+            self._tls = context
+        return self._tls
+
+    def _failure(self, error: Exception, exchange: Exchange) -> AwsError:
+        if exchange.is_cut or self._clock.monotonic() >= exchange.deadline:
+            return self._cut(exchange)
+        if isinstance(error, AwsError):
+            return AwsError(error.failure.code, error.failure.message)
+        if isinstance(error, HTTPError | OSError):
+            return AwsError(*_named(error))
+        # ValueError, whose text would show the header, and with it the session's token.
+        message = "a request could not be written: do the credentials hold a line break?"
+        return AwsError("CredentialsError", message)
+
+    def _cut(self, exchange: Exchange) -> AwsError:
+        if self._clock.monotonic() < exchange.deadline:
+            return AwsError("Deadline", "the exporter is stopping")
+        return AwsError("Deadline", "poll.timeout passed while waiting for AWS")
 
 
 class _Raw:
@@ -269,17 +204,42 @@ class _Raw:
         return [self._body]
 
 
+def _named(error: Exception) -> tuple[str, str]:
+    """Give the error code and the message of what happened to a connection."""
+    match error:
+        case NameResolutionError() | NewConnectionError() | SSLError():
+            return "EndpointConnectionError", str(error)
+        case ConnectTimeoutError():
+            return "ConnectTimeout", str(error)
+        case ReadTimeoutError():
+            return "ReadTimeout", str(error)
+        case InvalidHeader():
+            return "MalformedResponse", str(error)
+        case ProtocolError(args=(_, reason)) if _is_no_http(reason):
+            return "MalformedResponse", f"no HTTP: {type(reason).__name__}"
+        case _:
+            return "EndpointConnectionError", f"connection lost: {error}"
+
+
+def _is_no_http(reason: object) -> bool:
+    """Tell an answer that is no HTTP from one that ended early."""
+    early = isinstance(reason, RemoteDisconnected | IncompleteRead)
+    return isinstance(reason, HTTPException) and not early
+
+
 def _body(response: urllib3.BaseHTTPResponse) -> bytes:
     """Read the body to its end, or refuse it where that end is too far."""
-    declared = response.headers.get("Content-Length", "")
-    if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
-        response.close()
-        raise AwsError("MalformedResponse", f"an answer of {declared} bytes is none of AWS's")
-    whole = BytesIO()
-    while part := response.read(_CHUNK):
-        whole.write(part)
-        if whole.tell() > MAX_BODY_BYTES:
-            response.close()
-            raise AwsError("MalformedResponse", f"an answer over {MAX_BODY_BYTES} bytes is none of AWS's")
-    response.release_conn()
-    return whole.getvalue()
+    length = response.length_remaining
+    if length is not None and length <= MAX_BODY_BYTES:
+        return response.read()
+    whole = bytearray()
+    while length is None and len(whole) <= MAX_BODY_BYTES:
+        part = response.read(_CHUNK)
+        if not part and (whole or response.chunked):
+            return bytes(whole)
+        if not part:
+            # Not an empty body, which has a length of 0: the stream ended among the headers.
+            raise ProtocolError("an answer without an end")
+        whole += part
+    response.close()
+    raise AwsError("MalformedResponse", f"an answer over {MAX_BODY_BYTES} bytes is none of AWS's")

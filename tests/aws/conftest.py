@@ -1,0 +1,56 @@
+"""What the tests of the AWS package share: an environment of their own, and servers in it."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.aws.rig import REGION, Pauses, Stage, stage, stopped
+from tests.faulty import Behaviour, FaultyServer
+
+Serve = Callable[[Behaviour], FaultyServer]
+
+
+@pytest.fixture(autouse=True)
+def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only static keys and a region; nothing of the machine's own AWS set-up or proxies."""
+    for name in list(os.environ):
+        if name.startswith("AWS_") or name.lower().endswith(("_proxy", "_ca_bundle")):
+            monkeypatch.delenv(name)
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Start a server that behaves so, and make it the endpoint of every service."""
+    with ExitStack() as stack:
+
+        def start(behaviour: Behaviour) -> FaultyServer:
+            server = stack.enter_context(FaultyServer(behaviour))
+            monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+            return server
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def patient() -> Iterator[Stage]:
+    """A stage whose clients try again, with pauses that take no time."""
+    with stage(Pauses()) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def single() -> Iterator[Stage]:
+    """A stage whose clients make one attempt only."""
+    with stage(stopped()) as made:
+        yield made

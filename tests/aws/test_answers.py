@@ -1,0 +1,196 @@
+"""Bodies of any form with status 200: a right answer or a malformed one, never a wrong one."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter.aws.macie import LONGEST_TEXT
+from exporter.model import Answer, AwsError, Invitation
+from tests.aws.conftest import Serve
+from tests.aws.rig import Rig, Stage, rig
+from tests.faulty import Peer, invitation, page, response, send
+
+VALUES: Mapping[str, Any] = {
+    "null": None,
+    "true": True,
+    "false": False,
+    "zero": 0,
+    "number": 7,
+    "fraction": 1.5,
+    "empty text": "",
+    "text": "text",
+    "empty list": [],
+    "list": ["text"],
+    "list of lists": [[]],
+    "list of null": [None],
+    "list of objects": [{"a": 1}],
+    "empty object": {},
+    "object": {"a": 1},
+}
+WHOLE = Invitation("222233334444", "i-1", "Invited", 1714979289.123)
+
+
+def outcome(made: Rig) -> str | Answer:
+    """Read a target: its answer, or the code of its failure."""
+    try:
+        return made.read()
+    except AwsError as error:
+        return error.failure.code
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_body_of_another_type_is_malformed(patient: Stage, name: str) -> None:
+    """Only an object with a list is an answer."""
+    made = patient.play(send(response(json.dumps(VALUES[name]))))
+    assert outcome(made) == "MalformedResponse"
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_invitations_of_another_type_are_malformed(patient: Stage, name: str) -> None:
+    """An empty list is an answer that somebody sent; nothing else is one."""
+    made = patient.play(send(response(json.dumps({"invitations": VALUES[name]}))))
+    expected: dict[str, str | Answer] = {
+        "empty list": Answer(enabled=True),
+        # Every field is optional.
+        "list of objects": Answer(enabled=True, invitations=(Invitation("", "", "unknown", None),)),
+    }
+    assert outcome(made) == expected.get(name, "MalformedResponse")
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_an_invitation_of_another_type_is_malformed(patient: Stage, name: str) -> None:
+    """One bad element spoils the page: a list that is short of one is a wrong list."""
+    made = patient.play(send(response(page([invitation(), VALUES[name]]))))
+    optional = Answer(enabled=True, invitations=(WHOLE, Invitation("", "", "unknown", None)))
+    expected = optional if name in {"empty object", "object"} else "MalformedResponse"
+    assert outcome(made) == expected
+
+
+@pytest.mark.parametrize("field", ["accountId", "invitationId", "relationshipStatus", "invitedAt"])
+@pytest.mark.parametrize("name", VALUES)
+def test_a_field_of_another_type(patient: Stage, field: str, name: str) -> None:
+    """A text is a text or absent; a time that cannot be read is none, and the rest is kept."""
+    value = VALUES[name]
+    made = patient.play(send(response(page([{**invitation(), field: value}]))))
+    names = {
+        "accountId": "inviter_account_id",
+        "invitationId": "invitation_id",
+        "relationshipStatus": "relationship_status",
+    }
+    fields = {name: getattr(WHOLE, name) for name in WHOLE.__slots__}
+    if field == "invitedAt":
+        readable = isinstance(value, int | float) and not isinstance(value, bool)
+        fields["invited_at"] = float(value) if readable else None
+    else:
+        fields[names[field]] = value or ("unknown" if field == "relationshipStatus" else "")
+    texts = value is None or isinstance(value, str) or field == "invitedAt"
+    expected = Answer(enabled=True, invitations=(Invitation(**fields),))
+    assert outcome(made) == (expected if texts else "MalformedResponse")
+
+
+@pytest.mark.parametrize("field", ["accountId", "invitationId", "relationshipStatus", "invitedAt"])
+def test_every_field_is_optional(patient: Stage, field: str) -> None:
+    """AWS promises none of them."""
+    made = patient.play(send(response(page([{**invitation(), field: None}]))))
+    answer = made.read()
+    assert len(answer.invitations) == 1
+    assert (
+        sum(
+            ours == whole
+            for ours, whole in zip(_fields(answer.invitations[0]), _fields(WHOLE), strict=True)
+        )
+        == 3
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * (LONGEST_TEXT + 1), "\ud800", "a\udfff"], ids=["too long", "half", "other half"]
+)
+@pytest.mark.parametrize("field", ["accountId", "invitationId", "relationshipStatus"])
+def test_texts_that_no_label_can_hold_are_malformed(patient: Stage, field: str, text: str) -> None:
+    """Half a surrogate pair is no UTF-8, and an id of many thousand characters is no id."""
+    made = patient.play(send(response(page([invitation(**{field: text})]))))
+    assert outcome(made) == "MalformedResponse"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"", {}),
+        (b" ", {}),
+        (b"{", {}),
+        (b'{"invitations": [', {}),
+        (b'{"invitations": []}}', {}),
+        (b'{"invitations": [NaN]}', {}),
+        (b"<html><body>Sign in</body></html>", {"Content-Type": "text/html"}),
+        (b"\xff\xfe\x00", {}),
+        (b'{"invitations": [{"accountId": "\xff"}]}', {}),
+        (b"\x1f\x8b\x08\x00\x00", {"Content-Encoding": "gzip"}),
+        (b"[" * 100_000, {}),
+        (b'{"invitations": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", {}),
+        (b'{"a": ' * 100_000, {}),
+        (b'{"invitations": 1' + b"0" * 10_000 + b"}", {}),
+        (b'<?xml version="1.0"?><a/>', {"Content-Type": "text/xml"}),
+    ],
+    ids=lambda value: repr(value[:20]) if isinstance(value, bytes) else "",
+)
+def test_a_body_that_is_no_answer_is_malformed(
+    patient: Stage, body: bytes, headers: Mapping[str, str]
+) -> None:
+    """Empty, cut, no JSON, no UTF-8, deeper than a parser goes: never an empty list."""
+    made = patient.play(send(response(body, headers=headers)))
+    assert outcome(made) == "MalformedResponse"
+
+
+@pytest.mark.parametrize("status", [201, 202, 204, 206, 300, 304])
+def test_another_status_without_a_list_is_malformed(patient: Stage, status: int) -> None:
+    """No content is no empty list."""
+    made = patient.play(send(response("", status)))
+    assert outcome(made) == "MalformedResponse"
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text()),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.dictionaries(
+            st.sampled_from(
+                ["invitations", "nextToken", "accountId", "invitationId", "invitedAt", "x"]
+            ),
+            inner,
+        ),
+    ),
+)
+
+
+def test_no_json_is_another_exception(serve: Serve) -> None:
+    """Whatever JSON comes: an answer with what was sent, or a malformed response."""
+    sent: Any = None
+
+    def behave(peer: Peer) -> bool:
+        last = "nextToken" in peer.request.target
+        return send(response(page() if last else json.dumps(sent)))(peer)
+
+    serve(behave)
+    with rig() as made:
+
+        @given(st.one_of(JSON, st.fixed_dictionaries({"invitations": st.lists(JSON)})))
+        @settings(deadline=None, max_examples=300)
+        def holds(value: Any) -> None:
+            nonlocal sent
+            sent = value
+            found = outcome(made)
+            if isinstance(found, Answer):
+                assert len(found.invitations) == len(value["invitations"])
+            else:
+                assert found == "MalformedResponse"
+
+        holds()
+
+
+def _fields(value: Invitation) -> list[object]:
+    return [getattr(value, name) for name in value.__slots__]

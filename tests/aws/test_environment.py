@@ -1,0 +1,392 @@
+"""AWS's own variables keep their meaning: region, profile, endpoints, trust, proxies."""
+
+import os
+import ssl
+from pathlib import Path
+
+import pytest
+
+from exporter.aws import environment
+from exporter.aws.environment import AwsEnvironmentError
+from exporter.aws.transport import Timeouts
+from exporter.model import AwsError
+from tests.aws.certificates import Authority
+from tests.aws.conftest import Serve
+from tests.aws.rig import Rig, Stopwatch, rig, stopped
+from tests.faulty import (
+    LOOPBACK,
+    FaultyServer,
+    drip,
+    free_port,
+    invitation,
+    page,
+    proxy,
+    response,
+    send,
+    send_and_hang,
+)
+
+ANSWER = send(response(page([invitation()])))
+IDENTITY = send(
+    response(
+        "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111122223333</Account>"
+        "</GetCallerIdentityResult></GetCallerIdentityResponse>",
+        headers={"Content-Type": "text/xml"},
+    )
+)
+
+
+def answers(made: Rig) -> bool:
+    """Tell whether a target is read."""
+    return len(made.read().invitations) == 1
+
+
+def who_am_i(made: Rig) -> str:
+    """Ask STS for the account. Raises AwsError."""
+    return made.credentials.who_am_i(made.clock.monotonic() + 10)
+
+
+# -- region and profile -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A configuration file in the place of the machine's own, and no variable for the region."""
+    path = tmp_path / "config"
+    path.write_text(
+        "[default]\nregion = eu-south-1\n[profile audit]\nregion = il-central-1\n[profile bare]\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(path))
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("variables", "region"),
+    [
+        ({}, "eu-south-1"),
+        ({"AWS_PROFILE": "audit"}, "il-central-1"),
+        ({"AWS_PROFILE": "bare"}, ""),
+        ({"AWS_DEFAULT_REGION": "us-east-2"}, "us-east-2"),
+        ({"AWS_PROFILE": "audit", "AWS_DEFAULT_REGION": "us-east-2"}, "us-east-2"),
+        ({"AWS_REGION": "us-west-2", "AWS_DEFAULT_REGION": "us-east-2"}, "us-west-2"),
+        ({"AWS_REGION": ""}, "eu-south-1"),
+    ],
+)
+@pytest.mark.usefixtures("configured")
+def test_the_environments_region(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], region: str
+) -> None:
+    """AWS_REGION over AWS_DEFAULT_REGION over the profile; empty where none says it."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert environment.region(os.environ) == region
+
+
+@pytest.mark.parametrize("variables", [{}, {"AWS_REGION": "us-west-2"}], ids=repr)
+@pytest.mark.usefixtures("configured")
+def test_a_missing_profile_is_said(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    """Even where the region is known without it: nothing else would be."""
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(AwsEnvironmentError) as caught:
+        environment.region(os.environ)
+    assert str(caught.value) == "The config profile (nobody) could not be found"
+
+
+def test_an_unreadable_configuration_is_said(configured: Path) -> None:
+    """The file's name is in the message."""
+    configured.write_bytes(b"\xff\xfe no ini")
+    with pytest.raises(AwsEnvironmentError) as caught:
+        environment.region(os.environ)
+    assert str(configured) in str(caught.value)
+
+
+# -- endpoints ----------------------------------------------------------------------------------
+
+
+def test_each_service_may_have_an_endpoint_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS_ENDPOINT_URL_MACIE2 and _STS win over AWS_ENDPOINT_URL."""
+    with FaultyServer(ANSWER) as macie, FaultyServer(IDENTITY) as sts:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{LOOPBACK}:{free_port()}")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_MACIE2", f"{macie.url}/a/path")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
+        with rig() as made:
+            assert answers(made)
+            assert who_am_i(made) == "111122223333"
+        assert [request.target for request in macie.requests] == [
+            "/a/path/invitations?maxResults=25"
+        ]
+        assert [request.method for request in sts.requests] == ["POST"]
+
+
+def test_one_endpoint_for_all(serve: Serve) -> None:
+    """AWS_ENDPOINT_URL serves the services that have none of their own."""
+    server = serve(IDENTITY)
+    with rig() as made:
+        assert who_am_i(made) == "111122223333"
+    assert server.requests[0].body.startswith(b"Action=GetCallerIdentity")
+
+
+@pytest.mark.parametrize("url", ["nowhere", "http://", "ftp//x"])
+def test_an_endpoint_that_is_no_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """It is that target's failure, with what was wrong."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    with rig() as made:
+        failure = made.failure()
+    assert failure.code == "EndpointConnectionError"
+    assert failure.message.startswith("no endpoint for macie2: ")
+    assert url in failure.message
+
+
+def test_what_identifies_the_exporter_to_aws(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user agent names it and its SDK; every attempt is a plain signed request."""
+    monkeypatch.setenv("AWS_SDK_UA_APP_ID", "security-team")
+    server = serve(ANSWER)
+    with rig() as made:
+        assert answers(made)
+    headers = server.requests[0].headers
+    agent = headers["user-agent"].split()
+    assert [part.partition("/")[0] for part in agent[:2]] == ["macie-invitations-exporter", "Boto3"]
+    assert "app/security-team" in agent
+    assert "Credential=AKIAEXAMPLE/" in headers["authorization"]
+    assert "/eu-west-1/macie2/aws4_request" in headers["authorization"]
+    assert set(headers) == {
+        "host",
+        "accept-encoding",
+        "user-agent",
+        "x-amz-date",
+        "authorization",
+    }
+
+
+# -- proxies ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spelled", ["http://{}", "{}", "//{}"])
+def test_a_proxy_is_used_for_plain_http(
+    monkeypatch: pytest.MonkeyPatch, spelled: str, serve: Serve
+) -> None:
+    """However the proxy is spelled; it is given the whole URL."""
+    server = serve(ANSWER)
+    with FaultyServer(proxy) as between:
+        monkeypatch.setenv("HTTP_PROXY", spelled.format(f"{LOOPBACK}:{between.port}"))
+        with rig() as made:
+            assert answers(made)
+        assert [request.target for request in between.requests] == [
+            f"{server.url}/invitations?maxResults=25"
+        ]
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("exception", ["localhost", "*", "127.0.0.1,localhost"])
+def test_no_proxy_is_honoured(
+    monkeypatch: pytest.MonkeyPatch, exception: str, serve: Serve
+) -> None:
+    """Such as for a VPC endpoint."""
+    server = serve(ANSWER)
+    monkeypatch.setenv("HTTP_PROXY", f"http://{LOOPBACK}:{free_port()}")
+    monkeypatch.setenv("NO_PROXY", exception)
+    with rig() as made:
+        assert answers(made)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.usefixtures("serve")
+def test_a_proxys_password_is_sent_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And to it alone."""
+    with FaultyServer(ANSWER) as between:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://macie.invalid")
+        monkeypatch.setenv("HTTP_PROXY", f"http://user:p%40ss@{LOOPBACK}:{between.port}")
+        with rig() as made:
+            assert answers(made)
+        assert between.requests[0].headers["proxy-authorization"] == "Basic dXNlcjpwQHNz"
+
+
+def test_regional_endpoints_are_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an endpoint of the test's own: the hosts that AWS has for these regions."""
+    with FaultyServer(send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")) as between:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{LOOPBACK}:{between.port}")
+        with rig(stop=stopped()) as made:
+            failure = made.failure()
+            with pytest.raises(AwsError):
+                who_am_i(made)
+            monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
+        with rig(stop=stopped()) as made, pytest.raises(AwsError):
+            made.read(region="us-east-1")
+        assert failure.code == "EndpointConnectionError"
+        assert "403 Forbidden" in failure.message
+        assert [request.target for request in between.requests] == [
+            "macie2.eu-west-1.amazonaws.com:443",
+            "sts.eu-west-1.amazonaws.com:443",
+            "macie2-fips.us-east-1.amazonaws.com:443",
+        ]
+
+
+@pytest.mark.parametrize("url", ["http://user:hunter2@[bad", "ftp://user:hunter2@proxy:1"])
+def test_a_proxy_that_is_no_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """The message does not show it: it may hold a password."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://macie.invalid")
+    monkeypatch.setenv("HTTP_PROXY", url)
+    with rig() as made:
+        failure = made.failure()
+    assert failure.code == "EndpointConnectionError"
+    assert "hunter2" not in failure.message
+
+
+def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named as the connection that it is, password left out."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://macie.invalid")
+    monkeypatch.setenv("HTTP_PROXY", f"http://user:hunter2@{LOOPBACK}:{free_port()}")
+    with rig(stop=stopped()) as made:
+        failure = made.failure()
+    assert failure.code == "EndpointConnectionError"
+    assert "proxy" in failure.message
+    assert "hunter2" not in failure.message
+
+
+# -- TLS ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    """An authority that nobody knows, unless told."""
+    return Authority()
+
+
+@pytest.fixture
+def context(authority: Authority, tmp_path: Path) -> ssl.SSLContext:
+    """A server's context with a certificate for localhost."""
+    return authority.server(tmp_path)
+
+
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+def test_a_ca_bundle_is_trusted(
+    monkeypatch: pytest.MonkeyPatch,
+    authority: Authority,
+    context: ssl.SSLContext,
+    tmp_path: Path,
+    variable: str,
+) -> None:
+    """As boto3 does it, for inspecting proxies and private endpoints."""
+    monkeypatch.setenv(variable, str(authority.write(tmp_path / "ca.pem")))
+    with FaultyServer(ANSWER, tls=context) as server, rig() as made:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        assert [answers(made) for _ in range(3)] == [True] * 3
+        assert server.connections == 1
+
+
+def test_tls_through_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, authority: Authority, context: ssl.SSLContext, tmp_path: Path
+) -> None:
+    """The proxy carries a tunnel, and sees neither path nor signature."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.write(tmp_path / "ca.pem")))
+    with FaultyServer(ANSWER, tls=context) as server, FaultyServer(proxy) as between:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{LOOPBACK}:{between.port}")
+        with rig() as made:
+            assert [answers(made) for _ in range(2)] == [True] * 2
+        assert [(request.method, request.target) for request in between.requests] == [
+            ("CONNECT", f"localhost:{server.port}")
+        ]
+
+
+def test_tls_within_tls(
+    monkeypatch: pytest.MonkeyPatch, authority: Authority, context: ssl.SSLContext, tmp_path: Path
+) -> None:
+    """A proxy that speaks TLS itself; the deadline holds on such a connection too."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.write(tmp_path / "ca.pem")))
+    with FaultyServer(ANSWER, tls=context) as server, FaultyServer(proxy, tls=context) as between:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        monkeypatch.setenv("HTTPS_PROXY", between.url)
+        with rig(timeouts=Timeouts(connect=60, read=60)) as made:
+            assert answers(made)
+            for behaviour in (send_and_hang(), drip(response(" " * 1000))):
+                server.behave(behaviour)
+                watch = Stopwatch()
+                assert made.failure(0.3).code == "Deadline"
+                assert watch.seconds() < 1.3
+
+
+def test_an_unknown_authority_is_refused(
+    monkeypatch: pytest.MonkeyPatch, context: ssl.SSLContext
+) -> None:
+    """A certificate that nobody vouches for."""
+    with FaultyServer(ANSWER, tls=context) as server, rig(stop=stopped()) as made:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        failure = made.failure()
+        assert failure.code == "EndpointConnectionError"
+        assert "certificate verify failed" in failure.message
+        assert server.requests == []
+
+
+def test_another_hosts_certificate_is_refused(
+    monkeypatch: pytest.MonkeyPatch, authority: Authority, tmp_path: Path
+) -> None:
+    """A certificate of a known authority for another name."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.write(tmp_path / "ca.pem")))
+    other = authority.server(tmp_path, "example.com")
+    with FaultyServer(ANSWER, tls=other) as server, rig(stop=stopped()) as made:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        failure = made.failure()
+        assert failure.code == "EndpointConnectionError"
+        assert "Hostname mismatch" in failure.message
+
+
+def test_a_server_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers the handshake with HTTP."""
+    with (
+        FaultyServer(send(b"HTTP/1.1 400 Bad\r\n\r\n"), speaks_first=True) as server,
+        rig(stop=stopped()) as made,
+    ):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://{LOOPBACK}:{server.port}")
+        assert made.failure().code == "EndpointConnectionError"
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [send_and_hang(), drip(b"\x16\x03\x03\x40\x00" + b"\x00" * 16384)],
+    ids=["silent", "dripping"],
+)
+def test_a_handshake_ends_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch, behaviour: object
+) -> None:
+    """Though each byte of it comes in time."""
+    with (
+        FaultyServer(behaviour, speaks_first=True) as server,  # type: ignore[arg-type]
+        rig(timeouts=Timeouts(connect=60, read=60)) as made,
+    ):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://{LOOPBACK}:{server.port}")
+        watch = Stopwatch()
+        assert made.failure(0.4).code == "Deadline"
+        assert 0.4 <= watch.seconds() < 1.4
+
+
+def test_a_silent_handshake_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connect timeout bounds it."""
+    with FaultyServer(send_and_hang(), speaks_first=True) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://{LOOPBACK}:{server.port}")
+        with rig(stop=stopped(), timeouts=Timeouts(connect=0.2)) as made:
+            assert made.failure().code in {"ConnectTimeout", "ReadTimeout"}
+
+
+@pytest.mark.parametrize("text", [None, "no certificate"], ids=["missing", "nonsense"])
+def test_a_bundle_that_cannot_be_read_is_said(
+    monkeypatch: pytest.MonkeyPatch, context: ssl.SSLContext, tmp_path: Path, text: str | None
+) -> None:
+    """With its name; plain HTTP does not need it."""
+    path = tmp_path / "bundle.pem"
+    if text is not None:
+        path.write_text(text)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(path))
+    with FaultyServer(ANSWER, tls=context) as server, rig(stop=stopped()) as made:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        failure = made.failure()
+        assert failure.code == "EndpointConnectionError"
+        assert failure.message.startswith(f"no trusted authorities in {path} (AWS_CA_BUNDLE): ")
+    with FaultyServer(ANSWER) as server, rig() as made:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        assert answers(made)

@@ -1,0 +1,314 @@
+"""What AWS answers instead of a list: each error's code, and how often it is tried again."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+from botocore.credentials import ReadOnlyCredentials
+
+from exporter.aws.clients import ATTEMPTS, Call
+from exporter.errors import ERRORS, Retry, kind_of
+from exporter.model import Answer, AwsError, Failure
+from tests.aws.conftest import Serve
+from tests.aws.rig import REGION, Pauses, Stage, rig
+from tests.clocks import ManualClock
+from tests.faulty import REQUEST_ID, by_turns, invitation, page, response, send
+
+MODELLED = {
+    "AccessDeniedException": 403,
+    "ConflictException": 409,
+    "InternalServerException": 500,
+    "ResourceNotFoundException": 404,
+    "ServiceQuotaExceededException": 402,
+    "ThrottlingException": 429,
+    "ValidationException": 400,
+}
+"""As in botocore's model of macie2."""
+
+SEEN = {
+    "TooManyRequestsException": 429,
+    "ExpiredTokenException": 403,
+    "UnrecognizedClientException": 403,
+    "InvalidSignatureException": 403,
+    "RequestExpired": 400,
+    "ServiceUnavailable": 503,
+    "ServiceUnavailableException": 503,
+    "SlowDown": 503,
+    "InternalFailure": 500,
+    "IncompleteSignatureException": 403,
+    "MissingAuthenticationTokenException": 403,
+    "OptInRequired": 403,
+}
+"""Not modelled, but on the wire all the same."""
+
+SOMETHING = "something is wrong"
+
+
+def error(code: str, status: int, where: str = "header", message: object = SOMETHING) -> bytes:
+    """Write an error as AWS's services and their fronts do: the code may be in four places."""
+    body: dict[str, object] = {"message": message}
+    headers: dict[str, str] = {}
+    match where:
+        case "header":
+            headers = {"x-amzn-ErrorType": code}
+        case "header with a link":
+            headers = {"x-amzn-ErrorType": f"{code}:http://internal.amazon.com/coral/{code}/"}
+        case "__type":
+            body = {"__type": f"com.amazonaws.macie2#{code}", "Message": message}
+        case "code":
+            body = {"code": code, "message": message}
+        case _:
+            pass
+    return response(json.dumps(body), status, headers)
+
+
+@pytest.mark.parametrize("where", ["header", "header with a link", "__type", "code"])
+@pytest.mark.parametrize(("code", "status"), (MODELLED | SEEN).items())
+def test_known_errors_keep_their_names(patient: Stage, code: str, status: int, where: str) -> None:
+    """Wherever the code stands; the message and AWS's request id come with it."""
+    made = patient.play(send(error(code, status, where)))
+    assert made.failure() == Failure(code, SOMETHING, REQUEST_ID)
+
+
+@pytest.mark.parametrize("where", ["header", "header with a link", "__type", "code"])
+def test_an_unknown_code_is_other(patient: Stage, where: str) -> None:
+    """The label stays bounded; the message carries AWS's own code."""
+    made = patient.play(send(error("BrandNewException", 400, where)))
+    assert made.failure() == Failure("other", f"BrandNewException: {SOMETHING}", REQUEST_ID)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        *(
+            (status, "MalformedResponse")
+            for status in (301, 302, 307, 308, 400, 404, 405, 407, 418)
+        ),
+        *((status, "AccessDeniedException") for status in (401, 403)),
+        (429, "ThrottlingException"),
+        *((status, "InternalServerException") for status in (500, 502, 503, 504, 599)),
+    ],
+)
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "{}",
+        '{"message": null}',
+        "[1, 2]",
+        '"text"',
+        "Bad Gateway",
+        "<html><body><h1>no</h1></body></html>",
+        "<!DOCTYPE html>\n<html></html>",
+        "\xff\xfe".encode("latin-1"),
+        "[" * 100_000,
+        '{"code": {"a": 1}}',
+        '{"__type": 5}',
+    ],
+    ids=lambda body: repr(body[:12]),
+)
+def test_an_error_without_a_code_goes_by_its_status(
+    patient: Stage, status: int, code: str, body: str | bytes
+) -> None:
+    """Such as what load balancers, proxies and captive portals say, whatever their bodies."""
+    made = patient.play(send(response(body, status, {"Location": "http://127.0.0.1:1/"})))
+    failure = made.failure()
+    assert (failure.code, failure.request_id) == (code, REQUEST_ID)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(503, "InternalServerException"), (429, "ThrottlingException")]
+)
+def test_an_unknown_code_with_a_telling_status(patient: Stage, status: int, code: str) -> None:
+    """Server errors and throttling are tried again soon, under whatever name."""
+    made = patient.play(send(error("BrandNewException", status)))
+    failure = made.failure()
+    assert (failure.code, failure.message) == (code, f"BrandNewException: {SOMETHING}")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("where", ["header", "__type", "code", "nowhere"])
+def test_macie_not_enabled_is_an_answer(patient: Stage, status: int, where: str) -> None:
+    """It is told by its wording; the status and the place of the code differ."""
+    made = patient.play(
+        send(error("AccessDeniedException", status, where, "Macie is not enabled."))
+    )
+    assert made.read() == Answer(enabled=False)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "User: arn:aws:sts::111122223333:assumed-role/reader/x is not authorized to perform",
+        "Your account has been suspended",
+        "",
+    ],
+)
+def test_a_denial_is_no_answer(patient: Stage, message: str) -> None:
+    """The same code and status with another wording stays a failure."""
+    made = patient.play(send(error("AccessDeniedException", 403, message=message)))
+    failure = made.failure()
+    assert (failure.code, failure.message) == ("AccessDeniedException", message or "no message")
+
+
+def test_not_enabled_by_another_code_is_no_answer(patient: Stage) -> None:
+    """Only a denial says that Macie is off."""
+    made = patient.play(send(error("ValidationException", 400, message="Macie is not enabled.")))
+    assert made.failure().code == "ValidationException"
+
+
+def test_a_long_message_is_cut(patient: Stage) -> None:
+    """What is no JSON is a message to botocore, all of it; a log line is not the place for that."""
+    made = patient.play(send(response("<p>\n" + "very   long\n" * 10_000, 404)))
+    message = made.failure().message
+    assert message.startswith("404: <p> very long very long")
+    assert message.endswith("…")
+    assert len(message) == 501
+
+
+@pytest.mark.parametrize("code", sorted(MODELLED | SEEN))
+def test_attempts_within_one_poll(serve: Serve, code: str) -> None:
+    """Codes that pass by themselves are tried three times, with growing jittered pauses."""
+    server = serve(send(error(code, (MODELLED | SEEN)[code])))
+    clock = ManualClock()
+    pauses = Pauses(clock)
+    with rig(clock=clock, stop=pauses) as made:
+        assert made.failure(30.0).code == code
+        attempts = len(server.requests)
+        match kind_of(code).retry:
+            case Retry.SOON:
+                assert attempts == ATTEMPTS == 3
+                first, second = pauses.waited
+                assert 0.1 <= first <= 0.3
+                assert 0.2 <= second <= 0.6
+            case Retry.RENEW:
+                # The own credentials are read anew, once.
+                assert (attempts, pauses.waited) == (2, [])
+            case Retry.LATER:
+                assert (attempts, pauses.waited) == (1, [])
+        assert made.attempts.codes == [code] * attempts
+
+
+def test_pauses_differ(serve: Serve) -> None:
+    """Many targets that fail together do not come back together."""
+    serve(send(error("ThrottlingException", 429)))
+    pauses = Pauses()
+    with rig(stop=pauses) as made:
+        for _ in range(5):
+            made.failure()
+    assert len(set(pauses.waited)) == 10
+
+
+def test_a_transient_failure_is_healed_by_another_attempt(patient: Stage) -> None:
+    """What passes within the poll is no failed poll, but its attempts are counted."""
+    made = patient.play(
+        by_turns(
+            send(error("ThrottlingException", 429)),
+            send(error("InternalServerException", 500)),
+            send(response(page([invitation("a")]))),
+        )
+    )
+    assert [found.invitation_id for found in made.read().invitations] == ["a"]
+    assert made.attempts.codes == ["ThrottlingException", "InternalServerException", None]
+    key = ("macie2", "ListInvitations", "eu-west-1")
+    assert made.attempts.counts == {key: 3}
+    assert all(0 <= seconds < 5 for seconds in made.attempts.seconds)
+
+
+def test_no_attempt_is_made_that_the_deadline_forbids(serve: Serve) -> None:
+    """Where the pause would reach the deadline, the failure stands."""
+    server = serve(send(error("ThrottlingException", 429)))
+    clock = ManualClock()
+    pauses = Pauses(clock)
+    with rig(clock=clock, stop=pauses) as made:
+        assert made.failure(0.05).code == "ThrottlingException"
+    assert (len(server.requests), pauses.waited) == (1, [])
+
+
+def test_no_attempt_is_made_once_the_process_ends(serve: Serve) -> None:
+    """A stop in a pause ends the call with its last failure."""
+    server = serve(send(error("ThrottlingException", 429)))
+    pauses = Pauses()
+    pauses.set()
+    with rig(stop=pauses) as made:
+        assert made.failure().code == "ThrottlingException"
+    assert len(server.requests) == 1
+
+
+def test_no_request_is_sent_past_the_deadline(patient: Stage) -> None:
+    """A poll that begins too late asks nothing."""
+    made = patient.play(send(response(page())))
+    assert made.failure(0.0) == Failure("Deadline", "no time was left to send the request")
+    assert patient.server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ("", 200, "MalformedResponse"),
+        ("<html></html>", 200, "MalformedResponse"),
+        ("{}", 200, "MalformedResponse"),
+        ("<a>" * 20_000, 200, "MalformedResponse"),
+        ("no XML", 403, "AccessDeniedException"),
+        ("<!DOCTYPE html><p>no", 503, "InternalServerException"),
+        ("", 500, "InternalServerException"),
+    ],
+    ids=lambda value: repr(value)[:16],
+)
+def test_sts_may_answer_nonsense_too(serve: Serve, body: str, status: int, code: str) -> None:
+    """Its protocol is XML; what is none goes by the status as well."""
+    serve(send(response(body, status)))
+    with rig() as made, pytest.raises(AwsError) as caught:
+        made.credentials.who_am_i(made.clock.monotonic() + 10)
+    assert caught.value.failure.code == code
+
+
+def test_secrets_do_not_reach_a_message(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token with a line break cannot be a header; the error does not show it."""
+    server = serve(send(response(page())))
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "very-secret\nvery-secret")
+    with rig() as made:
+        failure = made.failure()
+    assert (failure.code, failure.message) == (
+        "CredentialsError",
+        "a request could not be written: do the credentials hold a line break?",
+    )
+    assert server.requests == []
+
+
+def test_a_request_that_cannot_be_made(patient: Stage) -> None:
+    """An argument that no URL can hold: nothing is sent, and it is no answer's fault."""
+    made = patient.play(send(response(page())))
+    call = Call(ReadOnlyCredentials("AKIAEXAMPLE", "secret", None), made.clock.monotonic() + 10)
+    with pytest.raises(AwsError) as caught:
+        made.clients.call("macie2", REGION, "list_invitations", call, nextToken="\ud800")
+    message = "no request could be made: UnicodeEncodeError"
+    assert caught.value.failure == Failure("other", message)
+    assert patient.server.requests == []
+
+
+def test_a_setting_that_a_region_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What botocore objects to is told in its words."""
+    monkeypatch.setenv("AWS_USE_DUALSTACK_ENDPOINT", "true")
+    with rig() as made, pytest.raises(AwsError) as caught:
+        made.read(region="us-iso-east-1")
+    failure = caught.value.failure
+    assert failure.code == "other"
+    assert "DualStack is enabled but this partition does not support DualStack" in failure.message
+
+
+def test_every_code_says_what_to_do() -> None:
+    """The table is keyed by its codes, and no row is without a hint."""
+    assert all(code == kind.code and len(kind.hint) > 20 for code, kind in ERRORS.items())
+    assert kind_of("BrandNewException") == ERRORS["other"]
+    assert set(MODELLED | SEEN) <= set(ERRORS)
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-amzn-RequestId": ""}], ids=["as it is", "empty"])
+def test_a_request_id_may_be_absent(patient: Stage, headers: Mapping[str, str]) -> None:
+    """Then there is none to show."""
+    data = response("{}", 500, headers).replace(
+        b"x-amzn-RequestId: " + REQUEST_ID.encode(), b"X: y"
+    )
+    made = patient.play(send(data))
+    assert made.failure().request_id == ""

@@ -1,0 +1,125 @@
+"""Many accounts and regions through shared clients: no call is ever another's."""
+
+import gc
+import random
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+from botocore.client import BaseClient
+
+from exporter.demo.server import EmbeddedAws
+from exporter.demo.world import Call, Invitation, World
+from exporter.model import Account, Answer, Role
+from tests.aws.rig import REGION, Rig, rig
+
+HUB = "999900000000"
+ACCOUNTS = [f"{number:012d}" for number in range(1, 33)]
+REGIONS = (REGION, "us-east-1", "ap-south-1")
+ROUNDS = 24
+
+
+def populated() -> World:
+    """Make a world where each target's invitations name it; some targets need two pages."""
+    world = World(HUB, regions=REGIONS)
+    for number, account in enumerate(ACCOUNTS):
+        world.add_account(account, account)
+        for region in REGIONS:
+            for index in range(26 if number % 8 == 0 else 2):
+                identity = f"{account}/{region}/{index}"
+                when = datetime(2024, 1, 1, tzinfo=UTC)
+                world.invite(account, region, Invitation(identity, account, "Invited", when))
+    return world
+
+
+def account_of(world: World, identity: str) -> Account:
+    """Make the account as discovery would, with its role."""
+    return Account(identity, role=Role(world.role_arn(identity)), regions=REGIONS)
+
+
+def clients_of(service: str) -> list[str]:
+    """Give the regions of every client of a service that lives in this process."""
+    return sorted(
+        found.meta.region_name
+        for found in gc.get_objects()
+        if isinstance(found, BaseClient) and found.meta.service_model.service_name == service
+    )
+
+
+def belongs(answer: Answer, account: str, region: str) -> bool:
+    """Tell whether an answer is a target's own, and whole."""
+    count = 26 if ACCOUNTS.index(account) % 8 == 0 else 2
+    expected = [f"{account}/{region}/{index}" for index in range(count)]
+    return [found.invitation_id for found in answer.invitations] == expected
+
+
+def test_every_answer_belongs_to_its_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of calls on 32 threads; the server verifies every signature and its region."""
+    world = populated()
+    gc.collect()
+    before = len(clients_of("macie2"))
+    with EmbeddedAws(world) as aws, ThreadPoolExecutor(32) as pool:
+        for name, value in aws.environment().items():
+            monkeypatch.setenv(name, value)
+        accounts = {identity: account_of(world, identity) for identity in ACCOUNTS}
+        targets = [(account, region) for account in ACCOUNTS for region in REGIONS] * ROUNDS
+        random.Random(3).shuffle(targets)
+        with rig(connections=32) as made:
+
+            def read(target: tuple[str, str]) -> bool:
+                answer = made.read(60.0, accounts[target[0]], target[1])
+                return belongs(answer, *target)
+
+            assert all(pool.map(read, targets))
+            assert made.attempts.codes.count(None) == len(made.attempts.codes)
+            assert len(clients_of("macie2")) - before == len(REGIONS)
+    calls = world.calls()
+    assert {call.operation for call in calls} == {"AssumeRole", "ListInvitations"}
+    for account in ACCOUNTS:
+        # One session serves all of an account's regions, and comes from the exporter's own.
+        assert calls[Call("sts", "AssumeRole", account, REGION)] == 1
+        pages = 2 if ACCOUNTS.index(account) % 8 == 0 else 1
+        for region in REGIONS:
+            call = Call("macie2", "ListInvitations", account, region)
+            assert calls[call] == ROUNDS * pages
+
+
+def test_a_revoked_session_is_renewed_in_the_middle_of_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Sessions end while others go on being used; each account goes on with its own."""
+    world = populated()
+    with EmbeddedAws(world) as aws, ThreadPoolExecutor(16) as pool:
+        for name, value in aws.environment().items():
+            monkeypatch.setenv(name, value)
+        with rig(connections=16) as made:
+            accounts = {identity: account_of(world, identity) for identity in ACCOUNTS}
+
+            def read(identity: str) -> bool:
+                return belongs(made.read(60.0, accounts[identity]), identity, REGION)
+
+            assert all(pool.map(read, ACCOUNTS))
+            for identity in ACCOUNTS[::2]:
+                world.revoke_sessions(identity)
+            assert all(pool.map(read, ACCOUNTS * 3))
+    calls = world.calls()
+    for number, account in enumerate(ACCOUNTS):
+        sessions = calls[Call("sts", "AssumeRole", account, REGION)]
+        assert sessions == (2 if number % 2 == 0 else 1)
+
+
+def test_the_exporters_own_account_needs_no_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a role the calls are signed with the exporter's own keys."""
+    world = World(HUB, regions=REGIONS)
+    world.invite(HUB, REGION, Invitation("own", "222222222222", "Enabled", None))
+    with EmbeddedAws(world) as aws:
+        for name, value in aws.environment().items():
+            monkeypatch.setenv(name, value)
+        with rig() as made:
+            assert _ids(made, Account(HUB)) == ["own"]
+            assert made.credentials.who_am_i(made.clock.monotonic() + 10) == HUB
+    assert world.calls()[Call("macie2", "ListInvitations", HUB, REGION)] == 1
+
+
+def _ids(made: Rig, account: Account) -> list[str]:
+    return [found.invitation_id for found in made.read(10.0, account).invitations]

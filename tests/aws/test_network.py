@@ -1,0 +1,361 @@
+"""What goes wrong below HTTP and in it: each has a name, and none becomes a wrong answer."""
+
+from collections.abc import Callable
+from queue import SimpleQueue
+
+import pytest
+
+from exporter.aws.transport import MAX_BODY_BYTES, Timeouts
+from exporter.model import Answer, AwsError
+from tests.aws.conftest import Serve
+from tests.aws.rig import Rig, Stage, Stopwatch, rig, stopped
+from tests.clocks import ManualClock
+from tests.faulty import (
+    LOOPBACK,
+    Behaviour,
+    FaultyServer,
+    Peer,
+    by_turns,
+    chunked,
+    drip,
+    flood,
+    free_port,
+    full_backlog,
+    invitation,
+    page,
+    response,
+    send,
+    send_and_close,
+    send_and_hang,
+    send_and_reset,
+)
+
+BODY = page([invitation()], nextToken=None)
+WHOLE = response(BODY)
+NOT_ENABLED = response(
+    '{"message": "Macie is not enabled."}', 403, {"x-amzn-ErrorType": "AccessDeniedException"}
+)
+LATE = 1.0
+"""Seconds that a deadline may be passed by."""
+
+LOST = {"EndpointConnectionError", "MalformedResponse"}
+
+
+def outcome(made: Rig, seconds: float = 10.0) -> str | Answer:
+    """Read a target: its answer, or the code of its failure."""
+    try:
+        return made.read(seconds)
+    except AwsError as error:
+        return error.failure.code
+
+
+def count(made: Rig) -> int:
+    """Read a target; give how many invitations it has."""
+    return len(made.read().invitations)
+
+
+def endpoint(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Point every service there."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+
+
+# -- connecting -----------------------------------------------------------------------------
+
+
+def test_a_refused_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing listens: tried again, as it may only be starting."""
+    endpoint(monkeypatch, f"http://{LOOPBACK}:{free_port()}")
+    with rig() as made:
+        failure = made.failure()
+        assert failure.code == "EndpointConnectionError"
+        assert "refused" in failure.message
+        assert made.attempts.codes == ["EndpointConnectionError"] * 3
+
+
+def test_a_name_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`.invalid` never does, by RFC 2606."""
+    endpoint(monkeypatch, "http://nowhere.invalid")
+    with rig(stop=stopped()) as made:
+        failure = made.failure(30.0)
+    assert failure.code == "EndpointConnectionError"
+    assert "nowhere.invalid" in failure.message
+
+
+def test_a_connection_that_is_never_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packets go nowhere: the connect timeout ends it."""
+    with full_backlog() as port:
+        endpoint(monkeypatch, f"http://{LOOPBACK}:{port}")
+        with rig(stop=stopped(), timeouts=Timeouts(connect=0.2)) as made:
+            assert made.failure().code == "ConnectTimeout"
+
+
+def test_the_deadline_ends_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it comes before the connect timeout, or its addresses are many."""
+    with full_backlog() as port:
+        endpoint(monkeypatch, f"http://{LOOPBACK}:{port}")
+        with rig(timeouts=Timeouts(connect=60)) as made:
+            watch = Stopwatch()
+            assert made.failure(0.3).code == "Deadline"
+            assert 0.3 <= watch.seconds() < 0.3 + LATE
+
+
+def test_silence_after_the_request(patient: Stage) -> None:
+    """The read timeout ends it, or the deadline, whichever comes first."""
+    made = patient.play(send_and_hang())
+    assert made.failure().code == "ReadTimeout"
+    assert made.attempts.codes == ["ReadTimeout"] * 3
+    assert made.failure(0.2).code == "Deadline"
+
+
+def test_silence_that_the_deadline_ends(serve: Serve) -> None:
+    """With the timeouts as they are shipped."""
+    serve(send_and_hang())
+    with rig() as made:
+        watch = Stopwatch()
+        assert made.failure(0.4).code == "Deadline"
+        assert 0.4 <= watch.seconds() < 0.4 + LATE
+
+
+# -- answers that end early -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", [send_and_close, send_and_reset])
+def test_an_answer_cut_at_any_byte_is_none(
+    single: Stage, end: Callable[[bytes], Behaviour]
+) -> None:
+    """By an orderly end of the stream or by a reset."""
+    for length in range(len(WHOLE)):
+        made = single.play(end(WHOLE[:length]))
+        assert outcome(made) in LOST, WHOLE[:length]
+    assert isinstance(outcome(single.play(send(WHOLE))), Answer)
+
+
+@pytest.mark.parametrize("end", [send_and_close, send_and_reset])
+def test_an_error_cut_at_any_byte_is_another(
+    single: Stage, end: Callable[[bytes], Behaviour]
+) -> None:
+    """Not `Macie is not enabled` nor a denial: neither is known to have been said."""
+    for length in range(len(NOT_ENABLED)):
+        made = single.play(end(NOT_ENABLED[:length]))
+        assert outcome(made) in LOST, NOT_ENABLED[:length]
+    assert outcome(single.play(send(NOT_ENABLED))) == Answer(enabled=False)
+
+
+def test_a_chunked_answer_cut_at_any_byte_is_none(single: Stage) -> None:
+    """Up to the chunk that says that it is the last."""
+    data = chunked(BODY[:20].encode(), BODY[20:].encode())
+    for length in range(len(data) - len(b"\r\n\r\n")):
+        made = single.play(send_and_close(data[:length]))
+        assert outcome(made) in LOST, data[:length]
+
+
+FRAMES: dict[str, tuple[Behaviour, str | int]] = {
+    "length too large, closed": (
+        send_and_close(response(BODY, length=len(BODY) + 1)),
+        "EndpointConnectionError",
+    ),
+    "length too large, silent": (
+        send_and_hang(response(BODY, length=len(BODY) + 1)),
+        "ReadTimeout",
+    ),
+    "length too small": (send(response(BODY, length=len(BODY) - 1)), "MalformedResponse"),
+    "length 0": (send(response(BODY, length=0)), "MalformedResponse"),
+    "no length": (send_and_close(response(BODY, length=None)), 1),
+    "length no number": (send_and_close(response(BODY, headers={"Content-Length": "x"})), 1),
+    "length negative": (send_and_close(response(BODY, headers={"Content-Length": "-1"})), 1),
+    "length endless": (send_and_close(response(BODY, headers={"Content-Length": "9" * 5000})), 1),
+    "two lengths": (send(response(BODY, headers={"Content-Length": "5, 6"})), "MalformedResponse"),
+    "empty without a length": (
+        send_and_close(response("", length=None)),
+        "EndpointConnectionError",
+    ),
+    "one chunk": (send(chunked(BODY.encode())), 1),
+    "two chunks": (send(chunked(BODY[:9].encode(), BODY[9:].encode())), 1),
+    "no chunk": (send(chunked()), "MalformedResponse"),
+    "no end of trailers": (send_and_close(chunked(BODY.encode(), last=b"0\r\n")), 1),
+    "no last chunk": (
+        send_and_close(chunked(BODY.encode(), last=b"")),
+        "EndpointConnectionError",
+    ),
+    "chunk without a size": (
+        send(chunked(BODY.encode(), last=b"nonsense\r\n")),
+        "EndpointConnectionError",
+    ),
+    "continue": (send(b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE), 1),
+    "SSH": (send_and_close(b"SSH-2.0-OpenSSH_9.2\r\n"), "MalformedResponse"),
+    "status no number": (send_and_close(b"HTTP/1.1 2OO OK\r\n\r\n"), "MalformedResponse"),
+    "TLS": (send_and_close(b"\x15\x03\x01\x00\x02\x02\x46"), "MalformedResponse"),
+    "nothing": (send_and_close(b""), "EndpointConnectionError"),
+    "long header": (
+        send(response(BODY, headers={"X-Long": "x" * 70_000})),
+        "MalformedResponse",
+    ),
+    "many headers": (
+        send(response(BODY, headers={f"X-{n}": "x" for n in range(200)})),
+        "MalformedResponse",
+    ),
+    "longest header": (send(response(BODY, headers={"X-Long": "x" * 60_000})), 1),
+    "odd header": (send(response(BODY, headers={"X-Odd": "\x01\x7f;"})), 1),
+}
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_framing(single: Stage, name: str) -> None:
+    """Lengths that are wrong, absent or no number, chunks, and what is no HTTP at all."""
+    behaviour, expected = FRAMES[name]
+    found = outcome(single.play(behaviour))
+    assert (len(found.invitations) if isinstance(found, Answer) else found) == expected
+    # And nothing of it is left for the next request.
+    assert outcome(single.play(send(WHOLE))) == outcome(single.play(send(WHOLE)))
+    assert isinstance(outcome(single.play(send(WHOLE))), Answer)
+
+
+# -- answers that take long, or are long -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        drip(WHOLE),
+        by_turns(drip(b"HTTP/1.1 200 OK\r\n" + b"X-Header: x\r\n" * 90)),
+        drip(response(BODY, length=None)),
+        drip(chunked(*(bytes([byte]) for byte in BODY.encode()))),
+        flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 10_000_000),
+    ],
+    ids=["all of it", "headers", "without a length", "chunks", "continue"],
+)
+def test_a_slow_drip_ends_at_the_deadline(single: Stage, behaviour: Behaviour) -> None:
+    """Each byte comes in time, the answer does not."""
+    made = single.play(behaviour)
+    watch = Stopwatch()
+    assert made.failure(0.5).code == "Deadline"
+    assert 0.5 <= watch.seconds() < 0.5 + LATE
+
+
+@pytest.mark.parametrize("length", [len(BODY), None], ids=["with a length", "without one"])
+def test_a_body_that_drips(single: Stage, length: int | None) -> None:
+    """The headers come at once. A body without a length looks whole where its stream is cut."""
+    head, _, _ = response(BODY, length=length).partition(b"\r\n\r\n")
+
+    def behave(peer: Peer) -> bool:
+        peer.socket.sendall(head + b"\r\n\r\n")
+        return drip(BODY.encode())(peer)
+
+    made = single.play(behave)
+    watch = Stopwatch()
+    assert made.failure(0.5).code == "Deadline"
+    assert 0.5 <= watch.seconds() < 0.5 + LATE
+
+
+def test_a_drip_that_is_done_in_time_is_an_answer(single: Stage) -> None:
+    """Slow alone is no failure."""
+    assert count(single.play(drip(WHOLE, 0.0005))) == 1
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6400000\r\n",
+        b"HTTP/1.1 503 No\r\nContent-Length: 104857600\r\n\r\n",
+    ],
+    ids=["length", "no length", "one chunk", "error"],
+)
+def test_a_hundred_megabytes_are_refused_early(
+    head: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not more of it is read than may be an answer, and what two sockets hold."""
+    sent = 0
+
+    def behave(peer: Peer) -> bool:
+        nonlocal sent
+        peer.socket.sendall(head)
+        for _ in range(100):
+            peer.socket.sendall(b"x" * 1024 * 1024)
+            sent += 1
+        return False
+
+    with FaultyServer(behave) as server, rig() as made:
+        endpoint(monkeypatch, server.url)
+        failure = made.failure()
+        assert (failure.code, len(server.requests)) == ("MalformedResponse", 1)
+        assert str(MAX_BODY_BYTES) in failure.message
+    assert sent < 32
+
+
+def test_the_largest_answer_is_read(single: Stage) -> None:
+    """The limit itself is allowed; a byte more is not, with a length or without."""
+    body = page().ljust(MAX_BODY_BYTES)
+    for length in (-1, None):
+        assert count(single.play(send_and_close(response(body, length=length)))) == 0
+        made = single.play(send_and_close(response(body + " ", length=length)))
+        assert made.failure().code == "MalformedResponse"
+
+
+# -- kept connections --------------------------------------------------------------------------
+
+
+def test_a_connection_closed_between_polls_is_opened_anew(serve: Serve) -> None:
+    """Servers close what is idle, without a word before."""
+    server = serve(send_and_close(WHOLE))
+    with rig() as made:
+        assert [count(made) for _ in range(5)] == [1] * 5
+    assert server.connections >= 5
+
+
+def test_a_connection_that_breaks_on_reuse_is_tried_again(patient: Stage) -> None:
+    """The server closed it while the request was on its way."""
+    made = patient.play(by_turns(send(WHOLE), send_and_reset(b""), send(WHOLE)))
+    assert [count(made), count(made)] == [1, 1]
+    assert made.attempts.codes == [None, "EndpointConnectionError", None]
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used(serve: Serve) -> None:
+    """Something on the way may have forgotten it, and would let a request on it time out."""
+    server = serve(send(WHOLE))
+    clock = ManualClock()
+    with rig(clock=clock) as made:
+        used = []
+        for pause in (0.0, 49.0, 51.0, 1.0, 300.0):
+            clock.advance(pause)
+            assert count(made) == 1
+            used.append(server.connections)
+    assert used == [1, 1, 2, 2, 3]
+
+
+def test_a_cut_connection_is_not_used_again(patient: Stage) -> None:
+    """After each failure the next request has a connection of its own."""
+    for behaviour in (send_and_hang(), drip(WHOLE)):
+        made = patient.play(behaviour)
+        assert made.failure(0.1).code == "Deadline"
+        assert count(patient.play(send(WHOLE))) == 1
+
+
+# -- redirects ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed(single: Stage, status: int) -> None:
+    """AWS does not redirect; a captive portal does, and would get a signed request."""
+    with FaultyServer(send(WHOLE)) as elsewhere:
+        made = single.play(send(response("", status, {"Location": elsewhere.url})))
+        assert made.failure().code == "MalformedResponse"
+        assert elsewhere.connections == 0
+
+
+def test_connections_are_closed_with_the_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing stays open behind them: the server sees the end of the stream."""
+    ended: SimpleQueue[bytes] = SimpleQueue()
+
+    def behave(peer: Peer) -> bool:
+        peer.socket.sendall(WHOLE)
+        ended.put(peer.socket.recv(1))
+        return False
+
+    with FaultyServer(behave) as server:
+        endpoint(monkeypatch, server.url)
+        with rig() as made:
+            assert count(made) == 1
+            assert ended.empty()
+        assert ended.get(timeout=10) == b""

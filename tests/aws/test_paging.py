@@ -1,0 +1,188 @@
+"""Pages of 25 until there is no next token, whatever tokens look like."""
+
+import json
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from exporter.aws.macie import MAX_INVITATIONS
+from exporter.model import Answer
+from tests.aws.conftest import Serve
+from tests.aws.rig import Rig, rig
+from tests.faulty import Behaviour, FaultyServer, Peer, by_turns, invitation, page, response, send
+
+
+def query(server: FaultyServer, number: int) -> dict[str, list[str]]:
+    """Give the query of a request that a server got; from -1, the latest, backwards."""
+    return parse_qs(
+        urlsplit(server.requests[number].target).query, keep_blank_values=True, strict_parsing=True
+    )
+
+
+def pages(answer: Callable[[int], str]) -> Behaviour:
+    """Answer each request with the body that its number gives."""
+
+    def behave(peer: Peer) -> bool:
+        return send(response(answer(peer.number)))(peer)
+
+    return behave
+
+
+def ids(answer: Answer) -> list[str]:
+    """Give the ids of what was answered."""
+    return [found.invitation_id for found in answer.invitations]
+
+
+@pytest.mark.parametrize("end", [{}, {"nextToken": None}, {"nextToken": ""}], ids=repr)
+def test_the_list_ends_where_there_is_no_token(serve: Serve, end: dict[str, object]) -> None:
+    """A token that is absent, null or empty is none; 25 at a time are asked for."""
+    server = serve(
+        by_turns(
+            send(response(page([invitation("a"), invitation("b")], nextToken="t/1"))),
+            send(response(page([], nextToken="t/2"))),
+            send(response(page([invitation("c")], **end))),
+        )
+    )
+    with rig() as made:
+        assert ids(made.read()) == ["a", "b", "c"]
+    assert [query(server, number) for number in range(3)] == [
+        {"maxResults": ["25"]},
+        {"maxResults": ["25"], "nextToken": ["t/1"]},
+        {"maxResults": ["25"], "nextToken": ["t/2"]},
+    ]
+    assert {urlsplit(request.target).path for request in server.requests} == {"/invitations"}
+
+
+def test_any_token_comes_back_as_it_was(serve: Serve) -> None:
+    """Tokens are opaque: any text survives the way into a query and back."""
+    token = ""
+
+    def behave(peer: Peer) -> bool:
+        first = "nextToken" not in peer.request.target
+        return send(response(page([], nextToken=token) if first else page()))(peer)
+
+    server = serve(behave)
+    with rig() as made:
+
+        @given(st.text(min_size=1, max_size=200))
+        @example('é+/=&% "#?;\\')
+        @example("\x00\r\n\t\x7f")
+        @example("%2B%20+ +")
+        @example("😀" * 50)
+        @settings(deadline=None)
+        def survives(text: str) -> None:
+            nonlocal token
+            token = text
+            made.read()
+            assert query(server, -1)["nextToken"] == [text]
+
+        survives()
+
+
+@pytest.mark.parametrize("length", [1, 2, 7])
+def test_a_repeating_token_ends_the_poll(serve: Serve, length: int) -> None:
+    """Tokens that go round in a circle of any length are noticed at the first repetition."""
+    server = serve(pages(lambda number: page([invitation()], nextToken=f"t{number % length}")))
+    with rig() as made:
+        assert made.failure().code == "PaginationLoop"
+    assert len(server.requests) == length + 1
+
+
+def test_pages_without_end_stop_at_the_deadline(serve: Serve) -> None:
+    """Thousands of empty pages, each with another token, take no longer than they may."""
+    server = serve(pages(lambda number: page([], nextToken=f"token-{number}")))
+    with rig() as made:
+        failure = made.failure(1.0)
+    assert failure.code == "Deadline"
+    assert len(server.requests) > 100
+
+
+def test_thousands_of_pages_are_read_to_the_end(serve: Serve) -> None:
+    """A long list is whole and in order."""
+
+    def answer(number: int) -> str:
+        more = {"nextToken": f"token-{number}"} if number < 1500 else {}
+        return page([invitation(f"i-{number}")], **more)
+
+    serve(pages(answer))
+    with rig() as made:
+        assert ids(made.read(60.0)) == [f"i-{number}" for number in range(1, 1501)]
+
+
+def test_too_many_invitations_are_refused(serve: Serve) -> None:
+    """A list without end stops before it fills the memory."""
+    many = [{"accountId": "1"}] * 10_000
+    server = serve(pages(lambda number: page(many, nextToken=f"token-{number}")))
+    with rig() as made:
+        failure = made.failure(60.0)
+    assert (failure.code, failure.message) == (
+        "MalformedResponse",
+        f"more than {MAX_INVITATIONS} invitations",
+    )
+    assert len(server.requests) == MAX_INVITATIONS // len(many) + 1
+
+
+@pytest.mark.parametrize("token", [True, False, 0, 1, 1.5, [], ["t"], {}, {"t": 1}], ids=repr)
+def test_a_token_of_another_type_is_malformed(serve: Serve, token: object) -> None:
+    """Not the end of the list: what comes after is not known."""
+    serve(send(response(page([invitation()], nextToken=token))))
+    with rig() as made:
+        assert made.failure().code == "MalformedResponse"
+
+
+def test_a_token_that_no_url_can_hold_is_malformed(serve: Serve) -> None:
+    """JSON can spell half a surrogate pair, UTF-8 cannot."""
+    serve(send(response('{"invitations": [], "nextToken": "\\ud800"}')))
+    with rig() as made:
+        assert made.failure().code == "MalformedResponse"
+
+
+def test_a_failure_in_the_middle_is_no_shorter_list(serve: Serve) -> None:
+    """If a later page fails for good, the poll has no answer at all."""
+    serve(
+        by_turns(
+            send(response(page([invitation()], nextToken="t"))),
+            send(response(json.dumps({"message": "no"}), 403)),
+        )
+    )
+    with rig() as made:
+        assert made.failure().code == "AccessDeniedException"
+
+
+def test_a_page_is_tried_again_by_itself(serve: Serve) -> None:
+    """A transient failure of one page does not start the list anew, nor lose its place."""
+    server = serve(
+        by_turns(
+            send(response(page([invitation("a")], nextToken="t"))),
+            send(response("", 503)),
+            send(response(page([invitation("b")]))),
+        )
+    )
+    with rig() as made:
+        assert ids(made.read()) == ["a", "b"]
+    assert [query(server, number).get("nextToken") for number in range(3)] == [None, ["t"], ["t"]]
+
+
+def test_the_keys_of_the_answer_are_shared(serve: Serve) -> None:
+    """Equal inviters and statuses are one object, however many invitations there are."""
+    serve(send(response(page([invitation(f"i-{number}") for number in range(25)]))))
+    with rig() as made:
+        answer = made.read()
+    assert len({id(found.inviter_account_id) for found in answer.invitations}) == 1
+    assert len({id(found.relationship_status) for found in answer.invitations}) == 1
+
+
+def reading(made: Rig) -> int:
+    """Read a target; give how many invitations it has."""
+    return len(made.read().invitations)
+
+
+def test_one_connection_serves_every_page(serve: Serve) -> None:
+    """Connections are kept between pages and between polls."""
+    server = serve(pages(lambda _: page([invitation()])))
+    with rig() as made:
+        assert [reading(made) for _ in range(5)] == [1] * 5
+    assert server.connections == 1
