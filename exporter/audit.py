@@ -19,14 +19,29 @@ class Audit:
         """Log the difference that a poll made."""
         for change in changes(previous, following):
             self._log.info(change.event, **_fields(change))
-        before, after = previous.failure, following.failure
+        self._note_outcome(following.target, previous.failure, following.failure)
+        self._note_enabled(previous, following)
+
+    def _note_outcome(self, target: Target, before: Failure | None, after: Failure | None) -> None:
         if after is not None:
-            self._failed(following.target, after, repeated=before is not None and before.code == after.code)
+            repeated = before is not None and before.code == after.code
+            self._failed(target, after, repeated=repeated)
         elif before is not None:
-            self._log.info("poll_recovered", **_where(following.target), error_code=before.code)
-        was, is_now = _enabled(previous), _enabled(following)
-        if is_now is False and was is not False:
-            self._log.info("macie_not_enabled", **_where(following.target))
+            self._log.info("poll_recovered", **_where(target), error_code=before.code)
+
+    def _note_enabled(self, previous: Knowledge, following: Knowledge) -> None:
+        """Warn when Macie was switched off: nothing watches that account's buckets any more."""
+        before, after = _enabled(previous), _enabled(following)
+        where = _where(following.target)
+        match before, after:
+            case None, False:
+                self._log.info("macie_not_enabled", **where, first_poll=True)
+            case True, False:
+                self._log.warning("macie_not_enabled", **where)
+            case False, True:
+                self._log.info("macie_enabled", **where)
+            case _:
+                pass
 
     def _failed(self, target: Target, failure: Failure, *, repeated: bool) -> None:
         """Warn when a failure begins or changes; its repetitions are for those who look closely."""

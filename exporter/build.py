@@ -2,13 +2,14 @@
 
 import platform
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from exporter import __version__
 from exporter.exposition.table import Build
 
 
-def build() -> Build:
-    """Give version, revision and Python; an image's build writes the revision beside the code."""
-    written = files("exporter") / "REVISION"
+def build(package: Traversable | None = None) -> Build:
+    """Give version, revision and Python; an image's build writes REVISION into the package."""
+    written = (package or files("exporter")) / "REVISION"
     revision = written.read_text().strip() if written.is_file() else ""
     return Build(__version__, revision or "unknown", platform.python_version())

@@ -1,12 +1,20 @@
 """Events as lines, logfmt or JSON. Knows nothing of what is logged, and never fails."""
 
 import contextlib
+import json
 import logging
 import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from math import isfinite
 from typing import Protocol, TextIO
 
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, WrappedLogger
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_FIRST = ("ts", "level", "event")
 
 
 class Log(Protocol):
@@ -31,41 +39,35 @@ class Log(Protocol):
 class Lines:
     """Makes the log of a stream; level and format can change while it is in use."""
 
-    def __init__(self, stream: TextIO, *, level: str, form: str) -> None:
-        """Write to a stream in the form `logfmt` or `json`, from a level on."""
-        self._renderers: dict[str, Processor] = {
-            "logfmt": structlog.processors.LogfmtRenderer(
-                key_order=["ts", "level", "event"], drop_missing=True, bool_as_flag=False
-            ),
-            "json": structlog.processors.JSONRenderer(),
-        }
+    def __init__(
+        self, stream: TextIO, *, level: str, form: str, now: Callable[[], float] = time.time
+    ) -> None:
+        """Write to a stream in the form `logfmt` or `json`, from a level on.
+
+        `now` gives Unix seconds.
+        """
+        self._now = now
         self.configure(level=level, form=form)
         self.log: Log = structlog.wrap_logger(
             _Stream(stream),
-            processors=[
-                structlog.stdlib.add_log_level,
-                self._filter,
-                structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
-                structlog.processors.format_exc_info,
-                self._render,
-            ],
+            processors=[self._filter, structlog.processors.format_exc_info, self._render],
             wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         )
 
     def configure(self, *, level: str, form: str) -> None:
         """Change level and form for every line from now on."""
-        self._least = logging.getLevelNamesMapping()[level.upper()]
-        self._renderer = self._renderers[form]
+        self._least, self._write = _LEVELS[level], _FORMS[form]
 
     def _filter(self, _: WrappedLogger, method: str, event: EventDict) -> EventDict:
-        severity = logging.ERROR if method == "exception" else logging.getLevelNamesMapping()[method.upper()]
-        if severity < self._least:
+        if _LEVELS[method] < self._least:
             raise structlog.DropEvent
         return event
 
-    def _render(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
-        rendered = self._renderer(logger, method, event)
-        return str(rendered).replace("\n", "\\n").replace("\r", "\\r")
+    def _render(self, _: WrappedLogger, method: str, event: EventDict) -> str:
+        moment = datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="milliseconds")
+        first = {"ts": moment.replace("+00:00", "Z"), "level": method, "event": event.pop("event")}
+        rest = {key: value for key, value in event.items() if key not in _FIRST}
+        return self._write(first | rest)
 
 
 class _Stream:
@@ -77,7 +79,66 @@ class _Stream:
 
     def msg(self, message: str) -> None:
         with self._lock, contextlib.suppress(OSError, ValueError):
-            self._stream.write(message + "\n")
-            self._stream.flush()
+            try:
+                self._put(message)
+            except UnicodeEncodeError:
+                self._put(message.encode("ascii", "backslashreplace").decode("ascii"))
 
-    debug = info = warning = error = critical = exception = msg
+    def _put(self, message: str) -> None:
+        self._stream.write(message + "\n")
+        self._stream.flush()
+
+    debug = info = warning = error = msg
+
+
+def _logfmt(fields: Mapping[str, object]) -> str:
+    return " ".join(f"{_key(key)}={_quoted(_text(value))}" for key, value in fields.items())
+
+
+def _json(fields: Mapping[str, object]) -> str:
+    return json.dumps({key: _plain(value) for key, value in fields.items()})
+
+
+_FORMS: Mapping[str, Callable[[Mapping[str, object]], str]] = {"logfmt": _logfmt, "json": _json}
+
+
+def _key(key: str) -> str:
+    """Give a key that a reader of logfmt cannot misread."""
+    return "".join(c if c.isprintable() and c not in ' ="' else "_" for c in key) or "_"
+
+
+def _quoted(text: str) -> str:
+    """Quote as in JSON where it is needed; what is not printable is written as its escape.
+
+    All that any reader takes for the end of a line is among it (U+0085, U+2028, U+2029 too).
+    """
+    if text.isprintable() and not any(c in text for c in ' ="\\'):
+        return text
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in quoted)
+
+
+def _text(value: object) -> str:
+    plain = _plain(value)
+    if plain is None:
+        return ""
+    return plain if isinstance(plain, str) else json.dumps(plain)
+
+
+def _plain(value: object) -> object:
+    """Give what JSON can say of a value: itself, or else its text."""
+    if value is None or type(value) is str:
+        return value
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except Exception:  # noqa: BLE001 -- whatever a value's own code raises, the line is written
+        return _shown(value)
+
+
+def _shown(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 -- likewise
+        return f"<{type(value).__name__} that cannot be shown>"

@@ -4,9 +4,10 @@ Staleness lives here alone. Knows nothing of AWS or of how values are shown.
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from weakref import WeakSet
 
 from exporter.model import Answer, Failure, Invitation, PollResult, Target
 
@@ -41,15 +42,20 @@ class Knowledge:
 
     def state(self, now: float, stale_after: float) -> State:
         """Tell the target's state at a time."""
-        if self.last is None:
+        if self.failure is not None:
+            return State.STALE if now >= self.goes_stale(stale_after) else State.FAILING
+        if self.answer is None:
             return State.PENDING
-        if self.failure is None:
-            return State.OK if self.answer and self.answer.enabled else State.NOT_ENABLED
-        return State.STALE if now >= self.goes_stale(stale_after) else State.FAILING
+        return State.OK if self.answer.enabled else State.NOT_ENABLED
 
     def current(self, now: float, stale_after: float) -> Answer | None:
         """Give the answer that still counts: none before the first, none of a stale target."""
-        return None if self.state(now, stale_after) is State.STALE else self.answer
+        return self.as_of(now, stale_after)[1]
+
+    def as_of(self, now: float, stale_after: float) -> tuple[State, Answer | None]:
+        """Give the state at a time, and the answer that then still counts."""
+        state = self.state(now, stale_after)
+        return state, None if state is State.STALE else self.answer
 
     def goes_stale(self, stale_after: float) -> float:
         """Give the time from which the last good answer is too old; infinity if never.
@@ -78,9 +84,10 @@ def advance(previous: Knowledge, result: PollResult) -> Knowledge:
     if isinstance(outcome, Failure):
         return replace(previous, last=result)
     # The old object where nothing changed: readers compare by identity, and memory is shared.
-    answer = previous.answer if previous.answer == outcome else outcome
-    kept = replace(result, outcome=answer) if answer is not None else result
-    listed = answer.invitations if answer and answer.enabled else previous.listed
+    known = previous.answer
+    answer = known if known is not None and known == outcome else outcome
+    kept = result if answer is outcome else replace(result, outcome=answer)
+    listed = answer.invitations if answer.enabled else previous.listed
     return Knowledge(previous.target, kept, result.ended, answer, listed)
 
 
@@ -106,9 +113,29 @@ def changes(previous: Knowledge, following: Knowledge) -> Iterator[Change]:
 def _by_identity(invitations: Iterable[Invitation]) -> Mapping[object, Invitation]:
     """Key invitations by id; by inviter and time where AWS gave none."""
     return {
-        invitation.invitation_id or (invitation.inviter_account_id, invitation.invited_at): invitation
+        invitation.invitation_id
+        or (invitation.inviter_account_id, invitation.invited_at): invitation
         for invitation in invitations
     }
+
+
+class Changes:
+    """The targets that changed since they were last taken; each reader has its own."""
+
+    def __init__(self, lock: threading.Lock, targets: Iterable[Target]) -> None:
+        """Start with the targets that are there; the lock is the snapshot's."""
+        self._lock = lock
+        self._targets = set(targets)
+
+    def take(self) -> set[Target]:
+        """Give the targets that changed, came or went since this was last asked."""
+        with self._lock:
+            taken, self._targets = self._targets, set()
+            return taken
+
+    def note(self, targets: Iterable[Target]) -> None:
+        """Note that these changed; for the snapshot, which holds the lock."""
+        self._targets.update(targets)
 
 
 class Snapshot:
@@ -118,14 +145,22 @@ class Snapshot:
         """Start without targets."""
         self._lock = threading.Lock()
         self._known: dict[Target, Knowledge] = {}
-        self._changed: set[Target] = set()
-        self._pending = 0
+        # Weak: a reader that is dropped, as at a reload, leaves nothing behind.
+        self._readers: WeakSet[Changes] = WeakSet()
+        self._pending: int | None = None
+
+    def watch(self) -> Changes:
+        """Give a reader of changes, to which all that is there is new."""
+        with self._lock:
+            reader = Changes(self._lock, self._known)
+            self._readers.add(reader)
+            return reader
 
     def retain(self, targets: Iterable[Target]) -> None:
         """Know exactly these targets from now on: new ones as pending, others not at all."""
         with self._lock:
             wanted = {target: self._known.get(target) or Knowledge(target) for target in targets}
-            self._changed |= wanted.keys() ^ self._known.keys()
+            self._note(wanted.keys() ^ self._known.keys())
             self._known = wanted
             self._pending = sum(knowledge.last is None for knowledge in wanted.values())
 
@@ -137,8 +172,9 @@ class Snapshot:
                 return None
             following = advance(previous, result)
             self._known[result.target] = following
-            self._changed.add(result.target)
-            self._pending -= previous.last is None
+            self._note((result.target,))
+            if previous.last is None and self._pending is not None:
+                self._pending -= 1
             return previous, following
 
     def get(self, target: Target) -> Knowledge | None:
@@ -150,13 +186,11 @@ class Snapshot:
         with self._lock:
             return tuple(self._known.values())
 
-    def take_changes(self) -> set[Target]:
-        """Give the targets that changed, came or went since this was last asked."""
-        with self._lock:
-            changed, self._changed = self._changed, set()
-            return changed
-
     @property
     def polled(self) -> bool:
-        """Whether every target has been polled at least once."""
+        """Whether every target has been polled at least once; not before it is known which."""
         return self._pending == 0
+
+    def _note(self, targets: Collection[Target]) -> None:
+        for reader in self._readers:
+            reader.note(targets)

@@ -1,15 +1,18 @@
 """The exporter's own counters, on an injected registry: what it asked of AWS, and its process."""
 
+from collections.abc import Iterator
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Histogram,
+    Metric,
     PlatformCollector,
     ProcessCollector,
-    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.registry import Collector
 
 from exporter.exposition.table import METRICS
 
@@ -21,13 +24,10 @@ class Telemetry:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Register the counters and the library's own process metrics."""
-        # Prometheus would store each `_created` sample as one more series that nobody asks for.
-        disable_created_metrics()
         rows = {family.name: family for family in METRICS}
         requests = rows["macie_exporter_aws_requests_total"]
         errors = rows["macie_exporter_aws_request_errors_total"]
         duration = rows["macie_exporter_aws_request_duration_seconds"]
-        self._registry = registry
         self._requests = Counter(requests.name, requests.help, requests.labels, registry=registry)
         self._errors = Counter(errors.name, errors.help, errors.labels, registry=registry)
         self._duration = Histogram(
@@ -35,6 +35,7 @@ class Telemetry:
         )
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
+        self._shown = _WithoutCreated(registry)
 
     def attempt(
         self, service: str, operation: str, region: str, seconds: float, error_code: str | None
@@ -47,10 +48,24 @@ class Telemetry:
 
     def text(self) -> bytes:
         """Render in the text format."""
-        rendered: bytes = generate_latest(self._registry)
-        return rendered
+        return bytes(generate_latest(self._shown))
 
     def openmetrics(self) -> bytes:
         """Render in OpenMetrics, its end mark included."""
-        rendered: bytes = generate_openmetrics(self._registry)
-        return rendered
+        return bytes(generate_openmetrics(self._shown))  # type: ignore[no-untyped-call]
+
+
+class _WithoutCreated(Collector):
+    """A registry's metrics without `_created`: a series more for each that nobody asks for.
+
+    The library's own switch for that is global to the process.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._registry.collect():
+            created = f"{metric.name}_created"
+            metric.samples = [sample for sample in metric.samples if sample.name != created]
+            yield metric

@@ -1,28 +1,27 @@
-"""The rendered exposition, kept by column: a scrape renders only what changed since the last.
+"""The rendered exposition of a snapshot: a scrape renders only what changed since the last.
 
-A column is a family, a row is a target, a cell is the bytes of the target's lines of that family. A
-cell stays until the target's next poll that differs, or until one of its invitations crosses an age
-edge. Cells are the only copy of the text; what was compressed is kept by blocks of rows.
+A target's row is rendered after a poll, when one of its invitations crosses an age edge, and when
+it goes stale. Knows nothing of HTTP.
 """
 
-import gzip
-import heapq
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeGuard
+from math import inf
 
-from exporter.exposition.table import METRICS, Family, Fleet, FleetView, Group, TargetView
+from exporter.exposition.column import Column
+from exporter.exposition.family import PER_TARGET, Family, Fleet, FleetView, Group, TargetView
+from exporter.exposition.packing import Piece, gzip_file, pack
+from exporter.exposition.singles import newest
+from exporter.exposition.table import METRICS
 from exporter.exposition.tally import Options, tally
-from exporter.exposition.text import header, label_value, line, number
-from exporter.model import Account, Answer, Invitation, Target
+from exporter.exposition.text import header, label_value, line
+from exporter.model import Account, Answer, Target
 from exporter.snapshot import Knowledge, Snapshot, State
 
-_BLOCK = 256
-"""Rows that are compressed together."""
-
-_COMPRESSION = 1
+_BATCH = 512
+"""Rows that are rendered together: a column at a time is fast, all rows at once costs memory."""
 
 
 def families_of(options: Options) -> tuple[Family, ...]:
@@ -36,61 +35,40 @@ def families_of(options: Options) -> tuple[Family, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Rendered:
-    """What a row's cells were made from."""
+@dataclass(slots=True, eq=False)
+class _Row:
+    """A target's place in every column, and what its cells were made from."""
 
-    answer: Answer | None
-    state: State
-    ages_until: float
+    target: Target
+    labels: str
+    number: int = 0
+    state: State | None = None
+    answer: Answer | None = None
+    outcome: str | None = None
+    """The error code of the last poll, empty if it got an answer; None before the first."""
+    ages_until: float = inf
     """When the first invitation crosses an age edge, in Unix seconds."""
+    due: float = inf
+    """When the row has to be rendered again, even if no poll changes it, in Unix seconds."""
 
 
-class _Column:
-    """One family's cells, one for each row."""
+_Cells = list[tuple[int, str, TargetView]]
 
-    def __init__(self, family: Family, rows: int) -> None:
-        own = [label for label in family.labels if not label.startswith("aws_")]
-        before = sum(label < "aws_" for label in own)
-        self._before = before
-        self._samples = family.samples
-        slots = [f'{label}="%s"' for label in own]
-        slots.insert(before, "%s")
-        self._template = f"{family.name}{{{','.join(slots)}}} %s\n"
-        self.family = family
-        self.header = header(family.name, family.kind, family.help)
-        self.cells = [b""] * rows
-        self.blocks: dict[int, bytes] = {}
-        self._packed_header = _packed(self.header)
 
-    def render(self, row: int, labels: str, view: TargetView) -> None:
-        """Render a cell; `labels` are the target's own, ready to stand between the braces."""
-        cell = "".join(
-            [
-                self._template
-                % (
-                    *map(label_value, values[: self._before]),
-                    labels,
-                    *map(label_value, values[self._before :]),
-                    number(value),
-                )
-                for values, value in self._samples(view)
-            ]
-        ).encode()
-        if cell != self.cells[row]:
-            self.cells[row] = cell
-            self.blocks.pop(row // _BLOCK, None)
+class _Text:
+    """Text that is no column; compressed at most once."""
 
-    def packed(self) -> Iterator[bytes]:
-        """Give the column as gzip members; only blocks that changed are compressed."""
-        yield self._packed_header
-        for block in range(0, -(-len(self.cells) // _BLOCK)):
-            member = self.blocks.get(block)
-            if member is None:
-                start = block * _BLOCK
-                member = _packed(b"".join(self.cells[start : start + _BLOCK]))
-                self.blocks[block] = member
-            yield member
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._packed: Piece | None = None
+
+    def text(self) -> list[bytes]:
+        return [self._text]
+
+    def packed(self) -> Piece:
+        if self._packed is None:
+            self._packed = pack(self._text)
+        return self._packed
 
 
 class Cache:
@@ -111,186 +89,175 @@ class Cache:
         self._now, self._fleet, self._accounts = now, fleet, accounts
         self._lock = threading.Lock()
         self._families = families_of(options)
-        self._targets: tuple[Target, ...] = ()
-        self._rows: dict[Target, int] = {}
-        self._labels: list[str] = []
-        self._rendered: list[_Rendered | None] = []
-        self._columns: dict[str, _Column] = {}
-        self._grouped: dict[Group, list[_Column]] = {Group.ANSWER: [], Group.POLL: []}
-        self._edges: list[tuple[float, Target]] = []
+        self._columns = {f.name: Column(f) for f in self._families if f.group in PER_TARGET}
+        self._rows: dict[Target, _Row] = {}
+        self._changes = snapshot.watch()
+        self._as_of = -inf
         self._states: Counter[State] = Counter()
-        self._invitations: tuple[bytes, int] | None = None
-        self._account_text: tuple[tuple[Account, ...], bytes] | None = None
+        self._singles: tuple[_Text, int] | None = None
+        self._named: tuple[tuple[Account, ...], _Text] | None = None
         self.renders = 0
         """How many rows have been rendered so far: what a test of the cost counts."""
 
-    def text(self) -> bytes:
-        """Give the exposition as text, up to the telemetry's own families."""
+    def text(self, tail: bytes = b"") -> bytes:
+        """Give the exposition as text, with the telemetry's own as its tail."""
         with self._lock:
-            self._refresh()
-            return b"".join(self._parts(lambda column: (column.header, *column.cells), bytes))
+            parts = [piece for part in self._parts() for piece in part.text()]
+            return b"".join((*parts, tail))
 
-    def packed(self) -> bytes:
-        """Give the same as gzip members."""
+    def packed(self, tail: bytes = b"") -> bytes:
+        """Give the same as a gzip file."""
         with self._lock:
-            self._refresh()
-            return b"".join(self._parts(_Column.packed, _packed))
+            return gzip_file([*(part.packed() for part in self._parts()), pack(tail)])
 
-    def _parts(
-        self, of_column: Callable[[_Column], Iterable[bytes]], of_rest: Callable[[bytes], bytes]
-    ) -> Iterator[bytes]:
-        view = FleetView(self._fleet(), self._states, self._dropped())
-        for family in self._families:
-            column = self._columns.get(family.name)
-            if column is not None:
-                yield from of_column(column)
-            else:
-                yield of_rest(header(family.name, family.kind, family.help) + self._rest(family, view))
+    def _parts(self) -> list[Column | _Text]:
+        self._refresh()
+        dropped = self._single_invitations()[1]
+        view = FleetView(self._fleet(), self._states, dropped)
+        return [self._columns.get(f.name) or self._rest(f, view) for f in self._families]
 
-    def _rest(self, family: Family, view: FleetView) -> bytes:
-        match family.group:
-            case Group.INVITATION:
-                return self._invitation_text(family)[0]
-            case Group.ACCOUNT:
-                return self._accounts_text(family)
-            case _:
-                return _lines(family, [view])
+    def _rest(self, family: Family, view: FleetView) -> _Text:
+        if family.group is Group.INVITATION:
+            return self._single_invitations()[0]
+        if family.group is Group.ACCOUNT:
+            return self._named_accounts(family)
+        return _text(family, [view])
 
     def _refresh(self) -> None:
-        """Render anew the rows that changed and those with an age or staleness edge behind them."""
+        """Render anew the rows that changed and those with an age or staleness edge behind them.
+
+        All of them if the clock was set back: ages have shrunk.
+        """
         now = self._now()
-        changed = self._snapshot.take_changes()
-        if any((target in self._rows) != (self._snapshot.get(target) is not None) for target in changed):
-            self._lay_out()
-        while self._edges and self._edges[0][0] <= now:
-            changed.add(heapq.heappop(self._edges)[1])
-        for target in changed:
-            row = self._rows.get(target)
-            knowledge = self._snapshot.get(target)
-            if row is not None and knowledge is not None:
-                self._render(row, knowledge, now)
+        set_back = now < self._as_of
+        self._as_of = now
+        changed = {target: self._snapshot.get(target) for target in self._changes.take()}
+        if any((target in self._rows) != (known is not None) for target, known in changed.items()):
+            self._lay_out(changed)
+        due = [row for row in self._rows.values() if set_back or row.due <= now]
+        for batch in _batches([*self._polled(changed), *self._crossed(due, changed)]):
+            self._render(batch, now, set_back=set_back)
 
-    def _lay_out(self) -> None:
+    def _polled(
+        self, changed: dict[Target, Knowledge | None]
+    ) -> Iterator[tuple[_Row, Knowledge, bool]]:
+        for target, known in changed.items():
+            if known is not None:
+                yield self._rows[target], known, True
+
+    def _crossed(
+        self, due: Iterable[_Row], changed: dict[Target, Knowledge | None]
+    ) -> Iterator[tuple[_Row, Knowledge, bool]]:
+        for row in due:
+            known = None if row.target in changed else self._snapshot.get(row.target)
+            # A target that went this very moment is in the next scrape's changes.
+            if known is not None:
+                yield row, known, False
+
+    def _lay_out(self, changed: dict[Target, Knowledge | None]) -> None:
         """Give every target its row, in order; what is rendered of those that stay is kept."""
-        known = {knowledge.target: knowledge for knowledge in self._snapshot.all()}
-        old_rows = self._rows
-        self._targets = tuple(sorted(known))
-        self._rows = {target: row for row, target in enumerate(self._targets)}
-        kept = [old_rows.get(target) for target in self._targets]
-        rendered = self._rendered
-        self._rendered = [None if row is None else rendered[row] for row in kept]
-        self._labels = [
-            f'aws_account_id="{label_value(t.account_id)}",aws_region="{label_value(t.region)}"'
-            for t in self._targets
-        ]
-        self._states = Counter(made.state for made in self._rendered if made is not None)
-        self._invitations = None
-        per_target = [f for f in self._families if f.group in {Group.ANSWER, Group.POLL}]
-        old = self._columns
-        self._columns = {family.name: _Column(family, len(self._targets)) for family in per_target}
-        for name, column in self._columns.items():
-            if name in old:
-                cells = old[name].cells
-                column.cells = [b"" if row is None else cells[row] for row in kept]
-        for group in self._grouped:
-            self._grouped[group] = [c for c in self._columns.values() if c.family.group is group]
+        for target, known in changed.items():
+            if known is None:
+                self._rows.pop(target, None)
+            elif target not in self._rows:
+                self._rows[target] = _Row(target, _labels(target), -1)
+        ordered = sorted(self._rows.items(), key=lambda item: (item[0].account_id, item[0].region))
+        self._rows = dict(ordered)
+        rows = self._rows.values()
+        kept = [None if row.number < 0 else row.number for row in rows]
+        for column in self._columns.values():
+            column.arrange(kept)
+        for number, row in enumerate(rows):
+            row.number = number
+        self._states = Counter(row.state for row in rows if row.state is not None)
+        self._singles = None
 
-    def _render(self, row: int, knowledge: Knowledge, now: float) -> None:
-        self.renders += 1
-        previous = self._rendered[row]
-        state = knowledge.state(now, self._stale_after)
-        answer = knowledge.current(now, self._stale_after)
-        if previous is None or previous.answer is not answer or now >= previous.ages_until:
-            counted = tally(answer.invitations, self._options, now) if _lists(answer) else None
-            self._render_group(Group.ANSWER, row, TargetView(knowledge, answer, counted))
-            ages_until = counted.valid_until if counted else _NEVER
-            self._plan(ages_until, knowledge.target)
-        else:
-            # Polled again with the same invitations: only what tells of the poll has moved.
-            ages_until = previous.ages_until
-        self._render_group(Group.POLL, row, TargetView(knowledge, answer, None))
-        if state is State.FAILING:
-            self._plan(knowledge.goes_stale(self._stale_after), knowledge.target)
-        if previous is None or previous.answer is not answer:
-            self._invitations = None
-        if previous is not None:
-            self._states[previous.state] -= 1
+    def _render(
+        self, batch: Sequence[tuple[_Row, Knowledge, bool]], now: float, *, set_back: bool
+    ) -> None:
+        cells: dict[Group, _Cells] = {group: [] for group in PER_TARGET}
+        for row, known, polled in batch:
+            state, answer = known.as_of(now, self._stale_after)
+            if row.answer is not answer or now >= row.ages_until or set_back:
+                view = self._counted(row, known, answer, now)
+                cells[Group.ANSWER].append((row.number, row.labels, view))
+            if polled:
+                view = TargetView(known, answer, None)
+                cells[Group.POLL].append((row.number, row.labels, view))
+                outcome = _outcome(known)
+                if row.outcome != outcome:
+                    row.outcome = outcome
+                    cells[Group.OUTCOME].append((row.number, row.labels, view))
+            stale = known.goes_stale(self._stale_after) if state is State.FAILING else inf
+            row.due = min(row.ages_until, stale)
+            if row.state is not state:
+                self._count(row, state)
+        self.renders += len(batch)
+        for column in self._columns.values():
+            column.render(cells[column.group])
+
+    def _counted(
+        self, row: _Row, known: Knowledge, answer: Answer | None, now: float
+    ) -> TargetView:
+        """Count a row's invitations, and note until when that holds."""
+        if row.answer is not answer:
+            row.answer, self._singles = answer, None
+        counted = None
+        if answer is not None and answer.enabled:
+            counted = tally(answer.invitations, self._options, now)
+        row.ages_until = counted.valid_until if counted else inf
+        return TargetView(known, answer, counted)
+
+    def _count(self, row: _Row, state: State) -> None:
+        if row.state is not None:
+            self._states[row.state] -= 1
         self._states[state] += 1
-        self._rendered[row] = _Rendered(answer, state, ages_until)
+        row.state = state
 
-    def _render_group(self, group: Group, row: int, view: TargetView) -> None:
-        for column in self._grouped[group]:
-            column.render(row, self._labels[row], view)
+    def _single_invitations(self) -> tuple[_Text, int]:
+        """Give the newest single invitations, and how many the cap leaves out."""
+        if self._singles is None:
+            family = next((f for f in self._families if f.group is Group.INVITATION), None)
+            answers = ((row.target, row.answer) for row in self._rows.values())
+            if family is None:
+                self._singles = (_Text(b""), 0)
+            else:
+                kept, dropped = newest(answers, self._options.max_invitation_series)
+                self._singles = (_text(family, kept), dropped)
+        return self._singles
 
-    def _plan(self, edge: float, target: Target) -> None:
-        """Have the target rendered again at the first scrape from that time on."""
-        if edge < _NEVER:
-            heapq.heappush(self._edges, (edge, target))
-
-    def _dropped(self) -> int:
-        family = next((f for f in self._families if f.group is Group.INVITATION), None)
-        return self._invitation_text(family)[1] if family else 0
-
-    def _invitation_text(self, family: Family) -> tuple[bytes, int]:
-        """Give the lines of the newest single invitations, and how many the cap leaves out."""
-        if self._invitations is None:
-            listed = self._single_invitations()
-            newest = heapq.nlargest(self._options.max_invitation_series, listed, key=_newest_first)
-            lines = _lines(family, sorted(newest, key=_by_labels))
-            self._invitations = (lines, max(len(listed) - len(newest), 0))
-        return self._invitations
-
-    def _single_invitations(self) -> list[tuple[Target, Invitation]]:
-        """Give every readable invitation that still counts; of one id, a target lists one."""
-        found = {
-            (target, invitation.invitation_id, invitation.inviter_account_id, invitation.relationship_status): (
-                target,
-                invitation,
-            )
-            for target, made in zip(self._targets, self._rendered, strict=True)
-            if made is not None and made.answer is not None
-            for invitation in made.answer.invitations
-            if invitation.invited_at is not None
-        }
-        return list(found.values())
-
-    def _accounts_text(self, family: Family) -> bytes:
+    def _named_accounts(self, family: Family) -> _Text:
         accounts = self._accounts()
-        if self._account_text is None or self._account_text[0] is not accounts:
-            self._account_text = (accounts, _lines(family, sorted(accounts, key=lambda a: a.id)))
-        return self._account_text[1]
+        if self._named is None or self._named[0] is not accounts:
+            by_id = {account.id: account for account in accounts}
+            named = _text(family, [by_id[account_id] for account_id in sorted(by_id)])
+            self._named = (accounts, named)
+        return self._named[1]
 
 
-_NEVER = float("inf")
+def _outcome(known: Knowledge) -> str | None:
+    if known.last is None:
+        return None
+    return known.failure.code if known.failure else ""
 
 
-def _lists(answer: Answer | None) -> TypeGuard[Answer]:
-    return answer is not None and answer.enabled
+def _labels(target: Target) -> str:
+    account, region = label_value(target.account_id), label_value(target.region)
+    return f'aws_account_id="{account}",aws_region="{region}"'
 
 
-def _newest_first(pair: tuple[Target, Invitation]) -> tuple[float, Target, str]:
-    """Order by time; then by target and id, so that the cap keeps the same ones each time."""
-    target, invitation = pair
-    return invitation.invited_at or 0.0, target, invitation.invitation_id
-
-
-def _by_labels(pair: tuple[Target, Invitation]) -> tuple[Target, str, str, str]:
-    target, invitation = pair
-    return (
-        target,
-        invitation.invitation_id,
-        invitation.inviter_account_id,
-        invitation.relationship_status,
+def _text(family: Family, views: Iterable[object]) -> _Text:
+    lines = [
+        line(family.name, zip(family.labels, values, strict=True), value)
+        for view in views
+        for values, value in family.samples(view)
+    ]
+    return _Text(
+        header(family.name, family.kind, family.help) + "".join(lines).encode(),
     )
 
 
-def _lines(family: Family, views: Sequence[object]) -> bytes:
-    return "".join(
-        line(family.name, tuple(zip(family.labels, values, strict=True)), value)
-        for view in views
-        for values, value in family.samples(view)
-    ).encode()
-
-
-def _packed(text: bytes) -> bytes:
-    return gzip.compress(text, _COMPRESSION, mtime=0)
+def _batches(
+    jobs: Sequence[tuple[_Row, Knowledge, bool]],
+) -> Iterator[Sequence[tuple[_Row, Knowledge, bool]]]:
+    return (jobs[at : at + _BATCH] for at in range(0, len(jobs), _BATCH))

@@ -1,7 +1,9 @@
 """One target's invitations, counted for its series as of a time."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
+from math import inf, nextafter
 
 from exporter.ages import AgeBuckets
 from exporter.model import KNOWN_STATUSES, Invitation
@@ -29,36 +31,35 @@ class Options:
 class Tally:
     """Counts and times by status. Built once by `tally`, and only read from then on."""
 
-    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    counts: dict[tuple[str, ...], int] = field(default_factory=dict)
     """By age bucket and status."""
     untrusted: dict[str, int] = field(default_factory=dict)
     oldest: dict[str, float] = field(default_factory=dict)
     newest: dict[str, float] = field(default_factory=dict)
-    valid_until: float = float("inf")
+    valid_until: float = inf
     """When the first invitation enters its next age bucket, in Unix seconds."""
 
 
 def tally(invitations: Iterable[Invitation], options: Options, now: float) -> Tally:
     """Count invitations by status and age as of `now` (Unix seconds)."""
-    result = Tally()
-    for status in options.filled_statuses:
-        result.untrusted[status] = 0
-        for bucket in options.buckets.labels:
-            result.counts[bucket, status] = 0
+    result = Tally(_zeros(options).copy(), dict.fromkeys(options.filled_statuses, 0))
+    crossing = inf
     for invitation in invitations:
-        _count(invitation, result, options.buckets, options.trusted, now)
+        status, invited_at = invitation.relationship_status, invitation.invited_at
+        key = (options.buckets.label(invited_at, now), status)
+        result.counts[key] = result.counts.get(key, 0) + 1
+        if invitation.inviter_account_id not in options.trusted:
+            result.untrusted[status] = result.untrusted.get(status, 0) + 1
+        if invited_at is not None:
+            result.oldest[status] = min(invited_at, result.oldest.get(status, invited_at))
+            result.newest[status] = max(invited_at, result.newest.get(status, invited_at))
+            crossing = min(crossing, options.buckets.next_crossing(invited_at, now))
+    # A hair early: the sum of a time and an edge may be rounded to just after the true crossing.
+    result.valid_until = nextafter(crossing, -inf) if crossing < inf else inf
     return result
 
 
-def _count(
-    invitation: Invitation, into: Tally, buckets: AgeBuckets, trusted: Container[str], now: float
-) -> None:
-    status, invited_at = invitation.relationship_status, invitation.invited_at
-    key = (buckets.label(invited_at, now), status)
-    into.counts[key] = into.counts.get(key, 0) + 1
-    if invitation.inviter_account_id not in trusted:
-        into.untrusted[status] = into.untrusted.get(status, 0) + 1
-    if invited_at is not None:
-        into.oldest[status] = min(invited_at, into.oldest.get(status, invited_at))
-        into.newest[status] = max(invited_at, into.newest.get(status, invited_at))
-        into.valid_until = min(into.valid_until, buckets.next_crossing(invited_at, now))
+@lru_cache(maxsize=8)
+def _zeros(options: Options) -> dict[tuple[str, ...], int]:
+    statuses, buckets = options.filled_statuses, options.buckets.labels
+    return {(bucket, status): 0 for status in statuses for bucket in buckets}

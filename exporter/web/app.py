@@ -1,6 +1,5 @@
 """The routes: what is answered on each path. Knows nothing of sockets, threads or AWS."""
 
-import gzip
 from collections.abc import Awaitable, Callable
 from html import escape
 from typing import Protocol
@@ -16,11 +15,11 @@ from exporter.web.negotiation import accepts_gzip, choose_format
 class Exposition(Protocol):
     """The polled truth, rendered."""
 
-    def text(self) -> bytes:
-        """Give it as text; gauges alone, so that both formats write it alike."""
+    def text(self, tail: bytes = b"") -> bytes:
+        """Give it as text, then the tail; gauges alone, so that both formats write it alike."""
 
-    def packed(self) -> bytes:
-        """Give the same as gzip members."""
+    def packed(self, tail: bytes = b"") -> bytes:
+        """Give the same as a gzip file."""
 
 
 class OwnMetrics(Protocol):
@@ -43,33 +42,70 @@ class Health(Protocol):
         """Tell whether every target has been polled once since start."""
 
 
+Reload = Callable[[], str | None]
+"""Loads the configuration anew; gives the reason why it was refused, if it was."""
+
+
 def app(
-    *, telemetry_path: str, version: str, exposition: Exposition, own: OwnMetrics, health: Health
+    *,
+    telemetry_path: str,
+    version: str,
+    exposition: Exposition,
+    own: OwnMetrics,
+    health: Health,
+    reload: Reload | None = None,
 ) -> Starlette:
-    """Give the application. Unknown paths are 404, wrong methods 405."""
+    """Give the application. Unknown paths are 404, wrong methods 405.
 
-    def metrics(request: Request) -> Response:
-        form = choose_format(request.headers.get("accept", ""))
-        tail = own.openmetrics() if form.openmetrics else own.text()
-        headers = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
-        if accepts_gzip(request.headers.get("accept-encoding", "")):
-            body = exposition.packed() + gzip.compress(tail, 1, mtime=0)
-            return Response(body, headers=headers | {"Content-Encoding": "gzip"})
-        return Response(exposition.text() + tail, headers=headers)
-
+    Without `reload` there is no path to ask for one.
+    """
     page = _landing_page(telemetry_path, version)
 
     async def landing(_: Request) -> Response:
         return HTMLResponse(page)
 
-    return Starlette(
+    not_ready = "The first round of polls is under way.\n"
+    application = Starlette(
         routes=[
-            Route(telemetry_path, metrics),
+            Route(telemetry_path, _metrics(exposition, own)),
             Route("/-/healthy", _probe(health.healthy, "Healthy.\n", "Polling has stopped.\n")),
-            Route("/-/ready", _probe(health.ready, "Ready.\n", "The first round of polls is under way.\n")),
+            Route("/-/ready", _probe(health.ready, "Ready.\n", not_ready)),
             Route("/", landing),
+            *([Route("/-/reload", _reloading(reload), methods=["POST"])] if reload else []),
         ],
     )
+    # /metrics/ is not /metrics: a redirect would hide a mistake in the scrape configuration.
+    application.router.redirect_slashes = False
+    return application
+
+
+def _reloading(reload: Reload) -> Callable[[Request], Response]:
+    def answer(_: Request) -> Response:
+        reason = reload()
+        if reason is None:
+            return PlainTextResponse("Reloaded.\n")
+        return PlainTextResponse(f"Not reloaded:\n{reason}\n", status_code=500)
+
+    return answer
+
+
+def _metrics(exposition: Exposition, own: OwnMetrics) -> Callable[[Request], Response]:
+    # Not async, so that Starlette runs it in a thread and answers probes meanwhile.
+    def metrics(request: Request) -> Response:
+        form = choose_format(_header(request, "accept"))
+        tail = own.openmetrics() if form.openmetrics else own.text()
+        headers = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
+        if accepts_gzip(_header(request, "accept-encoding")):
+            headers["Content-Encoding"] = "gzip"
+            return Response(exposition.packed(tail), headers=headers)
+        return Response(exposition.text(tail), headers=headers)
+
+    return metrics
+
+
+def _header(request: Request, name: str) -> str:
+    """Give a list header, whose elements may come on several lines (RFC 9110 section 5.3)."""
+    return ",".join(request.headers.getlist(name))
 
 
 def _probe(

@@ -1,13 +1,17 @@
 """Content negotiation: which format and which encoding a client would rather have.
 
-RFC 9110 sections 12.5.1 and 12.5.3; quality values included.
+RFC 9110 sections 12.4.2, 12.5.1 and 12.5.3; quality values included. Whatever a header holds, there
+is an answer: a scrape that gets none would say nothing about why.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 OPENMETRICS_VERSIONS = ("1.0.0", "0.0.1")
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,33 +35,43 @@ def choose_format(accept: str) -> Format:
     """Choose the text format or OpenMetrics.
 
     OpenMetrics only for those who name it and like it no less; text where nothing else fits, since
-    Prometheus falls back to it as well.
+    Prometheus falls back to it as well. Text 1.0.0 differs from 0.0.4 only in names outside ASCII,
+    of which there are none: who asks for the one gets the other.
     """
-    best_text, best_openmetrics, version = 0.0, 0.0, ""
-    for choice in _choices(accept):
-        if choice.value == "application/openmetrics-text":
-            wanted = choice.parameters.get("version", "1.0.0")
-            if wanted in OPENMETRICS_VERSIONS and choice.quality > best_openmetrics:
-                best_openmetrics, version = choice.quality, wanted
-        elif choice.value == "text/plain" and choice.parameters.get("version", "0.0.4") == "0.0.4":
-            best_text = max(best_text, choice.quality)
-    if best_openmetrics > 0 and best_openmetrics >= best_text:
-        return Format(
-            openmetrics=True,
-            content_type=f"application/openmetrics-text; version={version}; charset=utf-8",
-        )
-    return Format(openmetrics=False, content_type=TEXT_TYPE)
+    choices = tuple(_choices(accept))
+    openmetrics = [
+        choice
+        for choice in choices
+        if choice.value == "application/openmetrics-text" and _version(choice)
+    ]
+    best = max(openmetrics, key=lambda choice: choice.quality, default=None)
+    if best is None or best.quality == 0 or best.quality < _text_quality(choices):
+        return Format(openmetrics=False, content_type=TEXT_TYPE)
+    content_type = f"application/openmetrics-text; version={_version(best)}; charset=utf-8"
+    return Format(openmetrics=True, content_type=content_type)
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Tell whether the answer may be compressed."""
-    any_quality = 0.0
-    for choice in _choices(accept_encoding):
-        if choice.value in {"gzip", "x-gzip"}:
-            return choice.quality > 0
-        if choice.value == "*":
-            any_quality = choice.quality
-    return any_quality > 0
+    """Tell whether the answer is best compressed."""
+    qualities = {choice.value: choice.quality for choice in _choices(accept_encoding)}
+    others = qualities.get("*", 0.0)
+    compressed = qualities.get("gzip", qualities.get("x-gzip", others))
+    return compressed > 0 and compressed >= qualities.get("identity", 0.0)
+
+
+def _version(choice: _Choice) -> str:
+    """Give the OpenMetrics version that a choice asks for; empty if it is not to be had."""
+    wanted = choice.parameters.get("version", OPENMETRICS_VERSIONS[0])
+    return wanted if wanted in OPENMETRICS_VERSIONS else ""
+
+
+def _text_quality(choices: tuple[_Choice, ...]) -> float:
+    """Tell how much text is liked: as its most specific range says."""
+    for value in ("text/plain", "text/*", "*/*"):
+        qualities = [choice.quality for choice in choices if choice.value == value]
+        if qualities:
+            return max(qualities)
+    return 0.0
 
 
 def _choices(header: str) -> Iterator[_Choice]:
@@ -69,8 +83,4 @@ def _choices(header: str) -> Iterator[_Choice]:
 
 
 def _quality(text: str) -> float:
-    try:
-        quality = float(text)
-    except ValueError:
-        return 0.0
-    return quality if 0.0 <= quality <= 1.0 else 0.0
+    return float(text) if _QUALITY.fullmatch(text) else 0.0

@@ -1,20 +1,42 @@
 """The HTTP server: a socket, and uvicorn in a thread of its own."""
 
+import asyncio
+import errno
+import logging
+import os
 import socket
 import threading
+from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp
+
+from exporter.log import Log
 
 _BACKLOG = 1024
 _KEEP_ALIVE_SECONDS = 75
 """Longer than the usual scrape interval of a minute, so that Prometheus keeps its connection."""
 
 _MAX_HEADER_BYTES = 16 * 1024
+_GRACE_SECONDS = 1
+"""For answers under way when the server stops."""
+
+_LOGGERS = ("uvicorn.error", "asyncio")
+"""Where what goes wrong in the server is told; without a handler it would go to stderr as it is."""
+
+_ADVICE = {
+    errno.EADDRINUSE: "stop what listens there, or set another web.listen_address",
+    errno.EADDRNOTAVAIL: "this machine has no such address: set another web.listen_address",
+    errno.EACCES: "ports below 1024 need a privilege: set another web.listen_address",
+}
 
 
 class AddressInUseError(Exception):
-    """The listening address cannot be had; the message says why."""
+    """The listening address cannot be had; the message says why, and what to do."""
+
+
+class ServerError(Exception):
+    """The server does not serve; the message says why."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -29,9 +51,17 @@ def listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
-    except OSError as error:
-        message = f"cannot listen on {host}:{port}: {error.strerror}"
-        raise AddressInUseError(message) from error
+    except (OSError, UnicodeError) as error:
+        shown = f"[{host}]" if ":" in host else host
+        raise AddressInUseError(f"cannot listen on {shown}:{port}: {_reason(error)}") from error
+
+
+def _reason(error: OSError | UnicodeError) -> str:
+    if isinstance(error, UnicodeError | socket.gaierror):
+        return "the host name cannot be resolved: set another web.listen_address"
+    # Not error.strerror: create_server has added the address to it, as Python writes it.
+    number = error.errno or 0
+    return f"{os.strerror(number)}: {_ADVICE.get(number, 'set another web.listen_address')}"
 
 
 def _every_interface(port: int) -> socket.socket:
@@ -45,27 +75,17 @@ def _every_interface(port: int) -> socket.socket:
 class Server:
     """Serves an application on a socket until it is stopped."""
 
-    def __init__(self, app: ASGIApp, sock: socket.socket) -> None:
-        """Make a server that does not serve yet; connections wait in the socket's backlog."""
+    def __init__(self, app: ASGIApp, sock: socket.socket, log: Log | None = None) -> None:
+        """Make a server that does not serve yet; connections wait in the socket's backlog.
+
+        What goes wrong while it serves is told to the log.
+        """
         self._socket = sock
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                http="h11",
-                loop="asyncio",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=1,
-                h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
-            )
-        )
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [sock]}, name="web", daemon=True
-        )
+        self._settled = threading.Event()
+        self._failure: BaseException | None = None
+        self._server = _Uvicorn(app, self._settled.set)
+        self._troubles = _Troubles(log)
+        self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
     @property
     def port(self) -> int:
@@ -74,11 +94,86 @@ class Server:
         return port
 
     def start(self) -> None:
-        """Serve in a thread of its own."""
+        """Serve in a thread of its own; return once it does.
+
+        Raises ServerError if it does not.
+        """
         self._thread.start()
+        self._settled.wait()
+        if self._failure is not None:
+            raise ServerError(f"the web server did not start: {self._failure}") from self._failure
 
     def stop(self, timeout: float) -> None:
         """Answer what is under way, within so many seconds, and close the socket."""
         self._server.should_exit = True
-        self._thread.join(timeout)
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
         self._socket.close()
+
+    def _run(self) -> None:
+        for name in _LOGGERS:
+            logging.getLogger(name).addHandler(self._troubles)
+        try:
+            self._server.run(sockets=[self._socket])
+        except BaseException as error:  # noqa: BLE001 -- raised by `start`, in the other thread
+            self._failure = error
+        finally:
+            for name in _LOGGERS:
+                logging.getLogger(name).removeHandler(self._troubles)
+            self._settled.set()
+
+
+class _Uvicorn(uvicorn.Server):
+    """Tells when it serves, and leaves no connection behind."""
+
+    def __init__(self, app: ASGIApp, on_start: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                interface="asgi3",
+                http="h11",
+                loop="asyncio",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+                h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
+            )
+        )
+        self._on_start = on_start
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        # Who has not read the answer by now: the loop ends, and would leave the socket open.
+        for connection in tuple(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
+
+
+class _Troubles(logging.Handler):
+    """Passes what the server's libraries log on as events.
+
+    Warnings are about what clients sent: at debug, since outsiders could flood the log with them.
+    """
+
+    def __init__(self, log: Log | None) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._log is None:
+            return
+        error = record.getMessage().strip()
+        if record.levelno < logging.ERROR:
+            self._log.debug("web_request_refused", error=error)
+        elif record.exc_info:
+            self._log.error("web_server_error", error=error, exc_info=record.exc_info)
+        else:
+            self._log.warning("web_server_error", error=error)

@@ -1,0 +1,335 @@
+"""Whole expositions of small fleets, literally: what a reader can check by eye."""
+# ruff: noqa: E501 -- lines are as long as Prometheus' own
+
+from exporter.exposition.table import Discovery
+from exporter.model import Account
+from tests.exposition.scene import (
+    AUDIT,
+    DAY,
+    NOW,
+    PAYMENTS,
+    STALE_AFTER,
+    Scene,
+    invitation,
+    options,
+)
+
+
+def test_everything_at_once() -> None:
+    """With every option on, each family of the table is there, with its HELP and TYPE once."""
+    scene = Scene(
+        PAYMENTS,
+        AUDIT,
+        shows=options(zero_fill="invited", trusted=["999988887777"], most=2),
+        accounts=(Account(PAYMENTS.account_id, "payments"), Account(AUDIT.account_id, "audit")),
+        discovery=Discovery(success=True, last_success=NOW - 60),
+    )
+    scene.answered(
+        PAYMENTS,
+        invitation("i1"),
+        invitation("i2", at=NOW - DAY, inviter="123412341234"),
+        invitation("i3", "Enabled", at=NOW - 100 * DAY),
+    )
+    scene.failed(AUDIT)
+    assert (
+        scene.text()
+        == """\
+# HELP macie_invitations Invitations to become a Macie member that the account has received and that are listed now, by status and by age as of the scrape; polled in the background, not at the scrape.
+# TYPE macie_invitations gauge
+macie_invitations{age_bucket="00d-01d",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.0
+macie_invitations{age_bucket="01d-07d",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.0
+macie_invitations{age_bucket="07d-30d",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 0.0
+macie_invitations{age_bucket="30d-90d",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 0.0
+macie_invitations{age_bucket="90d-inf",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 0.0
+macie_invitations{age_bucket="90d-inf",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Enabled"} 1.0
+# HELP macie_invitation_oldest_timestamp_seconds When the oldest listed invitation was sent, in Unix seconds; absent without any; polled in the background, not at the scrape.
+# TYPE macie_invitation_oldest_timestamp_seconds gauge
+macie_invitation_oldest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.6999136e+09
+macie_invitation_oldest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Enabled"} 1.69136e+09
+# HELP macie_invitation_newest_timestamp_seconds When the newest listed invitation was sent, in Unix seconds; absent without any; polled in the background, not at the scrape.
+# TYPE macie_invitation_newest_timestamp_seconds gauge
+macie_invitation_newest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.6999568e+09
+macie_invitation_newest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Enabled"} 1.69136e+09
+# HELP macie_untrusted_invitations Listed invitations whose inviter is not in metrics.trusted_inviters; exists only when that list is set; polled in the background, not at the scrape.
+# TYPE macie_untrusted_invitations gauge
+macie_untrusted_invitations{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.0
+# HELP macie_invitation_timestamp_seconds When each listed invitation was sent, in Unix seconds; opt-in, the newest metrics.per_invitation.max_series of them; polled in the background, not at the scrape.
+# TYPE macie_invitation_timestamp_seconds gauge
+macie_invitation_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",invitation_id="i1",inviter_account_id="999988887777",relationship_status="Invited"} 1.6999568e+09
+macie_invitation_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",invitation_id="i2",inviter_account_id="123412341234",relationship_status="Invited"} 1.6999136e+09
+# HELP macie_invitation_series_dropped Invitations that metrics.per_invitation.max_series leaves without a series of their own.
+# TYPE macie_invitation_series_dropped gauge
+macie_invitation_series_dropped 1.0
+# HELP macie_account_info The name of each polled account, for joins; always 1.
+# TYPE macie_account_info gauge
+macie_account_info{account_name="audit",aws_account_id="000000000042"} 1.0
+macie_account_info{account_name="payments",aws_account_id="111122223333"} 1.0
+# HELP macie_enabled Whether AWS says that Macie is enabled (1) or not (0); absent while unknown; polled in the background, not at the scrape.
+# TYPE macie_enabled gauge
+macie_enabled{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
+# HELP macie_poll_success Whether the last poll of the target got an answer (1) or failed (0).
+# TYPE macie_poll_success gauge
+macie_poll_success{aws_account_id="000000000042",aws_region="us-east-1"} 0.0
+macie_poll_success{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
+# HELP macie_poll_timestamp_seconds When the last poll of the target ended, in Unix seconds.
+# TYPE macie_poll_timestamp_seconds gauge
+macie_poll_timestamp_seconds{aws_account_id="000000000042",aws_region="us-east-1"} 1.7e+09
+macie_poll_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7e+09
+# HELP macie_poll_last_success_timestamp_seconds When the last poll that got an answer ended, in Unix seconds; 0 before the first.
+# TYPE macie_poll_last_success_timestamp_seconds gauge
+macie_poll_last_success_timestamp_seconds{aws_account_id="000000000042",aws_region="us-east-1"} 0.0
+macie_poll_last_success_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7e+09
+# HELP macie_poll_duration_seconds How long the last poll of the target took, its pages and retries included.
+# TYPE macie_poll_duration_seconds gauge
+macie_poll_duration_seconds{aws_account_id="000000000042",aws_region="us-east-1"} 0.25
+macie_poll_duration_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 0.25
+# HELP macie_poll_error_info Why the last poll of the target failed; 1, and only while it has.
+# TYPE macie_poll_error_info gauge
+macie_poll_error_info{aws_account_id="000000000042",aws_region="us-east-1",error_code="ThrottlingException"} 1.0
+# HELP macie_exporter_targets Targets by state: pending, ok, not_enabled, failing (last values still shown) or stale (values gone); the sum is all of them.
+# TYPE macie_exporter_targets gauge
+macie_exporter_targets{state="pending"} 0.0
+macie_exporter_targets{state="ok"} 1.0
+macie_exporter_targets{state="not_enabled"} 0.0
+macie_exporter_targets{state="failing"} 1.0
+macie_exporter_targets{state="stale"} 0.0
+# HELP macie_exporter_poll_interval_seconds How often each target is to be polled (poll.interval).
+# TYPE macie_exporter_poll_interval_seconds gauge
+macie_exporter_poll_interval_seconds 300.0
+# HELP macie_exporter_poll_lag_seconds How late the latest polls started; it grows when poll.concurrency is too low.
+# TYPE macie_exporter_poll_lag_seconds gauge
+macie_exporter_poll_lag_seconds 0.5
+# HELP macie_exporter_discovery_success Whether the last discovery through AWS Organizations succeeded; absent without one.
+# TYPE macie_exporter_discovery_success gauge
+macie_exporter_discovery_success 1.0
+# HELP macie_exporter_discovery_last_success_timestamp_seconds When discovery through AWS Organizations last succeeded, in Unix seconds; 0 before that.
+# TYPE macie_exporter_discovery_last_success_timestamp_seconds gauge
+macie_exporter_discovery_last_success_timestamp_seconds 1.69999994e+09
+# HELP macie_exporter_config_last_reload_successful Whether the last attempt to load the configuration succeeded.
+# TYPE macie_exporter_config_last_reload_successful gauge
+macie_exporter_config_last_reload_successful 1.0
+# HELP macie_exporter_config_last_reload_success_timestamp_seconds When the configuration in force was loaded, in Unix seconds.
+# TYPE macie_exporter_config_last_reload_success_timestamp_seconds gauge
+macie_exporter_config_last_reload_success_timestamp_seconds 1.6999136e+09
+# HELP macie_exporter_config_hash A hash of the configuration in force: equal where replicas are configured alike.
+# TYPE macie_exporter_config_hash gauge
+macie_exporter_config_hash 42.0
+# HELP macie_exporter_shard_index The number of this replica, from 0 (shard.index).
+# TYPE macie_exporter_shard_index gauge
+macie_exporter_shard_index 0.0
+# HELP macie_exporter_shard_total How many replicas share the accounts (shard.total).
+# TYPE macie_exporter_shard_total gauge
+macie_exporter_shard_total 1.0
+# HELP macie_exporter_build_info What this exporter was built from; always 1.
+# TYPE macie_exporter_build_info gauge
+macie_exporter_build_info{python_version="3.13.1",revision="abcdef0",version="1.2.3"} 1.0
+"""
+    )
+
+
+def test_pending() -> None:
+    """Before its first poll a target shows that it has had none, and nothing else."""
+    scene = Scene(PAYMENTS, AUDIT)
+    assert (
+        scene.lines()
+        == """\
+macie_invitation_series_dropped 0.0
+macie_poll_last_success_timestamp_seconds{aws_account_id="000000000042",aws_region="us-east-1"} 0.0
+macie_poll_last_success_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 0.0
+macie_exporter_targets{state="pending"} 2.0
+macie_exporter_targets{state="ok"} 0.0
+macie_exporter_targets{state="not_enabled"} 0.0
+macie_exporter_targets{state="failing"} 0.0
+macie_exporter_targets{state="stale"} 0.0
+"""
+    )
+
+
+def test_ok() -> None:
+    """An answer shows its invitations by status and age, and what the poll was like."""
+    scene = Scene(PAYMENTS)
+    scene.answered(
+        PAYMENTS,
+        invitation("a"),
+        invitation("b", at=NOW - DAY / 4),
+        invitation("c", "Enabled", at=NOW - 40 * DAY),
+    )
+    assert (
+        scene.lines()
+        == """\
+macie_invitations{age_bucket="00d-01d",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 2.0
+macie_invitations{age_bucket="30d-90d",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Enabled"} 1.0
+macie_invitation_oldest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.6999568e+09
+macie_invitation_oldest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Enabled"} 1.696544e+09
+macie_invitation_newest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.6999784e+09
+macie_invitation_newest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Enabled"} 1.696544e+09
+macie_invitation_series_dropped 0.0
+macie_enabled{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
+macie_poll_success{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
+macie_poll_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7e+09
+macie_poll_last_success_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7e+09
+macie_poll_duration_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 0.25
+macie_exporter_targets{state="pending"} 0.0
+macie_exporter_targets{state="ok"} 1.0
+macie_exporter_targets{state="not_enabled"} 0.0
+macie_exporter_targets{state="failing"} 0.0
+macie_exporter_targets{state="stale"} 0.0
+"""
+    )
+
+
+def test_not_enabled() -> None:
+    """That Macie is not enabled is an answer: the poll succeeded, and there are no invitations."""
+    scene = Scene(PAYMENTS, shows=options(zero_fill="all"))
+    scene.not_enabled(PAYMENTS)
+    assert (
+        scene.lines()
+        == """\
+macie_invitation_series_dropped 0.0
+macie_enabled{aws_account_id="111122223333",aws_region="eu-west-1"} 0.0
+macie_poll_success{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
+macie_poll_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7e+09
+macie_poll_last_success_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7e+09
+macie_poll_duration_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 0.25
+macie_exporter_targets{state="pending"} 0.0
+macie_exporter_targets{state="ok"} 0.0
+macie_exporter_targets{state="not_enabled"} 1.0
+macie_exporter_targets{state="failing"} 0.0
+macie_exporter_targets{state="stale"} 0.0
+"""
+    )
+
+
+def test_failing_then_stale_then_well_again() -> None:
+    """A failure keeps the last good values until stale_after to the second; then they go, and come back with the next answer."""
+    scene = Scene(PAYMENTS)
+    scene.answered(PAYMENTS, invitation())
+    scene.clock.advance(300)
+    scene.failed(PAYMENTS, "AccessDeniedException")
+    scene.clock.advance(STALE_AFTER - 300 - 0.001)
+    assert (
+        scene.lines()
+        == """\
+macie_invitations{age_bucket="00d-01d",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.0
+macie_invitation_oldest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.6999568e+09
+macie_invitation_newest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.6999568e+09
+macie_invitation_series_dropped 0.0
+macie_enabled{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
+macie_poll_success{aws_account_id="111122223333",aws_region="eu-west-1"} 0.0
+macie_poll_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7000003e+09
+macie_poll_last_success_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7e+09
+macie_poll_duration_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 0.25
+macie_poll_error_info{aws_account_id="111122223333",aws_region="eu-west-1",error_code="AccessDeniedException"} 1.0
+macie_exporter_targets{state="pending"} 0.0
+macie_exporter_targets{state="ok"} 0.0
+macie_exporter_targets{state="not_enabled"} 0.0
+macie_exporter_targets{state="failing"} 1.0
+macie_exporter_targets{state="stale"} 0.0
+"""
+    )
+    scene.clock.advance(0.001)
+    assert (
+        scene.lines()
+        == """\
+macie_invitation_series_dropped 0.0
+macie_poll_success{aws_account_id="111122223333",aws_region="eu-west-1"} 0.0
+macie_poll_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7000003e+09
+macie_poll_last_success_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7e+09
+macie_poll_duration_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 0.25
+macie_poll_error_info{aws_account_id="111122223333",aws_region="eu-west-1",error_code="AccessDeniedException"} 1.0
+macie_exporter_targets{state="pending"} 0.0
+macie_exporter_targets{state="ok"} 0.0
+macie_exporter_targets{state="not_enabled"} 0.0
+macie_exporter_targets{state="failing"} 0.0
+macie_exporter_targets{state="stale"} 1.0
+"""
+    )
+    scene.answered(PAYMENTS)
+    assert (
+        scene.lines()
+        == """\
+macie_invitation_series_dropped 0.0
+macie_enabled{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
+macie_poll_success{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
+macie_poll_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7000009e+09
+macie_poll_last_success_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7000009e+09
+macie_poll_duration_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 0.25
+macie_exporter_targets{state="pending"} 0.0
+macie_exporter_targets{state="ok"} 1.0
+macie_exporter_targets{state="not_enabled"} 0.0
+macie_exporter_targets{state="failing"} 0.0
+macie_exporter_targets{state="stale"} 0.0
+"""
+    )
+
+
+def test_never_answered() -> None:
+    """A target that has only ever failed shows no invitations, whatever is zero-filled."""
+    scene = Scene(PAYMENTS, shows=options(zero_fill="all"))
+    scene.failed(PAYMENTS, "CredentialsError")
+    scene.clock.advance(2 * STALE_AFTER)
+    assert (
+        scene.lines()
+        == """\
+macie_invitation_series_dropped 0.0
+macie_poll_success{aws_account_id="111122223333",aws_region="eu-west-1"} 0.0
+macie_poll_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7e+09
+macie_poll_last_success_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 0.0
+macie_poll_duration_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 0.25
+macie_poll_error_info{aws_account_id="111122223333",aws_region="eu-west-1",error_code="CredentialsError"} 1.0
+macie_exporter_targets{state="pending"} 0.0
+macie_exporter_targets{state="ok"} 0.0
+macie_exporter_targets{state="not_enabled"} 0.0
+macie_exporter_targets{state="failing"} 1.0
+macie_exporter_targets{state="stale"} 0.0
+"""
+    )
+
+
+def test_gone() -> None:
+    """A target that discovery no longer finds goes whole and at once; the others stay."""
+    payments, audit = Account(PAYMENTS.account_id, "payments"), Account(AUDIT.account_id, "audit")
+    scene = Scene(PAYMENTS, AUDIT, accounts=(payments, audit))
+    scene.answered(PAYMENTS, invitation())
+    scene.answered(AUDIT)
+    before = scene.text()
+    scene.snapshot.retain([AUDIT])
+    scene.accounts = (audit,)
+    assert PAYMENTS.account_id in before
+    assert (
+        scene.lines()
+        == """\
+macie_invitation_series_dropped 0.0
+macie_account_info{account_name="audit",aws_account_id="000000000042"} 1.0
+macie_enabled{aws_account_id="000000000042",aws_region="us-east-1"} 1.0
+macie_poll_success{aws_account_id="000000000042",aws_region="us-east-1"} 1.0
+macie_poll_timestamp_seconds{aws_account_id="000000000042",aws_region="us-east-1"} 1.7e+09
+macie_poll_last_success_timestamp_seconds{aws_account_id="000000000042",aws_region="us-east-1"} 1.7e+09
+macie_poll_duration_seconds{aws_account_id="000000000042",aws_region="us-east-1"} 0.25
+macie_exporter_targets{state="pending"} 0.0
+macie_exporter_targets{state="ok"} 1.0
+macie_exporter_targets{state="not_enabled"} 0.0
+macie_exporter_targets{state="failing"} 0.0
+macie_exporter_targets{state="stale"} 0.0
+"""
+    )
+
+
+def test_account_names() -> None:
+    """Quotes, backslashes and line ends in names are escaped; an account without a name is there."""
+    scene = Scene(
+        accounts=(Account(PAYMENTS.account_id, 'say "hi"\\\nto café'), Account(AUDIT.account_id))
+    )
+    assert (
+        "\n" + scene.lines()
+        == r"""
+macie_invitation_series_dropped 0.0
+macie_account_info{account_name="",aws_account_id="000000000042"} 1.0
+macie_account_info{account_name="say \"hi\"\\\nto café",aws_account_id="111122223333"} 1.0
+macie_exporter_targets{state="pending"} 0.0
+macie_exporter_targets{state="ok"} 0.0
+macie_exporter_targets{state="not_enabled"} 0.0
+macie_exporter_targets{state="failing"} 0.0
+macie_exporter_targets{state="stale"} 0.0
+"""
+    )

@@ -1,0 +1,248 @@
+"""Events as lines: one each, whatever is in them, and never an exception."""
+
+import errno
+import io
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.log import Lines
+
+MOMENT = 1_700_000_000.5
+TS = "2023-11-14T22:13:20.500Z"
+FORMS = ("logfmt", "json")
+
+in_both_forms = pytest.mark.parametrize("form", FORMS)
+
+
+class Unspeakable:
+    """A value that cannot be shown."""
+
+    def __str__(self) -> str:
+        """Fail."""
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+class Full(io.StringIO):
+    """A device without space."""
+
+    attempts = 0
+
+    def write(self, text: str, /) -> int:
+        """Refuse."""
+        self.attempts += 1
+        raise OSError(errno.ENOSPC, f"No space left on device for {len(text)} characters")
+
+
+class Memory:
+    """A log whose lines are kept."""
+
+    def __init__(self, form: str = "logfmt", level: str = "debug") -> None:
+        """Log nothing yet."""
+        self.stream = io.StringIO(newline="")
+        self.lines = Lines(self.stream, level=level, form=form, now=lambda: MOMENT)
+        self.log = self.lines.log
+
+    @property
+    def text(self) -> str:
+        """All that was written."""
+        return self.stream.getvalue()
+
+
+def logged(form: str, **fields: object) -> str:
+    """Give the line of one event."""
+    memory = Memory(form)
+    memory.log.info("polled", **fields)
+    return memory.text
+
+
+def test_logfmt() -> None:
+    """Time, level and event come first; what needs quotes has them."""
+    line = logged(
+        "logfmt", region="eu-west-1", error='say "hi"', n=3, ok=True, share=0.5, none=None
+    )
+    assert line == (
+        f"ts={TS} level=info event=polled "
+        'region=eu-west-1 error="say \\"hi\\"" n=3 ok=true share=0.5 none=\n'
+    )
+
+
+def test_json() -> None:
+    """Time, level and event come first; values keep their types."""
+    line = logged("json", region="eu-west-1", error='say "hi"', n=3, ok=True, share=0.5, none=None)
+    assert line == (
+        f'{{"ts": "{TS}", "level": "info", "event": "polled", "region": "eu-west-1", '
+        '"error": "say \\"hi\\"", "n": 3, "ok": true, "share": 0.5, "none": null}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("", ""),
+        ("plain", "plain"),
+        ("a b", '"a b"'),
+        ("a=b", '"a=b"'),
+        ("a\\b", '"a\\\\b"'),
+        ("a\nb\r", '"a\\nb\\r"'),
+        ("tab\t", '"tab\\t"'),
+        ("sep\u2028\x85", '"sep\\u2028\\u0085"'),
+        ("café", "café"),
+        ("\ud800", '"\\ud800"'),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+        (["a", 1], '"[\\"a\\", 1]"'),
+        (Path("/tmp/x"), "/tmp/x"),  # noqa: S108 -- only a text here
+        (Unspeakable(), '"<Unspeakable that cannot be shown>"'),
+    ],
+    ids=map(str, range(15)),
+)
+def test_logfmt_values(value: object, shown: str) -> None:
+    """Whatever a value is, it is one word of the line, and can be read back."""
+    assert logged("logfmt", v=value) == f"ts={TS} level=info event=polled v={shown}\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("sep\u2028\n", '"sep\\u2028\\n"'),
+        (float("nan"), '"nan"'),
+        ({"a": (1, None)}, '{"a": [1, null]}'),
+        ({1, 2}, '"{1, 2}"'),
+        (10**5000, '"<int that cannot be shown>"'),
+        (Unspeakable(), '"<Unspeakable that cannot be shown>"'),
+        ({"a": float("nan")}, "\"{'a': nan}\""),
+    ],
+    ids=map(str, range(7)),
+)
+def test_json_values(value: object, shown: str) -> None:
+    """What JSON has no form for is written as its text."""
+    line = logged("json", v=value)
+    assert line == f'{{"ts": "{TS}", "level": "info", "event": "polled", "v": {shown}}}\n'
+
+
+texts = st.text(st.characters())  # surrogates and every separator among them
+
+
+@given(st.sampled_from(FORMS), texts, st.dictionaries(st.text(min_size=1), texts | st.floats()))
+def test_one_line_for_each_event(form: str, event: str, fields: dict[str, object]) -> None:
+    """Nothing in an event, its keys or values ends the line, for any reader's idea of lines."""
+    reserved = {"event", "self", "exc_info", "stack_info"}
+    memory = Memory(form)
+    memory.log.info(event, **{key: fields[key] for key in fields.keys() - reserved})
+    assert len(memory.text.splitlines()) == 1
+    assert memory.text.endswith("\n")
+
+
+@given(st.dictionaries(st.from_regex(r"x[a-z]{1,5}", fullmatch=True), texts))
+def test_json_can_be_read_back(fields: dict[str, str]) -> None:
+    """A JSON line holds just what was logged."""
+    first = {"ts": TS, "level": "info", "event": "polled"}
+    assert json.loads(logged("json", **fields)) == first | fields
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters="\\'`$")))
+def test_logfmt_can_be_read_back(value: str) -> None:
+    """Quotes and blanks do not spill into the next field."""
+    words = shlex.split(logged("logfmt", v=value, last="end"))
+    assert words[3:] == [f"v={value}", "last=end"]
+
+
+def test_keys_that_logfmt_cannot_hold() -> None:
+    """A key with blanks or quotes gets underscores; an empty one is not nothing."""
+    line = logged("logfmt", **{'a b="': 1, "": 2, "ü\n": 3})
+    assert line.endswith("event=polled a_b__=1 _=2 ü_=3\n")
+
+
+def test_fields_cannot_pose_as_others() -> None:
+    """A field named like one of the first three does not take its place."""
+    assert logged("logfmt", level="error", ts="never") == f"ts={TS} level=info event=polled\n"
+
+
+@in_both_forms
+def test_levels(form: str) -> None:
+    """What is below the level is not written."""
+    for level, expected in (("debug", 4), ("info", 3), ("warning", 2), ("error", 1)):
+        memory = Memory(form, level)
+        for write in (memory.log.debug, memory.log.info, memory.log.warning, memory.log.error):
+            write("something")
+        assert memory.text.count("\n") == expected
+
+
+def test_level_and_form_change_while_in_use() -> None:
+    """The very same log writes on as newly configured."""
+    memory = Memory("logfmt", "error")
+    memory.log.info("before")
+    memory.lines.configure(level="info", form="json")
+    memory.log.info("after")
+    assert memory.text == f'{{"ts": "{TS}", "level": "info", "event": "after"}}\n'
+
+
+def crash(log: Callable[..., object]) -> None:
+    """Log while an exception is handled."""
+    try:
+        int("two\nlines")
+    except ValueError:
+        log("crashed", account="1")
+
+
+@in_both_forms
+def test_a_traceback_is_one_line(form: str) -> None:
+    """exception() logs at level error, with the traceback in a field."""
+    memory = Memory(form, "error")
+    crash(memory.log.exception)
+    assert memory.text.count("\n") == 1
+    assert "level=error" in memory.text or '"level": "error"' in memory.text
+    assert "Traceback (most recent call last):\\n" in memory.text
+    assert "ValueError: invalid literal" in memory.text
+
+
+def test_only_exception_logs_tracebacks() -> None:
+    """error() says nothing of the exception under way, and exception() needs none."""
+    memory = Memory()
+    crash(memory.log.error)
+    memory.log.exception("calm")  # noqa: LOG004 -- that it does no harm is the point
+    assert "Traceback" not in memory.text
+    assert memory.text.count("\n") == 2
+
+
+@in_both_forms
+def test_a_closed_stream_is_no_error(form: str) -> None:
+    """Logging goes on in silence when nobody can read it."""
+    memory = Memory(form)
+    memory.stream.close()
+    memory.log.error("unheard")
+
+
+@in_both_forms
+def test_a_full_disk_is_no_error(form: str) -> None:
+    """A device without space refuses the line, and the caller goes on."""
+    full = Full()
+    Lines(full, level="info", form=form).log.info("lost")
+    assert full.attempts == 1
+
+
+@pytest.mark.parametrize("value", ["café", "\ud800"], ids=ascii)
+@in_both_forms
+def test_a_stream_of_another_encoding(form: str, value: str) -> None:
+    """What the stream cannot encode is written as its escape, not left out."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    Lines(stream, level="info", form=form).log.info("named", name=value)
+    assert raw.getvalue().count(b"\n") == 1
+    assert b"named" in raw.getvalue()
+
+
+def test_the_time_is_the_clocks_by_default() -> None:
+    """Without a clock of the caller's, lines carry the time of day in UTC."""
+    stream = io.StringIO()
+    Lines(stream, level="info", form="logfmt").log.info("now")
+    assert stream.getvalue()[:5] == "ts=20"
+    assert "Z level=info event=now" in stream.getvalue()

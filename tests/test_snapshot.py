@@ -1,0 +1,317 @@
+"""What is known of targets, as polls end and time passes."""
+
+import threading
+from collections.abc import Sequence
+from math import inf
+from weakref import ref
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.model import Answer, Failure, Invitation, PollResult, Target
+from exporter.snapshot import Change, Knowledge, Snapshot, State, advance, changes
+
+HERE = Target("111122223333", "eu-west-1")
+THERE = Target("111122223333", "us-east-1")
+STALE_AFTER = 900.0
+
+DENIED = Failure("AccessDeniedException", "no")
+NOT_ENABLED = Answer(enabled=False)
+
+
+def invitation(name: str = "i1", status: str = "Invited", at: float | None = 50.0) -> Invitation:
+    """Make an invitation."""
+    return Invitation("999988887777", name, status, at)
+
+
+def listing(*invitations: Invitation) -> Answer:
+    """Make an answer."""
+    return Answer(enabled=True, invitations=invitations)
+
+
+def polled(
+    outcome: Answer | Failure, ended: float = 100.0, target: Target = HERE, duration: float = 0.5
+) -> PollResult:
+    """Make a poll's result."""
+    return PollResult(target, ended, duration, outcome)
+
+
+def after(*outcomes: Answer | Failure) -> Knowledge:
+    """Give what is known after these polls, one each 100 seconds from 100 on."""
+    known = Knowledge(HERE)
+    for number, outcome in enumerate(outcomes, start=1):
+        known = advance(known, polled(outcome, 100.0 * number))
+    return known
+
+
+some_outcomes = st.lists(
+    st.one_of(
+        st.builds(lambda names: listing(*map(invitation, names)), st.lists(st.sampled_from("abc"))),
+        st.just(NOT_ENABLED),
+        st.builds(Failure, st.sampled_from(("ThrottlingException", "other")), st.just("")),
+    ),
+    max_size=6,
+)
+
+
+@given(some_outcomes)
+def test_failures_change_nothing_of_what_aws_said(outcomes: Sequence[Answer | Failure]) -> None:
+    """Answer, list and last success are those of the last poll that got an answer."""
+    known = after(*outcomes)
+    answers = [
+        (100.0 * number, outcome)
+        for number, outcome in enumerate(outcomes, start=1)
+        if isinstance(outcome, Answer)
+    ]
+    ended, answer = answers[-1] if answers else (0.0, None)
+    lists = [answer.invitations for _, answer in answers if answer.enabled]
+    assert (known.last_success, known.answer) == (ended, answer)
+    assert known.listed == (lists[-1] if lists else None)
+
+
+@given(some_outcomes)
+def test_the_last_poll_is_known_whatever_came_of_it(outcomes: Sequence[Answer | Failure]) -> None:
+    """When the last poll ended and how is always known; a failure is one only while it lasts."""
+    known = after(*outcomes)
+    last = outcomes[-1] if outcomes else None
+    assert known.last == (polled(last, 100.0 * len(outcomes)) if last else None)
+    assert known.failure == (last if isinstance(last, Failure) else None)
+
+
+@given(some_outcomes, st.floats(0, 10_000))
+def test_a_state_and_what_counts_go_together(
+    outcomes: Sequence[Answer | Failure], now: float
+) -> None:
+    """There is a state for everything, and an answer counts unless the target is stale."""
+    known = after(*outcomes)
+    state, answer = known.as_of(now, STALE_AFTER)
+    assert state is known.state(now, STALE_AFTER)
+    assert answer is known.current(now, STALE_AFTER)
+    assert answer is (None if state is State.STALE else known.answer)
+    assert (state is State.STALE) == (now >= known.goes_stale(STALE_AFTER))
+
+
+def test_an_equal_answer_is_the_same_object() -> None:
+    """Readers compare by identity: the first object stays, in the last poll's result as well."""
+    first = listing(invitation())
+    known = after(first, listing(invitation()), DENIED, listing(invitation()))
+    assert known.answer is first
+    assert known.last is not None
+    assert known.last.outcome is first
+    assert known.listed is first.invitations
+
+
+def test_a_different_answer_replaces_it() -> None:
+    """One status that differs is another answer."""
+    second = listing(invitation(status="Enabled"))
+    assert after(listing(invitation()), second).answer is second
+
+
+def test_states() -> None:
+    """A target is pending, ok, not enabled or failing by its last poll, and stale by time."""
+    now = 300.0
+    assert after().state(now, STALE_AFTER) is State.PENDING
+    assert after(listing()).state(now, STALE_AFTER) is State.OK
+    assert after(NOT_ENABLED).state(now, STALE_AFTER) is State.NOT_ENABLED
+    assert after(NOT_ENABLED, DENIED).state(now, STALE_AFTER) is State.FAILING
+    assert after(listing(), DENIED).state(now, STALE_AFTER) is State.FAILING
+
+
+def test_stale_from_the_second_on() -> None:
+    """The last good answer counts for less than stale_after, to the exact second."""
+    known = after(listing(), DENIED)
+    assert known.goes_stale(STALE_AFTER) == 1000.0
+    assert known.state(999.999, STALE_AFTER) is State.FAILING
+    assert known.state(1000.0, STALE_AFTER) is State.STALE
+
+
+@pytest.mark.parametrize("outcomes", [(), (listing(),), (NOT_ENABLED,), (DENIED, DENIED)])
+def test_only_a_failing_target_with_an_answer_goes_stale(
+    outcomes: Sequence[Answer | Failure],
+) -> None:
+    """A healthy target is as fresh as its interval; one that never answered has nothing to lose."""
+    known = after(*outcomes)
+    assert known.goes_stale(STALE_AFTER) == inf
+    assert known.state(1e12, STALE_AFTER) is not State.STALE
+
+
+def told(*outcomes: Answer | Failure) -> list[Change]:
+    """Give what the last of these polls changed."""
+    return list(changes(after(*outcomes[:-1]), after(*outcomes)))
+
+
+def test_first_list() -> None:
+    """What the first answer lists is received, and marked: it may be old news."""
+    assert told(listing(invitation())) == [
+        Change("invitation_received", HERE, invitation(), first_poll=True)
+    ]
+
+
+def test_received() -> None:
+    """What a later answer lists first is received."""
+    new = invitation("i2")
+    assert told(listing(invitation()), listing(invitation(), new)) == [
+        Change("invitation_received", HERE, new)
+    ]
+
+
+def test_status_changed() -> None:
+    """A status that differs is told with the one before; another time is no news."""
+    now = invitation(status="Enabled", at=51.0)
+    assert told(listing(invitation()), listing(now)) == [
+        Change("invitation_status_changed", HERE, now, previous_status="Invited")
+    ]
+    assert told(listing(invitation()), listing(invitation(at=51.0))) == []
+
+
+def test_gone() -> None:
+    """What is no longer listed is gone."""
+    assert told(listing(invitation()), listing()) == [Change("invitation_gone", HERE, invitation())]
+
+
+def test_failures_are_no_news_of_invitations() -> None:
+    """Neither a failure nor the same list after it tells of any change."""
+    assert told(listing(invitation()), DENIED) == []
+    assert told(listing(invitation()), DENIED, listing(invitation())) == []
+    assert told(DENIED) == []
+
+
+def test_without_macie_nothing_is_known_of_invitations() -> None:
+    """While Macie is not enabled nothing is gone; what differs is told once it is back."""
+    assert told(listing(invitation()), NOT_ENABLED) == []
+    assert told(listing(invitation()), NOT_ENABLED, listing()) == [
+        Change("invitation_gone", HERE, invitation())
+    ]
+
+
+def test_without_an_id_inviter_and_time_tell_invitations_apart() -> None:
+    """An invitation without an id is known again by its inviter and its time."""
+    one, other = invitation(name="", at=1.0), invitation(name="", at=2.0)
+    assert told(listing(one), listing(one, other)) == [Change("invitation_received", HERE, other)]
+
+
+def test_listed_twice_is_told_once() -> None:
+    """The same id twice in a list is one invitation; the last one's status counts."""
+    twice = listing(invitation(), invitation(status="Enabled"))
+    assert told(listing(), twice) == [
+        Change("invitation_received", HERE, invitation(status="Enabled"))
+    ]
+
+
+def test_retain_knows_exactly_these() -> None:
+    """New targets are pending, old ones keep what is known of them, others are gone."""
+    snapshot = Snapshot()
+    snapshot.retain([HERE])
+    snapshot.record(polled(listing()))
+    snapshot.retain([HERE, THERE])
+    known = snapshot.get(HERE)
+    assert known is not None
+    assert known.answer == listing()
+    assert snapshot.get(THERE) == Knowledge(THERE)
+    snapshot.retain([THERE])
+    assert snapshot.get(HERE) is None
+    assert snapshot.all() == (Knowledge(THERE),)
+
+
+def test_record_gives_before_and_after() -> None:
+    """A result gives the knowledge it met and the one it made."""
+    snapshot = Snapshot()
+    snapshot.retain([HERE])
+    result = polled(listing())
+    assert snapshot.record(result) == (Knowledge(HERE), advance(Knowledge(HERE), result))
+
+
+def test_a_result_of_a_target_that_is_gone_is_dropped() -> None:
+    """A poll that ends after its target went leaves no trace."""
+    snapshot = Snapshot()
+    reader = snapshot.watch()
+    assert snapshot.record(polled(listing(), target=THERE)) is None
+    assert snapshot.get(THERE) is None
+    assert reader.take() == set()
+
+
+def test_readerare_given_once() -> None:
+    """Targets that came, changed or went are told once; those that stayed are not."""
+    snapshot = Snapshot()
+    reader = snapshot.watch()
+    snapshot.retain([HERE, THERE])
+    assert reader.take() == {HERE, THERE}
+    assert reader.take() == set()
+    snapshot.record(polled(listing()))
+    assert reader.take() == {HERE}
+    snapshot.retain([HERE])
+    assert reader.take() == {THERE}
+
+
+def test_every_reader_is_told() -> None:
+    """What one reader takes the other still gets; to a new one everything is new."""
+    snapshot = Snapshot()
+    snapshot.retain([HERE])
+    first = snapshot.watch()
+    assert first.take() == {HERE}
+    second = snapshot.watch()
+    snapshot.retain([HERE, THERE])
+    assert first.take() == {THERE}
+    assert second.take() == {HERE, THERE}
+
+
+def test_a_dropped_reader_is_forgotten() -> None:
+    """A snapshot keeps no reader alive: a reload leaves none behind."""
+    snapshot = Snapshot()
+    reader = ref(snapshot.watch())
+    snapshot.retain([HERE])
+    assert reader() is None
+
+
+def test_polled() -> None:
+    """All have been polled once each has, failures included; new targets count anew."""
+    snapshot = Snapshot()
+    assert not snapshot.polled
+    snapshot.retain([HERE, THERE])
+    assert not snapshot.polled
+    snapshot.record(polled(listing()))
+    snapshot.record(polled(listing()))
+    assert not snapshot.polled
+    snapshot.record(polled(DENIED, target=THERE))
+    assert snapshot.polled
+    snapshot.retain([HERE, Target("0", "eu-west-1")])
+    assert not snapshot.polled
+    snapshot.retain([HERE])
+    assert snapshot.polled
+
+
+def test_no_targets_are_all_polled() -> None:
+    """Where discovery found nothing, there is nothing to wait for."""
+    snapshot = Snapshot()
+    snapshot.retain([])
+    assert snapshot.polled
+
+
+def test_no_change_is_lost_between_threads() -> None:
+    """Results recorded by many threads are all known, counted, and told to the reader."""
+    targets = [[Target(f"{n:012d}", f"region-{thread}") for n in range(50)] for thread in range(8)]
+    snapshot = Snapshot()
+    snapshot.retain([target for group in targets for target in group])
+    reader = snapshot.watch()
+    reader.take()
+    start = threading.Barrier(9)
+
+    def record(group: Sequence[Target]) -> None:
+        start.wait()
+        for number in range(20):
+            for target in group:
+                snapshot.record(polled(listing(invitation(f"i{number}")), target=target))
+
+    threads = [threading.Thread(target=record, args=(group,)) for group in targets]
+    for thread in threads:
+        thread.start()
+    seen: dict[Target, Knowledge | None] = {}
+    start.wait()
+    while any(thread.is_alive() for thread in threads):
+        seen |= {target: snapshot.get(target) for target in reader.take()}
+    seen |= {target: snapshot.get(target) for target in reader.take()}
+    assert snapshot.polled
+    assert len(seen) == 400
+    assert seen == {known.target: known for known in snapshot.all()}
+    assert {known.answer for known in snapshot.all()} == {listing(invitation("i19"))}

@@ -1,0 +1,162 @@
+"""What is answered on each path, over a real socket."""
+
+import http.client
+from collections.abc import Iterator
+
+import pytest
+
+from exporter.web.app import app
+from exporter.web.server import Server, listen
+from tests.web.conftest import Client, Health, Own, Shown
+
+
+def test_metrics_as_text(client: Client) -> None:
+    """Who asks for nothing in particular gets the text format, as it is."""
+    answer = client.ok("/metrics")
+    assert answer.body == b"shown 1.0\nown_total 2.0\n"
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert answer.headers["vary"] == "Accept, Accept-Encoding"
+    assert "content-encoding" not in answer.headers
+
+
+def test_metrics_as_openmetrics(client: Client) -> None:
+    """Who names OpenMetrics gets it, with its end mark."""
+    answer = client.ok("/metrics", Accept="application/openmetrics-text;version=1.0.0")
+    assert answer.body == b"shown 1.0\nown_total 2.0\n# EOF\n"
+    assert answer.headers["content-type"] == (
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    )
+
+
+def test_metrics_compressed(client: Client) -> None:
+    """Who accepts gzip gets what the exposition has packed, the tail included."""
+    answer = client.ok("/metrics", Accept_Encoding="gzip")
+    assert answer.body == b"(packed shown 1.0\nown_total 2.0\n)"
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+
+
+def test_headers_on_several_lines(client: Client) -> None:
+    """A list that a proxy has split over several lines is read as one."""
+    connection = http.client.HTTPConnection(client.host, client.port, timeout=10)
+    connection.putrequest("GET", "/metrics", skip_accept_encoding=True)
+    connection.putheader("Accept", "text/plain;q=0.5")
+    connection.putheader("Accept", "application/openmetrics-text")
+    connection.putheader("Accept-Encoding", "br")
+    connection.putheader("Accept-Encoding", "gzip")
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert answer.read() == b"(packed shown 1.0\nown_total 2.0\n# EOF\n)"
+    connection.close()
+
+
+@pytest.mark.parametrize("header", ["\xff", "a" * 8000, ";;,,==", "q=1"])
+def test_odd_headers_get_text(client: Client, header: str) -> None:
+    """Whatever a client sends, it gets the metrics."""
+    assert client.ok("/metrics", Accept=header, Accept_Encoding=header).body.startswith(b"shown")
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/", "/-/healthy", "/-/ready"])
+def test_head(client: Client, path: str) -> None:
+    """HEAD gives the headers of GET and no body."""
+    get, head = client(path), client(path, "HEAD")
+    assert (head.status, head.body) == (200, b"")
+    for name in ("content-type", "content-length"):
+        assert head.headers[name] == get.headers[name]
+
+
+def test_probes_when_all_is_well(client: Client) -> None:
+    """Healthy and ready are 200."""
+    assert client.ok("/-/healthy").body == b"Healthy.\n"
+    assert client.ok("/-/ready").body == b"Ready.\n"
+
+
+def test_healthy_only_while_polling_goes_on(client: Client, health: Health) -> None:
+    """A poller that has stopped is 503; being ready is another matter."""
+    health.is_healthy = False
+    answer = client("/-/healthy")
+    assert (answer.status, answer.body) == (503, b"Polling has stopped.\n")
+    assert client("/-/ready").status == 200
+
+
+def test_ready_only_after_the_first_round(client: Client, health: Health) -> None:
+    """The first round under way is 503; the process is healthy meanwhile."""
+    health.is_ready = False
+    answer = client("/-/ready")
+    assert (answer.status, answer.body) == (503, b"The first round of polls is under way.\n")
+    assert client("/-/healthy").status == 200
+
+
+def test_landing_page(client: Client) -> None:
+    """The root is a page that leads to the others."""
+    answer = client.ok("/")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    for part in (b"1.2.3", b'href="/metrics"', b'href="/-/healthy"', b'href="/-/ready"'):
+        assert part in answer.body
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/metrics/",
+        "//metrics",
+        "/Metrics",
+        "/metricsx",
+        "/-/reload",
+        "/-/",
+        "/-/ready/",
+        "/x?/metrics",
+    ],
+)
+def test_anything_else_is_not_found(client: Client, path: str) -> None:
+    """What is not exactly one of the paths is 404, and no redirect."""
+    assert client(path).status == 404
+
+
+def test_a_query_is_no_other_path(client: Client) -> None:
+    """Prometheus may add parameters."""
+    assert client("/metrics?x=1").status == 200
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/", "/-/healthy", "/-/ready"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "FUNNY"])
+def test_wrong_methods(client: Client, path: str, method: str) -> None:
+    """A wrong method is 405, and the right ones are named."""
+    answer = client(path, method)
+    assert answer.status == 405
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
+
+
+@pytest.fixture
+def reloaded() -> Iterator[tuple[Client, list[str | None]]]:
+    """A client of a server that may be told to reload, and what the next reloads come to."""
+    outcomes: list[str | None] = []
+    application = app(
+        telemetry_path="/metrics",
+        version="1.2.3",
+        exposition=Shown(),
+        own=Own(),
+        health=Health(),
+        reload=outcomes.pop,
+    )
+    server = Server(application, listen("127.0.0.1", 0))
+    server.start()
+    yield Client(server.port), outcomes
+    server.stop(5)
+
+
+def test_reload(reloaded: tuple[Client, list[str | None]]) -> None:
+    """A reload that is accepted is 200, one that is refused 500 with the reason."""
+    client, outcomes = reloaded
+    outcomes[:] = ["poll.interval: too short", None]
+    answer = client("/-/reload", "POST")
+    assert (answer.status, answer.body) == (200, b"Reloaded.\n")
+    answer = client("/-/reload", "POST")
+    assert (answer.status, answer.body) == (500, b"Not reloaded:\npoll.interval: too short\n")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
+def test_only_post_reloads(reloaded: tuple[Client, list[str | None]], method: str) -> None:
+    """Looking at the path changes nothing."""
+    answer = reloaded[0]("/-/reload", method)
+    assert (answer.status, answer.headers["allow"]) == (405, "POST")

@@ -1,0 +1,315 @@
+"""The server: addresses it can and cannot have, starting, and stopping in time."""
+
+import contextlib
+import errno
+import http.client
+import io
+import os
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from exporter.log import Lines
+from exporter.web.server import AddressInUseError, Server, ServerError, listen
+from tests.web.conftest import Client
+
+LARGE = 64 * 1024 * 1024
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+async def hello(_: Scope, receive: Receive, send: Send) -> None:
+    """Answer anything with a greeting."""
+    await receive()
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
+    )
+    await send({"type": "http.response.body", "body": b"hi"})
+
+
+async def flood(_: Scope, receive: Receive, send: Send) -> None:
+    """Answer with more than any buffer holds."""
+    await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": bytes(LARGE)})
+
+
+async def forget(_: Scope, __: Receive, ___: Send) -> None:
+    """Answer nothing at all."""
+
+
+async def crash(_: Scope, __: Receive, ___: Send) -> None:
+    """Fail as a bug would."""
+    raise ZeroDivisionError
+
+
+Serve = Callable[..., Server]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Start servers; stop them when the test ends."""
+    servers: list[Server] = []
+
+    def start(app: App = hello, host: str = "127.0.0.1", log: io.StringIO | None = None) -> Server:
+        lines = Lines(log, level="debug", form="logfmt", now=lambda: 0.0).log if log else None
+        server = Server(app, listen(host, 0), lines)
+        servers.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in servers:
+        server.stop(5)
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """Tell how long an action takes."""
+    start = time.monotonic()
+    action()
+    return time.monotonic() - start
+
+
+@pytest.fixture
+def connected() -> Iterator[Callable[[Server], socket.socket]]:
+    """Open bare connections; close them when the test ends."""
+    opened: list[socket.socket] = []
+
+    def connect(server: Server) -> socket.socket:
+        opened.append(socket.create_connection(("127.0.0.1", server.port), timeout=10))
+        return opened[-1]
+
+    yield connect
+    for connection in opened:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "reached"),
+    [
+        ("127.0.0.1", ["127.0.0.1"]),
+        ("::1", ["::1"]),
+        ("localhost", ["localhost"]),
+        ("", ["127.0.0.1", "::1"]),
+        ("0.0.0.0", ["127.0.0.1"]),  # noqa: S104 -- what a configuration may say
+        ("::", ["::1"]),
+    ],
+)
+def test_addresses(serve: Serve, host: str, reached: list[str]) -> None:
+    """IPv4, IPv6, a name, and every interface of both when no host is given."""
+    server = serve(host=host)
+    for address in reached:
+        assert Client(server.port, address)("/").body == b"hi"
+
+
+def test_serving_when_start_returns(serve: Serve) -> None:
+    """Whoever is told that it listens gets an answer at once."""
+    assert Client(serve().port)("/").status == 200
+
+
+def test_a_taken_address() -> None:
+    """The message is one line, names the address and says what to do."""
+    with closing(listen("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(AddressInUseError) as caught:
+            listen("127.0.0.1", port)
+    assert str(caught.value) == (
+        f"cannot listen on 127.0.0.1:{port}: {os.strerror(errno.EADDRINUSE)}: "
+        "stop what listens there, or set another web.listen_address"
+    )
+
+
+def test_a_taken_port_on_every_interface() -> None:
+    """Without a host the message names the port as it was configured."""
+    with closing(listen("", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(AddressInUseError, match=f"^cannot listen on :{port}: Address already"):
+            listen("", port)
+
+
+@pytest.mark.parametrize(
+    ("host", "message"),
+    [
+        (
+            "192.0.2.1",
+            "cannot listen on 192.0.2.1:0: Cannot assign requested address: this machine",
+        ),
+        ("2001:db8::1", "cannot listen on [2001:db8::1]:0: Cannot assign requested address: this"),
+        (
+            "no-such-host.invalid",
+            "cannot listen on no-such-host.invalid:0: the host name cannot be",
+        ),
+        ("x" * 70, f"cannot listen on {'x' * 70}:0: the host name cannot be resolved: set another"),
+    ],
+)
+def test_an_address_that_cannot_be_had(host: str, message: str) -> None:
+    """Whatever is wrong with an address is one clear line."""
+    with pytest.raises(AddressInUseError) as caught:
+        listen(host, 0)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_start_that_fails() -> None:
+    """A server that cannot serve says so where it is started, instead of dying in silence."""
+    sock = listen("127.0.0.1", 0)
+    sock.close()
+    with pytest.raises(ServerError, match="the web server did not start: "):
+        Server(hello, sock).start()
+
+
+def test_stop_before_start_closes_the_socket() -> None:
+    """A server that never served gives its address back."""
+    sock = listen("127.0.0.1", 0)
+    address = sock.getsockname()
+    Server(hello, sock).stop(1)
+    listen(*address).close()
+
+
+def test_stop_gives_the_address_back(serve: Serve) -> None:
+    """After a stop another may listen there, and nobody is answered."""
+    server = serve()
+    port = server.port
+    server.stop(5)
+    with closing(listen("127.0.0.1", port)):
+        pass
+    with pytest.raises(OSError, match="refused"):
+        Client(port)("/")
+
+
+def test_stop_does_not_wait_for_idle_connections(serve: Serve) -> None:
+    """A connection that Prometheus keeps between scrapes is closed, long before its time."""
+    server = serve()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("GET", "/")
+    connection.getresponse().read()
+    assert seconds(lambda: server.stop(5)) < 1
+    connection.close()
+
+
+def test_stop_does_not_wait_for_half_a_request(
+    serve: Serve, connected: Callable[[Server], socket.socket]
+) -> None:
+    """A client that never ends its request does not hold up the stop."""
+    server = serve()
+    connected(server).sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+    assert seconds(lambda: server.stop(5)) < 1
+
+
+def test_stop_does_not_wait_for_a_slow_reader(
+    serve: Serve, connected: Callable[[Server], socket.socket]
+) -> None:
+    """A client that does not read its answer has a second, then its connection is cut."""
+    server = serve(flood)
+    slow = connected(server)
+    slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert slow.recv(10) == b"HTTP/1.1 2"
+    assert seconds(lambda: server.stop(5)) < 3
+    assert rest(slow) < LARGE
+
+
+def rest(connection: socket.socket) -> int:
+    """Tell how many bytes still come before a connection ends, in order or not."""
+    received = 0
+    with contextlib.suppress(ConnectionResetError):
+        while data := connection.recv(1 << 20):
+            received += len(data)
+    return received
+
+
+def test_stop_returns_in_time_whatever_the_application_does(
+    serve: Serve, connected: Callable[[Server], socket.socket]
+) -> None:
+    """An application that hangs does not hold up the stop beyond the time given."""
+    hangs, over = threading.Event(), threading.Event()
+
+    async def hang(scope: Scope, receive: Receive, send: Send) -> None:
+        hangs.set()
+        over.wait(30)  # the whole loop, which is the worst that can be
+        await hello(scope, receive, send)
+
+    server = serve(hang)
+    connected(server).sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert hangs.wait(10)
+    assert 0.2 <= seconds(lambda: server.stop(0.2)) < 2
+    over.set()
+
+
+def test_an_answer_under_way_is_finished(serve: Serve) -> None:
+    """A scrape that a stop meets gets its answer."""
+    asked, answer_it = threading.Event(), threading.Event()
+
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        asked.set()
+        answer_it.wait(10)
+        await hello(scope, receive, send)
+
+    server = serve(late)
+    bodies: list[bytes] = []
+    asking = threading.Thread(target=lambda: bodies.append(Client(server.port)("/").body))
+    asking.start()
+    asked.wait(10)
+    stopping = threading.Thread(target=server.stop, args=(5,))
+    stopping.start()
+    answer_it.set()
+    asking.join()
+    stopping.join()
+    assert bodies == [b"hi"]
+
+
+def test_a_bug_is_logged_on_one_line(serve: Serve, capfd: pytest.CaptureFixture[str]) -> None:
+    """An application that fails answers 500; the traceback is an event, not text on stderr."""
+    log = io.StringIO()
+    server = serve(crash, log=log)
+    assert Client(server.port)("/").status == 500
+    server.stop(5)
+    assert log.getvalue().count("\n") == 1
+    assert "level=error event=web_server_error" in log.getvalue()
+    assert "ZeroDivisionError" in log.getvalue()
+    assert capfd.readouterr().err == ""
+
+
+def test_what_the_server_complains_of_is_logged(serve: Serve) -> None:
+    """What is no exception, and no client's fault either, is a warning."""
+    log = io.StringIO()
+    server = serve(forget, log=log)
+    assert Client(server.port)("/").status == 500
+    server.stop(5)
+    assert log.getvalue().count("\n") == 1
+    assert "level=warning event=web_server_error" in log.getvalue()
+
+
+def test_what_clients_send_wrong_is_for_those_who_look_closely(
+    serve: Serve, connected: Callable[[Server], socket.socket], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Garbage is answered 400 and logged at debug: outsiders must not fill the log."""
+    log = io.StringIO()
+    server = serve(log=log)
+    connection = connected(server)
+    connection.sendall(b"\x16\x03\x01 garbage\r\n\r\n")
+    assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+    server.stop(5)
+    assert "level=debug event=web_request_refused" in log.getvalue()
+    assert capfd.readouterr().err == ""
+
+
+def test_without_a_log_nothing_reaches_stderr(
+    serve: Serve, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A server without a log is silent."""
+    server = serve(crash)
+    assert Client(server.port)("/").status == 500
+    server.stop(5)
+    assert capfd.readouterr().err == ""
+
+
+def test_headers_have_a_limit(serve: Serve, connected: Callable[[Server], socket.socket]) -> None:
+    """A request whose headers never end is refused before it costs memory."""
+    connection = connected(serve())
+    connection.sendall(b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000)
+    assert connection.recv(12) == b"HTTP/1.1 400"
