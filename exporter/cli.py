@@ -1,23 +1,32 @@
 """From argv to a command and an exit code. Testable without a process."""
 
-import argparse
 import os
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from exporter import __version__
 from exporter.clock import Stop, SystemClock
+from exporter.nearest import nearest
 from exporter.settings import ConfigurationError, Settings, load
-from exporter.settings.flags import Flag, flags
+from exporter.settings.fields import AUTO
+from exporter.settings.flags import Words, flags_help, read
+from exporter.signals import Wishes, handle_signals
 
 if TYPE_CHECKING:
-    from exporter.core import Ports
+    from exporter.core import Configuration, Ports
     from exporter.log import Log
 
 OK, FAILED, MISUSED = 0, 1, 2
+_NAME = "macie-invitations-exporter"
+_DEFAULT = "serve"
+_HELP = frozenset({"-h", "--help"})
+_VERSION = "--version"
+_ANY_REGION = "us-east-1"
+"""Where STS is asked when only AWS itself can say which regions there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +37,42 @@ class World:
     stdout: TextIO
     stderr: TextIO
     stop: Stop
+    wishes: Wishes = field(default_factory=SimpleQueue)
 
 
-Command = Callable[[argparse.Namespace, World], int]
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What the command line says.
+
+    A command, settings as (dotted kebab-case name, text), and the command's own options.
+    """
+
+    command: str
+    flags: tuple[tuple[str, str], ...]
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Something to run: gives the process's exit code. Options are by name, with their help."""
+
+    run: Callable[[Arguments, World], int]
+    help: str
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 def main(argv: Sequence[str], world: World) -> int:
     """Run a command; give the process's exit code."""
-    parser = _parser()
-    arguments, unknown = parser.parse_known_args(_with_values(argv))
+    words = read(argv)
+    if not _HELP.isdisjoint(words.rest):
+        world.stdout.write(_help())
+        return OK
+    if _VERSION in words.rest:
+        world.stdout.write(f"{_NAME} {__version__}\n")
+        return OK
     try:
-        arguments.flags = [*_given(arguments), *_unknown_flags(unknown, parser)]
-        return COMMANDS[arguments.command][0](arguments, world)
+        arguments = _understood(words, world)
+        return COMMANDS[arguments.command].run(arguments, world)
     except ConfigurationError as error:
         for line in error.lines:
             world.stderr.write(f"{line}\n")
@@ -48,25 +81,22 @@ def main(argv: Sequence[str], world: World) -> int:
 
 def run() -> NoReturn:
     """Run as the process: its arguments, environment, streams and signals."""
-    from exporter.daemon import stop_on_signals  # noqa: PLC0415 -- after --help and errors of usage
-
-    stop = Stop()
-    stop_on_signals(stop.set, stop.is_set)
-    code = main(sys.argv[1:], World(os.environ, sys.stdout, sys.stderr, stop))
-    sys.exit(code)
+    world = World(os.environ, sys.stdout, sys.stderr, Stop())
+    handle_signals(world.stop, world.wishes)
+    sys.exit(main(sys.argv[1:], world))
 
 
-def serve(arguments: argparse.Namespace, world: World) -> int:
+def serve(arguments: Arguments, world: World) -> int:
     """Poll in the background and serve the metrics, until told to stop."""
     # boto3 and the web server take half a second to import: not for `--help` or a wrong flag.
     from exporter.daemon import Daemon  # noqa: PLC0415
     from exporter.web.server import AddressInUseError  # noqa: PLC0415
 
-    settings, region = _configuration(arguments, world)
+    settings = _configuration(arguments, world).settings
     ports = _ports(settings, world)
-    _warn_of_many_series(settings, ports.log)
+    _warn_of_many_series(settings, ports.lines.log)
     try:
-        daemon = Daemon(settings, ports, default_region=region)
+        daemon = Daemon(lambda: _configuration(arguments, world), ports, world.wishes)
     except AddressInUseError as error:
         world.stderr.write(f"{error}\n")
         return FAILED
@@ -74,12 +104,12 @@ def serve(arguments: argparse.Namespace, world: World) -> int:
     return OK
 
 
-def once(arguments: argparse.Namespace, world: World) -> int:
+def once(arguments: Arguments, world: World) -> int:
     """Poll every target once, print the exposition; exit 0 only if every target answered."""
     from exporter.core import Core  # noqa: PLC0415 -- as in `serve`
 
-    settings, region = _configuration(arguments, world)
-    core = Core(settings, _ports(settings, world), default_region=region)
+    configuration = _configuration(arguments, world)
+    core = Core(configuration, _ports(configuration.settings, world))
     core.start()
     finished = core.wait_until_ready()
     world.stdout.write(core.exposition.text().decode() + core.telemetry.text().decode())
@@ -89,16 +119,16 @@ def once(arguments: argparse.Namespace, world: World) -> int:
     return OK if finished and not failed else FAILED
 
 
-def check(arguments: argparse.Namespace, world: World) -> int:
+def check(arguments: Arguments, world: World) -> int:
     """Print the effective configuration and what it means, without using the network."""
     from exporter.check import report  # noqa: PLC0415 -- as in `serve`
 
-    settings, region = _configuration(arguments, world)
-    world.stdout.write(report(settings, region))
+    configuration = _configuration(arguments, world)
+    world.stdout.write(report(configuration.settings))
     return OK
 
 
-def demo(arguments: argparse.Namespace, world: World) -> int:
+def demo(arguments: Arguments, world: World) -> int:
     """Run with an embedded AWS and a believable organisation; no credentials needed."""
     from exporter.demo.command import run as run_demo  # noqa: PLC0415 -- needs the extra `demo`
 
@@ -108,30 +138,118 @@ def demo(arguments: argparse.Namespace, world: World) -> int:
     return run_demo(address, extra, world.stdout)
 
 
-COMMANDS: Mapping[str, tuple[Command, str]] = {
-    "serve": (serve, "poll in the background and serve the metrics (the default)"),
-    "once": (once, "poll everything once and print the metrics"),
-    "check": (check, "print the effective configuration and what it means; no network"),
-    "demo": (demo, "run with an embedded AWS; no credentials needed"),
+def doctor(arguments: Arguments, world: World) -> int:
+    """Look at every target step by step, say what is missing; exit 1 if anything failed."""
+    from exporter.consultation import consult  # noqa: PLC0415 -- as in `serve`
+
+    form = _choice(arguments, "format", ("table", "json"))
+    configuration = _configuration(arguments, world)
+    ports = _ports(configuration.settings, world)
+    only = {name: set(_listed(arguments, name)) for name in ("account", "region")}
+    report, healthy = consult(configuration, ports, only["account"], only["region"], form)
+    world.stdout.write(report)
+    return OK if healthy else FAILED
+
+
+def iam(arguments: Arguments, world: World) -> int:
+    """Print the least policies that this configuration needs."""
+    from exporter.iam import DOCUMENTS, documents  # noqa: PLC0415 -- as in `serve`
+
+    configuration = _configuration(arguments, world)
+    wanted = _choice(arguments, "document", ("all", *DOCUMENTS))
+    names = tuple(DOCUMENTS) if wanted == "all" else (wanted,)
+    hub = arguments.options.get("hub-principal", "")
+    organization = arguments.options.get("organization-id", "")
+    world.stdout.write(documents(configuration.settings, names, hub, organization))
+    return OK
+
+
+COMMANDS: Mapping[str, Command] = {
+    "serve": Command(serve, "poll in the background and serve the metrics (the default)"),
+    "once": Command(once, "poll everything once and print the metrics"),
+    "check": Command(check, "print the effective configuration and what it means; no network"),
+    "doctor": Command(
+        doctor,
+        "try every step for every target, and say what permission is missing",
+        {
+            "account": "only these accounts: ID,...",
+            "region": "only these regions: REGION,...",
+            "format": "table or json [table]",
+        },
+    ),
+    "iam": Command(
+        iam,
+        "print the least IAM policies that this configuration needs",
+        {
+            "document": "hub-policy, member-policy, trust-policy, cloudformation, terraform [all]",
+            "hub-principal": "ARN of the role that the exporter runs as",
+            "organization-id": "trust the hub only within this organization",
+        },
+    ),
+    "demo": Command(demo, "run with an embedded AWS; no credentials needed"),
 }
 
 
-def _configuration(arguments: argparse.Namespace, world: World) -> tuple[Settings, str]:
-    """Load the settings and the AWS environment's region. Raises ConfigurationError."""
-    from exporter.aws import environment  # noqa: PLC0415 -- as in `serve`
+def _understood(words: Words, world: World) -> Arguments:
+    """Take the words for a command and its flags.
 
-    settings = load(arguments.flags, world.environ)
+    Raises ConfigurationError with everything that is wrong.
+    """
+    command, *others = words.rest or (_DEFAULT,)
+    lines = [f"{word}: unexpected; settings are given as --KEY=VALUE" for word in others]
+    if command not in COMMANDS:
+        lines.append(f"{command}: unknown command; the nearest is {nearest(command, COMMANDS)}")
+    lines += words.problems
+    known = COMMANDS[command].options if command in COMMANDS else {}
+    flags = tuple((name, text) for name, text in words.flags if name not in known)
+    if lines:
+        raise ConfigurationError([*lines, *_wrong_settings(flags, world)])
+    return Arguments(command, flags, {name: text for name, text in words.flags if name in known})
+
+
+def _listed(arguments: Arguments, option: str) -> list[str]:
+    return [word for word in arguments.options.get(option, "").split(",") if word]
+
+
+def _choice(arguments: Arguments, option: str, choices: Sequence[str]) -> str:
+    """Give an option's value, the first choice where it is not given.
+
+    Raises ConfigurationError for any other.
+    """
+    value = arguments.options.get(option, choices[0])
+    if value not in choices:
+        raise ConfigurationError([f"--{option} = {value}: must be one of {', '.join(choices)}"])
+    return value
+
+
+def _wrong_settings(flags: Sequence[tuple[str, str]], world: World) -> Sequence[str]:
+    try:
+        load(flags, world.environ)
+    except ConfigurationError as error:
+        return error.lines
+    return ()
+
+
+def _configuration(arguments: Arguments, world: World) -> "Configuration":
+    """Load the settings, and the region for calls that no target's region is meant for.
+
+    Raises ConfigurationError.
+    """
+    from exporter.aws import environment  # noqa: PLC0415 -- as in `serve`
+    from exporter.core import Configuration  # noqa: PLC0415
+
     try:
         region = environment.region(world.environ)
-    except environment.EnvironmentError as error:
-        raise ConfigurationError([f"AWS environment: {error}"]) from error
-    accounts = settings.aws.accounts
-    everywhere = settings.aws.regions or (accounts and all(account.regions for account in accounts))
-    if not region and not everywhere:
-        message = "aws.regions: not set, and the AWS environment names no region: set it, or AWS_REGION"
-        raise ConfigurationError([message])
-    first = next((r for r in (*settings.aws.regions, *(r for a in accounts for r in a.regions))), "")
-    return settings, region or first
+    except environment.AwsEnvironmentError as error:
+        others = _wrong_settings(arguments.flags, world)
+        raise ConfigurationError([f"the AWS environment: {error}", *others]) from error
+    settings = load(arguments.flags, world.environ, region)
+    return Configuration(settings, region or next(_regions(settings), _ANY_REGION))
+
+
+def _regions(settings: Settings) -> Iterator[str]:
+    listed = (settings.aws.regions, *(account.regions for account in settings.aws.accounts))
+    return (region for regions in listed for region in regions if region != AUTO)
 
 
 def _ports(settings: Settings, world: World) -> "Ports":
@@ -139,7 +257,7 @@ def _ports(settings: Settings, world: World) -> "Ports":
     from exporter.log import Lines  # noqa: PLC0415
 
     lines = Lines(world.stderr, level=settings.log.level, form=settings.log.format)
-    return Ports(SystemClock(), world.stop, lines.log, random.Random())  # noqa: S311 -- jitter
+    return Ports(SystemClock(), world.stop, lines, random.Random())  # noqa: S311 -- jitter
 
 
 def _warn_of_many_series(settings: Settings, log: "Log") -> None:
@@ -148,57 +266,35 @@ def _warn_of_many_series(settings: Settings, log: "Log") -> None:
 
     numbers = estimated(settings)
     if numbers.series > MANY_SERIES:
-        log.warning("many_series", series=numbers.series, targets=numbers.targets, hint=too_many(numbers))
+        log.warning(
+            "many_series", series=numbers.series, targets=numbers.targets, hint=too_many(numbers)
+        )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="macie-invitations-exporter",
-        description="Prometheus exporter for the Amazon Macie invitations that accounts received.",
-        epilog="Every flag is also a key of the YAML file (--config.file) and an environment "
-        "variable: --poll.interval, poll.interval, MACIE_EXPORTER_POLL__INTERVAL.",
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def _help() -> str:
+    commands = "".join(
+        f"  {name:<8}{command.help}\n"
+        + "".join(f"{'':<10}--{option}: {text}\n" for option, text in command.options.items())
+        for name, command in COMMANDS.items()
     )
-    commands = "\n".join(f"{name}: {text}" for name, (_, text) in COMMANDS.items())
-    parser.add_argument("command", nargs="?", choices=list(COMMANDS), default="serve", help=commands)
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    groups: dict[str, argparse._ArgumentGroup] = {}
-    for flag in flags():
-        section = flag.name.partition(".")[0]
-        group = groups.setdefault(section, parser.add_argument_group(section))
-        _add(group, flag)
-    return parser
+    return f"""\
+usage: {_NAME} [COMMAND] [--KEY=VALUE]...
 
+Prometheus exporter for the Amazon Macie invitations that AWS accounts have received.
 
-def _add(group: "argparse._ArgumentGroup", flag: Flag) -> None:
-    shown = f"{flag.help} [{flag.default}]" if flag.default else flag.help
-    group.add_argument(
-        f"--{flag.name}",
-        dest=flag.name,
-        metavar=flag.kind,
-        help=shown.replace("%", "%%"),
-        default=argparse.SUPPRESS,
-    )
+commands:
+{commands}
+Settings are flags, environment variables and keys of a YAML file, the first of these first:
+--poll.stale-after=1h, MACIE_EXPORTER_POLL__STALE_AFTER=1h, poll: {{stale_after: 1h}}.
+In flags and variables lists are written a,b or as JSON. Defaults stand in brackets.
 
-
-def _with_values(argv: Sequence[str]) -> list[str]:
-    """Write `--switch` as `--switch=true`, so that every flag has a value."""
-    switches = {f"--{flag.name}" for flag in flags() if flag.is_switch}
-    return [f"{word}=true" if word in switches else word for word in argv]
-
-
-def _given(arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    return ((name, value) for name, value in vars(arguments).items() if name not in {"command", "flags"})
-
-
-def _unknown_flags(
-    words: Sequence[str], parser: argparse.ArgumentParser
-) -> Iterator[tuple[str, str]]:
-    """Pass unknown flags on as settings, whose loader names the nearest known key."""
-    for word in words:
-        if word.startswith("--"):
-            name, _, value = word.removeprefix("--").partition("=")
-            yield name, value
-        elif not words or not words[0].startswith("--"):
-            parser.error(f"unexpected argument {word!r}")
+{flags_help()}examples:
+  {_NAME}
+      serve http://localhost:10058/metrics for the account and region of the AWS environment
+  {_NAME} check --config.file=exporter.yaml
+      say what is wrong with a configuration, or what it means
+  {_NAME} once --aws.regions=eu-west-1,us-east-1 --log.level=error
+      print the metrics of two regions
+  {_NAME} doctor --config.file=exporter.yaml --account=111122223333
+      find out why an account fails, and what would mend it
+"""

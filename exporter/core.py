@@ -3,32 +3,49 @@
 import hashlib
 import random
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry
 
 from exporter.ages import AgeBuckets
 from exporter.audit import Audit
-from exporter.aws.clients import Clients
-from exporter.aws.credentials import Credentials, Own
-from exporter.aws.macie import Macie
+from exporter.aws.cloud import Cloud
 from exporter.build import build
 from exporter.clock import Clock, Stop
-from exporter.discovery import Discovery
-from exporter.errors import kind_of
+from exporter.discovery import Discovery, Finding, hint
 from exporter.exposition.cache import Cache
+from exporter.exposition.table import Discovery as DiscoveryView
 from exporter.exposition.table import Fleet, Reload
 from exporter.exposition.tally import Options
-from exporter.log import Log
-from exporter.model import Account, Answer, AwsError, Inventory, PollResult, Target
+from exporter.log import Lines
+from exporter.model import Account, Answer, Failure, PollResult, Target
+from exporter.parallel import in_parallel
 from exporter.poller import Pace, Poller
 from exporter.schedule import Schedule
 from exporter.settings import Settings
 from exporter.snapshot import Snapshot
 from exporter.telemetry import Telemetry
 
-_DISCOVERY_SECONDS = 60.0
+_DISCOVERY_SECONDS = 900.0
+"""Ten thousand accounts are five hundred pages, one after the other."""
+
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_REGIONS_REFRESH = 3600.0
+"""Seconds between looks at the enabled regions where no organization sets the pace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The settings, and the region of the AWS environment they were loaded in."""
+
+    settings: Settings
+    region: str
+
+    @property
+    def pace(self) -> Pace:
+        """Give how often, how many at once, and how long at most."""
+        poll = self.settings.poll
+        return Pace(poll.interval.total_seconds(), poll.concurrency, poll.timeout.total_seconds())
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,64 +54,49 @@ class Ports:
 
     clock: Clock
     stop: Stop
-    log: Log
+    lines: Lines
     rng: random.Random
 
 
 class Core:
     """Discovers, polls, remembers and renders."""
 
-    def __init__(self, settings: Settings, ports: Ports, *, default_region: str) -> None:
+    def __init__(self, configuration: Configuration, ports: Ports) -> None:
         """Wire everything together; nothing runs yet."""
-        self._settings, self._ports = settings, ports
-        clock = ports.clock
+        self._configuration, self._ports = configuration, ports
+        self._log = ports.lines.log
+        clock, pace = ports.clock, configuration.pace
         self.telemetry = Telemetry(CollectorRegistry())
-        self._clients = Clients(
+        self.cloud = Cloud(
             clock=clock,
             stop=ports.stop,
             observer=self.telemetry,
-            connections=settings.poll.concurrency,
             rng=ports.rng,
+            region=lambda: self._configuration.region,
+            step=lambda: self._configuration.pace.interval,
         )
-        interval = settings.poll.interval.total_seconds()
-        self._credentials = Credentials(
-            self._clients,
-            Own(clock),
-            clock=clock,
-            region=lambda: default_region,
-            step=interval,
-            rng=ports.rng,
-        )
-        self._macie = Macie(self._clients, self._credentials, clock)
-        self._audit = Audit(ports.log)
-        self._inventory = _Found()
+        self._audit = Audit(self._log)
         self.snapshot = Snapshot()
-        self._polled = threading.Event()
         self.poller = Poller(
-            schedule=Schedule(interval, settings.poll.concurrency, ports.rng),
-            pace=Pace(
-                interval, settings.poll.concurrency, settings.poll.timeout.total_seconds()
-            ),
+            schedule=Schedule(pace.interval, pace.concurrency, ports.rng),
+            pace=pace,
             clock=clock,
             read=self._read,
             record=self._record,
-            log=ports.log,
-        )
-        self._discovery = Discovery(
-            settings, default_region=default_region, who_am_i=self._credentials.who_am_i
+            log=self._log,
         )
         self._build = build()
-        self._loaded = Reload(
-            successful=True, last_success=clock.now(), config_hash=config_hash(settings)
+        self._reload = Reload(
+            successful=True,
+            last_success=clock.now(),
+            config_hash=config_hash(configuration.settings),
         )
-        self.exposition = Cache(
-            self.snapshot,
-            options=options_of(settings),
-            stale_after=settings.poll.stale_after.total_seconds(),
-            now=clock.now,
-            fleet=self._fleet,
-            accounts=lambda: self._inventory.accounts,
-        )
+        self._found = _Found()
+        self._first_round = threading.Event()
+        self._wake = threading.Event()
+        self.discovery = self._make_discovery(None)
+        self._organization = DiscoveryView(success=False, last_success=0.0)
+        self.exposition = self._make_exposition()
         self._discoverer = threading.Thread(target=self._discover, name="discovery", daemon=True)
 
     def start(self) -> None:
@@ -104,11 +106,30 @@ class Core:
 
     def stop(self, timeout: float) -> None:
         """Stop in order within so many seconds: first let polls end, then cut their connections."""
-        if not self.poller.stop(timeout / 2):
-            self._clients.close()
+        self._wake.set()
+        ended = self.poller.stop(timeout / 2)
+        self.cloud.close()
+        if not ended:
             self.poller.stop(timeout / 2)
-        else:
-            self._clients.close()
+
+    def reconfigure(self, configuration: Configuration) -> None:
+        """Take on other settings; what is known of targets that remain stays known."""
+        self._configuration = configuration
+        settings = configuration.settings
+        self._ports.lines.configure(level=settings.log.level, form=settings.log.format)
+        self.poller.set_pace(configuration.pace)
+        self._reload = Reload(
+            successful=True,
+            last_success=self._ports.clock.now(),
+            config_hash=config_hash(settings),
+        )
+        self.exposition = self._make_exposition()
+        self.discovery = self._make_discovery(self.discovery)
+        self._wake.set()
+
+    def reload_failed(self) -> None:
+        """Note that a newer configuration was refused; the present one stays in force."""
+        self._reload = replace(self._reload, successful=False)
 
     def healthy(self) -> bool:
         """Tell whether polling goes on."""
@@ -116,50 +137,92 @@ class Core:
 
     def ready(self) -> bool:
         """Tell whether every target has been polled once since start; once true, it stays so."""
-        return self._polled.is_set()
+        return self._first_round.is_set()
 
     def wait_until_ready(self) -> bool:
         """Wait for the first round's end; tell whether it came before the process was to end."""
         while not self._ports.stop.is_set():
-            if self._polled.wait(0.1):
+            if self._first_round.wait(0.1):
                 return True
         return False
 
-    def _discover(self) -> None:
-        """Find the targets, trying until it succeeds: a network may come later than the process."""
-        pause = _FIRST_PAUSE
-        while not self._ports.stop.is_set():
-            try:
-                inventory = self._discovery.find(self._ports.clock.monotonic() + _DISCOVERY_SECONDS)
-            except AwsError as error:
-                self._log_discovery_failure(error, pause)
-                self._ports.stop.wait(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
-            else:
-                self._adopt(inventory)
-                return
+    def _make_exposition(self) -> Cache:
+        settings = self._configuration.settings
+        return Cache(
+            self.snapshot,
+            options=options_of(settings),
+            stale_after=settings.poll.stale_after.total_seconds(),
+            now=self._ports.clock.now,
+            fleet=self._fleet,
+            accounts=lambda: self._found.accounts,
+        )
 
-    def _log_discovery_failure(self, error: AwsError, pause: float) -> None:
-        self._ports.log.warning(
+    def _make_discovery(self, previous: Discovery | None) -> Discovery:
+        return Discovery(
+            self._configuration.settings,
+            default_region=self._configuration.region,
+            who_am_i=self.cloud.credentials.who_am_i,
+            directory=self.cloud.directory,
+            in_parallel=in_parallel,
+            log=self._log,
+            previous=previous,
+        )
+
+    def _discover(self) -> None:
+        """Find the targets, and find them anew when they may have changed.
+
+        It is tried until it succeeds: a network may come later than the process.
+        """
+        failures = 0
+        while not self._ports.stop.is_set():
+            self._wake.clear()
+            discovery, failure = self.discovery, None
+            for finding in discovery.find(self._ports.clock.monotonic() + _DISCOVERY_SECONDS):
+                failure = finding.failure
+                self._adopt(finding)
+            failures = failures + 1 if failure else 0
+            pause = self._pause(discovery, failures)
+            self._note_discovery(failure, pause)
+            self._wake.wait(pause)
+
+    def _pause(self, discovery: Discovery, failures: int) -> float | None:
+        """Give the seconds until the next discovery; None where only a reload calls for one."""
+        organization = self._configuration.settings.aws.organization
+        if failures:
+            return min(_FIRST_PAUSE * 2.0 ** (failures - 1), _LONGEST_PAUSE)
+        if not discovery.repeats:
+            return None
+        return organization.refresh_interval.total_seconds() if organization else _REGIONS_REFRESH
+
+    def _note_discovery(self, failure: Failure | None, pause: float | None) -> None:
+        if failure is None:
+            self._organization = DiscoveryView(success=True, last_success=self._ports.clock.now())
+            return
+        self._organization = replace(self._organization, success=False)
+        self._log.warning(
             "discovery_failed",
-            error_code=error.failure.code,
-            aws_request_id=error.failure.request_id,
-            error=error.failure.message,
-            hint=kind_of(error.failure.code).hint,
+            error_code=failure.code,
+            aws_request_id=failure.request_id,
+            error=failure.message,
+            hint=hint(failure),
             next_try_seconds=pause,
         )
 
-    def _adopt(self, inventory: Inventory) -> None:
-        targets = inventory.targets()
-        self._inventory = _Found(inventory.accounts)
+    def _adopt(self, finding: Finding) -> None:
+        found = _Found(finding.inventory.accounts, complete=finding.complete)
+        targets = finding.inventory.targets()
+        changed = found.accounts != self._found.accounts
+        self._found = found
         self.snapshot.retain(targets)
         self.poller.set_targets(targets)
-        self._credentials.keep(inventory.accounts)
-        self._ports.log.info("targets_found", accounts=len(inventory.accounts), targets=len(targets))
+        if finding.complete:
+            self.cloud.credentials.keep(found.accounts)
+        if changed:
+            self._log.info("targets_found", accounts=len(found.accounts), targets=len(targets))
         self._note_round()
 
     def _read(self, target: Target, deadline: float) -> Answer:
-        return self._macie.read(self._inventory.by_id[target.account_id], target.region, deadline)
+        return self.cloud.macie.read(self._found.by_id[target.account_id], target.region, deadline)
 
     def _record(self, result: PollResult) -> None:
         known = self.snapshot.record(result)
@@ -168,39 +231,47 @@ class Core:
         self._note_round()
 
     def _note_round(self) -> None:
-        if self.snapshot.polled and not self._polled.is_set():
-            self._polled.set()
-            self._ports.log.info("first_round_done", targets=len(self.snapshot.all()))
+        if self._found.complete and self.snapshot.polled and not self._first_round.is_set():
+            self._first_round.set()
+            self._log.info("first_round_done", targets=len(self.snapshot.all()))
 
     def _fleet(self) -> Fleet:
+        settings = self._configuration.settings
         return Fleet(
-            interval=self._settings.poll.interval.total_seconds(),
+            interval=self._configuration.pace.interval,
             lag=self.poller.lag(),
-            reload=self._loaded,
+            reload=self._reload,
             build=self._build,
+            shard_index=int(settings.shard.index),
+            shard_total=settings.shard.total,
+            discovery=self._organization if settings.aws.organization else None,
         )
 
 
 class _Found:
     """The accounts that discovery found, also by id."""
 
-    def __init__(self, accounts: tuple[Account, ...] = ()) -> None:
+    def __init__(self, accounts: tuple[Account, ...] = (), *, complete: bool = False) -> None:
         self.accounts = accounts
         self.by_id = {account.id: account for account in accounts}
+        self.complete = complete
 
 
 def options_of(settings: Settings) -> Options:
     """Give what the settings say of the exposition."""
-    metrics = settings.metrics
+    metrics, single = settings.metrics, settings.metrics.per_invitation
     return Options(
         buckets=AgeBuckets(metrics.age_buckets),
         zero_fill=metrics.zero_fill,
         trusted=frozenset(metrics.trusted_inviters),
-        max_invitation_series=metrics.per_invitation.max_series if metrics.per_invitation.enabled else 0,
+        max_invitation_series=single.max_series if single.enabled else 0,
     )
 
 
 def config_hash(settings: Settings) -> float:
-    """Give a hash of the settings that a float holds exactly, as Alertmanager's own does."""
-    digest = hashlib.sha256(settings.model_dump_json(exclude={"shard"}).encode()).digest()
-    return float(int.from_bytes(digest[:6]))
+    """Give a hash of the settings that a float holds exactly, as Alertmanager's own does.
+
+    Alike in all replicas: which shard one is, is left out.
+    """
+    text = settings.model_dump_json(exclude={"shard": {"index"}, "config": True})
+    return float(int.from_bytes(hashlib.sha256(text.encode()).digest()[:6]))

@@ -1,14 +1,15 @@
-"""The long-running process: the core behind a web server, signals, and the order of stopping."""
+"""The long-running process: core and web server, reload, and the order of stopping."""
 
-import os
-import signal
+import threading
 from collections.abc import Callable
-from types import FrameType
+
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter import __version__
-from exporter.core import Core, Ports
-from exporter.settings import Settings
+from exporter.core import Configuration, Core, Ports
+from exporter.settings import ConfigurationError
 from exporter.settings.fields import listen_address
+from exporter.signals import Wish, Wishes
 from exporter.web.app import app
 from exporter.web.server import Server, listen
 
@@ -20,45 +21,67 @@ WEB_STOP_SECONDS = 1.5
 class Daemon:
     """Polls and serves until it is told to stop."""
 
-    def __init__(self, settings: Settings, ports: Ports, *, default_region: str) -> None:
-        """Bind the listening address and wire everything together.
+    def __init__(self, load: Callable[[], Configuration], ports: Ports, wishes: Wishes) -> None:
+        """Load the configuration, bind the listening address and wire everything together.
 
-        Raises AddressInUseError.
+        Raises ConfigurationError and AddressInUseError.
         """
-        self._ports = ports
-        sock = listen(*listen_address(settings.web.listen_address))
-        self._core = Core(settings, ports, default_region=default_region)
-        self._server = Server(
-            app(
-                telemetry_path=settings.web.telemetry_path,
-                version=__version__,
-                exposition=self._core.exposition,
-                own=self._core.telemetry,
-                health=self._core,
-            ),
-            sock,
-        )
+        self._load, self._ports, self._wishes = load, ports, wishes
+        self._configuration = load()
+        self._reloading = threading.Lock()
+        sock = listen(*listen_address(self._configuration.settings.web.listen_address))
+        self._core = Core(self._configuration, ports)
+        self._app = self._make_app()
+        self._server = Server(self._answer, sock, ports.lines.log)
 
     def run(self) -> None:
-        """Serve and poll until the stop is set, then stop both in order."""
-        log = self._ports.log
+        """Serve and poll until a stop is wanted, then stop both in order."""
+        log = self._ports.lines.log
         self._server.start()
         log.info("listening", port=self._server.port, version=__version__)
         self._core.start()
-        self._ports.stop.wait()
+        while self._wishes.get() is Wish.RELOAD:
+            self.reload()
         log.info("stopping")
         self._core.stop(POLLS_STOP_SECONDS)
         self._server.stop(WEB_STOP_SECONDS)
         log.info("stopped")
 
+    def reload(self) -> str | None:
+        """Load the configuration anew; give the reason why it was refused, if it was.
 
-def stop_on_signals(stop: Callable[[], None], is_stopping: Callable[[], bool]) -> None:
-    """Have SIGTERM and SIGINT stop the process in order, and a second one stop it at once."""
+        What is refused changes nothing: the configuration in force stays.
+        """
+        log = self._ports.lines.log
+        with self._reloading:
+            try:
+                configuration = self._load()
+            except ConfigurationError as error:
+                self._core.reload_failed()
+                # No traceback: people made this mistake, and the lines say which.
+                log.error("reload_failed", error="; ".join(error.lines))  # noqa: TRY400
+                return str(error)
+            old = self._configuration.settings.web.listen_address
+            new = configuration.settings.web.listen_address
+            if new != old:
+                log.warning("listen_address_kept", in_force=old, configured=new, hint="restart")
+            self._configuration = configuration
+            self._core.reconfigure(configuration)
+            self._app = self._make_app()
+            log.info("reloaded")
+        return None
 
-    def handle(number: int, _: FrameType | None) -> None:
-        if is_stopping():
-            os._exit(128 + number)
-        stop()
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the application in force: a reload swaps it whole."""
+        await self._app(scope, receive, send)
 
-    signal.signal(signal.SIGTERM, handle)
-    signal.signal(signal.SIGINT, handle)
+    def _make_app(self) -> ASGIApp:
+        web = self._configuration.settings.web
+        return app(
+            telemetry_path=web.telemetry_path,
+            version=__version__,
+            exposition=self._core.exposition,
+            own=self._core.telemetry,
+            health=self._core,
+            reload=self.reload if web.enable_lifecycle else None,
+        )

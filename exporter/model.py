@@ -48,6 +48,12 @@ MACIE_REGIONS = (
 )
 """Regions with Macie, as botocore's endpoint data lists them (a test holds the two together)."""
 
+OPT_IN_REGIONS = frozenset({"af-south-1", "ap-east-1", "eu-south-1", "il-central-1", "me-south-1"})
+"""Those of them that an account has to enable first (AWS Account Management's reference)."""
+
+DEFAULT_REGIONS = tuple(region for region in MACIE_REGIONS if region not in OPT_IN_REGIONS)
+"""Those that are enabled in every account."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Target:

@@ -94,7 +94,8 @@ class Poller:
             self._schedule.set_pace(pace.interval, pace.concurrency, self._clock.monotonic())
             if self._dispatcher.ident is not None:
                 self._staff()
-            self._condition.notify_all()
+            else:
+                self._condition.notify_all()
 
     def alive(self) -> bool:
         """Tell whether polling goes on: the dispatcher and at least one worker live."""
@@ -118,7 +119,7 @@ class Poller:
             outcome: Answer | Failure = self._read(target, started + self._pace.timeout)
         except AwsError as error:
             outcome = error.failure
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- logged with its traceback
             # The last line of defence: one target's surprise must not end the polling of all.
             self._log.exception("poll_crashed", account=target.account_id, region=target.region)
             outcome = Failure("other", f"{type(error).__name__} in the exporter itself")
@@ -137,6 +138,7 @@ class Poller:
         for _ in range(self._pace.concurrency, len(threads)):
             self._workers.free -= 1
             self._work.put(None)
+        self._condition.notify_all()
 
     def _dispatch(self) -> None:
         while True:
@@ -168,7 +170,7 @@ class Poller:
     def _hand_on(self, result: PollResult) -> None:
         try:
             self._record(result)
-        except Exception:
+        except Exception:  # noqa: BLE001 -- as above
             self._log.exception(
                 "record_crashed", account=result.target.account_id, region=result.target.region
             )

@@ -20,6 +20,7 @@ SESSION_SECONDS = 3600
 
 SESSION_NAME = "macie-invitations-exporter"
 
+_MOST_FRUITLESS = 6
 _LONGEST_BACK_OFF = 4
 """The back-off on a role that cannot be assumed grows to so many times its first step."""
 
@@ -33,8 +34,11 @@ class Source(Protocol):
         Raises AwsError.
         """
 
-    def renew(self, used: ReadOnlyCredentials) -> bool:
+    def renew(self, used: ReadOnlyCredentials, region: str, *, denied: bool = False) -> bool:
         """Forget the credentials that AWS refused; tell whether asking again may give others."""
+
+    def worked(self, region: str) -> None:
+        """Note that AWS took the credentials."""
 
 
 class Own:
@@ -61,15 +65,20 @@ class Own:
         except (BotoCoreError, OSError, ValueError, KeyError) as error:
             raise _unusable(error) from error
 
-    def renew(self, used: ReadOnlyCredentials) -> bool:
+    def renew(self, used: ReadOnlyCredentials, region: str, *, denied: bool = False) -> bool:
         """Read the chain anew, at most once a minute: a file may hold newer ones by now."""
-        del used
+        del used, region
+        if denied:
+            return False
         now = self._clock.monotonic()
         with self._lock:
             if now - self._renewed < 60:  # noqa: PLR2004 -- seconds, as said above
                 return False
             self._renewed, self._found = now, None
         return True
+
+    def worked(self, region: str) -> None:
+        """Nothing is remembered of the exporter's own credentials."""
 
     def _look(self) -> tuple[object, Callable[[], ReadOnlyCredentials]]:
         try:
@@ -103,7 +112,7 @@ class _Refusal:
 
 
 class Assumed:
-    """A role's session: refreshed ahead of its end by one caller, while others use what there is."""
+    """A role's session: one caller refreshes it ahead of its end, the others use what there is."""
 
     def __init__(
         self,
@@ -111,15 +120,21 @@ class Assumed:
         assume: Callable[[Role, float], tuple[ReadOnlyCredentials, float]],
         *,
         clock: Clock,
-        step: float,
+        step: Callable[[], float],
         rng: random.Random,
     ) -> None:
-        """Back off by `step` seconds, doubling, where the role cannot be assumed."""
-        self._role, self._assume, self._clock, self._step, self._rng = role, assume, clock, step, rng
+        """Back off by `step()` seconds, doubling, where the role cannot be assumed."""
+        self._role, self._assume, self._clock, self._step, self._rng = (
+            role,
+            assume,
+            clock,
+            step,
+            rng,
+        )
         self._lock = threading.Lock()
         self._session: _Session | None = None
         self._refusal: _Refusal | None = None
-        self._fruitless = 0
+        self._fruitless: dict[str, int] = {}
 
     def current(self, deadline: float) -> ReadOnlyCredentials:
         """Give the session's credentials; assume the role where there is none or it ends soon."""
@@ -135,21 +150,28 @@ class Assumed:
                 return session.credentials
             return self._assumed(deadline).credentials
 
-    def renew(self, used: ReadOnlyCredentials) -> bool:
-        """Drop a session that AWS refused, unless another caller did; not sooner each time."""
+    def renew(self, used: ReadOnlyCredentials, region: str, *, denied: bool = False) -> bool:
+        """Drop a session that AWS refused in a region, unless another caller did.
+
+        A denial may be how AWS revoked the session, or the region's own: a session that is younger
+        than a step is not suspected, and each renewal that did not help doubles the patience.
+        """
         with self._lock:
             session = self._session
             if session is None or session.credentials is not used:
                 return True
-            if self._clock.now() - session.obtained < self._step * (2**self._fruitless - 1):
+            fruitless = self._fruitless.get(region, 0)
+            patience = self._step() * (2**fruitless - (not denied))
+            if self._clock.now() - session.obtained < patience:
                 return False
-            self._fruitless = min(self._fruitless + 1, 6)
+            self._fruitless[region] = min(fruitless + 1, _MOST_FRUITLESS)
             self._session = None
         return True
 
-    def worked(self) -> None:
-        """Note that AWS took the credentials, so that the next refusal is acted on at once."""
-        self._fruitless = 0
+    def worked(self, region: str) -> None:
+        """Note that AWS took the credentials, so that the region's next refusal is acted on."""
+        if region in self._fruitless:
+            self._fruitless.pop(region, None)
 
     def _refreshed(self, session: _Session, deadline: float) -> ReadOnlyCredentials:
         """Refresh ahead of the end, unless somebody is at it; keep the old ones if that fails."""
@@ -186,9 +208,17 @@ class Assumed:
 
     def _next_refusal(self, error: AwsError, previous: _Refusal | None) -> _Refusal:
         failures = previous.failures + 1 if previous else 1
-        pause = self._step * min(2 ** (failures - 1), _LONGEST_BACK_OFF)
+        pause = self._step() * min(2 ** (failures - 1), _LONGEST_BACK_OFF)
         jittered = pause * (0.9 + 0.2 * self._rng.random())
         return _Refusal(error, failures, self._clock.monotonic() + jittered)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom credentials belong to."""
+
+    account_id: str
+    arn: str
 
 
 class Credentials:
@@ -201,18 +231,18 @@ class Credentials:
         *,
         clock: Clock,
         region: Callable[[], str],
-        step: float,
+        step: Callable[[], float],
         rng: random.Random,
     ) -> None:
-        """Assume roles through the STS of `region()`, backing off by `step` seconds."""
-        self._clients, self._own, self._clock = clients, own, clock
+        """Assume roles through the STS of `region()`, backing off by `step()` seconds."""
+        self._clients, self.own, self._clock = clients, own, clock
         self._region, self._step, self._rng = region, step, rng
         self._assumed: dict[tuple[str, Role], Assumed] = {}
 
     def of(self, account: Account) -> Own | Assumed:
         """Give the account's source, the same one each time."""
         if account.role is None:
-            return self._own
+            return self.own
         key = (account.id, account.role)
         source = self._assumed.get(key)
         if source is None:
@@ -229,17 +259,21 @@ class Credentials:
             self._assumed.pop(key, None)
 
     def who_am_i(self, deadline: float) -> str:
-        """Ask STS for the account id of the exporter's own credentials. Raises AwsError."""
-        call = Call(self._own.current(deadline), deadline)
+        """Give the account id of the exporter's own credentials. Raises AwsError."""
+        return self.identity(deadline).account_id
+
+    def identity(self, deadline: float) -> Identity:
+        """Ask STS who the exporter's own credentials belong to. Raises AwsError."""
+        call = Call(self.own.current(deadline), deadline)
         response = self._clients.call("sts", self._region(), "get_caller_identity", call)
-        account = response.get("Account")
-        if not isinstance(account, str) or not account:
+        account, arn = response.get("Account"), response.get("Arn")
+        if not isinstance(account, str) or not account.isdecimal():
             raise AwsError("MalformedResponse", "GetCallerIdentity gave no account")
-        return account
+        return Identity(account, arn if isinstance(arn, str) else "")
 
     def _assume(self, role: Role, deadline: float) -> tuple[ReadOnlyCredentials, float]:
         """Call AssumeRole; give the session's credentials and its end in Unix seconds."""
-        call = Call(self._own.current(deadline), deadline)
+        call = Call(self.own.current(deadline), deadline)
         external = {"ExternalId": role.external_id} if role.external_id else {}
         response = self._clients.call(
             "sts",

@@ -42,7 +42,7 @@ def everything(world: World) -> list[tuple[str, str, Invitation]]:
 
 def move(world: World, seed: int, steps: int) -> Counter[str]:
     """Let an organisation change; returns how often each inviter was seen between the steps."""
-    rng = random.Random(seed)  # noqa: S311 - a story, no secret
+    rng = random.Random(seed)
     seen: Counter[str] = Counter()
     for number in range(steps):
         Movement(lambda: NOW).step(world, rng, NOW + timedelta(seconds=5 * number))

@@ -1,0 +1,41 @@
+"""Everything that speaks to AWS, wired together over shared clients."""
+
+import random
+from collections.abc import Callable
+
+from exporter.aws.clients import Clients, Observer
+from exporter.aws.credentials import Credentials, Own
+from exporter.aws.directory import Directory
+from exporter.aws.macie import Macie
+from exporter.clock import Clock, Stop
+
+_CONNECTIONS = 512
+"""As many as poll.concurrency may ever be; they are opened only when needed."""
+
+
+class Cloud:
+    """AWS, as the rest of the exporter sees it."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        stop: Stop,
+        observer: Observer,
+        rng: random.Random,
+        region: Callable[[], str],
+        step: Callable[[], float],
+    ) -> None:
+        """Use the STS of `region()`; back off from broken roles by `step()` seconds."""
+        self._clients = Clients(
+            clock=clock, stop=stop, observer=observer, connections=_CONNECTIONS, rng=rng
+        )
+        self.credentials = Credentials(
+            self._clients, Own(clock), clock=clock, region=region, step=step, rng=rng
+        )
+        self.directory = Directory(self._clients, self.credentials)
+        self.macie = Macie(self._clients, self.credentials, clock)
+
+    def close(self) -> None:
+        """Cut every request under way and close every connection."""
+        self._clients.close()

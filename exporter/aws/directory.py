@@ -1,0 +1,110 @@
+"""What AWS says of accounts: Organizations' members, and the regions that an account enabled."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from exporter.aws.clients import Call, Clients
+from exporter.aws.credentials import Credentials
+from exporter.model import MACIE_REGIONS, Account, AwsError
+
+GLOBAL_REGION = "us-east-1"
+"""Organizations and Account Management are global services, served and signed for here."""
+
+_ENABLED = ("ENABLED", "ENABLED_BY_DEFAULT")
+_MOST_PAGES = 10_000
+_DEEPEST = 10
+"""Organizations nests units five deep; deeper answers would never end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An active account of the organization."""
+
+    id: str
+    name: str
+
+
+class Directory:
+    """Asks Organizations with the exporter's own credentials, and accounts with their own."""
+
+    def __init__(self, clients: Clients, credentials: Credentials) -> None:
+        """Call through shared clients."""
+        self._clients, self._credentials = clients, credentials
+
+    def members(self, units: tuple[str, ...], deadline: float) -> tuple[Member, ...]:
+        """List the active accounts under some organizational units, or all. Raises AwsError."""
+        call = Call(self._credentials.own.current(deadline), deadline)
+        found = (
+            (account for unit in units for account in self._under(unit, call))
+            if units
+            else self._items("organizations", "list_accounts", "Accounts", call)
+        )
+        listed = list(found)
+        if not listed and not units:
+            # There is always the management account: this is no answer to lose every target over.
+            raise AwsError("MalformedResponse", "an organization without any account")
+        members = (
+            Member(_text(one, "Id"), one.get("Name") or "") for one in listed if _is_active(one)
+        )
+        return tuple({member.id: member for member in members}.values())
+
+    def regions(self, account: Account, deadline: float) -> tuple[str, ...]:
+        """List the regions with Macie that an account has enabled. Raises AwsError."""
+        call = Call(self._credentials.of(account).current(deadline), deadline)
+        enabled = {
+            region.get("RegionName")
+            for region in self._items("account", "list_regions", "Regions", call, MaxResults=50)
+            if region.get("RegionOptStatus") in _ENABLED
+        }
+        return tuple(region for region in MACIE_REGIONS if region in enabled)
+
+    def _under(self, unit: str, call: Call, depth: int = 0) -> Iterator[Mapping[str, Any]]:
+        """Give the accounts of a unit or root, those of nested units included."""
+        if depth > _DEEPEST:
+            raise AwsError("MalformedResponse", f"units nested more than {_DEEPEST} deep")
+        yield from self._items(
+            "organizations", "list_accounts_for_parent", "Accounts", call, ParentId=unit
+        )
+        inner = self._items(
+            "organizations",
+            "list_organizational_units_for_parent",
+            "OrganizationalUnits",
+            call,
+            ParentId=unit,
+        )
+        for nested in inner:
+            yield from self._under(_text(nested, "Id"), call, depth + 1)
+
+    def _items(
+        self, service: str, operation: str, key: str, call: Call, **parameters: object
+    ) -> Iterator[Mapping[str, Any]]:
+        """Give the items of every page; a page may be empty and still have a token."""
+        seen: set[str] = set()
+        page: dict[str, object] = dict(parameters)
+        while len(seen) < _MOST_PAGES:
+            response = self._clients.call(service, GLOBAL_REGION, operation, call, **page)
+            items = response.get(key)
+            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+                raise AwsError("MalformedResponse", f"{operation} gave no list of {key}")
+            yield from items
+            token = response.get("NextToken")
+            if not token:
+                return
+            if token in seen:
+                raise AwsError("PaginationLoop", f"{operation} repeated a page token")
+            seen.add(token)
+            page["NextToken"] = token
+        raise AwsError("PaginationLoop", f"{operation} has no last page")
+
+
+def _is_active(account: Mapping[str, Any]) -> bool:
+    """Tell whether an account is in use; `State` supersedes `Status`, which AWS is retiring."""
+    return (account.get("State") or account.get("Status")) == "ACTIVE"
+
+
+def _text(item: Mapping[str, Any], key: str) -> str:
+    value = item.get(key)
+    if not isinstance(value, str) or not value:
+        raise AwsError("MalformedResponse", f"an item without {key}")
+    return value

@@ -1,0 +1,92 @@
+"""The command `doctor` from a configuration to its report, with progress on a terminal."""
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import Progress
+
+from exporter.core import Configuration, Core, Ports
+from exporter.discovery import hint
+from exporter.doctor import Doctor, Step, as_json, as_table, examine
+from exporter.model import Account, Failure
+from exporter.parallel import in_parallel
+from exporter.settings import Settings
+from exporter.settings.fields import AUTO
+
+_DISCOVERY_SECONDS = 900.0
+
+
+def consult(
+    configuration: Configuration,
+    ports: Ports,
+    accounts: Collection[str],
+    regions: Collection[str],
+    form: str,
+) -> tuple[str, bool]:
+    """Look at the targets, or at those of some accounts and regions.
+
+    Give the report, as a table or as JSON, and whether everything works.
+    """
+    core = Core(configuration, ports)
+    doctor = Doctor(core.cloud, ports.clock, asks_regions=_asks_regions(configuration.settings))
+    steps = [doctor.own_credentials()]
+    found, failure = _find(core, ports)
+    if failure is not None:
+        steps.append(_discovery_step(failure))
+    chosen = [
+        (account, [region for region in account.regions if not regions or region in regions])
+        for account in found
+        if not accounts or account.id in accounts
+    ]
+    steps += [_not_found(account) for account in sorted({*accounts} - {a.id for a in found})]
+    with _progress(len(chosen)) as advance:
+        steps += examine(doctor, chosen, advance, in_parallel)
+    core.cloud.close()
+    report = as_json(steps) if form == "json" else as_table(steps)
+    return report, all(step.ok for step in steps)
+
+
+def _find(core: Core, ports: Ports) -> tuple[tuple[Account, ...], Failure | None]:
+    *_, last = core.discovery.find(ports.clock.monotonic() + _DISCOVERY_SECONDS)
+    return last.inventory.accounts, last.failure
+
+
+def _asks_regions(settings: Settings) -> Callable[[Account], bool]:
+    own = {account.id: account.regions for account in settings.aws.accounts}
+    return lambda account: (own.get(account.id) or settings.aws.regions) == (AUTO,)
+
+
+def _discovery_step(failure: Failure) -> Step:
+    return Step(
+        "",
+        "",
+        "discovery",
+        ok=False,
+        seconds=0.0,
+        detail=failure.message,
+        error_code=failure.code,
+        remedy=f"{hint(failure)}; `iam` prints that policy",
+    )
+
+
+def _not_found(account: str) -> Step:
+    return Step(
+        account,
+        "",
+        "discovery",
+        ok=False,
+        seconds=0.0,
+        detail="not among the accounts to poll",
+        error_code="-",
+        remedy="configure it, or look whether it is suspended, excluded or another shard's",
+    )
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], object]]:
+    """Show a bar on standard error, where that is a terminal."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("accounts", total=total)
+        yield lambda: bar.advance(task)

@@ -1,0 +1,38 @@
+"""What signals ask the process for: to stop, in order or at once, or to reload."""
+
+import os
+import signal
+from collections.abc import Callable
+from enum import Enum
+from queue import SimpleQueue
+from types import FrameType
+
+from exporter.clock import Stop
+
+
+class Wish(Enum):
+    """What somebody outside wants of the process."""
+
+    STOP = "stop"
+    RELOAD = "reload"
+
+
+Wishes = SimpleQueue[Wish]
+"""A queue whose `put` may be called from a signal handler."""
+
+
+def handle_signals(stop: Stop, wishes: Wishes, end: Callable[[int], object] = os._exit) -> None:
+    """Have SIGTERM and SIGINT stop the process in order, a second one at once; SIGHUP reloads."""
+
+    def on_stop(number: int, _: FrameType | None) -> None:
+        if stop.is_set():
+            end(128 + number)
+        stop.set()
+        wishes.put(Wish.STOP)
+
+    def on_reload(_: int, __: FrameType | None) -> None:
+        wishes.put(Wish.RELOAD)
+
+    signal.signal(signal.SIGTERM, on_stop)
+    signal.signal(signal.SIGINT, on_stop)
+    signal.signal(signal.SIGHUP, on_reload)

@@ -1,0 +1,150 @@
+"""Organizations and enabled regions: pages, nesting, and answers that are none."""
+
+import json
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from exporter.aws.cloud import Cloud
+from exporter.clock import Stop, SystemClock
+from exporter.demo.server import EmbeddedAws
+from exporter.demo.world import Fault, World
+from exporter.model import MACIE_REGIONS, Account, AwsError, Role
+from tests import fleets
+
+ACCOUNT, OTHER, THIRD = fleets.accounts(3)
+
+
+class Uncounted:
+    """Does not count."""
+
+    def attempt(self, *_: object) -> None:
+        """Count nothing."""
+
+
+@pytest.fixture
+def world() -> World:
+    """Three accounts, two of them in nested units."""
+    made = World(fleets.HUB, regions=fleets.REGIONS)
+    outer = made.add_unit("outer")
+    made.add_account(ACCOUNT, "one", outer)
+    made.add_account(OTHER, "two", made.add_unit("inner", outer))
+    made.add_account(THIRD, "three")
+    return made
+
+
+@pytest.fixture
+def cloud(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """AWS clients of the embedded AWS."""
+    with EmbeddedAws(world) as aws:
+        for name, value in aws.environment().items():
+            monkeypatch.setenv(name, value)
+        made = Cloud(
+            clock=SystemClock(),
+            stop=Stop(),
+            observer=Uncounted(),
+            rng=random.Random(1),
+            region=lambda: "eu-west-1",
+            step=lambda: 300.0,
+        )
+        yield made
+        made.close()
+
+
+def deadline() -> float:
+    """Give a minute from now."""
+    return SystemClock().monotonic() + 60
+
+
+def members(cloud: Cloud, *units: str) -> list[str]:
+    """Give the ids of the members found."""
+    return sorted(member.id for member in cloud.directory.members(units, deadline()))
+
+
+def unit(world: World, name: str) -> str:
+    """Give a unit's id by its name."""
+    organisation = world.organisation()
+    assert organisation is not None
+    return next(one.unit_id for one in organisation.units if one.name == name)
+
+
+def answer(world: World, service: str, *bodies: object) -> None:
+    """Have the next calls answered with bodies, each once."""
+    for body in bodies:
+        fault = Fault(200, "", "", times=1, body=json.dumps(body).encode())
+        world.fail(fleets.HUB, "*", fault, service=service)
+
+
+def test_members_of_the_whole_organization_and_of_units(cloud: Cloud, world: World) -> None:
+    """Nested units are included; an account under two of the given units counts once."""
+    assert members(cloud) == sorted([fleets.HUB, ACCOUNT, OTHER, THIRD])
+    assert members(cloud, unit(world, "outer")) == [ACCOUNT, OTHER]
+    assert members(cloud, unit(world, "inner")) == [OTHER]
+    assert members(cloud, unit(world, "outer"), unit(world, "inner")) == [ACCOUNT, OTHER]
+
+
+def test_state_supersedes_the_status_that_aws_retires(cloud: Cloud, world: World) -> None:
+    """Accounts count as active by State, by Status where there is no State, and else not."""
+    accounts = [
+        {"Id": ACCOUNT, "State": "ACTIVE"},
+        {"Id": OTHER, "State": "PENDING_CLOSURE", "Status": "ACTIVE"},
+        {"Id": THIRD, "Status": "ACTIVE"},
+        {"Id": fleets.HUB},
+    ]
+    answer(world, "organizations", {"Accounts": accounts})
+    assert members(cloud) == [ACCOUNT, THIRD]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"Accounts": []}, "MalformedResponse"),
+        ({}, "MalformedResponse"),
+        ({"Accounts": "none"}, "MalformedResponse"),
+        ({"Accounts": [1]}, "MalformedResponse"),
+        ({"Accounts": [{"Status": "ACTIVE"}]}, "MalformedResponse"),
+        ({"Accounts": [{"Id": "", "Status": "ACTIVE"}]}, "MalformedResponse"),
+    ],
+)
+def test_an_answer_without_accounts_loses_none(
+    cloud: Cloud, world: World, body: object, code: str
+) -> None:
+    """What is no list of accounts is a failure, never an empty organization."""
+    answer(world, "organizations", body)
+    with pytest.raises(AwsError) as caught:
+        members(cloud)
+    assert caught.value.failure.code == code
+
+
+def test_a_repeating_page_token_ends_the_discovery(cloud: Cloud, world: World) -> None:
+    """As it ends a poll."""
+    page = {"Accounts": [{"Id": ACCOUNT, "Status": "ACTIVE"}], "NextToken": "again"}
+    answer(world, "organizations", page, page, page)
+    with pytest.raises(AwsError, match="PaginationLoop"):
+        members(cloud)
+
+
+def test_units_that_hold_each_other_end_the_discovery(cloud: Cloud, world: World) -> None:
+    """Organizations nests five deep; what nests further is no answer."""
+    looping = Fault(
+        200,
+        "",
+        "",
+        body=json.dumps({"Accounts": [], "OrganizationalUnits": [{"Id": "ou-1"}]}).encode(),
+    )
+    world.fail(fleets.HUB, "*", looping, service="organizations")
+    with pytest.raises(AwsError, match="nested"):
+        members(cloud, "ou-1")
+
+
+def test_regions_are_those_enabled_that_have_macie(cloud: Cloud, world: World) -> None:
+    """With the account's own role; disabled regions go, and those without Macie are not listed."""
+    account = Account(ACCOUNT, "", Role(world.role_arn(ACCOUNT)))
+    before = cloud.directory.regions(account, deadline())
+    assert set(before) <= set(MACIE_REGIONS)
+    world.disable_region(ACCOUNT, "eu-central-1")
+    assert set(cloud.directory.regions(account, deadline())) == set(before) - {"eu-central-1"}
+    world.deny_region_listing(ACCOUNT)
+    with pytest.raises(AwsError, match="AccessDenied"):
+        cloud.directory.regions(account, deadline())

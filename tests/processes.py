@@ -1,0 +1,139 @@
+"""The exporter as a process, as users run it: its own environment, its own port, its log."""
+
+import contextlib
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from prometheus_client.parser import text_string_to_metric_families
+
+Series = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
+PATIENCE = 30.0
+"""Seconds that a test waits for something that should take far less."""
+
+
+def until(
+    condition: Callable[[], bool], what: str | Callable[[], str], seconds: float = PATIENCE
+) -> None:
+    """Wait until something is so; fail by name if it does not come."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            message = f"waited {seconds} s in vain: {what if isinstance(what, str) else what()}"
+            raise AssertionError(message)
+        time.sleep(0.02)
+
+
+@dataclass
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass
+class Exporter:
+    """A running exporter."""
+
+    process: subprocess.Popen[str]
+    lines: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Collect the log as it is written."""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.lines.append(line.rstrip("\n"))
+
+    @property
+    def log(self) -> str:
+        """Everything logged so far."""
+        return "\n".join(self.lines)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        until(lambda: "event=listening" in self.log or self.process.poll() is not None, "listening")
+        found = re.search(r"event=listening port=(\d+)", self.log)
+        assert found, self.log
+        return int(found[1])
+
+    def request(
+        self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Make one HTTP request."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        with contextlib.closing(connection):
+            connection.request(method, path, headers=dict(headers or {}))
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.headers), response.read())
+
+    def wait_until_ready(self) -> None:
+        """Wait for the end of the first round."""
+        until(lambda: self.request("/-/ready").status == 200, lambda: f"ready\n{self.log}")
+
+    def metrics(self) -> str:
+        """Scrape."""
+        return self.request("/metrics").body.decode()
+
+    def series(self) -> Series:
+        """Scrape, by name and labels."""
+        return series_of(self.metrics())
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end; give the exit code."""
+        self.process.send_signal(number)
+        code = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+        return code
+
+
+def series_of(text: str) -> Series:
+    """Read an exposition, by name and labels."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Give a process's environment: nothing of this one's but what Python and coverage need."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in {"PATH", "LANG", "LC_ALL", "TMPDIR"} or name.startswith(("COV_", "COVERAGE_"))
+    }
+    return {**kept, "NO_PROXY": "*", **variables}
+
+
+@contextlib.contextmanager
+def running(variables: Mapping[str, str], flags: Sequence[str] = ()) -> Iterator[Exporter]:
+    """Run the exporter until the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "exporter", "serve", "--web.listen-address=127.0.0.1:0", *flags],
+        env=environment(variables),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    exporter = Exporter(process)
+    try:
+        yield exporter
+    finally:
+        if process.stderr is not None and not process.stderr.closed:
+            exporter.stop()

@@ -1,0 +1,259 @@
+"""The command line: from argv to a command and an exit code, without a process."""
+
+import io
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exporter import __version__
+from exporter.cli import COMMANDS, World, main
+from exporter.clock import Stop
+from exporter.demo.server import EmbeddedAws
+from exporter.demo.world import World as Fleet
+from exporter.signals import Wish
+from tests import fleets
+
+NAME = "macie-invitations-exporter"
+
+
+class Terminal:
+    """Runs the command line, and keeps what it says."""
+
+    def __init__(self, **environ: str) -> None:
+        """Have nothing but these variables."""
+        self.world = World(environ, io.StringIO(), io.StringIO(), Stop())
+
+    def run(self, *argv: str) -> int:
+        """Run a command; give its exit code."""
+        return main(argv, self.world)
+
+    @property
+    def out(self) -> str:
+        """What was written to standard output."""
+        assert isinstance(self.world.stdout, io.StringIO)
+        return self.world.stdout.getvalue()
+
+    @property
+    def err(self) -> str:
+        """What was written to standard error."""
+        assert isinstance(self.world.stderr, io.StringIO)
+        return self.world.stderr.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def _no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Hide the AWS environment of whoever runs the tests."""
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def terminal() -> Terminal:
+    """A terminal whose AWS environment names a region."""
+    return Terminal(AWS_REGION="eu-west-1")
+
+
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["-h"], ["check", "--help"], ["--help", "--nonsense"]]
+)
+def test_help(terminal: Terminal, argv: list[str]) -> None:
+    """It fits a terminal, names every command, and has a short usage and examples."""
+    assert terminal.run(*argv) == 0
+    assert terminal.out.startswith(f"usage: {NAME} [COMMAND] [--KEY=VALUE]...\n\n")
+    assert max(map(len, terminal.out.splitlines())) <= 100
+    for name, command in COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(command.help)}$", terminal.out, re.MULTILINE)
+    assert "  --poll.interval=DURATION\n      How often each target is polled" in terminal.out
+    assert "\n\nexamples:\n" in terminal.out
+    assert terminal.err == ""
+
+
+def test_version(terminal: Terminal) -> None:
+    """Name and version, on standard output."""
+    assert terminal.run("--version") == 0
+    assert (terminal.out, terminal.err) == (f"{NAME} {__version__}\n", "")
+
+
+def test_as_a_process() -> None:
+    """Through its own arguments, streams and exit code; `python -m exporter` is the command."""
+    command = [sys.executable, "-m", "exporter", "chek"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("chek: unknown command; the nearest is check\n")
+
+
+def test_check(terminal: Terminal) -> None:
+    """The effective configuration of flags and of the AWS environment; no network is needed."""
+    assert terminal.run("check", "--poll.interval", "1m", "--web.enable-lifecycle") == 0
+    assert terminal.out.startswith("poll:\n  interval: 1m\n")
+    assert "\n  regions:\n    - eu-west-1\n" in terminal.out
+    assert "\n  enable_lifecycle: true\n" in terminal.out
+    assert "\n# targets: 1\n" in terminal.out
+    assert terminal.err == ""
+
+
+@pytest.mark.parametrize(
+    ("argv", "lines"),
+    [
+        (["chek"], ["chek: unknown command; the nearest is check"]),
+        (["-v"], ["-v: unknown command; the nearest is serve"]),
+        (
+            ["check", "serve", "-x"],
+            [
+                "serve: unexpected; settings are given as --KEY=VALUE",
+                "-x: unexpected; settings are given as --KEY=VALUE",
+            ],
+        ),
+        (
+            ["check", "--web.enable-lifecycle", "false"],
+            ["false: unexpected; settings are given as --KEY=VALUE"],
+        ),
+        (
+            ["check", "--log.level=info", "--log.level=debug", "--poll.interval"],
+            [
+                "--log.level: given more than once",
+                "--poll.interval: needs a value, as in --poll.interval=5m",
+            ],
+        ),
+    ],
+)
+def test_misuse(terminal: Terminal, argv: list[str], lines: list[str]) -> None:
+    """Exit code 2 and one line for each mistake on standard error; nothing is run."""
+    assert terminal.run(*argv) == 2
+    assert terminal.err.splitlines()[: len(lines)] == lines
+    assert terminal.out == ""
+
+
+def test_an_unknown_flag(terminal: Terminal) -> None:
+    """The word behind it is taken for its value, and the nearest key is named."""
+    assert terminal.run("check", "--poll.intervl", "5m") == 2
+    assert terminal.err == (
+        "poll.intervl (from --poll.intervl): unknown key; the nearest known key is poll.interval\n"
+    )
+
+
+def test_misuse_and_wrong_settings_are_said_together() -> None:
+    """Mistakes of all kinds in one go."""
+    terminal = Terminal(MACIE_EXPORTER_POLL__INTERVAL="5")
+    assert terminal.run("chek", "now", "--log.level=loud", "--log.format=json", "--foo=1") == 2
+    assert terminal.err == (
+        "now: unexpected; settings are given as --KEY=VALUE\n"
+        "chek: unknown command; the nearest is check\n"
+        "foo (from --foo): unknown key; the nearest known key is log\n"
+        'poll.interval = "5" (from MACIE_EXPORTER_POLL__INTERVAL): a duration needs a unit, '
+        "like 5s or 5m\n"
+        'log.level = "loud" (from --log.level): must be debug, info, warning or error\n'
+    )
+
+
+@pytest.mark.parametrize("command", ["serve", "once", "check"])
+def test_wrong_settings(terminal: Terminal, command: str) -> None:
+    """Every command refuses them before it does anything, with exit code 2."""
+    assert terminal.run(command, "--poll.interval=1s") == 2
+    assert terminal.err == 'poll.interval = "1s" (from --poll.interval): must be from 10s to 24h\n'
+
+
+def test_no_region_at_all() -> None:
+    """Neither configured nor in the AWS environment: said beside everything else that is wrong."""
+    terminal = Terminal()
+    assert terminal.run("check", "--log.level=loud") == 2
+    assert terminal.err == (
+        "aws.regions: not set, and the AWS environment names no region: set it, or AWS_REGION\n"
+        'log.level = "loud" (from --log.level): must be debug, info, warning or error\n'
+    )
+
+
+def test_an_aws_profile_that_does_not_exist(
+    monkeypatch: pytest.MonkeyPatch, terminal: Terminal
+) -> None:
+    """AWS's own configuration may be what is wrong; ours is looked at all the same."""
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    assert terminal.run("check") == 2
+    assert terminal.err == "the AWS environment: The config profile (nobody) could not be found\n"
+    assert terminal.run("check", "--log.level=loud") == 2
+    assert terminal.err.splitlines()[-1].startswith('log.level = "loud"')
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+    """An embedded AWS with one member account, to which the AWS environment points."""
+    fleet = fleets.fleet(1)
+    with EmbeddedAws(fleet) as running:
+        for name, value in running.environment().items():
+            monkeypatch.setenv(name, value)
+        yield fleet
+
+
+def _account(fleet: Fleet, role: str) -> str:
+    account = fleets.accounts(1)[0]
+    arn = fleet.role_arn(account).rpartition("/")[0]
+    return f'--aws.accounts=[{{"id": "{account}", "role_arn": "{arn}/{role}"}}]'
+
+
+def test_once_prints_the_metrics(terminal: Terminal, aws: Fleet) -> None:
+    """Everything is polled once; exit code 0 says that every target answered."""
+    role = aws.role_arn(fleets.accounts(1)[0]).rpartition("/")[2]
+    flags = (_account(aws, role), "--aws.regions=eu-west-1,us-east-1")
+    assert terminal.run("once", *flags, "--log.level=error") == 0
+    assert terminal.out.count("\nmacie_poll_success{") == 2
+    assert terminal.out.count("\nmacie_enabled{") == 2
+    assert "\nmacie_exporter_aws_requests_total{" in terminal.out
+    assert terminal.err == ""
+
+
+def test_once_tells_of_a_target_that_failed(terminal: Terminal, aws: Fleet) -> None:
+    """The metrics are printed all the same, and the exit code is 1."""
+    assert terminal.run("once", _account(aws, "no-such-role"), "--log.format=json") == 1
+    assert 'error_code="AccessDenied' in terminal.out
+    assert '"error_code": "AccessDenied' in terminal.err
+
+
+def test_once_ends_when_it_is_stopped(terminal: Terminal) -> None:
+    """A signal ends it before every target has answered; that is a failure."""
+    terminal.world.stop.set()
+    assert terminal.run("once", "--log.level=error") == 1
+
+
+def test_serve_is_the_default_and_ends_when_it_is_stopped(terminal: Terminal) -> None:
+    """It listens, warns of very many series, and ends in order with exit code 0."""
+    terminal.world.stop.set()
+    terminal.world.wishes.put(Wish.STOP)
+    accounts = ",".join(f'{{"id": "{number:012d}"}}' for number in range(2000))
+    listening = "--web.listen-address=127.0.0.1:0"
+    assert terminal.run(listening, f"--aws.accounts=[{accounts}]") == 0
+    events = re.findall(r" event=(\w+)", terminal.err)
+    assert events[:2] == ["many_series", "listening"]
+    assert events[-1] == "stopped"
+    assert "series=112000 targets=2000 hint=" in terminal.err
+
+
+def test_serve_on_an_address_that_is_taken(terminal: Terminal) -> None:
+    """One clear line, and exit code 1."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert terminal.run("serve", f"--web.listen-address=127.0.0.1:{port}") == 1
+    assert len(terminal.err.splitlines()) == 1
+    assert str(port) in terminal.err
+
+
+def test_regions_that_only_aws_knows(terminal: Terminal) -> None:
+    """With `auto` and no region in the environment, STS is asked in one that always exists."""
+    lone = Terminal()
+    assert lone.run("check", "--aws.regions=auto") == 0
+    assert lone.out.split("allow_unknown")[0].endswith("regions: auto\n  ")
+    assert terminal.run("check", "--aws.regions=auto") == 0
+
+
+def test_demo_passes_settings_on() -> None:
+    """The exporter of the demo is configured like any other, and its exit code is the demo's."""
+    terminal = Terminal()
+    assert terminal.run("demo", "--web.listen-address=127.0.0.1:0", "--no.such=1") == 2
+    assert terminal.out == "the exporter ended before it was ready, with exit code 2\n"

@@ -1,0 +1,330 @@
+"""The whole daemon as a process against the embedded AWS, over real HTTP with real boto3."""
+
+import json
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.demo.server import EmbeddedAws
+from exporter.demo.world import Call, Fault, Invitation, World
+from tests import fleets
+from tests.processes import environment, running, series_of, until
+
+DENIED = (
+    "User: {caller} is not authorized to perform: macie2:ListInvitations because no identity-based "
+    "policy allows the macie2:ListInvitations action"
+)
+MODELLED = {
+    "ValidationException": 400,
+    "ServiceQuotaExceededException": 402,
+    "AccessDeniedException": 403,
+    "ResourceNotFoundException": 404,
+    "ConflictException": 409,
+    "ThrottlingException": 429,
+    "InternalServerException": 500,
+}
+
+
+@pytest.fixture
+def world() -> World:
+    """Thirty accounts in four regions."""
+    return fleets.fleet(30)
+
+
+@pytest.fixture
+def aws(world: World) -> Iterator[EmbeddedAws]:
+    """The embedded AWS that holds them."""
+    with EmbeddedAws(world) as embedded:
+        yield embedded
+
+
+def written(path: Path, configuration: dict[str, Any]) -> str:
+    """Write a configuration file; give the flag that names it."""
+    file = path / "exporter.yaml"
+    file.write_text(json.dumps(configuration))
+    return f"--config.file={file}"
+
+
+def error_codes(series: Mapping[fleets.Key, float]) -> dict[tuple[str, str], str]:
+    """Give the error code of every failing target."""
+    labels = [dict(key[1]) for key in series if key[0] == "macie_poll_error_info"]
+    return {(one["aws_account_id"], one["aws_region"]): one["error_code"] for one in labels}
+
+
+def all_targets(count: int) -> list[tuple[str, str]]:
+    """Give every target of a fleet."""
+    return [(account, region) for account in fleets.accounts(count) for region in fleets.REGIONS]
+
+
+def test_the_exposition_is_what_aws_holds(world: World, aws: EmbeddedAws, tmp_path: Path) -> None:
+    """Series by series, with 120 targets of which some fail in every way and some have no Macie."""
+    targets = all_targets(30)
+    faulty = dict(zip(random.Random(3).sample(targets, 11), [*MODELLED, *"abcd"], strict=True))
+    hold = threading.Event()
+    expected = {}
+    for (account, region), name in faulty.items():
+        match name:
+            case "a":
+                world.fail(account, region, Fault(403, "InventedException", "new"))
+                expected[account, region] = "other"
+            case "b":
+                world.fail(account, region, Fault(200, "", "", body=b"<html>hello</html>"))
+                expected[account, region] = "MalformedResponse"
+            case "c":
+                world.fail(account, region, Fault(500, "x", "", hold=hold))
+                expected[account, region] = "Deadline"
+            case "d":
+                world.disable_macie(account, region)
+            case _:
+                world.fail(account, region, Fault(MODELLED[name], name, DENIED))
+                expected[account, region] = name
+    # A role is broken too: that account's targets all fail, and say that it is the role.
+    broken = fleets.accounts(30)[4]
+    world.break_role(world.role_arn(broken))
+    expected |= {(broken, region): "AccessDenied" for region in fleets.REGIONS}
+    flag = written(tmp_path, fleets.configuration(world, 30))
+    with running(
+        aws.environment(), [flag, "--poll.timeout=3s", "--poll.stale-after=1h"]
+    ) as exporter:
+        exporter.wait_until_ready()
+        series = exporter.series()
+        hold.set()
+    answered = [target for target in targets if target not in expected]
+    assert fleets.of_invitations(series) == fleets.truth(world, answered)
+    assert error_codes(series) == expected
+    succeeded = {
+        (dict(key[1])["aws_account_id"], dict(key[1])["aws_region"]): value
+        for key, value in series.items()
+        if key[0] == "macie_poll_success"
+    }
+    assert succeeded == {target: float(target not in expected) for target in targets}
+    states = {
+        dict(key[1])["state"]: value
+        for key, value in series.items()
+        if key[0] == "macie_exporter_targets"
+    }
+    ok = len(answered) - (faulty_without_macie := 1)
+    assert states == {
+        "pending": 0,
+        "ok": ok,
+        "not_enabled": faulty_without_macie,
+        "failing": len(expected),
+        "stale": 0,
+    }
+
+
+def test_the_exposition_follows_aws(world: World, aws: EmbeddedAws, tmp_path: Path) -> None:
+    """Invitations that come, change and go show at the next poll, and in the audit trail."""
+    account, region = fleets.accounts(1)[0], "eu-west-1"
+    configuration = fleets.configuration(world, 1)
+    configuration["aws"]["regions"] = [region]
+    with running(aws.environment(), [written(tmp_path, configuration)]) as exporter:
+        exporter.wait_until_ready()
+        now = datetime.now(UTC).replace(microsecond=0)
+        world.invite(account, region, Invitation("new-one", fleets.STRANGER, "Invited", now))
+        until(lambda: "event=invitation_received" in tail(exporter.log, "new-one"), "received")
+        assert fleets.of_invitations(exporter.series()) == fleets.truth(world, [(account, region)])
+        world.set_status(account, region, "new-one", "Enabled")
+        until(lambda: "invitation_status_changed" in exporter.log, "changed")
+        changed = tail(exporter.log, "invitation_status_changed")
+        assert f"inviter={fleets.STRANGER}" in changed
+        assert "previous_status=Invited" in changed
+        world.delete_invitation(account, region, "new-one")
+        until(lambda: "event=invitation_gone" in exporter.log, "gone")
+        assert fleets.of_invitations(exporter.series()) == fleets.truth(world, [(account, region)])
+
+
+def tail(log: str, word: str) -> str:
+    """Give the last line with a word in it."""
+    return next((line for line in reversed(log.splitlines()) if word in line), "")
+
+
+def test_failing_targets_keep_their_values_until_they_are_stale(
+    world: World, aws: EmbeddedAws, tmp_path: Path
+) -> None:
+    """An outage changes no value; from stale_after on the values are gone, the polls' remain."""
+    target = (fleets.accounts(1)[0], "eu-west-1")
+    configuration = fleets.configuration(world, 1)
+    configuration["aws"]["regions"] = ["eu-west-1"]
+    flags = [written(tmp_path, configuration), "--poll.stale-after=10s"]
+    with running(aws.environment(), flags) as exporter:
+        exporter.wait_until_ready()
+        expected = fleets.truth(world, [target])
+        world.fail(*target, Fault(500, "InternalServerException", "outage"))
+        until(lambda: target in error_codes(exporter.series()), "the failure shows")
+        assert fleets.of_invitations(exporter.series()) == expected
+        until(lambda: not fleets.of_invitations(exporter.series()), "the values go")
+        names = {
+            name for name, labels in exporter.series() if ("aws_region", "eu-west-1") in labels
+        }
+        assert {name for name in names if name.startswith("macie_poll")} == {
+            "macie_poll_success",
+            "macie_poll_timestamp_seconds",
+            "macie_poll_last_success_timestamp_seconds",
+            "macie_poll_duration_seconds",
+            "macie_poll_error_info",
+        }
+        world.heal(*target)
+        until(lambda: fleets.of_invitations(exporter.series()) == expected, "the values return")
+
+
+def test_polls_the_account_of_the_environment_by_default(aws: EmbeddedAws, world: World) -> None:
+    """Without any configuration: own credentials, their account, the environment's region."""
+    region = aws.environment()["AWS_REGION"]
+    world.invite(fleets.HUB, region, Invitation("a", fleets.STRANGER, "Invited", None))
+    with running(aws.environment()) as exporter:
+        exporter.wait_until_ready()
+        key = (
+            "macie_invitations",
+            frozenset(
+                {
+                    "aws_account_id": fleets.HUB,
+                    "aws_region": region,
+                    "relationship_status": "Invited",
+                    "age_bucket": "unknown",
+                }.items()
+            ),
+        )
+        assert exporter.series()[key] == 1.0
+
+
+def test_starts_before_its_network(tmp_path: Path) -> None:
+    """A daemon that cannot reach STS keeps running, says so, is not ready, and asks again."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    variables = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_REGION": "eu-west-1",
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+    }
+    with running(variables) as exporter:
+        until(lambda: exporter.log.count("event=discovery_failed") > 1, "asked again")
+        assert "error_code=EndpointConnectionError" in exporter.log
+        assert exporter.request("/-/ready").status == 503
+        assert exporter.request("/-/healthy").status == 200
+        assert "macie_poll_success{" not in exporter.metrics()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stops_in_order_while_aws_hangs(
+    number: signal.Signals, world: World, aws: EmbeddedAws, tmp_path: Path
+) -> None:
+    """Within five seconds, with exit code 0, whatever the polls under way wait for."""
+    hold = threading.Event()
+    world.fail("*", "*", Fault(500, "x", "", hold=hold))
+    for account in fleets.accounts(3):
+        for region in fleets.REGIONS:
+            world.fail(account, region, Fault(500, "x", "", hold=hold))
+    with running(
+        aws.environment(), [written(tmp_path, fleets.configuration(world, 3))]
+    ) as exporter:
+        until(lambda: sum(world.calls().values()) > 0, "polls hang")
+        started = time.monotonic()
+        assert exporter.stop(number) == 0
+        assert time.monotonic() - started < 5
+        hold.set()
+    assert "event=stopped" in exporter.log
+
+
+def test_a_second_signal_stops_at_once(world: World, aws: EmbeddedAws, tmp_path: Path) -> None:
+    """The process ends by it, without waiting for anything."""
+    hold = threading.Event()
+    for region in fleets.REGIONS:
+        world.fail(fleets.accounts(1)[0], region, Fault(500, "x", "", hold=hold))
+    with running(
+        aws.environment(), [written(tmp_path, fleets.configuration(world, 1))]
+    ) as exporter:
+        until(
+            lambda: (
+                world.calls()[Call("macie2", "ListInvitations", fleets.accounts(1)[0], "us-east-1")]
+                > 0
+            ),
+            "hang",
+        )
+        exporter.process.send_signal(signal.SIGTERM)
+        until(lambda: "event=stopping" in exporter.log, "stopping")
+        assert exporter.stop(signal.SIGTERM) == 128 + signal.SIGTERM
+        hold.set()
+    assert "event=stopped" not in exporter.log
+
+
+def test_a_taken_address_is_one_clear_line(aws: EmbeddedAws) -> None:
+    """Exit code 1, and nothing but the reason."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "exporter", f"--web.listen-address=127.0.0.1:{port}"],
+            env=environment(aws.environment()),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert f"127.0.0.1:{port}" in done.stderr
+
+
+def test_promtool_and_a_second_scrape(
+    world: World, aws: EmbeddedAws, tmp_path: Path, promtool: Path
+) -> None:
+    """The text of the whole process passes Prometheus' own checks."""
+    flags = [written(tmp_path, fleets.configuration(world, 3, per_invitation={"enabled": True}))]
+    with running(aws.environment(), flags) as exporter:
+        exporter.wait_until_ready()
+        text = exporter.metrics()
+    done = subprocess.run(
+        [promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def once(aws: EmbeddedAws, *flags: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command `once`."""
+    return subprocess.run(
+        [sys.executable, "-m", "exporter", "once", *flags],
+        env=environment(aws.environment()),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_once_prints_the_exposition(world: World, aws: EmbeddedAws, tmp_path: Path) -> None:
+    """Everything polled once; exit code 0 only if every target answered."""
+    flag = written(tmp_path, fleets.configuration(world, 3))
+    done = once(aws, flag)
+    assert done.returncode == 0, done.stderr
+    truth = fleets.truth(world, all_targets(3))
+    assert fleets.of_invitations(series_of(done.stdout)) == truth
+    world.fail(fleets.accounts(3)[0], "us-east-1", Fault(403, "AccessDeniedException", DENIED))
+    done = once(aws, flag)
+    assert done.returncode == 1
+    assert error_codes(series_of(done.stdout)) == {
+        (fleets.accounts(3)[0], "us-east-1"): "AccessDeniedException"
+    }
+
+
+def test_logs_as_json(world: World, aws: EmbeddedAws, tmp_path: Path) -> None:
+    """One object per line, each with a time, a level and an event."""
+    flags = [written(tmp_path, fleets.configuration(world, 1)), "--log.format=json"]
+    with running(aws.environment(), flags) as exporter:
+        until(lambda: "first_round_done" in exporter.log, "the first round")
+        exporter.stop()
+    for line in exporter.lines:
+        assert {"ts", "level", "event"} <= json.loads(line).keys()
+    assert not re.search(r"AKIA|ASIA|Traceback", exporter.log)

@@ -1,0 +1,263 @@
+"""What `doctor` says of accounts that work and of accounts that do not."""
+
+import json
+import os
+import pty
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from exporter.aws.cloud import Cloud
+from exporter.clock import Stop, SystemClock
+from exporter.demo.server import EmbeddedAws
+from exporter.demo.world import Fault, Invitation, World
+from exporter.doctor import Doctor, Step, as_json, as_table, examine
+from exporter.model import Account, Role
+from exporter.parallel import in_parallel
+from tests import fleets
+from tests.processes import environment
+
+ACCOUNT, OTHER = fleets.accounts(2)
+DENIED = Fault(403, "AccessDeniedException", "User: {caller} is not authorized to perform this")
+
+
+class Uncounted:
+    """Does not count."""
+
+    def attempt(self, *_: object) -> None:
+        """Count nothing."""
+
+
+@pytest.fixture
+def world() -> World:
+    """Two accounts, one of which has an invitation."""
+    made = World(fleets.HUB, regions=fleets.REGIONS)
+    made.add_account(ACCOUNT, "one")
+    made.add_account(OTHER, "other")
+    made.invite(ACCOUNT, "eu-west-1", Invitation("a", fleets.STRANGER, "Invited", None))
+    return made
+
+
+@pytest.fixture
+def cloud(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """AWS clients of the embedded AWS."""
+    with EmbeddedAws(world) as aws:
+        for name, value in aws.environment().items():
+            monkeypatch.setenv(name, value)
+        made = Cloud(
+            clock=SystemClock(),
+            stop=Stop(),
+            observer=Uncounted(),
+            rng=random.Random(1),
+            region=lambda: "eu-west-1",
+            step=lambda: 300.0,
+        )
+        yield made
+        made.close()
+
+
+def account(world: World, external_id: str | None = None) -> Account:
+    """Give the first account with its role."""
+    return Account(ACCOUNT, "one", Role(world.role_arn(ACCOUNT), external_id), ("eu-west-1",))
+
+
+def doctor(cloud: Cloud, *, asks_regions: bool = False) -> Doctor:
+    """Give a doctor."""
+    return Doctor(cloud, SystemClock(), asks_regions=lambda _: asks_regions)
+
+
+def shown(steps: list[Step]) -> list[tuple[str, bool, str]]:
+    """Give what of the steps is the same each time."""
+    return [(step.step, step.ok, step.detail if step.ok else step.error_code) for step in steps]
+
+
+def test_everything_works(cloud: Cloud, world: World) -> None:
+    """Each step with what it found."""
+    assert doctor(cloud).own_credentials().detail.startswith(f"arn:aws:iam::{fleets.HUB}:")
+    steps = doctor(cloud, asks_regions=True).account(account(world), ["eu-west-1", "us-east-1"])
+    assert [step.ok for step in steps] == [True] * 4
+    assert shown(steps)[0] == ("AssumeRole", True, world.role_arn(ACCOUNT))
+    assert "eu-west-1" in steps[1].detail
+    assert shown(steps)[2:] == [
+        ("ListInvitations", True, "1 invitations"),
+        ("ListInvitations", True, "0 invitations"),
+    ]
+
+
+def test_macie_that_is_not_enabled_is_no_failure(cloud: Cloud, world: World) -> None:
+    """AWS answered; the table says what."""
+    world.disable_macie(ACCOUNT, "eu-west-1")
+    steps = doctor(cloud).account(account(world), ["eu-west-1"])
+    assert shown(steps)[1] == ("ListInvitations", True, "Macie is not enabled")
+
+
+def test_a_role_that_cannot_be_assumed_ends_the_accounts_steps(cloud: Cloud, world: World) -> None:
+    """And the remedy names the trust policy, the role and the permission."""
+    world.break_role(world.role_arn(ACCOUNT))
+    [step] = doctor(cloud).account(account(world, "shown"), ["eu-west-1", "us-east-1"])
+    assert (step.ok, step.error_code) == (False, "AccessDenied")
+    assert step.remedy == (
+        f"let the trust policy of {world.role_arn(ACCOUNT)} name the exporter's principal and its "
+        f"sts:ExternalId, and allow the exporter sts:AssumeRole on {world.role_arn(ACCOUNT)}"
+    )
+
+
+def test_a_missing_permission_is_named(cloud: Cloud, world: World) -> None:
+    """In the role's policy where a role is used, in the exporter's own where not."""
+    world.fail(ACCOUNT, "eu-west-1", DENIED)
+    world.deny_region_listing(ACCOUNT)
+    steps = doctor(cloud, asks_regions=True).account(account(world), ["eu-west-1", "us-east-1"])
+    assert [step.ok for step in steps] == [True, False, False, True]
+    assert "allow account:ListRegions on Resource '*'" in steps[1].remedy
+    assert "allow macie2:ListInvitations on Resource '*'" in steps[2].remedy
+    assert world.role_arn(ACCOUNT) in steps[2].remedy
+    world.fail(fleets.HUB, "eu-west-1", DENIED)
+    [step] = doctor(cloud).account(Account(fleets.HUB), ["eu-west-1"])
+    assert "the exporter's own policy" in step.remedy
+
+
+def test_other_failures_have_the_hint_of_their_row(cloud: Cloud, world: World) -> None:
+    """What no permission mends is explained as in the log."""
+    world.fail(ACCOUNT, "eu-west-1", Fault(404, "ResourceNotFoundException", "none"))
+    step = doctor(cloud).account(account(world), ["eu-west-1"])[1]
+    assert step.remedy == "AWS does not know this resource: check the account and the region"
+
+
+def test_no_credentials_at_all(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first step says where they could come from."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    step = doctor(cloud).own_credentials()
+    assert (step.ok, step.error_code) == (False, "CredentialsError")
+    assert "IRSA" in step.remedy
+
+
+def test_accounts_are_looked_at_side_by_side_and_told_in_order(cloud: Cloud, world: World) -> None:
+    """Progress is told once per account."""
+    looked: list[bool] = []
+    pairs = [(account(world), ["eu-west-1"]), (Account(fleets.HUB), ["us-east-1"])]
+    steps = list(examine(doctor(cloud), pairs, lambda: looked.append(True), in_parallel))
+    assert [(step.account, step.step) for step in steps] == [
+        (ACCOUNT, "AssumeRole"),
+        (ACCOUNT, "ListInvitations"),
+        (fleets.HUB, "ListInvitations"),
+    ]
+    assert len(looked) == 2
+
+
+def run(aws: EmbeddedAws, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command as a process."""
+    return subprocess.run(
+        [sys.executable, "-m", "exporter", "doctor", *words],
+        env=environment(aws.environment()),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_command(world: World) -> None:
+    """Exit code 1 and the remedy while a role is broken, 0 for what works; JSON for programs."""
+    flags = [
+        "--aws.organization.role-name=macie-invitations-reader",
+        "--aws.regions=eu-west-1,us-east-1",
+    ]
+    world.break_role(world.role_arn(OTHER))
+    with EmbeddedAws(world) as aws:
+        done = run(aws, *flags)
+        assert done.returncode == 1
+        assert f"let the trust policy of {world.role_arn(OTHER)} name" in done.stdout
+        assert done.stderr == ""
+        done = run(aws, *flags, f"--account={ACCOUNT}", "--region=us-east-1", "--format=json")
+        assert done.returncode == 0
+        steps = [
+            (step["account"], step["region"], step["step"]) for step in json.loads(done.stdout)
+        ]
+        assert steps == [
+            ("", "", "own credentials"),
+            (ACCOUNT, "", "AssumeRole"),
+            (ACCOUNT, "us-east-1", "ListInvitations"),
+        ]
+        done = run(aws, *flags, "--account=999999999999")
+        assert done.returncode == 1
+        assert "not among the accounts to poll" in done.stdout
+        world.fail(fleets.HUB, "*", DENIED, service="organizations")
+        done = run(aws, *flags)
+        assert "organizations:ListAccounts" in done.stdout
+        assert run(aws, "--format=xml").returncode == 2
+
+
+def test_progress_on_a_terminal_alone(world: World) -> None:
+    """A bar on standard error while accounts are looked at, and not in a file."""
+    parent, child = pty.openpty()
+    with EmbeddedAws(world) as aws:
+        subprocess.run(
+            [sys.executable, "-m", "exporter", "doctor", "--aws.regions=eu-west-1"],
+            env=environment(aws.environment()) | {"TERM": "xterm"},
+            stdout=subprocess.DEVNULL,
+            stderr=child,
+            timeout=60,
+            check=True,
+        )
+    os.close(child)
+    shown = os.read(parent, 100_000)
+    os.close(parent)
+    assert b"accounts" in shown
+
+
+STEPS = [
+    Step("", "", "own credentials", ok=True, seconds=0.01, detail="arn:aws:iam::1:user/x"),
+    Step(
+        "000000000001",
+        "",
+        "AssumeRole",
+        ok=True,
+        seconds=0.2,
+        detail="arn:aws:iam::000000000001:role/reader",
+    ),
+    Step(
+        "000000000001",
+        "eu-west-1",
+        "ListInvitations",
+        ok=False,
+        seconds=0.1,
+        detail="not authorized",
+        error_code="AccessDeniedException",
+        remedy="allow macie2:ListInvitations",
+    ),
+]
+
+
+def test_the_table() -> None:
+    """As a terminal shows it."""
+    assert (
+        as_table(STEPS)
+        == """\
+      account       region     step             seconds  result
+ok    -             -          own credentials  0.010    arn:aws:iam::1:user/x
+ok    000000000001  -          AssumeRole       0.200    arn:aws:iam::000000000001:role/reader
+FAIL  000000000001  eu-west-1  ListInvitations  0.100    AccessDeniedException: not authorized
+
+What to do:
+- 000000000001 eu-west-1 ListInvitations: allow macie2:ListInvitations
+"""
+    )
+    assert as_table(STEPS[:2]).endswith("\n\nEverything works.\n")
+
+
+def test_json() -> None:
+    """The same steps, for programs."""
+    assert json.loads(as_json(STEPS))[2] == {
+        "account": "000000000001",
+        "region": "eu-west-1",
+        "step": "ListInvitations",
+        "ok": False,
+        "seconds": 0.1,
+        "detail": "not authorized",
+        "error_code": "AccessDeniedException",
+        "remedy": "allow macie2:ListInvitations",
+    }

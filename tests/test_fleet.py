@@ -1,0 +1,315 @@
+"""A whole organization, as processes against the embedded AWS: discovery, shards, reload."""
+
+import json
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.demo.server import EmbeddedAws
+from exporter.demo.world import Fault, World
+from exporter.model import MACIE_REGIONS
+from tests import fleets
+from tests.processes import Exporter, Series, running, until
+
+ACCOUNTS = 300
+DENIED_ORGANIZATION = Fault(
+    400, "AccessDeniedException", "You don't have permissions to access this resource."
+)
+
+
+@pytest.fixture
+def world() -> World:
+    """Three hundred accounts in nested units, ten of them in each of thirty."""
+    made = World(fleets.HUB, regions=fleets.REGIONS)
+    for division in range(3):
+        outer = made.add_unit(f"division {division}")
+        for team in range(10):
+            inner = made.add_unit(f"team {division}.{team}", outer)
+            for account in fleets.accounts(ACCOUNTS)[division * 100 + team * 10 :][:10]:
+                made.add_account(account, f"account {account}", inner)
+    return made
+
+
+@pytest.fixture
+def aws(world: World) -> Iterator[EmbeddedAws]:
+    """The embedded AWS that holds them."""
+    with EmbeddedAws(world) as embedded:
+        yield embedded
+
+
+def configuration(**organization: object) -> dict[str, Any]:
+    """Configure discovery, refreshed as often as can be."""
+    return {
+        "poll": {"interval": "10s"},
+        "aws": {
+            "regions": list(fleets.REGIONS),
+            "organization": {
+                "role_name": "macie-invitations-reader",
+                "refresh_interval": "10s",
+                **organization,
+            },
+        },
+        "metrics": {"zero_fill": "none"},
+        "web": {"enable_lifecycle": True},
+    }
+
+
+class File:
+    """A configuration file that the test rewrites."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path / "exporter.yaml"
+
+    def write(self, tree: dict[str, Any]) -> str:
+        """Write settings; give the flag that names the file."""
+        self.path.write_text(json.dumps(tree))
+        return f"--config.file={self.path}"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> File:
+    """A place for a configuration."""
+    return File(tmp_path)
+
+
+def targets(series: Series) -> list[tuple[str, str]]:
+    """Give the polled targets."""
+    labels = [dict(labels) for name, labels in series if name == "macie_poll_success"]
+    return sorted((one["aws_account_id"], one["aws_region"]) for one in labels)
+
+
+def all_of(*accounts: str) -> list[tuple[str, str]]:
+    """Give accounts in every region."""
+    return sorted((account, region) for account in accounts for region in fleets.REGIONS)
+
+
+def value(series: Series, name: str) -> float:
+    """Give the value of a family of one series."""
+    return next(number for (found, _), number in series.items() if found == name)
+
+
+def test_targets_are_the_organizations_active_accounts(
+    world: World, aws: EmbeddedAws, file: File
+) -> None:
+    """Exactly they, through empty pages; who joins, is suspended or leaves shows at a refresh."""
+    world.page_limit, world.empty_pages = 7, True
+    members = fleets.accounts(ACCOUNTS)
+    world.suspend_account(members[7])
+    active = [fleets.HUB, *members[:7], *members[8:]]
+    with running(aws.environment(), [file.write(configuration())]) as exporter:
+        exporter.wait_until_ready()
+        series = exporter.series()
+        assert targets(series) == all_of(*active)
+        assert value(series, "macie_exporter_discovery_success") == 1
+        names = {
+            dict(labels)["aws_account_id"]: dict(labels)["account_name"]
+            for name, labels in series
+            if name == "macie_account_info"
+        }
+        assert names[members[0]] == f"account {members[0]}"
+        assert set(names) == set(active)
+        world.add_account("777777777777", "newcomer")
+        world.suspend_account(members[0])
+        world.remove_account(members[1])
+        expected = all_of(*set(active) - {members[0], members[1]}, "777777777777")
+        until(lambda: targets(exporter.series()) == expected, "the changes show")
+        assert not [key for key in exporter.series() if ("aws_account_id", members[0]) in key[1]]
+
+
+def test_a_failed_refresh_keeps_the_last_known_accounts(
+    world: World, aws: EmbeddedAws, file: File
+) -> None:
+    """And says so, until it succeeds again."""
+    with running(aws.environment(), [file.write(configuration())]) as exporter:
+        exporter.wait_until_ready()
+        before = targets(exporter.series())
+        world.fail(fleets.HUB, "*", DENIED_ORGANIZATION, service="organizations")
+        until(
+            lambda: value(exporter.series(), "macie_exporter_discovery_success") == 0,
+            "the failure shows",
+        )
+        series = exporter.series()
+        assert targets(series) == before
+        assert value(series, "macie_exporter_discovery_last_success_timestamp_seconds") > 0
+        assert "event=discovery_failed" in exporter.log
+        world.heal(fleets.HUB, "*", service="organizations")
+        until(lambda: value(exporter.series(), "macie_exporter_discovery_success") == 1, "success")
+
+
+def test_units_exclusion_static_accounts_and_auto_regions(
+    world: World, aws: EmbeddedAws, file: File
+) -> None:
+    """Only the units' accounts, nested ones included, less the excluded, in their own regions."""
+    unit = next(unit for unit in world.organisation().units if unit.name == "division 1")  # type: ignore[union-attr]
+    members = fleets.accounts(ACCOUNTS)[100:200]
+    tree = configuration(include_ous=[unit.unit_id], exclude_accounts=[members[0]])
+    tree["aws"]["regions"] = "auto"
+    tree["aws"]["accounts"] = [{"id": fleets.HUB, "name": "hub", "regions": ["us-east-1"]}]
+    for account in members[:3]:
+        for region in set(MACIE_REGIONS) - {"eu-west-1", "us-east-2"}:
+            world.disable_region(account, region)
+    world.deny_region_listing(members[4])
+    with running(aws.environment(), [file.write(tree), "--poll.interval=1h"]) as exporter:
+        exporter.wait_until_ready()
+        found = targets(exporter.series())
+    regions = Counter(account for account, _ in found)
+    assert set(regions) == {fleets.HUB, *members[1:]}
+    assert [t for t in found if t[0] == fleets.HUB] == [(fleets.HUB, "us-east-1")]
+    assert [t for t in found if t[0] == members[1]] == [
+        (members[1], "eu-west-1"),
+        (members[1], "us-east-2"),
+    ]
+    denied = [line for line in exporter.lines if "event=regions_unknown" in line]
+    assert len(denied) == 1
+    assert members[4] in denied[0]
+
+
+def test_three_shards_hold_every_target_once(aws: EmbeddedAws, file: File) -> None:
+    """As three processes, named as a StatefulSet names its pods."""
+    flag = file.write(configuration())
+    held: list[tuple[str, str]] = []
+    with ExitStack() as stack:
+        shards = [
+            stack.enter_context(
+                running(
+                    aws.environment() | {"POD_NAME": f"exporter-{index}"},
+                    [flag, "--shard.index=auto", "--shard.total=3"],
+                )
+            )
+            for index in range(3)
+        ]
+        for index, exporter in enumerate(shards):
+            exporter.wait_until_ready()
+            series = exporter.series()
+            assert value(series, "macie_exporter_shard_index") == index
+            assert value(series, "macie_exporter_shard_total") == 3
+            held += targets(series)
+    assert sorted(held) == all_of(fleets.HUB, *fleets.accounts(ACCOUNTS))
+
+
+def test_one_broken_role_in_three_hundred(world: World, aws: EmbeddedAws, file: File) -> None:
+    """STS sees one AssumeRole for it; every other target answers."""
+    broken = fleets.accounts(ACCOUNTS)[42]
+    world.break_role(world.role_arn(broken))
+    flags = [file.write(configuration()), "--poll.interval=1m"]
+    with running(aws.environment(), flags) as exporter:
+        exporter.wait_until_ready()
+        series = exporter.series()
+    failing = [
+        dict(labels)
+        for (name, labels), number in series.items()
+        if name == "macie_poll_success" and number == 0
+    ]
+    assert {one["aws_account_id"] for one in failing} == {broken}
+    assumed = {
+        call.account_id: n for call, n in world.calls().items() if call.operation == "AssumeRole"
+    }
+    assert set(assumed.values()) == {1}
+
+
+def test_reload_changes_what_is_configured(world: World, aws: EmbeddedAws, file: File) -> None:
+    """By SIGHUP and over HTTP; what is known of targets that remain stays known."""
+    members = fleets.accounts(ACCOUNTS)
+    tree = configuration()
+    del tree["aws"]["organization"]
+    tree["poll"]["interval"] = "1h"
+    tree["aws"]["accounts"] = [{"id": m, "role_arn": world.role_arn(m)} for m in members[:2]]
+    with running(aws.environment(), [file.write(tree)]) as exporter:
+        exporter.wait_until_ready()
+        before = exporter.series()
+        tree["aws"]["accounts"] = [{"id": m, "role_arn": world.role_arn(m)} for m in members[1:3]]
+        tree["metrics"] = {"zero_fill": "invited"}
+        file.write(tree)
+        exporter.process.send_signal(signal.SIGHUP)
+        until(lambda: targets(exporter.series()) == all_of(*members[1:3]), "new targets polled")
+        after = exporter.series()
+        kept = ("macie_poll_timestamp_seconds", target_labels(members[1], "us-east-1"))
+        assert after[kept] == before[kept]
+        assert any(name == "macie_invitations" for name, _ in after)
+        assert value(after, "macie_exporter_config_hash") != value(
+            before, "macie_exporter_config_hash"
+        )
+        tree["web"]["telemetry_path"] = "/other"
+        file.write(tree)
+        assert exporter.request("/-/reload", "POST").status == 200
+        assert exporter.request("/other").status == 200
+        assert exporter.request("/metrics").status == 404
+
+
+def target_labels(account: str, region: str) -> frozenset[tuple[str, str]]:
+    """Give a target's labels."""
+    return frozenset({"aws_account_id": account, "aws_region": region}.items())
+
+
+def test_a_wrong_file_changes_nothing(aws: EmbeddedAws, file: File) -> None:
+    """500 with the reason, the reload metrics say so, and the old configuration goes on."""
+    with running(aws.environment(), [file.write({"web": {"enable_lifecycle": True}})]) as exporter:
+        exporter.wait_until_ready()
+        before = exporter.series()
+        file.write({"poll": {"intervl": "5m"}})
+        answer = exporter.request("/-/reload", "POST")
+        assert answer.status == 500
+        assert "nearest known key is poll.interval" in answer.body.decode()
+        after = exporter.series()
+        success = "macie_exporter_config_last_reload_successful"
+        when = "macie_exporter_config_last_reload_success_timestamp_seconds"
+        assert (value(before, success), value(after, success)) == (1, 0)
+        assert value(after, when) == value(before, when)
+        assert targets(after) == targets(before)
+        file.write({"web": {"enable_lifecycle": True}})
+        assert exporter.request("/-/reload", "POST").status == 200
+        assert value(exporter.series(), success) == 1
+
+
+def test_reload_needs_the_lifecycle_setting(aws: EmbeddedAws) -> None:
+    """Without it there is no such path."""
+    with running(aws.environment()) as exporter:
+        assert exporter.request("/-/reload", "POST").status == 404
+
+
+def resources(exporter: Exporter) -> tuple[int, int]:
+    """Count a process's threads and open files."""
+    process = Path("/proc") / str(exporter.process.pid)
+    return len(os.listdir(process / "task")), len(os.listdir(process / "fd"))  # noqa: PTH208
+
+
+def test_two_hundred_reloads_under_load(world: World, aws: EmbeddedAws, file: File) -> None:
+    """While being polled and scraped: nothing lost, no thread or file left over."""
+    members = fleets.accounts(ACCOUNTS)[:5]
+    tree = configuration()
+    del tree["aws"]["organization"]
+    tree["aws"]["accounts"] = [{"id": m, "role_arn": world.role_arn(m)} for m in members]
+    scraping = threading.Event()
+    with running(aws.environment(), [file.write(tree), "--poll.concurrency=8"]) as exporter:
+        exporter.wait_until_ready()
+        expected = targets(exporter.series())
+        until(lambda: exporter.request("/-/reload", "POST").status == 200, "a first reload")
+        before = resources(exporter)
+        lost: list[object] = []
+
+        def scrape() -> None:
+            while not scraping.is_set():
+                if targets(exporter.series()) != expected:
+                    lost.append(exporter.series())
+
+        thread = threading.Thread(target=scrape)
+        thread.start()
+        for number in range(200):
+            tree["metrics"] = {"zero_fill": ("all", "none")[number % 2]}
+            file.write(tree)
+            assert exporter.request("/-/reload", "POST").status == 200
+        scraping.set()
+        thread.join()
+        assert not lost
+        threads, files = before
+        until(
+            lambda: resources(exporter)[0] <= threads + 1 and resources(exporter)[1] <= files + 1,
+            f"threads and files as before: {before}",
+        )

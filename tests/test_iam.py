@@ -1,0 +1,271 @@
+"""The documents that `iam` prints: read as a person would paste them, and linted."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from exporter import iam
+from exporter.cli import World, main
+from exporter.clock import Stop
+from exporter.settings import Settings
+
+HUB = "arn:aws:iam::100000000000:role/exporter"
+ORGANIZATION = "o-abcdefghij"
+READER = "macie-invitations-reader"
+
+
+def settings(**aws: Any) -> Settings:
+    """Give settings with some under `aws`."""
+    return Settings.model_validate({"aws": aws})
+
+
+def printed(configured: Settings, *names: str, organization_id: str = "") -> str:
+    """Give what `iam` prints."""
+    return iam.documents(configured, names, HUB, organization_id)
+
+
+STATIC = settings(
+    regions=["eu-west-1"],
+    accounts=[
+        {"id": "000000000001", "role_name": READER, "external_id": "shown"},
+        {"id": "000000000002", "role_arn": "arn:aws:iam::000000000002:role/other"},
+    ],
+)
+ORGANIZED = settings(
+    regions="auto", organization={"role_name": f"security/{READER}", "external_id": "shown"}
+)
+
+
+def test_hub_policy_for_own_credentials() -> None:
+    """Without configuration nothing is assumed and nothing discovered."""
+    assert json.loads(printed(settings(), "hub-policy")) == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "ReadOwnInvitations",
+                "Effect": "Allow",
+                "Action": "macie2:ListInvitations",
+                "Resource": "*",
+            }
+        ],
+    }
+
+
+def test_hub_policy_for_static_roles() -> None:
+    """Exactly the configured roles may be assumed; nothing is read with own credentials."""
+    assert json.loads(printed(STATIC, "hub-policy")) == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "AssumeMemberRoles",
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Resource": [
+                    f"arn:aws:iam::000000000001:role/{READER}",
+                    "arn:aws:iam::000000000002:role/other",
+                ],
+            }
+        ],
+    }
+
+
+def test_hub_policy_for_an_organization() -> None:
+    """The role pattern, discovery, and the management account's own invitations and regions."""
+    assert json.loads(printed(ORGANIZED, "hub-policy"))["Statement"] == [
+        {
+            "Sid": "AssumeMemberRoles",
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Resource": f"arn:aws:iam::*:role/security/{READER}",
+        },
+        {
+            "Sid": "DiscoverAccounts",
+            "Effect": "Allow",
+            "Action": "organizations:ListAccounts",
+            "Resource": "*",
+        },
+        {
+            "Sid": "ReadOwnInvitations",
+            "Effect": "Allow",
+            "Action": ["macie2:ListInvitations", "account:ListRegions"],
+            "Resource": "*",
+        },
+    ]
+
+
+def test_units_need_other_actions_than_the_whole_organization() -> None:
+    """What discovery calls is what is allowed."""
+    configured = settings(organization={"role_name": READER, "include_ous": ["ou-1"]})
+    statements = json.loads(printed(configured, "hub-policy"))["Statement"]
+    assert statements[1]["Action"] == [
+        "organizations:ListAccountsForParent",
+        "organizations:ListOrganizationalUnitsForParent",
+    ]
+
+
+def test_member_policy_has_regions_only_where_they_are_asked_for() -> None:
+    """One action where regions are configured, two with `auto`."""
+    action = json.loads(printed(STATIC, "member-policy"))["Statement"][0]["Action"]
+    assert action == "macie2:ListInvitations"
+    action = json.loads(printed(ORGANIZED, "member-policy"))["Statement"][0]["Action"]
+    assert action == ["macie2:ListInvitations", "account:ListRegions"]
+
+
+def test_trust_policies_are_one_for_each_external_id() -> None:
+    """Each under the roles that need it."""
+    text = printed(STATIC, "trust-policy", organization_id=ORGANIZATION)
+    assert text == (
+        f"# arn:aws:iam::000000000001:role/{READER}\n"
+        + trust({"sts:ExternalId": "shown", "aws:PrincipalOrgID": ORGANIZATION})
+        + "# arn:aws:iam::000000000002:role/other\n"
+        + trust({"aws:PrincipalOrgID": ORGANIZATION})
+    )
+
+
+def trust(conditions: dict[str, str]) -> str:
+    """Give a trust policy as text."""
+    statement: dict[str, Any] = {
+        "Sid": "LetTheExporterIn",
+        "Effect": "Allow",
+        "Principal": {"AWS": HUB},
+        "Action": "sts:AssumeRole",
+    }
+    if conditions:
+        statement["Condition"] = {"StringEquals": conditions}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=2) + "\n"
+
+
+def test_trust_without_conditions() -> None:
+    """No condition stands there that nothing asked for."""
+    configured = settings(accounts=[{"id": "000000000001", "role_name": READER}])
+    text = printed(configured, "trust-policy")
+    assert text == f"# arn:aws:iam::000000000001:role/{READER}\n" + trust({})
+
+
+@pytest.mark.parametrize("organization_id", ["", ORGANIZATION])
+@pytest.mark.parametrize("configured", [STATIC, ORGANIZED], ids=["static", "organization"])
+def test_cloudformation_passes_its_linter(
+    configured: Settings, organization_id: str, tmp_path: Path
+) -> None:
+    """With and without ExternalId and organization."""
+    file = tmp_path / "template.yaml"
+    file.write_text(printed(configured, "cloudformation", organization_id=organization_id))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("cfn-lint"), file],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_cloudformation_makes_the_role_and_nothing_else() -> None:
+    """Name and path as the exporter asks for them, what differs between accounts as parameters."""
+    text = printed(ORGANIZED, "cloudformation", organization_id=ORGANIZATION)
+    template = yaml.safe_load(text)
+    assert list(template["Resources"]) == ["ReaderRole"]
+    role = template["Resources"]["ReaderRole"]["Properties"]
+    assert (role["RoleName"], role["Path"]) == (READER, "/security/")
+    assert list(template["Parameters"]) == ["HubPrincipalArn", "ExternalId", "OrganizationId"]
+    assert "shown" not in text
+
+
+def test_terraform_as_a_reader_checks_it() -> None:
+    """The whole module, literally."""
+    assert printed(STATIC, "terraform") == TERRAFORM
+
+
+def test_everything_at_once_and_what_needs_no_roles() -> None:
+    """Each document under its name; without roles there is only the exporter's own policy."""
+    text = printed(STATIC, *iam.DOCUMENTS)
+    assert [line for line in text.splitlines() if line.startswith("# ---")] == [
+        f"# --- {name} ---" for name in iam.DOCUMENTS
+    ]
+    text = printed(settings(), *iam.DOCUMENTS)
+    assert [line for line in text.splitlines() if line.startswith("# ---")] == [
+        "# --- hub-policy ---"
+    ]
+
+
+def test_an_unknown_hub_is_named_so() -> None:
+    """Where nobody said who the exporter runs as, the place to fill in can be seen."""
+    text = iam.documents(STATIC, ["trust-policy"], "", "")
+    assert iam.UNKNOWN_HUB in text
+    template = yaml.safe_load(iam.documents(STATIC, ["cloudformation"], "", ""))
+    assert "Default" not in template["Parameters"]["HubPrincipalArn"]
+
+
+def test_the_command() -> None:
+    """One document by name, everything by default, and an unknown name refused."""
+    out, err = io.StringIO(), io.StringIO()
+    world = World({"AWS_REGION": "eu-west-1"}, out, err, Stop())
+    flags = ["--aws.organization.role-name=reader", f"--hub-principal={HUB}"]
+    assert main(["iam", *flags, "--document=member-policy"], world) == 0
+    assert json.loads(out.getvalue())["Statement"][0]["Sid"] == "ReadInvitations"
+    assert main(["iam", *flags, f"--organization-id={ORGANIZATION}"], world) == 0
+    assert ORGANIZATION in out.getvalue()
+    assert main(["iam", "--document=everything"], world) == 2
+    assert "must be one of all, hub-policy" in err.getvalue()
+
+
+TERRAFORM = """variable "hub_principal_arn" {
+  type        = string
+  description = "ARN of the role that the exporter runs as"
+  default     = "arn:aws:iam::100000000000:role/exporter"
+}
+
+variable "external_id" {
+  type        = string
+  description = "The exporter's external_id for these roles"
+}
+
+resource "aws_iam_role" "reader" {
+  name               = "macie-invitations-reader"
+  path               = "/"
+  description        = "Lets macie-invitations-exporter list Macie invitations."
+  assume_role_policy = jsonencode({
+    "Version": "2012-10-17",
+    "Statement": [
+      {
+        "Sid": "LetTheExporterIn",
+        "Effect": "Allow",
+        "Principal": {
+          "AWS": "${var.hub_principal_arn}"
+        },
+        "Action": "sts:AssumeRole",
+        "Condition": {
+          "StringEquals": {
+            "sts:ExternalId": "${var.external_id}"
+          }
+        }
+      }
+    ]
+  })
+}
+
+resource "aws_iam_role_policy" "read_invitations" {
+  name   = "read-invitations"
+  role   = aws_iam_role.reader.id
+  policy = jsonencode({
+    "Version": "2012-10-17",
+    "Statement": [
+      {
+        "Sid": "ReadInvitations",
+        "Effect": "Allow",
+        "Action": "macie2:ListInvitations",
+        "Resource": "*"
+      }
+    ]
+  })
+}
+
+output "role_arn" {
+  value = aws_iam_role.reader.arn
+}
+"""

@@ -1,0 +1,35 @@
+"""The documentation's tables are what the code says."""
+
+from pathlib import Path
+
+import pytest
+
+from exporter.reference import TABLES, main, written
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_tables_have_not_drifted(document: Path) -> None:
+    """`make docs` would change nothing."""
+    text = document.read_text()
+    assert written(text) == text
+
+
+def test_the_readme_has_every_table() -> None:
+    """No table can be lost by an edit of the marks around it."""
+    text = DOCUMENTS[0].read_text()
+    for name in TABLES:
+        assert f"<!-- {name}: made by `make docs` -->\n\n|" in text
+
+
+def test_writes_files_in_place(tmp_path: Path) -> None:
+    """A document with an empty table gets it; the rest of the text stays."""
+    file = tmp_path / "a.md"
+    file.write_text("before\n<!-- errors: made by `make docs` -->\n<!-- end -->\nafter\n")
+    main([str(file)])
+    text = file.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("<!-- end -->\nafter\n")
+    assert "| `Deadline` | soon |" in text

@@ -1,0 +1,265 @@
+"""The schedule, driven step by step over a time that the tests choose."""
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.model import Answer, Failure, PollResult, Target
+from exporter.schedule import Due, Schedule
+
+INTERVAL = 300.0
+TARGETS = [Target(f"{number:012d}", "eu-west-1") for number in range(200)]
+
+
+def schedule(
+    targets: list[Target], *, interval: float = INTERVAL, concurrency: int = 8
+) -> Schedule:
+    """Give a schedule in which every target is due at second 0."""
+    made = Schedule(interval, concurrency, random.Random(1))
+    made.set_targets(targets, 0.0)
+    return made
+
+
+def answered(target: Target) -> PollResult:
+    """Give the result of a poll that AWS answered."""
+    return PollResult(target, 0.0, 0.1, Answer(enabled=True))
+
+
+def failed(target: Target, code: str) -> PollResult:
+    """Give the result of a poll that failed."""
+    return PollResult(target, 0.0, 0.1, Failure(code, "why"))
+
+
+def take_all(made: Schedule, now: float) -> list[Due]:
+    """Take everything that is due."""
+    return list(iter(lambda: made.take(now), None))
+
+
+def first_round(made: Schedule, result: str | None = None) -> None:
+    """Poll every target once, with an answer or a failure."""
+    for due in take_all(made, 0.0):
+        made.done(failed(due.target, result) if result else answered(due.target), 0.0)
+
+
+def test_first_round_is_due_at_once_in_the_given_order() -> None:
+    """Every target is polled right after the start, and none twice."""
+    made = schedule(TARGETS)
+    assert [due.target for due in take_all(made, 0.0)] == TARGETS
+    assert made.take(0.0) is None
+
+
+def test_after_the_first_round_polls_are_spread_over_the_interval() -> None:
+    """Each tenth of the interval gets about a tenth of the polls, and each target exactly one."""
+    made = schedule(TARGETS)
+    first_round(made)
+    tenths = []
+    polled: Counter[Target] = Counter()
+    for tenth in range(10):
+        due = take_all(made, (tenth + 1) * INTERVAL / 10)
+        tenths.append(len(due))
+        polled.update(one.target for one in due)
+    assert polled == Counter(TARGETS)
+    assert min(tenths) > 5
+    assert max(tenths) < 40
+
+
+def test_a_target_keeps_its_moment_in_every_interval() -> None:
+    """However late a poll ends, the next is at the target's own moment again."""
+    target = TARGETS[0]
+    made = schedule([target])
+    first_round(made)
+    first = made.next_poll(target)
+    assert first is not None
+    made.take(first + 20)
+    made.done(answered(target), first + 25)
+    assert made.next_poll(target) == pytest.approx(first + INTERVAL)
+
+
+def test_a_poll_under_way_is_not_started_again() -> None:
+    """However long a poll takes, its target is not due before it is done."""
+    made = schedule(TARGETS[:1])
+    assert made.take(0.0) is not None
+    assert made.take(INTERVAL * 50) is None
+    assert made.next_poll(TARGETS[0]) is None
+
+
+def test_a_target_that_comes_back_during_its_poll_does_not_overlap_itself() -> None:
+    """Discovery may lose and find a target while it is polled; that is still one poll."""
+    made = schedule(TARGETS[:1])
+    made.take(0.0)
+    made.set_targets([], 1.0)
+    made.set_targets(TARGETS[:1], 2.0)
+    assert made.take(3.0) is None
+    made.done(answered(TARGETS[0]), 4.0)
+    assert made.next_poll(TARGETS[0]) is not None
+
+
+def test_a_target_that_left_during_its_poll_is_forgotten() -> None:
+    """Its result changes nothing, and it is never due again."""
+    made = schedule(TARGETS[:1])
+    made.take(0.0)
+    made.set_targets([], 1.0)
+    made.done(answered(TARGETS[0]), 2.0)
+    assert made.wait(3.0) == float("inf")
+    assert made.next_poll(TARGETS[0]) is None
+    made.done(answered(TARGETS[0]), 3.0)
+
+
+def test_new_targets_are_due_at_once_and_old_ones_keep_their_time() -> None:
+    """An account that joins does not wait for its moment, nor does it move the others."""
+    made = schedule(TARGETS[:2])
+    first_round(made)
+    before = [made.next_poll(target) for target in TARGETS[:2]]
+    made.set_targets(TARGETS[:3], 5.0)
+    assert made.next_poll(TARGETS[2]) == 5.0
+    assert [made.next_poll(target) for target in TARGETS[:2]] == before
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerException", "ReadTimeout"])
+def test_transient_failures_back_off_but_come_sooner_than_the_interval(code: str) -> None:
+    """Throttled targets are polled again soon, then less and less soon, never later than usual."""
+    target = TARGETS[0]
+    made = schedule([target])
+    pauses, now = [], 0.0
+    for _ in range(8):
+        made.take(now)
+        made.done(failed(target, code), now)
+        following = made.next_poll(target)
+        assert following is not None
+        pauses.append(following - now)
+        now = following
+    assert pauses[0] <= INTERVAL / 8
+    assert max(pauses) <= INTERVAL
+    assert pauses[1] > pauses[0]
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException", "other"])
+def test_lasting_failures_are_not_hammered(code: str) -> None:
+    """A denied target is polled at its own moment, no sooner and no later than a healthy one."""
+    denied, healthy = schedule(TARGETS[:1]), schedule(TARGETS[:1])
+    first_round(denied, code)
+    first_round(healthy)
+    assert denied.next_poll(TARGETS[0]) == healthy.next_poll(TARGETS[0])
+
+
+def test_back_off_starts_anew_after_an_answer() -> None:
+    """What a target did before its last answer does not count."""
+    target = TARGETS[0]
+    made = schedule([target])
+    for _ in range(6):
+        made.take(1e6)
+        made.done(failed(target, "ThrottlingException"), 1e6)
+    made.take(2e6)
+    made.done(answered(target), 2e6)
+    made.take(3e6)
+    made.done(failed(target, "ThrottlingException"), 3e6)
+    following = made.next_poll(target)
+    assert following is not None
+    assert following - 3e6 <= INTERVAL / 8
+
+
+def test_jitter_differs_between_targets() -> None:
+    """Targets that were throttled together do not come back together."""
+    made = schedule(TARGETS)
+    first_round(made, "ThrottlingException")
+    assert len({made.next_poll(target) for target in TARGETS}) == len(TARGETS)
+
+
+def test_hanging_targets_take_at_most_a_quarter_of_the_workers() -> None:
+    """With every hanging target due, the others still start; the hanging ones take turns."""
+    made = schedule(TARGETS, concurrency=8)
+    hanging, healthy = TARGETS[:100], TARGETS[100:]
+    for due in take_all(made, 0.0):
+        hung = due.target in set(hanging)
+        made.done(failed(due.target, "ReadTimeout") if hung else answered(due.target), 0.0)
+    started = [due.target for due in take_all(made, INTERVAL)]
+    assert set(healthy) <= set(started)
+    slow = [target for target in started if target in set(hanging)]
+    assert len(slow) == 2
+    made.done(answered(slow[0]), INTERVAL)
+    following = made.take(INTERVAL)
+    assert following is not None
+    assert following.target in set(hanging)
+
+
+def test_a_hanging_target_that_leaves_gives_its_place_to_the_next() -> None:
+    """The share of hanging targets is not used up by those that are gone."""
+    made = schedule(TARGETS[:3], concurrency=4)
+    first_round(made, "ReadTimeout")
+    first = made.take(INTERVAL)
+    assert first is not None
+    assert made.take(INTERVAL) is None
+    made.set_targets([target for target in TARGETS[:3] if target != first.target], INTERVAL)
+    made.done(failed(first.target, "ReadTimeout"), INTERVAL)
+    assert made.take(INTERVAL) is not None
+
+
+def test_lag_is_that_of_the_last_start_or_of_the_longest_wait() -> None:
+    """Saturation shows before a worker is free again, and goes when polls start in time."""
+    made = schedule(TARGETS[:2])
+    assert made.lag(0.0) == 0.0
+    made.take(3.0)
+    assert made.lag(3.0) == 3.0
+    assert made.lag(10.0) == 10.0
+    made.take(10.0)
+    assert made.lag(11.0) == 10.0
+
+
+def test_wait_tells_when_the_next_poll_is_due() -> None:
+    """The dispatcher sleeps exactly until there is something to do."""
+    made = schedule(TARGETS[:1])
+    assert made.wait(0.0) == 0.0
+    first_round(made)
+    at = made.next_poll(TARGETS[0])
+    assert at is not None
+    assert made.wait(1.0) == at - 1.0
+
+
+def test_a_new_interval_holds_from_the_next_poll_on() -> None:
+    """After a reload each target's next poll is within the new interval."""
+    made = schedule(TARGETS)
+    first_round(made)
+    made.take(INTERVAL)
+    made.set_pace(60.0, 4, 10.0)
+    for target in TARGETS:
+        at = made.next_poll(target)
+        assert at is None or 10.0 < at <= 70.0
+    made.set_pace(60.0, 2, 10.0)
+    assert made.wait(10.0) <= 60.0
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0.0, 90.0),
+            st.sampled_from(["ok", "ReadTimeout", "ThrottlingException", "AccessDenied", "leave"]),
+        ),
+        max_size=60,
+    )
+)
+def test_no_target_is_ever_lost_or_taken_twice(steps: list[tuple[float, str]]) -> None:
+    """Whatever happens, each target is either under way once or has a next poll within bounds."""
+    targets = TARGETS[:5]
+    made = schedule(targets, concurrency=4)
+    running: list[Target] = []
+    now = 0.0
+    for seconds, outcome in steps:
+        now += seconds
+        due = made.take(now)
+        if due is not None:
+            assert due.target not in running
+            running.append(due.target)
+        elif running:
+            target = running.pop(0)
+            if outcome == "leave":
+                made.set_targets([other for other in targets if other != target], now)
+                made.set_targets(targets, now)
+            ok = outcome in {"ok", "leave"}
+            made.done(answered(target) if ok else failed(target, outcome), now)
+        for target in targets:
+            at = made.next_poll(target)
+            assert (at is None) == (target in running)
+            assert at is None or at <= now + INTERVAL
