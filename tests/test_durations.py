@@ -93,7 +93,8 @@ def test_units_add_up(counts: list[int | None]) -> None:
     assert re.match(durations.PATTERN, text)
 
 
-PARTS = ["1y", "2w", "3d", "4h", "05m", "6s", "7ms", "8", "m", " ", "-"]
+# "0", not another digit: put together, the parts must stay under a hundred years.
+PARTS = ["1y", "2w", "3d", "4h", "05m", "6s", "7ms", "0", "m", " ", "-"]
 
 
 @given(st.lists(st.sampled_from(PARTS), max_size=5).map("".join))

@@ -37,9 +37,14 @@ def number(value: float) -> str:
 
 
 def header(name: str, kind: str, documentation: str) -> bytes:
-    """Give the HELP and TYPE lines of a family."""
+    """Give the HELP and TYPE lines of a family.
+
+    An untyped one has no TYPE line: the text format calls it `untyped` and OpenMetrics `unknown`,
+    and both take it so where nothing is said.
+    """
     escaped = documentation.replace("\\", "\\\\").replace("\n", "\\n")
-    return f"# HELP {name} {escaped}\n# TYPE {name} {kind}\n".encode()
+    typed = f"# TYPE {name} {kind}\n" if kind != "untyped" else ""
+    return f"# HELP {name} {escaped}\n{typed}".encode()
 
 
 def line(name: str, labels: Iterable[tuple[str, str]], value: float) -> str:

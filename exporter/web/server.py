@@ -104,11 +104,15 @@ class Server:
             raise ServerError(f"the web server did not start: {self._failure}") from self._failure
 
     def stop(self, timeout: float) -> None:
-        """Answer what is under way, within so many seconds, and close the socket."""
+        """Answer what is under way, within so many seconds, and close the socket.
+
+        A server that needs longer closes it when it ends.
+        """
         self._server.should_exit = True
-        if self._thread.ident is not None:
+        if self._thread.ident is None:
+            self._socket.close()
+        else:
             self._thread.join(timeout)
-        self._socket.close()
 
     def _run(self) -> None:
         for name in _LOGGERS:
@@ -120,6 +124,9 @@ class Server:
         finally:
             for name in _LOGGERS:
                 logging.getLogger(name).removeHandler(self._troubles)
+            # Only here: the event loop must not find its listening socket closed, or another in
+            # its place, while it runs.
+            self._socket.close()
             self._settled.set()
 
 
@@ -149,12 +156,14 @@ class _Uvicorn(uvicorn.Server):
         await super().startup(sockets)
         self._on_start()
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().shutdown(sockets)
-        # Who has not read the answer by now: the loop ends, and would leave the socket open.
-        for connection in tuple(self.server_state.connections):
-            connection.transport.abort()
-        await asyncio.sleep(0)
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().serve(sockets)
+        finally:
+            # Who has not read the answer by now: the loop ends, and would leave the socket open.
+            for connection in tuple(self.server_state.connections):
+                connection.transport.abort()
+            await asyncio.sleep(0)
 
 
 class _Troubles(logging.Handler):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Self
 
 import pytest
 
@@ -20,7 +21,6 @@ from tests.faulty import Behaviour, FaultyServer, page, response, send
 
 ACCOUNT = Account("111122223333")
 REGION = "eu-west-1"
-QUICK = Timeouts(connect=0.3, read=0.3)
 
 
 class Attempts:
@@ -71,6 +71,11 @@ class Rig:
     ) -> Answer:
         """Read a target with so many seconds left. Raises AwsError."""
         return self.macie.read(account, region, self.clock.monotonic() + seconds)
+
+    def warm(self) -> Self:
+        """Make what the first call makes, which takes a while; give itself."""
+        self.failure(0.0)
+        return self
 
     def failure(self, seconds: float = 10.0) -> Failure:
         """Read a target that cannot be read; give why."""
@@ -150,12 +155,12 @@ class Stage:
 
 
 @contextmanager
-def stage(stop: Pauses, timeouts: Timeouts = QUICK) -> Iterator[Stage]:
+def stage(stop: Pauses) -> Iterator[Stage]:
     """Make a stage whose clients are warm; without retries if the stop is set."""
     with (
         FaultyServer(send(response(page()))) as server,
         pytest.MonkeyPatch.context() as environment,
-        rig(stop=stop, timeouts=timeouts) as made,
+        rig(stop=stop) as made,
     ):
         environment.setenv("AWS_ENDPOINT_URL", server.url)
         environment.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")

@@ -166,27 +166,39 @@ def test_a_long_message_is_cut(patient: Stage) -> None:
     assert len(message) == 501
 
 
-@pytest.mark.parametrize("code", sorted(MODELLED | SEEN))
-def test_attempts_within_one_poll(serve: Serve, code: str) -> None:
-    """Codes that pass by themselves are tried three times, with growing jittered pauses."""
-    server = serve(send(error(code, (MODELLED | SEEN)[code])))
-    clock = ManualClock()
-    pauses = Pauses(clock)
-    with rig(clock=clock, stop=pauses) as made:
-        assert made.failure(30.0).code == code
-        attempts = len(server.requests)
-        match kind_of(code).retry:
-            case Retry.SOON:
-                assert attempts == ATTEMPTS == 3
-                first, second = pauses.waited
-                assert 0.1 <= first <= 0.3
-                assert 0.2 <= second <= 0.6
-            case Retry.RENEW:
-                # The own credentials are read anew, once.
-                assert (attempts, pauses.waited) == (2, [])
-            case Retry.LATER:
-                assert (attempts, pauses.waited) == (1, [])
-        assert made.attempts.codes == [code] * attempts
+def codes(retry: Retry) -> list[str]:
+    """Give the codes above that are retried so."""
+    return sorted(code for code in MODELLED | SEEN if kind_of(code).retry is retry)
+
+
+@pytest.mark.parametrize("code", codes(Retry.SOON))
+def test_what_passes_by_itself_is_tried_three_times(patient: Stage, code: str) -> None:
+    """Within one poll, with growing jittered pauses."""
+    made = patient.play(send(error(code, (MODELLED | SEEN)[code])))
+    assert made.failure().code == code
+    assert made.attempts.codes == [code] * 3 == [code] * ATTEMPTS
+    assert len(patient.server.requests) == 3
+    first, second = patient.pauses.waited
+    assert 0.1 <= first <= 0.3
+    assert 0.2 <= second <= 0.6
+
+
+@pytest.mark.parametrize("code", codes(Retry.LATER))
+def test_what_somebody_has_to_change_is_tried_once(patient: Stage, code: str) -> None:
+    """Another attempt would only be another refusal."""
+    made = patient.play(send(error(code, (MODELLED | SEEN)[code])))
+    assert made.failure().code == code
+    assert (made.attempts.codes, patient.pauses.waited) == ([code], [])
+
+
+@pytest.mark.parametrize("code", codes(Retry.RENEW))
+def test_credentials_that_are_refused_are_renewed_once(serve: Serve, code: str) -> None:
+    """The own ones are read anew, since a file may hold newer ones; without a pause."""
+    server = serve(send(error(code, 403)))
+    pauses = Pauses()
+    with rig(stop=pauses) as made:
+        assert made.failure().code == code
+    assert (len(server.requests), pauses.waited) == (2, [])
 
 
 def test_pauses_differ(serve: Serve) -> None:
@@ -287,14 +299,15 @@ def test_a_request_that_cannot_be_made(patient: Stage) -> None:
     assert patient.server.requests == []
 
 
-def test_a_setting_that_a_region_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What botocore objects to is told in its words."""
+def test_a_region_without_an_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What botocore objects is told, and nothing is counted as asked."""
     monkeypatch.setenv("AWS_USE_DUALSTACK_ENDPOINT", "true")
+    monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
     with rig() as made, pytest.raises(AwsError) as caught:
-        made.read(region="us-iso-east-1")
-    failure = caught.value.failure
-    assert failure.code == "other"
-    assert "DualStack is enabled but this partition does not support DualStack" in failure.message
+        made.read(region="us-isof-south-1")
+    assert caught.value.failure.code == "EndpointConnectionError"
+    assert "no endpoint for macie2: Unable to construct" in caught.value.failure.message
+    assert made.attempts.codes == []
 
 
 def test_every_code_says_what_to_do() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from exporter.aws.macie import MAX_INVITATIONS
 from exporter.model import Answer
 from tests.aws.conftest import Serve
-from tests.aws.rig import Rig, rig
+from tests.aws.rig import Rig, Stage, rig
 from tests.faulty import Behaviour, FaultyServer, Peer, by_turns, invitation, page, response, send
 
 
@@ -37,23 +37,24 @@ def ids(answer: Answer) -> list[str]:
 
 
 @pytest.mark.parametrize("end", [{}, {"nextToken": None}, {"nextToken": ""}], ids=repr)
-def test_the_list_ends_where_there_is_no_token(serve: Serve, end: dict[str, object]) -> None:
+def test_the_list_ends_where_there_is_no_token(patient: Stage, end: dict[str, object]) -> None:
     """A token that is absent, null or empty is none; 25 at a time are asked for."""
-    server = serve(
+    made = patient.play(
         by_turns(
             send(response(page([invitation("a"), invitation("b")], nextToken="t/1"))),
             send(response(page([], nextToken="t/2"))),
             send(response(page([invitation("c")], **end))),
         )
     )
-    with rig() as made:
-        assert ids(made.read()) == ["a", "b", "c"]
-    assert [query(server, number) for number in range(3)] == [
+    assert ids(made.read()) == ["a", "b", "c"]
+    assert [query(patient.server, number) for number in range(3)] == [
         {"maxResults": ["25"]},
         {"maxResults": ["25"], "nextToken": ["t/1"]},
         {"maxResults": ["25"], "nextToken": ["t/2"]},
     ]
-    assert {urlsplit(request.target).path for request in server.requests} == {"/invitations"}
+    assert {urlsplit(request.target).path for request in patient.server.requests} == {
+        "/invitations"
+    }
 
 
 def test_any_token_comes_back_as_it_was(serve: Serve) -> None:
@@ -83,94 +84,89 @@ def test_any_token_comes_back_as_it_was(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("length", [1, 2, 7])
-def test_a_repeating_token_ends_the_poll(serve: Serve, length: int) -> None:
+def test_a_repeating_token_ends_the_poll(patient: Stage, length: int) -> None:
     """Tokens that go round in a circle of any length are noticed at the first repetition."""
-    server = serve(pages(lambda number: page([invitation()], nextToken=f"t{number % length}")))
-    with rig() as made:
-        assert made.failure().code == "PaginationLoop"
-    assert len(server.requests) == length + 1
+    made = patient.play(pages(lambda number: page([invitation()], nextToken=f"t{number % length}")))
+    assert made.failure().code == "PaginationLoop"
+    assert len(patient.server.requests) == length + 1
 
 
-def test_pages_without_end_stop_at_the_deadline(serve: Serve) -> None:
+def test_pages_without_end_stop_at_the_deadline(patient: Stage) -> None:
     """Thousands of empty pages, each with another token, take no longer than they may."""
-    server = serve(pages(lambda number: page([], nextToken=f"token-{number}")))
-    with rig() as made:
-        failure = made.failure(1.0)
+    made = patient.play(pages(lambda number: page([], nextToken=f"token-{number}")))
+    failure = made.failure(1.0)
     assert failure.code == "Deadline"
-    assert len(server.requests) > 100
+    assert len(patient.server.requests) > 100
 
 
-def test_thousands_of_pages_are_read_to_the_end(serve: Serve) -> None:
+def test_thousands_of_pages_are_read_to_the_end(patient: Stage) -> None:
     """A long list is whole and in order."""
 
     def answer(number: int) -> str:
         more = {"nextToken": f"token-{number}"} if number < 1500 else {}
         return page([invitation(f"i-{number}")], **more)
 
-    serve(pages(answer))
-    with rig() as made:
-        assert ids(made.read(60.0)) == [f"i-{number}" for number in range(1, 1501)]
+    made = patient.play(pages(answer))
+    assert ids(made.read(60.0)) == [f"i-{number}" for number in range(1, 1501)]
 
 
-def test_too_many_invitations_are_refused(serve: Serve) -> None:
+def test_too_many_invitations_are_refused(patient: Stage) -> None:
     """A list without end stops before it fills the memory."""
     many = [{"accountId": "1"}] * 10_000
-    server = serve(pages(lambda number: page(many, nextToken=f"token-{number}")))
-    with rig() as made:
-        failure = made.failure(60.0)
+    made = patient.play(pages(lambda number: page(many, nextToken=f"token-{number}")))
+    failure = made.failure(60.0)
     assert (failure.code, failure.message) == (
         "MalformedResponse",
         f"more than {MAX_INVITATIONS} invitations",
     )
-    assert len(server.requests) == MAX_INVITATIONS // len(many) + 1
+    assert len(patient.server.requests) == MAX_INVITATIONS // len(many) + 1
 
 
 @pytest.mark.parametrize("token", [True, False, 0, 1, 1.5, [], ["t"], {}, {"t": 1}], ids=repr)
-def test_a_token_of_another_type_is_malformed(serve: Serve, token: object) -> None:
+def test_a_token_of_another_type_is_malformed(patient: Stage, token: object) -> None:
     """Not the end of the list: what comes after is not known."""
-    serve(send(response(page([invitation()], nextToken=token))))
-    with rig() as made:
-        assert made.failure().code == "MalformedResponse"
+    made = patient.play(send(response(page([invitation()], nextToken=token))))
+    assert made.failure().code == "MalformedResponse"
 
 
-def test_a_token_that_no_url_can_hold_is_malformed(serve: Serve) -> None:
+def test_a_token_that_no_url_can_hold_is_malformed(patient: Stage) -> None:
     """JSON can spell half a surrogate pair, UTF-8 cannot."""
-    serve(send(response('{"invitations": [], "nextToken": "\\ud800"}')))
-    with rig() as made:
-        assert made.failure().code == "MalformedResponse"
+    made = patient.play(send(response('{"invitations": [], "nextToken": "\\ud800"}')))
+    assert made.failure().code == "MalformedResponse"
 
 
-def test_a_failure_in_the_middle_is_no_shorter_list(serve: Serve) -> None:
+def test_a_failure_in_the_middle_is_no_shorter_list(patient: Stage) -> None:
     """If a later page fails for good, the poll has no answer at all."""
-    serve(
+    made = patient.play(
         by_turns(
             send(response(page([invitation()], nextToken="t"))),
             send(response(json.dumps({"message": "no"}), 403)),
         )
     )
-    with rig() as made:
-        assert made.failure().code == "AccessDeniedException"
+    assert made.failure().code == "AccessDeniedException"
 
 
-def test_a_page_is_tried_again_by_itself(serve: Serve) -> None:
+def test_a_page_is_tried_again_by_itself(patient: Stage) -> None:
     """A transient failure of one page does not start the list anew, nor lose its place."""
-    server = serve(
+    made = patient.play(
         by_turns(
             send(response(page([invitation("a")], nextToken="t"))),
             send(response("", 503)),
             send(response(page([invitation("b")]))),
         )
     )
-    with rig() as made:
-        assert ids(made.read()) == ["a", "b"]
-    assert [query(server, number).get("nextToken") for number in range(3)] == [None, ["t"], ["t"]]
+    assert ids(made.read()) == ["a", "b"]
+    assert [query(patient.server, number).get("nextToken") for number in range(3)] == [
+        None,
+        ["t"],
+        ["t"],
+    ]
 
 
-def test_the_keys_of_the_answer_are_shared(serve: Serve) -> None:
+def test_the_keys_of_the_answer_are_shared(patient: Stage) -> None:
     """Equal inviters and statuses are one object, however many invitations there are."""
-    serve(send(response(page([invitation(f"i-{number}") for number in range(25)]))))
-    with rig() as made:
-        answer = made.read()
+    made = patient.play(send(response(page([invitation(f"i-{number}") for number in range(25)]))))
+    answer = made.read()
     assert len({id(found.inviter_account_id) for found in answer.invitations}) == 1
     assert len({id(found.relationship_status) for found in answer.invitations}) == 1
 

@@ -159,3 +159,14 @@ def test_a_cut_may_come_before_the_socket() -> None:
     assert exchange.is_cut
     with socket.socket() as sock, pytest.raises(TimeoutError):
         exchange.hold(sock)
+
+
+def test_what_has_ended_is_not_cut() -> None:
+    """Its connection may be another's by then."""
+    watchdog = Watchdog(SystemClock())
+    exchange = watchdog.watch(float("inf"))
+    with socket.socket() as sock:
+        exchange.hold(sock)
+        exchange.end()
+        watchdog.close()
+    assert not exchange.is_cut

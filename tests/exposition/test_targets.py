@@ -118,7 +118,6 @@ macie_exporter_config_hash 42.0
 # TYPE macie_exporter_shard_index gauge
 macie_exporter_shard_index 0.0
 # HELP macie_exporter_shard_total How many replicas share the accounts (shard.total).
-# TYPE macie_exporter_shard_total gauge
 macie_exporter_shard_total 1.0
 # HELP macie_exporter_build_info What this exporter was built from; always 1.
 # TYPE macie_exporter_build_info gauge

@@ -18,7 +18,10 @@ from exporter.log import Lines
 from exporter.web.server import AddressInUseError, Server, ServerError, listen
 from tests.web.conftest import Client
 
-LARGE = 64 * 1024 * 1024
+LARGE = 16 * 1024 * 1024
+
+SOON = 10
+"""Seconds: more than a stop takes on a busy machine, less than what it must not wait for."""
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -188,7 +191,7 @@ def test_stop_does_not_wait_for_idle_connections(serve: Serve) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     connection.request("GET", "/")
     connection.getresponse().read()
-    assert seconds(lambda: server.stop(5)) < 1
+    assert seconds(lambda: server.stop(60)) < SOON
     connection.close()
 
 
@@ -198,7 +201,7 @@ def test_stop_does_not_wait_for_half_a_request(
     """A client that never ends its request does not hold up the stop."""
     server = serve()
     connected(server).sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
-    assert seconds(lambda: server.stop(5)) < 1
+    assert seconds(lambda: server.stop(60)) < SOON
 
 
 def test_stop_does_not_wait_for_a_slow_reader(
@@ -209,7 +212,7 @@ def test_stop_does_not_wait_for_a_slow_reader(
     slow = connected(server)
     slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert slow.recv(10) == b"HTTP/1.1 2"
-    assert seconds(lambda: server.stop(5)) < 3
+    assert seconds(lambda: server.stop(60)) < SOON
     assert rest(slow) < LARGE
 
 
@@ -236,7 +239,7 @@ def test_stop_returns_in_time_whatever_the_application_does(
     server = serve(hang)
     connected(server).sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert hangs.wait(10)
-    assert 0.2 <= seconds(lambda: server.stop(0.2)) < 2
+    assert 0.2 <= seconds(lambda: server.stop(0.2)) < SOON
     over.set()
 
 

@@ -1,0 +1,171 @@
+"""TLS: whom it trusts, through proxies, and that no handshake outlives its deadline."""
+
+import ssl
+from pathlib import Path
+
+import pytest
+
+from exporter.aws.transport import Timeouts
+from tests.aws.certificates import Authority
+from tests.aws.rig import Rig, Stopwatch, rig, stopped
+from tests.faulty import (
+    LOOPBACK,
+    Behaviour,
+    FaultyServer,
+    drip,
+    invitation,
+    page,
+    proxy,
+    response,
+    send,
+    send_and_hang,
+)
+
+ANSWER = send(response(page([invitation()])))
+
+
+def answers(made: Rig) -> bool:
+    """Tell whether a target is read."""
+    return len(made.read().invitations) == 1
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    """An authority that nobody knows, unless told."""
+    return Authority()
+
+
+@pytest.fixture
+def context(authority: Authority, tmp_path: Path) -> ssl.SSLContext:
+    """A server's context with a certificate for localhost."""
+    return authority.server(tmp_path)
+
+
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+def test_a_ca_bundle_is_trusted(
+    monkeypatch: pytest.MonkeyPatch,
+    authority: Authority,
+    context: ssl.SSLContext,
+    tmp_path: Path,
+    variable: str,
+) -> None:
+    """As boto3 does it, for inspecting proxies and private endpoints."""
+    monkeypatch.setenv(variable, str(authority.write(tmp_path / "ca.pem")))
+    with FaultyServer(ANSWER, tls=context) as server, rig() as made:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        assert [answers(made) for _ in range(3)] == [True] * 3
+        assert server.connections == 1
+
+
+def test_tls_through_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, authority: Authority, context: ssl.SSLContext, tmp_path: Path
+) -> None:
+    """The proxy carries a tunnel, and sees neither path nor signature."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.write(tmp_path / "ca.pem")))
+    with FaultyServer(ANSWER, tls=context) as server, FaultyServer(proxy) as between:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{LOOPBACK}:{between.port}")
+        with rig() as made:
+            assert [answers(made) for _ in range(2)] == [True] * 2
+        assert [(request.method, request.target) for request in between.requests] == [
+            ("CONNECT", f"localhost:{server.port}")
+        ]
+
+
+def test_tls_within_tls(
+    monkeypatch: pytest.MonkeyPatch, authority: Authority, context: ssl.SSLContext, tmp_path: Path
+) -> None:
+    """A proxy that speaks TLS itself; the deadline holds on such a connection too."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.write(tmp_path / "ca.pem")))
+    with FaultyServer(ANSWER, tls=context) as server, FaultyServer(proxy, tls=context) as between:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        monkeypatch.setenv("HTTPS_PROXY", between.url)
+        with rig(timeouts=Timeouts(connect=60, read=60)) as made:
+            assert answers(made)
+            for behaviour in (send_and_hang(), drip(response(" " * 1000))):
+                server.behave(behaviour)
+                watch = Stopwatch()
+                assert made.failure(0.3).code == "Deadline"
+                assert watch.seconds() < 1.3
+
+
+def test_an_unknown_authority_is_refused(
+    monkeypatch: pytest.MonkeyPatch, context: ssl.SSLContext
+) -> None:
+    """A certificate that nobody vouches for."""
+    with FaultyServer(ANSWER, tls=context) as server, rig(stop=stopped()) as made:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        failure = made.failure()
+        assert failure.code == "EndpointConnectionError"
+        assert "certificate verify failed" in failure.message
+        assert server.requests == []
+
+
+def test_another_hosts_certificate_is_refused(
+    monkeypatch: pytest.MonkeyPatch, authority: Authority, tmp_path: Path
+) -> None:
+    """A certificate of a known authority for another name."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.write(tmp_path / "ca.pem")))
+    other = authority.server(tmp_path, "example.com")
+    with FaultyServer(ANSWER, tls=other) as server, rig(stop=stopped()) as made:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        failure = made.failure()
+        assert failure.code == "EndpointConnectionError"
+        assert "Hostname mismatch" in failure.message
+
+
+def test_a_server_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers the handshake with HTTP."""
+    with (
+        FaultyServer(send(b"HTTP/1.1 400 Bad\r\n\r\n"), speaks_first=True) as server,
+        rig(stop=stopped()) as made,
+    ):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://{LOOPBACK}:{server.port}")
+        assert made.failure().code == "EndpointConnectionError"
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [send_and_hang(), drip(b"\x16\x03\x03\x40\x00" + b"\x00" * 16384)],
+    ids=["silent", "dripping"],
+)
+def test_a_handshake_ends_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour
+) -> None:
+    """Though each byte of it comes in time."""
+    with (
+        FaultyServer(behaviour, speaks_first=True) as server,
+        rig(timeouts=Timeouts(connect=60, read=60)) as made,
+    ):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://{LOOPBACK}:{server.port}")
+        made.warm()
+        watch = Stopwatch()
+        assert made.failure(0.4).code == "Deadline"
+        assert 0.4 <= watch.seconds() < 1.4
+
+
+def test_a_silent_handshake_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connect timeout bounds it."""
+    with FaultyServer(send_and_hang(), speaks_first=True) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://{LOOPBACK}:{server.port}")
+        with rig(stop=stopped(), timeouts=Timeouts(connect=0.2)) as made:
+            assert made.failure().code in {"ConnectTimeout", "ReadTimeout"}
+
+
+@pytest.mark.parametrize("text", [None, "no certificate"], ids=["missing", "nonsense"])
+def test_a_bundle_that_cannot_be_read_is_said(
+    monkeypatch: pytest.MonkeyPatch, context: ssl.SSLContext, tmp_path: Path, text: str | None
+) -> None:
+    """With its name; plain HTTP does not need it."""
+    path = tmp_path / "bundle.pem"
+    if text is not None:
+        path.write_text(text)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(path))
+    with FaultyServer(ANSWER, tls=context) as server, rig(stop=stopped()) as made:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        failure = made.failure()
+        assert failure.code == "EndpointConnectionError"
+        assert failure.message.startswith(f"no trusted authorities in {path} (AWS_CA_BUNDLE): ")
+    with FaultyServer(ANSWER) as server, rig() as made:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        assert answers(made)
