@@ -111,7 +111,7 @@ def once(arguments: Arguments, world: World) -> int:
     configuration = _configuration(arguments, world)
     core = Core(configuration, _ports(configuration.settings, world))
     core.start()
-    finished = core.wait_until_ready()
+    finished = core.wait_for_one_round()
     world.stdout.write(core.exposition.text().decode() + core.telemetry.text().decode())
     world.stdout.flush()
     core.stop(1.0)

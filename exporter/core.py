@@ -93,6 +93,7 @@ class Core:
         )
         self._found = _Found()
         self._first_round = threading.Event()
+        self._discovery_failed = False
         self._wake = threading.Event()
         self.discovery = self._make_discovery(None)
         self._organization = DiscoveryView(success=False, last_success=0.0)
@@ -139,11 +140,16 @@ class Core:
         """Tell whether every target has been polled once since start; once true, it stays so."""
         return self._first_round.is_set()
 
-    def wait_until_ready(self) -> bool:
-        """Wait for the first round's end; tell whether it came before the process was to end."""
+    def wait_for_one_round(self) -> bool:
+        """Wait until all that can be found is polled; tell whether that is all there is.
+
+        Unlike a daemon this does not wait for a discovery that failed.
+        """
         while not self._ports.stop.is_set():
             if self._first_round.wait(0.1):
                 return True
+            if self._discovery_failed and self.snapshot.polled:
+                return False
         return False
 
     def _make_exposition(self) -> Cache:
@@ -176,14 +182,23 @@ class Core:
         failures = 0
         while not self._ports.stop.is_set():
             self._wake.clear()
-            discovery, failure = self.discovery, None
-            for finding in discovery.find(self._ports.clock.monotonic() + _DISCOVERY_SECONDS):
-                failure = finding.failure
-                self._adopt(finding)
+            discovery = self.discovery
+            failure = self._discover_once(discovery)
             failures = failures + 1 if failure else 0
             pause = self._pause(discovery, failures)
             self._note_discovery(failure, pause)
             self._wake.wait(pause)
+
+    def _discover_once(self, discovery: Discovery) -> Failure | None:
+        failure = None
+        try:
+            for finding in discovery.find(self._ports.clock.monotonic() + _DISCOVERY_SECONDS):
+                failure = finding.failure
+                self._adopt(finding)
+        except Exception as error:  # noqa: BLE001 -- logged; the last known targets stay polled
+            self._log.exception("discovery_crashed")
+            return Failure("other", f"{type(error).__name__} in the exporter itself")
+        return failure
 
     def _pause(self, discovery: Discovery, failures: int) -> float | None:
         """Give the seconds until the next discovery; None where only a reload calls for one."""
@@ -199,6 +214,7 @@ class Core:
             self._organization = DiscoveryView(success=True, last_success=self._ports.clock.now())
             return
         self._organization = replace(self._organization, success=False)
+        self._discovery_failed = True
         self._log.warning(
             "discovery_failed",
             error_code=failure.code,

@@ -328,3 +328,27 @@ def test_logs_as_json(world: World, aws: EmbeddedAws, tmp_path: Path) -> None:
     for line in exporter.lines:
         assert {"ts", "level", "event"} <= json.loads(line).keys()
     assert not re.search(r"AKIA|ASIA|Traceback", exporter.log)
+
+
+def test_once_does_not_wait_for_aws_to_come_back(tmp_path: Path) -> None:
+    """Where nothing can be found out, it says so and ends with exit code 1."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    variables = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_REGION": "eu-west-1",
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "exporter", "once"],
+        env=environment(variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "event=discovery_failed" in done.stderr
+    assert "macie_invitations{" not in done.stdout

@@ -84,7 +84,9 @@ class _Attempt:
         """Name what botocore could not make sense of: by the HTTP status, if that tells."""
         response = self.response
         if response is None:
-            return AwsError("other", f"no request could be made: {type(error).__name__}")
+            # botocore's own objections hold no secrets; of others' texts nobody knows.
+            reason = str(error) if isinstance(error, BotoCoreError) else type(error).__name__
+            return AwsError("other", f"no request could be made: {reason}")
         message = f"HTTP {response.status_code}, not of the API's form: {type(error).__name__}"
         request_id = str(response.headers.get("x-amzn-RequestId", ""))
         return AwsError(_by_status("", response.status_code), message, request_id)
@@ -230,8 +232,6 @@ def _failed(error: Exception, attempt: _Attempt) -> AwsError:
             return error
         case ClientError():
             return known_error(error)
-        case BotoCoreError():
-            return AwsError("other", f"{type(error).__name__}: {error}")
         case _:
             return attempt.unreadable(error)
 
