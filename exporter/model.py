@@ -140,3 +140,8 @@ class AwsError(Exception):
         """Build the failure from its parts."""
         super().__init__(f"{code}: {message}")
         self.failure = Failure(code, message, request_id)
+
+    @classmethod
+    def of(cls, failure: Failure) -> "AwsError":
+        """Raise a failure that is already known."""
+        return cls(failure.code, failure.message, failure.request_id)

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from exporter.aws.clients import Call, Clients, known_error
 from exporter.clock import Clock
-from exporter.model import Account, AwsError, Role
+from exporter.model import Account, AwsError, Failure, Role
 
 SESSION_SECONDS = 3600
 """The longest that AWS allows where one role assumes another."""
@@ -106,7 +106,7 @@ class _Session:
 class _Refusal:
     """Why a role could not be assumed, and the monotonic time of the next try."""
 
-    error: AwsError
+    failure: Failure
     failures: int
     retry: float
 
@@ -187,7 +187,7 @@ class Assumed:
     def _assumed(self, deadline: float) -> _Session:
         refusal = self._refusal
         if refusal and self._clock.monotonic() < refusal.retry:
-            raise refusal.error
+            raise AwsError.of(refusal.failure)
         try:
             credentials, expires = self._assume(self._role, deadline)
         except AwsError as error:
@@ -210,7 +210,7 @@ class Assumed:
         failures = previous.failures + 1 if previous else 1
         pause = self._step() * min(2 ** (failures - 1), _LONGEST_BACK_OFF)
         jittered = pause * (0.9 + 0.2 * self._rng.random())
-        return _Refusal(error, failures, self._clock.monotonic() + jittered)
+        return _Refusal(error.failure, failures, self._clock.monotonic() + jittered)
 
 
 @dataclass(frozen=True, slots=True)
