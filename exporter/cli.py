@@ -1,9 +1,10 @@
 """From argv to a command and an exit code. Testable without a process."""
 
+import contextlib
 import os
 import random
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, NoReturn, TextIO
@@ -15,6 +16,7 @@ from exporter.settings import ConfigurationError, Settings, load
 from exporter.settings.fields import AUTO
 from exporter.settings.flags import Words, flags_help, read
 from exporter.signals import Wishes, handle_signals
+from exporter.streams import delivered, standard_streams
 
 if TYPE_CHECKING:
     from exporter.core import Configuration, Ports
@@ -74,16 +76,18 @@ def main(argv: Sequence[str], world: World) -> int:
         arguments = _understood(words, world)
         return COMMANDS[arguments.command].run(arguments, world)
     except ConfigurationError as error:
-        for line in error.lines:
-            world.stderr.write(f"{line}\n")
+        _complain(world, error.lines)
         return MISUSED
 
 
 def run() -> NoReturn:
     """Run as the process: its arguments, environment, streams and signals."""
-    world = World(os.environ, sys.stdout, sys.stderr, Stop())
+    out, err = standard_streams()
+    world = World(os.environ, out, err, Stop())
     handle_signals(world.stop, world.wishes)
-    sys.exit(main(sys.argv[1:], world))
+    with delivered(out, err) as delivery:
+        code = main(sys.argv[1:], world)
+    sys.exit(FAILED if delivery.failed else code)
 
 
 def serve(arguments: Arguments, world: World) -> int:
@@ -98,7 +102,7 @@ def serve(arguments: Arguments, world: World) -> int:
     try:
         daemon = Daemon(lambda: _configuration(arguments, world), ports, world.wishes)
     except AddressInUseError as error:
-        world.stderr.write(f"{error}\n")
+        _complain(world, [str(error)])
         return FAILED
     daemon.run()
     return OK
@@ -188,6 +192,13 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "demo": Command(demo, "run with an embedded AWS; no credentials needed"),
 }
+
+
+def _complain(world: World, lines: Iterable[str]) -> None:
+    """Say what is wrong; where nobody can be told, the exit code has to do."""
+    with contextlib.suppress(OSError, ValueError):
+        world.stderr.write("".join(f"{line}\n" for line in lines))
+        world.stderr.flush()
 
 
 def _understood(words: Words, world: World) -> Arguments:

@@ -133,8 +133,8 @@ class Core:
         self._reload = replace(self._reload, successful=False)
 
     def healthy(self) -> bool:
-        """Tell whether polling goes on."""
-        return self.poller.alive()
+        """Tell whether polling goes on, and looking for what there is to poll."""
+        return self.poller.alive() and self._discoverer.is_alive()
 
     def ready(self) -> bool:
         """Tell whether every target has been polled once since start; once true, it stays so."""
@@ -225,7 +225,9 @@ class Core:
         )
 
     def _adopt(self, finding: Finding) -> None:
-        found = _Found(finding.inventory.accounts, complete=finding.complete)
+        # A failed first discovery that found nothing does not know that there is nothing.
+        known = self._found.known or finding.complete or bool(finding.inventory.accounts)
+        found = _Found(finding.inventory.accounts, complete=finding.complete, known=known)
         targets = finding.inventory.targets()
         changed = found.accounts != self._found.accounts
         self._found = found
@@ -241,6 +243,9 @@ class Core:
         return self.cloud.macie.read(self._found.by_id[target.account_id], target.region, deadline)
 
     def _record(self, result: PollResult) -> None:
+        if self._ports.stop.is_set() and isinstance(result.outcome, Failure):
+            # Cut off by the end of the process: that says nothing of the target.
+            return
         known = self.snapshot.record(result)
         if known is not None:
             self._audit.note(*known)
@@ -257,6 +262,7 @@ class Core:
             interval=self._configuration.pace.interval,
             lag=self.poller.lag(),
             reload=self._reload,
+            targets_known=self._found.known,
             build=self._build,
             shard_index=int(settings.shard.index),
             shard_total=settings.shard.total,
@@ -267,8 +273,10 @@ class Core:
 class _Found:
     """The accounts that discovery found, also by id."""
 
-    def __init__(self, accounts: tuple[Account, ...] = (), *, complete: bool = False) -> None:
-        self.accounts = accounts
+    def __init__(
+        self, accounts: tuple[Account, ...] = (), *, complete: bool = False, known: bool = False
+    ) -> None:
+        self.accounts, self.known = accounts, known
         self.by_id = {account.id: account for account in accounts}
         self.complete = complete
 

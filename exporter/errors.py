@@ -122,6 +122,12 @@ ERRORS: Mapping[str, ErrorKind] = {
             ("MissingAuthenticationToken", "MissingAuthenticationTokenException"),
         ),
         ErrorKind("AccessDenied", Retry.LATER, _ASSUME),
+        ErrorKind(
+            "AWSOrganizationsNotInUseException",
+            Retry.LATER,
+            "this account is in no organization: run in a management or delegated administrator "
+            "account, or list the accounts under aws.accounts",
+        ),
         *_kinds(
             Retry.LATER,
             "the region is not enabled: enable it for the account or take it out of aws.regions",

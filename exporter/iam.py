@@ -18,7 +18,6 @@ Document = Mapping[str, Any]
 
 _VERSION = "2012-10-17"
 _ROLE_MARK = ":role/"
-DEFAULT_ROLE = "macie-invitations-reader"
 UNKNOWN_HUB = "arn:aws:iam::HUB_ACCOUNT_ID:role/EXPORTER_ROLE"
 """Stands for the exporter's own role where nobody said which it is."""
 
@@ -37,14 +36,34 @@ class Grants:
     """Whether an account is polled with the exporter's own credentials."""
 
     @property
-    def role_name(self) -> str:
-        """Give the name of the role that a template makes, its path included."""
-        return self.roles[0].arn.partition(_ROLE_MARK)[2] if self.roles else DEFAULT_ROLE
+    def kinds(self) -> tuple["Kind", ...]:
+        """Give the different kinds of role, each of which needs a template of its own."""
+        arns: dict[tuple[str, str], list[str]] = {}
+        for role in self.roles:
+            name = role.arn.partition(_ROLE_MARK)[2]
+            arns.setdefault((name, role.external_id or ""), []).append(role.arn)
+        return tuple(Kind(name, external, tuple(of)) for (name, external), of in arns.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Roles that differ in nothing but their account."""
+
+    role_name: str
+    """Its path included."""
+    external_id: str
+    arns: tuple[str, ...]
 
     @property
-    def external_ids(self) -> tuple[str, ...]:
-        """Give the external ids that are shown to roles."""
-        return tuple(dict.fromkeys(role.external_id for role in self.roles if role.external_id))
+    def path(self) -> str:
+        """Give the role's path, with a slash at both ends."""
+        path = self.role_name.rpartition("/")[0]
+        return f"/{path}/" if path else "/"
+
+    @property
+    def name(self) -> str:
+        """Give the role's name alone."""
+        return self.role_name.rpartition("/")[2]
 
 
 def grants(settings: Settings) -> Grants:
@@ -106,68 +125,50 @@ def trust_policy(
     return {"Version": _VERSION, "Statement": [statement]}
 
 
-def trust_policies(needs: Grants, hub: str, organization_id: str) -> str:
-    """Give each different trust, with the roles that need it."""
-    parts = []
-    for external_id in needs.external_ids or ("",):
-        arns = [role.arn for role in needs.roles if (role.external_id or "") == external_id]
-        policy = trust_policy(hub, external_id=external_id, organization_id=organization_id)
-        parts.append("".join(f"# {arn}\n" for arn in arns) + as_json(policy))
-    plain = [role.arn for role in needs.roles if not role.external_id]
-    if needs.external_ids and plain:
-        policy = trust_policy(hub, organization_id=organization_id)
-        parts.append("".join(f"# {arn}\n" for arn in plain) + as_json(policy))
-    return "".join(parts)
+def trust_policies(kind: Kind, _: Grants, hub: str, organization_id: str) -> str:
+    """Give the trust of one kind of role."""
+    policy = trust_policy(hub, external_id=kind.external_id, organization_id=organization_id)
+    return as_json(policy)
 
 
-def cloudformation(needs: Grants, hub: str, organization_id: str) -> str:
-    """Give a template that makes the member role: fit for a service-managed StackSet."""
-    path, name = _path_and_name(needs.role_name)
+def cloudformation(kind: Kind, needs: Grants, hub: str, organization_id: str) -> str:
+    """Give a template that makes one kind of role: fit for a service-managed StackSet."""
     parameters: dict[str, Document] = {
         "HubPrincipalArn": _parameter("ARN of the role that the exporter runs as", hub, UNKNOWN_HUB)
     }
-    conditions: dict[str, object] = {}
-    if needs.external_ids:
-        conditions["external_id"] = {"Ref": "ExternalId"}
+    shown: dict[str, object] = {}
+    if kind.external_id:
+        shown["external_id"] = {"Ref": "ExternalId"}
         parameters["ExternalId"] = {
-            **_parameter("The exporter's external_id for these roles", "", ""),
+            **_parameter("The exporter's external_id for these roles"),
             "NoEcho": True,
         }
     if organization_id:
-        conditions["organization_id"] = {"Ref": "OrganizationId"}
-        parameters["OrganizationId"] = _parameter("Id of the organization", organization_id, "")
-    role = {
-        "Type": "AWS::IAM::Role",
-        "Properties": {
-            "RoleName": name,
-            "Path": path,
-            "Description": "Lets macie-invitations-exporter list Macie invitations.",
-            "AssumeRolePolicyDocument": trust_policy({"Ref": "HubPrincipalArn"}, **conditions),
-            "Policies": [
-                {"PolicyName": "read-invitations", "PolicyDocument": member_policy(needs)}
-            ],
-        },
+        shown["organization_id"] = {"Ref": "OrganizationId"}
+        parameters["OrganizationId"] = _parameter("Id of the organization", organization_id)
+    properties = {
+        "RoleName": kind.name,
+        "Path": kind.path,
+        "Description": "Lets macie-invitations-exporter list Macie invitations.",
+        "AssumeRolePolicyDocument": trust_policy({"Ref": "HubPrincipalArn"}, **shown),
+        "Policies": [{"PolicyName": "read-invitations", "PolicyDocument": member_policy(needs)}],
     }
     template = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "The role that macie-invitations-exporter assumes in each account.",
         "Parameters": parameters,
-        "Resources": {"ReaderRole": role},
+        "Resources": {"ReaderRole": {"Type": "AWS::IAM::Role", "Properties": properties}},
         "Outputs": {"RoleArn": {"Value": {"Fn::GetAtt": ["ReaderRole", "Arn"]}}},
     }
     return yaml.safe_dump(template, sort_keys=False, width=100)
 
 
-def terraform(needs: Grants, hub: str, organization_id: str) -> str:
-    """Give a module that makes the member role, with what differs as variables."""
-    path, name = _path_and_name(needs.role_name)
-    variables = [
-        _variable(
-            "hub_principal_arn", "ARN of the role that the exporter runs as", hub, UNKNOWN_HUB
-        )
-    ]
+def terraform(kind: Kind, needs: Grants, hub: str, organization_id: str) -> str:
+    """Give a module that makes one kind of role, with what differs as variables."""
+    principal = "ARN of the role that the exporter runs as"
+    variables = [_variable("hub_principal_arn", principal, hub, UNKNOWN_HUB)]
     shown: dict[str, object] = {}
-    if needs.external_ids:
+    if kind.external_id:
         shown["external_id"] = "${var.external_id}"
         variables.append(_variable("external_id", "The exporter's external_id for these roles"))
     if organization_id:
@@ -178,8 +179,8 @@ def terraform(needs: Grants, hub: str, organization_id: str) -> str:
         [
             *variables,
             'resource "aws_iam_role" "reader" {',
-            f"  name               = {json.dumps(name)}",
-            f"  path               = {json.dumps(path)}",
+            f"  name               = {json.dumps(kind.name)}",
+            f"  path               = {json.dumps(kind.path)}",
             '  description        = "Lets macie-invitations-exporter list Macie invitations."',
             f"  assume_role_policy = {_jsonencode(trust)}",
             "}\n",
@@ -195,12 +196,24 @@ def terraform(needs: Grants, hub: str, organization_id: str) -> str:
     )
 
 
+def _each(of_kind: Callable[[Kind, Grants, str, str], str]) -> Callable[[Grants, str, str], str]:
+    """Give a document for each kind of role, under the roles that it is for."""
+
+    def documents_of(needs: Grants, hub: str, organization_id: str) -> str:
+        return "".join(
+            "".join(f"# {arn}\n" for arn in kind.arns) + of_kind(kind, needs, hub, organization_id)
+            for kind in needs.kinds
+        )
+
+    return documents_of
+
+
 DOCUMENTS: Mapping[str, Callable[[Grants, str, str], str]] = {
     "hub-policy": lambda needs, _, __: as_json(hub_policy(needs)),
     "member-policy": lambda needs, _, __: as_json(member_policy(needs)),
-    "trust-policy": trust_policies,
-    "cloudformation": cloudformation,
-    "terraform": terraform,
+    "trust-policy": _each(trust_policies),
+    "cloudformation": _each(cloudformation),
+    "terraform": _each(terraform),
 }
 """What `iam` can print, by name; those about member roles only where there are any."""
 
@@ -233,12 +246,7 @@ def _one_or_many(items: Sequence[str]) -> object:
     return items[0] if len(items) == 1 else list(items)
 
 
-def _path_and_name(role_name: str) -> tuple[str, str]:
-    path, _, name = role_name.rpartition("/")
-    return (f"/{path}/" if path else "/"), name
-
-
-def _parameter(description: str, value: str, unset: str) -> Document:
+def _parameter(description: str, value: str = "", unset: str = "") -> Document:
     default = {"Default": value} if value and value != unset else {}
     return {"Type": "String", "Description": description, "MinLength": 1, **default}
 

@@ -148,16 +148,35 @@ def test_trust_without_conditions() -> None:
     assert text == f"# arn:aws:iam::000000000001:role/{READER}\n" + trust({})
 
 
+def templates(text: str) -> list[str]:
+    """Take the templates of several kinds of role apart."""
+    head = "AWSTemplateFormatVersion"
+    return [f"{head}{rest}" for rest in text.split(head)[1:]]
+
+
+def test_each_kind_of_role_has_a_template_of_its_own() -> None:
+    """A role without external id is not made to ask for one, nor one with another's name made."""
+    text = printed(STATIC, "cloudformation")
+    with_id, without = map(yaml.safe_load, templates(text))
+    assert list(with_id["Parameters"]) == ["HubPrincipalArn", "ExternalId"]
+    assert list(without["Parameters"]) == ["HubPrincipalArn"]
+    names = [t["Resources"]["ReaderRole"]["Properties"]["RoleName"] for t in (with_id, without)]
+    assert names == [READER, "other"]
+    assert text.startswith(f"# arn:aws:iam::000000000001:role/{READER}\nAWSTemplate")
+
+
 @pytest.mark.parametrize("organization_id", ["", ORGANIZATION])
 @pytest.mark.parametrize("configured", [STATIC, ORGANIZED], ids=["static", "organization"])
 def test_cloudformation_passes_its_linter(
     configured: Settings, organization_id: str, tmp_path: Path
 ) -> None:
     """With and without ExternalId and organization."""
-    file = tmp_path / "template.yaml"
-    file.write_text(printed(configured, "cloudformation", organization_id=organization_id))
+    text = printed(configured, "cloudformation", organization_id=organization_id)
+    files = [tmp_path / f"{number}.yaml" for number in range(len(iam.grants(configured).kinds))]
+    for file, template in zip(files, templates(text), strict=True):
+        file.write_text(template)
     done = subprocess.run(
-        [Path(sys.executable).with_name("cfn-lint"), file],
+        [Path(sys.executable).with_name("cfn-lint"), *files],
         capture_output=True,
         text=True,
         check=False,
@@ -178,7 +197,9 @@ def test_cloudformation_makes_the_role_and_nothing_else() -> None:
 
 def test_terraform_as_a_reader_checks_it() -> None:
     """The whole module, literally."""
-    assert printed(STATIC, "terraform") == TERRAFORM
+    one = settings(accounts=[{"id": "000000000001", "role_name": READER, "external_id": "shown"}])
+    arn = f"arn:aws:iam::000000000001:role/{READER}"
+    assert printed(one, "terraform") == f"# {arn}\n{TERRAFORM}"
 
 
 def test_everything_at_once_and_what_needs_no_roles() -> None:
@@ -197,7 +218,7 @@ def test_an_unknown_hub_is_named_so() -> None:
     """Where nobody said who the exporter runs as, the place to fill in can be seen."""
     text = iam.documents(STATIC, ["trust-policy"], "", "")
     assert iam.UNKNOWN_HUB in text
-    template = yaml.safe_load(iam.documents(STATIC, ["cloudformation"], "", ""))
+    template = yaml.safe_load(templates(iam.documents(STATIC, ["cloudformation"], "", ""))[0])
     assert "Default" not in template["Parameters"]["HubPrincipalArn"]
 
 

@@ -80,9 +80,8 @@ def _not_enabled(error: AwsError) -> bool:
     The code is that of an IAM denial, and the status has been seen as 401 and as 403.
     """
     failure = error.failure
-    return (
-        failure.code == "AccessDeniedException"
-        and "macie is not enabled" in failure.message.lower()
+    return failure.code == "AccessDeniedException" and failure.message.lower().startswith(
+        "macie is not enabled"
     )
 
 

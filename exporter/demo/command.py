@@ -186,7 +186,6 @@ def _announce(host: str, port: int, stdout: TextIO) -> None:
     stdout.write(
         f"\nThe demo is ready: an organisation of its own, with no AWS account involved.\n\n"
         f"  {address}/         what there is to see\n"
-        f"  {address}/targets  every account and region, and what is wrong there\n"
         f"  {address}/metrics  what Prometheus reads\n\n"
         f"Something changes every few seconds. Ctrl-C ends it.\n"
     )

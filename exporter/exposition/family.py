@@ -99,6 +99,7 @@ class Fleet:
     lag: float
     reload: Reload
     build: Build
+    targets_known: bool = True
     shard_index: int = 0
     shard_total: int = 1
     discovery: Discovery | None = None
@@ -181,7 +182,9 @@ def account(which: Account) -> Sequence[Sample]:
 
 
 def states(view: FleetView) -> Sequence[Sample]:
-    """Count targets by state."""
+    """Count targets by state, once anything is known of what there is to poll."""
+    if not view.fleet.targets_known:
+        return ()
     return [((state.value,), float(view.states.get(state, 0))) for state in State]
 
 

@@ -150,8 +150,8 @@ METRICS: tuple[Family, ...] = (
         "macie_exporter_targets",
         "gauge",
         ("state",),
-        "Targets by state: pending, ok, not_enabled, failing (last values still shown) or stale "
-        "(values gone); the sum is all of them.",
+        "Targets by state: pending, ok, not_enabled, failing (last values, if any, still shown) "
+        "or stale (values gone); the sum is all of them.",
         Group.FLEET,
         of.states,
     ),

@@ -208,7 +208,7 @@ class Web(Section):
     telemetry_path: TelemetryPath = "/metrics"
     """Path of the metrics."""
     config_file: Annotated[str, AfterValidator(_not_yet)] = ""
-    """Web configuration file in the format of Prometheus' exporter-toolkit."""
+    """Web configuration file; not supported yet, so it must be empty."""
     enable_lifecycle: bool = False
     """Accept POST /-/reload."""
 

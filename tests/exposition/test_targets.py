@@ -86,7 +86,7 @@ macie_poll_duration_seconds{aws_account_id="111122223333",aws_region="eu-west-1"
 # HELP macie_poll_error_info Why the last poll of the target failed; 1, and only while it has.
 # TYPE macie_poll_error_info gauge
 macie_poll_error_info{aws_account_id="000000000042",aws_region="us-east-1",error_code="ThrottlingException"} 1.0
-# HELP macie_exporter_targets Targets by state: pending, ok, not_enabled, failing (last values still shown) or stale (values gone); the sum is all of them.
+# HELP macie_exporter_targets Targets by state: pending, ok, not_enabled, failing (last values, if any, still shown) or stale (values gone); the sum is all of them.
 # TYPE macie_exporter_targets gauge
 macie_exporter_targets{state="pending"} 0.0
 macie_exporter_targets{state="ok"} 1.0

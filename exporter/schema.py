@@ -1,0 +1,48 @@
+"""Puts the settings into a chart's values schema: `python -m exporter.schema FILE...`.
+
+A chart's value `config` is the configuration file, so Helm can refuse what the exporter would.
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from exporter.settings import Settings
+
+_KEY = "config"
+_ROOT = "Settings"
+
+
+def definitions() -> dict[str, Any]:
+    """Give the JSON schemas of the file's sections by name, and of its whole as `Settings`.
+
+    Without the section `config`: it says where the file is, and cannot stand in it.
+    """
+    schema = Settings.model_json_schema()
+    sections = schema.pop("$defs")
+    own = schema["properties"].pop("config")["$ref"].rpartition("/")[2]
+    return {name: sections[name] for name in sorted(sections) if name != own} | {_ROOT: schema}
+
+
+def written(text: str) -> str:
+    """Give a values schema with its part about the settings made anew, and all else as it was.
+
+    Definitions of the chart's own have names that begin in lower case.
+    """
+    schema = json.loads(text)
+    own = {name: what for name, what in schema.get("$defs", {}).items() if name[0].islower()}
+    schema["properties"][_KEY] = {"$ref": f"#/$defs/{_ROOT}"}
+    schema["$defs"] = own | definitions()
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def main(paths: Iterable[str]) -> None:
+    """Write the files anew."""
+    for path in map(Path, paths):
+        path.write_text(written(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,75 @@
+"""Standard streams that are closed, full or gone: commands do their work and say how it ended."""
+
+import subprocess
+import sys
+
+import pytest
+
+from exporter.demo.server import EmbeddedAws
+from exporter.demo.world import World
+from tests import fleets
+from tests.processes import environment, until
+
+REGION = {"AWS_REGION": "eu-west-1"}
+
+
+def shell(words: str, variables: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run the exporter through a shell that opens its streams."""
+    return subprocess.run(
+        ["/bin/sh", "-c", f'exec "$0" -m exporter {words}', sys.executable],
+        env=environment(variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", ["check", "iam", "--help"])
+def test_output_that_cannot_be_written_is_a_failure_in_one_line(command: str) -> None:
+    """A full disk must not pass for an empty configuration."""
+    done = shell(f"{command} >/dev/full", REGION)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "cannot write the output: No space left on device\n",
+    )
+
+
+@pytest.mark.parametrize("command", ["check", "iam", "--help"])
+def test_a_closed_output_is_no_traceback(command: str) -> None:
+    """Nobody wants to read it; that is no failure."""
+    done = shell(f"{command} >&-", REGION)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_errors_keep_their_exit_code_without_a_place_to_say_them() -> None:
+    """2 for a wrong flag, whatever standard error is."""
+    for stream in ("2>&-", "2>/dev/full"):
+        assert shell(f"check --poll.intervl=5m {stream}", REGION).returncode == 2
+
+
+@pytest.mark.parametrize("stream", ["2>&-", "2>/dev/full"])
+def test_once_does_not_need_a_log(stream: str) -> None:
+    """All its output, and exit code 0 since every target answered."""
+    with EmbeddedAws(World(fleets.HUB, regions=fleets.REGIONS)) as aws:
+        done = shell(f"once {stream}", aws.environment())
+    assert done.returncode == 0
+    assert "macie_poll_success{" in done.stdout
+
+
+def test_the_daemon_does_not_need_a_log() -> None:
+    """It polls on with standard error closed, and stops in order."""
+    world = World(fleets.HUB, regions=fleets.REGIONS)
+    with EmbeddedAws(world) as aws:
+        process = subprocess.Popen(
+            [
+                "/bin/sh",
+                "-c",
+                'exec "$0" -m exporter --web.listen-address=127.0.0.1:0 2>&-',
+                sys.executable,
+            ],
+            env=environment(aws.environment()),
+        )
+        until(lambda: world.served(fleets.HUB, aws.environment()["AWS_REGION"]) > 0, "a poll")
+        process.terminate()
+        assert process.wait(30) == 0
