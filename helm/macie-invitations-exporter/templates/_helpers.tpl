@@ -1,0 +1,124 @@
+{{- define "exporter.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* 52 characters: a StatefulSet's pods bear its name, a dash and ten more characters as a label, and 63 is the limit. */}}
+{{- define "exporter.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- else }}
+{{- $name := include "exporter.name" . }}
+{{- if contains $name .Release.Name }}
+{{- .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Immutable in a Deployment and a StatefulSet: nothing may be added here in a later version. */}}
+{{- define "exporter.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "exporter.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "exporter.labels" -}}
+{{- $own := include "exporter.selectorLabels" . | fromYaml }}
+{{- $_ := set $own "app.kubernetes.io/managed-by" .Release.Service }}
+{{- $_ := set $own "app.kubernetes.io/version" .Chart.AppVersion }}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") }}
+{{- merge $own .Values.commonLabels | toYaml }}
+{{- end }}
+
+{{/* Metadata of an object: (dict "context" $ "name" "…" "namespace" "…" "labels" {…} "annotations" {…}), the last three if wanted. */}}
+{{- define "exporter.metadata" -}}
+name: {{ .name }}
+namespace: {{ .namespace | default .context.Release.Namespace }}
+labels:
+  {{- merge (include "exporter.labels" .context | fromYaml) (.labels | default dict) | toYaml | nindent 2 }}
+{{- with .annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "exporter.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- .Values.serviceAccount.name | default (include "exporter.fullname" .) }}
+{{- else }}
+{{- .Values.serviceAccount.name | default "default" }}
+{{- end }}
+{{- end }}
+
+{{- define "exporter.image" -}}
+{{- $image := .Values.image }}
+{{- $tag := $image.tag | default .Chart.AppVersion }}
+{{- $digest := $image.digest }}
+{{- if .Values.demo.enabled }}
+{{- $tag = .Values.demo.tag | default (printf "%s-demo" $tag) }}
+{{- $digest = .Values.demo.digest }}
+{{- end }}
+{{- with .Values.global.imageRegistry | default $image.registry }}{{ . }}/{{ end }}
+{{- $image.repository }}{{ if $digest }}@{{ $digest }}{{ else }}:{{ $tag }}{{ end }}
+{{- end }}
+
+{{- define "exporter.imagePullSecrets" -}}
+{{- $secrets := list }}
+{{- range concat .Values.global.imagePullSecrets .Values.imagePullSecrets }}
+{{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) }}
+{{- end }}
+{{- with $secrets | uniq }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* What the chart itself must know of the exporter's settings. */}}
+{{- define "exporter.web" -}}
+{{- .Values.config.web | default dict | toYaml }}
+{{- end }}
+
+{{- define "exporter.listenAddress" -}}
+{{- (include "exporter.web" . | fromYaml).listen_address | default ":10058" }}
+{{- end }}
+
+{{- define "exporter.port" -}}
+{{- include "exporter.listenAddress" . | regexFind "[0-9]+$" }}
+{{- end }}
+
+{{- define "exporter.telemetryPath" -}}
+{{- (include "exporter.web" . | fromYaml).telemetry_path | default "/metrics" }}
+{{- end }}
+
+{{- define "exporter.sharded" -}}
+{{- if gt (int .Values.shards) 1 }}true{{ end }}
+{{- end }}
+
+{{- define "exporter.configName" -}}
+{{- .Values.existingConfig.name | default (include "exporter.fullname" .) }}
+{{- end }}
+
+{{- define "exporter.configKey" -}}
+{{- if .Values.existingConfig.name }}{{ .Values.existingConfig.key }}{{ else }}exporter.yaml{{ end }}
+{{- end }}
+
+{{- define "exporter.configFile" -}}
+/etc/macie-invitations-exporter/{{ include "exporter.configKey" . }}
+{{- end }}
+
+{{/* The configuration's text; its hash restarts the pods. */}}
+{{- define "exporter.config" -}}
+{{- toYaml .Values.config }}
+{{- end }}
+
+{{/* A probe: (list $ "/path" timing). */}}
+{{- define "exporter.probe" -}}
+{{- $timing := omit (index . 2) "httpGet" "exec" "tcpSocket" "grpc" }}
+{{- dict "httpGet" (dict "path" (index . 1) "port" "metrics") | merge $timing | toYaml }}
+{{- end }}
+
+{{/* Others than the exporter's, or its Service would send scrapes to the test pod. */}}
+{{- define "exporter.testLabels" -}}
+app.kubernetes.io/name: {{ include "exporter.name" . | trunc 58 | trimSuffix "-" }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}

@@ -1,0 +1,34 @@
+{{/* One endpoint, the same in a ServiceMonitor and a PodMonitor: (list $ monitor). */}}
+{{- define "exporter.endpoint" -}}
+{{- $context := index . 0 }}
+{{- $monitor := index . 1 }}
+port: metrics
+path: {{ include "exporter.telemetryPath" $context }}
+scheme: {{ $monitor.scheme }}
+honorLabels: {{ $monitor.honorLabels }}
+{{- range $key := list "interval" "scrapeTimeout" "tlsConfig" "basicAuth" "relabelings" "metricRelabelings" }}
+{{- with index $monitor $key }}
+{{- dict $key . | toYaml | nindent 0 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What stands beside the endpoints: (list $ monitor). */}}
+{{- define "exporter.monitorSpec" -}}
+{{- $context := index . 0 }}
+{{- $monitor := index . 1 }}
+{{- range $key := list "jobLabel" "targetLabels" "podTargetLabels" }}
+{{- with get $monitor $key }}
+{{- dict $key . | toYaml | nindent 0 }}
+{{- end }}
+{{- end }}
+{{- range $key := list "sampleLimit" "targetLimit" "labelLimit" "labelNameLengthLimit" "labelValueLengthLimit" }}
+{{- /* Helm 3.18.0 reads a number as text, so that even 0 is something: made a number first. */}}
+{{- with get $monitor $key | int64 }}
+{{- dict $key . | toYaml | nindent 0 }}
+{{- end }}
+{{- end }}
+namespaceSelector:
+  matchNames:
+    - {{ $context.Release.Namespace }}
+{{- end }}

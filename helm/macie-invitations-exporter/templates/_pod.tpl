@@ -1,0 +1,142 @@
+{{/* The pod, the same in the Deployment and in the StatefulSet. */}}
+{{- define "exporter.podTemplate" -}}
+{{- $annotations := .Values.podAnnotations }}
+{{- if not .Values.existingConfig.name }}
+{{- $annotations = merge (dict "checksum/config" (include "exporter.config" . | sha256sum)) $annotations }}
+{{- end -}}
+metadata:
+  {{- with $annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  labels:
+    {{- /* Without versions: the pods restart for what changes them, not for a new chart. */}}
+    {{- merge (include "exporter.selectorLabels" . | fromYaml) .Values.podLabels .Values.commonLabels | toYaml | nindent 4 }}
+spec:
+  serviceAccountName: {{ include "exporter.serviceAccountName" . }}
+  automountServiceAccountToken: false
+  # The variables of Services' addresses could begin as the exporter's own do.
+  enableServiceLinks: false
+  {{- with include "exporter.imagePullSecrets" . | trim }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  {{- with .Values.podSecurityContext }}
+  securityContext:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
+  {{- with .Values.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+  {{- with .Values.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.affinity }}
+  affinity:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.topologySpreadConstraints }}
+  topologySpreadConstraints:
+    {{- $selector := dict "labelSelector" (dict "matchLabels" (include "exporter.selectorLabels" $ | fromYaml)) }}
+    {{- range . }}
+    - {{ hasKey . "labelSelector" | ternary . (merge (deepCopy .) $selector) | toYaml | indent 6 | trim }}
+    {{- end }}
+  {{- end }}
+  {{- with .Values.initContainers }}
+  initContainers:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  containers:
+    - name: exporter
+      {{- include "exporter.container" . | nindent 6 }}
+    {{- with .Values.extraContainers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  volumes:
+    - name: config
+      {{- if and .Values.existingConfig.name (eq .Values.existingConfig.kind "Secret") }}
+      secret:
+        secretName: {{ include "exporter.configName" . }}
+      {{- else }}
+      configMap:
+        name: {{ include "exporter.configName" . }}
+      {{- end }}
+    {{- with .Values.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end }}
+
+{{- define "exporter.container" -}}
+image: {{ include "exporter.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+args:
+  {{- if .Values.demo.enabled }}
+  - demo
+  # The demo's own address is no setting of the exporter behind it, so the file cannot say it.
+  - {{ printf "--web.listen-address=%s" (include "exporter.listenAddress" .) | quote }}
+  {{- else }}
+  - serve
+  {{- end }}
+  - --config.file={{ include "exporter.configFile" . }}
+  {{- with .Values.extraArgs }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with include "exporter.env" . | fromYamlArray }}
+env:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.extraEnvFrom }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+ports:
+  - name: metrics
+    containerPort: {{ include "exporter.port" . }}
+    protocol: TCP
+livenessProbe:
+  {{- include "exporter.probe" (list . "/-/healthy" .Values.livenessProbe) | nindent 2 }}
+readinessProbe:
+  {{- include "exporter.probe" (list . "/-/ready" .Values.readinessProbe) | nindent 2 }}
+startupProbe:
+  {{- include "exporter.probe" (list . "/-/healthy" .Values.startupProbe) | nindent 2 }}
+{{- with .Values.securityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.resources }}
+resources:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+volumeMounts:
+  - name: config
+    mountPath: /etc/macie-invitations-exporter
+    readOnly: true
+  {{- with .Values.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
+{{/* Variables go before the file: each pod's shard, and what the chart must know of a file that it cannot see. */}}
+{{- define "exporter.env" -}}
+{{- $env := list }}
+{{- if include "exporter.sharded" . }}
+{{- $pod := dict "name" "POD_NAME" "valueFrom" (dict "fieldRef" (dict "fieldPath" "metadata.name")) }}
+{{- $total := dict "name" "MACIE_EXPORTER_SHARD__TOTAL" "value" (int .Values.shards | toString) }}
+{{- $env = list $pod (dict "name" "MACIE_EXPORTER_SHARD__INDEX" "value" "auto") $total }}
+{{- end }}
+{{- if .Values.existingConfig.name }}
+{{- $env = append $env (dict "name" "MACIE_EXPORTER_WEB__LISTEN_ADDRESS" "value" (include "exporter.listenAddress" .)) }}
+{{- $env = append $env (dict "name" "MACIE_EXPORTER_WEB__TELEMETRY_PATH" "value" (include "exporter.telemetryPath" .)) }}
+{{- end }}
+{{- concat $env .Values.extraEnv | toYaml }}
+{{- end }}
+
+{{/* An update strategy; what only a rolling update has is left out of others, which the API server would refuse. */}}
+{{- define "exporter.strategy" -}}
+{{- eq (.type | default "RollingUpdate") "RollingUpdate" | ternary . (omit . "rollingUpdate") | toYaml }}
+{{- end }}

@@ -1,0 +1,105 @@
+"""The chart, rendered by a real helm: what its tests have in common."""
+
+import functools
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CHART = Path(__file__).parents[2] / "helm" / "macie-invitations-exporter"
+CASES = [path.name.removesuffix("-values.yaml") for path in sorted(CHART.glob("ci/*-values.yaml"))]
+RELEASE, NAMESPACE = "macie-invitations-exporter", "security"
+SELECTOR = {"app.kubernetes.io/name": RELEASE, "app.kubernetes.io/instance": RELEASE}
+"""Immutable in installed Deployments and StatefulSets: literal, and the same from release on."""
+
+Manifest = Mapping[str, Any]
+
+
+def helm_answers(helm: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run helm with nothing of this machine's set-up; give whatever comes of it."""
+    with tempfile.TemporaryDirectory() as home:
+        return subprocess.run(
+            [helm, *arguments],
+            env={"PATH": os.defpath, "HOME": home, "KUBECONFIG": f"{home}/none"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+def run(helm: Path, *arguments: str | Path) -> str:
+    """Run helm; give what it prints, fail with what it complains of."""
+    answer = helm_answers(helm, *arguments)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return answer.stdout
+
+
+def values_of(case: str) -> Path:
+    """Give the file of values in ci/."""
+    return CHART / "ci" / f"{case}-values.yaml"
+
+
+@functools.cache
+def rendered(helm: Path, case: str, *arguments: str, chart: Path = CHART) -> str:
+    """Render a case, once. Helm 3 and 4 differ in empty lines between objects: they are cut."""
+    where = ("--namespace", NAMESPACE, "--values", values_of(case))
+    text = run(helm, "template", RELEASE, chart, *where, *arguments)
+    return re.sub(r"\n+(?=---\n|\Z)", "\n", text)
+
+
+def objects(text: str) -> list[Manifest]:
+    """Give the objects of what was rendered."""
+    return [each for each in yaml.safe_load_all(text) if each]
+
+
+def of_kind(manifests: Iterable[Manifest], *kinds: str) -> list[Manifest]:
+    """Give those of some kinds."""
+    return [each for each in manifests if each["kind"] in kinds]
+
+
+def workload(manifests: Iterable[Manifest]) -> Manifest:
+    """Give the one Deployment or StatefulSet."""
+    (found,) = of_kind(manifests, "Deployment", "StatefulSet")
+    return found
+
+
+def exporter(manifest: Manifest) -> Manifest:
+    """Give the exporter's container of a workload."""
+    (found,) = [
+        container
+        for container in manifest["spec"]["template"]["spec"]["containers"]
+        if container["name"] == "exporter"
+    ]
+    return dict(found)
+
+
+def pods(manifests: Iterable[Manifest]) -> Iterator[tuple[str, Manifest]]:
+    """Give every pod's kind and spec, that of `helm test` included."""
+    for each in manifests:
+        if each["kind"] == "Pod":
+            yield "Pod", each["spec"]
+        elif "template" in each.get("spec", {}):
+            yield each["kind"], each["spec"]["template"]["spec"]
+
+
+def variables(container: Manifest, pod: str) -> dict[str, str]:
+    """Give a container's environment as far as it is known without a cluster."""
+    return {
+        each["name"]: each.get("value", pod)
+        for each in container.get("env", [])
+        if "value" in each or each["valueFrom"].get("fieldRef") == {"fieldPath": "metadata.name"}
+    }
+
+
+def flags(container: Manifest, manifests: Iterable[Manifest], folder: Path) -> list[str]:
+    """Give the exporter's flags, its configuration mounted in a folder instead."""
+    for each in of_kind(manifests, "ConfigMap", "Secret"):
+        for key, text in (each.get("data") or each.get("stringData") or {}).items():
+            (folder / key).write_text(text)
+    (mount,) = [each for each in container["volumeMounts"] if each["name"] == "config"]
+    return [each.replace(mount["mountPath"], str(folder)) for each in container["args"][1:]]

@@ -1,0 +1,36 @@
+"""Fixtures of the chart's tests: the real helm, versions 3 and 4."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+TOOLS = Path(__file__).parents[2] / "build" / "tools"
+
+
+def require_tool(name: str) -> Path:
+    """Return where a fetched program is; without it skip the test, under CI=true fail it."""
+    if os.access(TOOLS / name, os.X_OK):
+        return TOOLS / name
+    reason = f"there is no build/tools/{name}: run tests/helm/fetch-helm"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def helm3() -> Path:
+    """Helm 3, an early version: what it takes, later ones take."""
+    return require_tool("helm3")
+
+
+@pytest.fixture(scope="session")
+def helm4() -> Path:
+    """Helm 4."""
+    return require_tool("helm4")
+
+
+@pytest.fixture(scope="session", params=["helm3", "helm4"])
+def helm(request: pytest.FixtureRequest) -> Path:
+    """Either."""
+    return require_tool(request.param)

@@ -1,0 +1,354 @@
+"""What is rendered would be taken by a strict API server, and does what it is for."""
+
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from exporter.cli import World, main
+from exporter.clock import Stop
+from tests.helm.charts import (
+    CASES,
+    CHART,
+    SELECTOR,
+    Manifest,
+    exporter,
+    flags,
+    objects,
+    of_kind,
+    pods,
+    rendered,
+    run,
+    variables,
+    workload,
+)
+from tests.helm.kubernetes import NEWEST, OLDEST, complaints
+from tests.helm.restricted import violations
+from tests.processes import running
+
+ACCOUNTS = 7
+UNREACHABLE = {
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+@pytest.mark.parametrize("case", CASES)
+def test_every_object_fits_kubernetes_own_schema(helm4: Path, case: str, version: str) -> None:
+    """Strictly, so without unknown keys, in the oldest and the newest version supported."""
+    found = [line for each in objects(rendered(helm4, case)) for line in complaints(each, version)]
+    assert found == []
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_names_and_labels_are_such_as_a_server_takes(helm4: Path, case: str) -> None:
+    """Which no schema says: DNS names, labels of at most 63 characters, no object twice."""
+    manifests = objects(rendered(helm4, case))
+    named = [(each["kind"], each["metadata"]["name"]) for each in manifests]
+    assert len(set(named)) == len(named)
+    assert [name for _, name in named if not DNS_LABEL.fullmatch(name)] == []
+    # The pods of a StatefulSet bear its name and eleven characters more as a label.
+    assert len(workload(manifests)["metadata"]["name"]) <= 63 - 11
+    metadata = [each["metadata"] for each in manifests]
+    metadata.append(workload(manifests)["spec"]["template"]["metadata"])
+    labels = [value for each in metadata for value in each.get("labels", {}).values()]
+    assert [value for value in labels if not LABEL.fullmatch(value)] == []
+
+
+DNS_LABEL = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+LABEL = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
+
+
+def test_the_schemas_refuse_what_a_strict_server_would(helm4: Path) -> None:
+    """An unknown key deep inside is found, of Kubernetes' own objects and of the operators'."""
+    manifests = objects(rendered(helm4, "shards"))
+    probe = exporter(workload(manifests))["livenessProbe"]
+    probe["periods"] = 1
+    (monitor,) = of_kind(manifests, "ServiceMonitor")
+    monitor["spec"]["endpoints"][0]["portt"] = "metrics"
+    found = [line for each in manifests for line in complaints(each, NEWEST)]
+    assert len(found) == 2
+    assert "'periods' was unexpected" in found[0] + found[1]
+    assert "'portt' was unexpected" in found[0] + found[1]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_pods_are_restricted_and_get_no_token(helm4: Path, case: str) -> None:
+    """Pod Security "restricted"; beyond it a read-only root, and nothing of Kubernetes'."""
+    for kind, pod in pods(objects(rendered(helm4, case))):
+        assert violations(pod) == [], kind
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["enableServiceLinks"] is False
+        ours = [one for one in pod["containers"] if one["name"] in {"exporter", "test"}]
+        assert [one["securityContext"]["readOnlyRootFilesystem"] for one in ours] == [True]
+
+
+def test_the_judge_of_pods_finds_what_is_forbidden() -> None:
+    """Each of the standard's controls by its name."""
+    context = {"runAsUser": 0, "procMount": "Unmasked", "seLinuxOptions": {"user": "a"}}
+    capabilities = {"add": ["SYS_ADMIN"]}
+    bad = {
+        "name": "a",
+        "ports": [{"containerPort": 1, "hostPort": 1}],
+        "securityContext": context
+        | {"privileged": True, "capabilities": capabilities}
+        | {"appArmorProfile": {"type": "Unconfined"}, "windowsOptions": {"hostProcess": True}},
+    }
+    pod = {
+        "hostNetwork": True,
+        "volumes": [{"name": "v", "hostPath": {"path": "/"}}],
+        "securityContext": {"sysctls": [{"name": "a", "value": "b"}]},
+        "initContainers": [bad],
+    }
+    assert violations(pod) == [
+        "hostNetwork",
+        "volume of type hostPath",
+        "sysctls",
+        "a: runAsNonRoot",
+        "a: seccompProfile",
+        "a: allowPrivilegeEscalation",
+        "a: capabilities.drop",
+        "a: capabilities.add",
+        "a: privileged",
+        "a: hostPort",
+        "a: runAsUser",
+        "a: hostProcess",
+        "a: procMount",
+        "a: appArmorProfile",
+        "a: seLinuxOptions",
+    ]
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "everything"])
+def test_selectors_are_what_they_always_were(helm4: Path, case: str) -> None:
+    """They are immutable: written out here, so that no version of the chart changes them."""
+    manifests = objects(rendered(helm4, case))
+    owner = workload(manifests)
+    assert owner["spec"]["selector"] == {"matchLabels": SELECTOR}
+    assert owner["spec"]["template"]["metadata"]["labels"].items() >= SELECTOR.items()
+    for each in of_kind(manifests, "Service"):
+        assert each["spec"]["selector"] == SELECTOR
+    for each in of_kind(manifests, "PodDisruptionBudget", "PodMonitor"):
+        assert each["spec"]["selector"] == {"matchLabels": SELECTOR}
+    for each in of_kind(manifests, "NetworkPolicy"):
+        assert each["spec"]["podSelector"] == {"matchLabels": SELECTOR}
+    for each in of_kind(manifests, "Pod"):
+        assert not each["metadata"]["labels"].items() >= SELECTOR.items()
+
+
+def test_a_service_monitor_selects_one_service(helm4: Path) -> None:
+    """With shards there are two, and every pod would be scraped twice."""
+    manifests = objects(rendered(helm4, "shards"))
+    (monitor,) = of_kind(manifests, "ServiceMonitor")
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    services = of_kind(manifests, "Service")
+    assert len(services) == 2
+    (selected,) = [each for each in services if each["metadata"]["labels"].items() >= wanted]
+    assert selected["metadata"]["name"] == "macie-invitations-exporter"
+    assert workload(manifests)["spec"]["serviceName"] in {
+        each["metadata"]["name"] for each in services if each is not selected
+    }
+
+
+@pytest.fixture
+def next_version(tmp_path: Path) -> Path:
+    """The chart as it will be at its next version."""
+    copy = tmp_path / CHART.name
+    shutil.copytree(CHART, copy)
+    text = (copy / "Chart.yaml").read_text()
+    (copy / "Chart.yaml").write_text(re.sub(r"(?m)^version: .*", "version: 9.8.7", text))
+    return copy
+
+
+def test_pods_restart_for_another_configuration_and_only_then(
+    helm4: Path, next_version: Path
+) -> None:
+    """The checksum is that of the file; a new chart version leaves pods and selectors alone."""
+
+    def owner(*arguments: str, chart: Path = CHART) -> Manifest:
+        return workload(objects(rendered(helm4, "accounts", *arguments, chart=chart)))
+
+    def checksum(*arguments: str) -> str:
+        template = owner(*arguments)["spec"]["template"]
+        return str(template["metadata"]["annotations"]["checksum/config"])
+
+    (written,) = of_kind(objects(rendered(helm4, "accounts")), "ConfigMap")
+    text = written["data"]["exporter.yaml"].rstrip("\n")
+    assert checksum() == hashlib.sha256(text.encode()).hexdigest()
+    assert checksum("--set", "config.poll.interval=2m") != checksum()
+    others = "image.tag=v9,commonLabels.a=b,serviceAccount.annotations.a=b,service.port=80"
+    assert checksum("--set", others) == checksum()
+    assert owner(chart=next_version)["spec"] == owner()["spec"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_exporter_takes_what_is_rendered(helm4: Path, case: str, tmp_path: Path) -> None:
+    """Its own `check` loads the file, with the flags and the variables of the first pod."""
+    manifests = objects(rendered(helm4, case))
+    container = exporter(workload(manifests))
+    environ = variables(container, "macie-invitations-exporter-0")
+    # The demo has an AWS, and so a region, of its own.
+    environ |= {"AWS_REGION": "eu-west-1"} if case == "demo" else {}
+    out, err = io.StringIO(), io.StringIO()
+    code = main(["check", *flags(container, manifests, tmp_path)], World(environ, out, err, Stop()))
+    assert (code, err.getvalue()) == (0, "")
+    assert effective(out.getvalue()) == EFFECTIVE[case]
+
+
+EFFECTIVE = {
+    "accounts": ("targets: 21 (regions `auto` count as 17)", ":10058", "/metrics"),
+    "default": ("targets: 1", ":10058", "/metrics"),
+    "demo": ("targets: 1", ":9090", "/metrics"),
+    "everything": ("targets: 1", ":10058", "/metrics"),
+    "existing-config": ("targets: 1", "0.0.0.0:9000", "/own/metrics"),
+    "network": ("targets: 1", ":10058", "/metrics"),
+    "organization": (
+        "targets: 0 (the organization's accounts come on top; regions `auto` count as 17)",
+        ":10058",
+        "/metrics",
+    ),
+    "podmonitor": ("targets: 1", ":10058", "/metrics"),
+    "servicemonitor": ("targets: 1", ":10058", "/macie"),
+    "shards": ("targets: 6 (in shard 0 of 3)", ":10058", "/metrics"),
+}
+
+
+def effective(report: str) -> tuple[str, str, str]:
+    """Give the line on targets of what `check` printed, and the settings that the chart follows."""
+    (targets,) = [line for line in report.splitlines() if line.startswith("# targets:")]
+    web = yaml.safe_load(report)["web"]
+    return targets.removeprefix("# "), web["listen_address"], web["telemetry_path"]
+
+
+@pytest.mark.parametrize("shards", [2, 3])
+def test_shards_cover_every_target_once(helm4: Path, shards: int, tmp_path: Path) -> None:
+    """The StatefulSet's pods, as processes with their names, on an AWS that does not answer."""
+    manifests = objects(rendered(helm4, "shards", "--set", f"shards={shards}"))
+    owner = workload(manifests)
+    assert (owner["kind"], owner["spec"]["replicas"]) == ("StatefulSet", shards)
+    container = exporter(owner)
+    names = [f"{owner['metadata']['name']}-{ordinal}" for ordinal in range(shards)]
+    with ExitStack() as stack:
+        running_pods = [
+            stack.enter_context(
+                running(
+                    UNREACHABLE | variables(container, name),
+                    [*flags(container, manifests, tmp_path), "--poll.timeout=1s"],
+                )
+            )
+            for name in names
+        ]
+        for each in running_pods:
+            each.wait_until_ready()
+        series = [each.series() for each in running_pods]
+        tests = of_kind(manifests, "Pod")[0]["spec"]["containers"][0]
+        url = f"http://127.0.0.1:{running_pods[0].port}/metrics"
+        assert helm_test(tests, url) == (0, "")
+    polled = Counter(
+        labels for each in series for name, labels in each if name == "macie_poll_success"
+    )
+    assert len(polled) == ACCOUNTS * 2
+    assert set(polled.values()) == {1}
+
+
+def test_the_helm_test_says_what_is_wrong(helm4: Path) -> None:
+    """And fails."""
+    pod = of_kind(objects(rendered(helm4, "default")), "Pod")[0]
+    code, error = helm_test(pod["spec"]["containers"][0], "http://127.0.0.1:9/metrics")
+    assert code == 1
+    assert error.startswith("http://127.0.0.1:9/metrics does not answer: ")
+
+
+def helm_test(container: Manifest, url: str) -> tuple[int, str]:
+    """Run what the pod of `helm test` runs, on another URL."""
+    _, *arguments = container["command"]
+    answer = subprocess.run(
+        [sys.executable, *arguments],
+        env={"PATH": os.defpath, "URL": url, "NO_PROXY": "*"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return answer.returncode, answer.stderr
+
+
+def test_rules_are_rules_as_files_and_as_rendered(
+    helm4: Path, promtool: Path, tmp_path: Path
+) -> None:
+    """Prometheus takes the shipped files as they are, and what values made of them."""
+    (rule,) = of_kind(objects(rendered(helm4, "servicemonitor")), "PrometheusRule")
+    (tmp_path / "rendered.yaml").write_text(yaml.safe_dump(rule["spec"]))
+    for file in [*CHART.glob("files/rules/*.yaml"), tmp_path / "rendered.yaml"]:
+        answer = subprocess.run(
+            [promtool, "check", "rules", file], capture_output=True, text=True, check=False
+        )
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_rules_are_the_files_where_values_say_nothing(helm4: Path) -> None:
+    """By default the PrometheusRule has just what the files have."""
+    (rule,) = of_kind(objects(rendered(helm4, "organization")), "PrometheusRule")
+    groups = [
+        group
+        for file in sorted(CHART.glob("files/rules/*.yaml"))
+        for group in yaml.safe_load(file.read_text())["groups"]
+    ]
+    assert rule["spec"]["groups"] == groups
+
+
+DASHBOARD: Mapping[str, Any] = {
+    "title": "A {{ b }}",
+    "panels": [{"legendFormat": "{{ aws_account_id }} {{`x`}}", "text": "two\nlines"}],
+}
+
+
+def test_dashboards_arrive_as_they_are(helm: Path, next_version: Path) -> None:
+    """Files that are put beside the others are shipped; their braces are Grafana's."""
+    folder = next_version / "files" / "dashboards"
+    folder.mkdir(exist_ok=True)
+    (folder / "Of_mine.json").write_text(json.dumps(DASHBOARD, indent=2) + "\n")
+    manifests = objects(rendered(helm, "servicemonitor", chart=next_version))
+    name = "macie-invitations-exporter-of-mine"
+    (shipped,) = [each for each in of_kind(manifests, "ConfigMap") if name in str(each["metadata"])]
+    assert json.loads(shipped["data"]["Of_mine.json"]) == DASHBOARD
+    assert shipped["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert shipped["metadata"]["annotations"] == {"grafana_folder": "Security"}
+    (resource,) = [
+        each for each in of_kind(manifests, "GrafanaDashboard") if each["metadata"]["name"] == name
+    ]
+    assert resource["spec"]["configMapRef"] == {"name": name, "key": "Of_mine.json"}
+    assert [line for each in (shipped, resource) for line in complaints(each, NEWEST)] == []
+
+
+def test_the_package_holds_the_chart_without_its_tests(helm: Path, tmp_path: Path) -> None:
+    """`helm package`, and what it packs still renders and shows its values."""
+    run(helm, "package", CHART, "--destination", tmp_path)
+    (package,) = tmp_path.iterdir()
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert package.name == f"macie-invitations-exporter-{chart['version']}.tgz"
+    shutil.unpack_archive(package, tmp_path / "unpacked", filter="data")
+    unpacked = tmp_path / "unpacked" / CHART.name
+    kept = {str(path.relative_to(CHART)) for path in CHART.rglob("*") if path.is_file()}
+    expected = {name for name in kept if not name.startswith("ci/")}
+    assert {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file()} == (
+        expected
+    )
+    assert (
+        run(helm, "show", "values", package).strip() == (CHART / "values.yaml").read_text().strip()
+    )
+    assert rendered(helm, "accounts", chart=package) == rendered(helm, "accounts")

@@ -1,0 +1,277 @@
+"""Values: each is described, and what is wrong is refused by its name."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from exporter import __version__
+from exporter.schema import definitions, main, written
+from tests.helm.charts import CHART, exporter, helm_answers, objects, rendered, workload
+from tests.helm.kubernetes import NEWEST, OLDEST
+from tests.helm.values_table import described
+from tests.helm.values_table import written as table_written
+
+SCHEMA = CHART / "values.schema.json"
+VALUES = CHART / "values.yaml"
+META = yaml.safe_load((CHART / "Chart.yaml").read_text())
+
+WRONG = """\
+shardz: 2
+shards: 0
+image: {repository: "", digest: "sha256:1", pullPolicy: Sometimes}
+commonLabels: {a: 1}
+fullnameOverride: Mine
+service: {type: ExternalName, port: 0}
+existingConfig: {kind: Pod}
+ingress: {enabled: true, hosts: []}
+httpRoute: {enabled: true}
+livenessProbe: {httpGet: {path: /}}
+serviceMonitor: {interval: often}
+prometheusRule: {thresholds: {failingRatio: 2}, alerts: {MacieTargetStale: {four: 5m}}}
+podDisruptionBudget: {maxUnavailable: some}
+extraEnv: {A: b}
+config:
+  config: {file: /a}
+  poll: {intervall: 5m, interval: 300, concurrency: 513}
+  aws:
+    regions: everywhere
+    accounts: [{id: 111122223333}, {id: "1"}, {name: a}]
+    organization: {role_name: "a b"}
+  metrics: {zero_fill: some, age_buckets: [1 day], per_invitation: {max_series: 0}}
+  web: {listen_address: "10058", telemetry_path: metrics}
+  log: {level: loud}
+"""
+NAMED = {
+    "": "shardz",
+    "shards": "1",
+    "image.repository": "1",
+    "image.digest": "sha256",
+    "image.pullPolicy": "",
+    "commonLabels.a": "string",
+    "fullnameOverride": "a-z",
+    "service.type": "ClusterIP",
+    "service.port": "1",
+    "existingConfig.kind": "Secret",
+    "ingress.hosts": "1",
+    "httpRoute.parentRefs": "1",
+    "livenessProbe": "httpGet",
+    "serviceMonitor.interval": "",
+    "prometheusRule.thresholds.failingRatio": "1",
+    "prometheusRule.alerts.MacieTargetStale": "four",
+    "podDisruptionBudget.maxUnavailable": "",
+    "extraEnv": "array",
+    "config": "config",
+    "config.poll": "intervall",
+    "config.poll.interval": "string",
+    "config.poll.concurrency": "512",
+    "config.aws.regions": "",
+    "config.aws.accounts.0.id": "string",
+    "config.aws.accounts.1.id": "[0-9]{12}",
+    "config.aws.accounts.2": "id",
+    "config.aws.organization": "",
+    "config.metrics.zero_fill": "invited",
+    "config.metrics.age_buckets.0": "",
+    "config.metrics.per_invitation.max_series": "1",
+    "config.web.listen_address": "",
+    "config.web.telemetry_path": "",
+    "config.log.level": "debug",
+}
+"""What is wrong above: where, and a word of what is said of it."""
+
+
+def test_the_schema_refuses_wrong_values_by_their_keys(helm: Path, tmp_path: Path) -> None:
+    """All at once, the exporter's own settings included."""
+    (tmp_path / "wrong.yaml").write_text(WRONG)
+    answer = helm_answers(helm, "template", "a", CHART, "--values", tmp_path / "wrong.yaml")
+    assert answer.returncode == 1
+    lines = [_named(line) for line in answer.stderr.splitlines()]
+    for key, word in NAMED.items():
+        assert any(name == key and word in line for name, line in lines), (key, answer.stderr)
+
+
+def _named(line: str) -> tuple[str, str]:
+    """Give the key that a line of Helm 3 (`a.b: …`) or 4 (`at '/a/b': …`) names."""
+    found = re.match(r"\s*- (?:at '/?(?P<path>[^']*)'|(?P<key>\S+)): ", line)
+    if not found:
+        return "none", line
+    return (found["path"] or found["key"] or "").replace("/", ".").replace("(root)", ""), line
+
+
+READ = (
+    "with existingConfig.name set only config.web.listen_address and "
+    "config.web.telemetry_path are read: put it into that file"
+)
+REFUSED = [
+    (
+        "shards=2,config.shard.total=3",
+        "config.shard: the chart sets it for every pod when shards > 1: leave it out",
+    ),
+    (
+        "shards=2,demo.enabled=true",
+        "shards: the demo is one process: leave shards at 1, or demo.enabled at false",
+    ),
+    (
+        "config.web.config_file=/a.yaml",
+        "config.web.config_file: TLS and authentication are not supported yet: leave it empty",
+    ),
+    (
+        "config.web.listen_address=127.0.0.1:9000",
+        (
+            "config.web.listen_address = 127.0.0.1:9000: nothing outside the pod reaches it: "
+            "write :9000"
+        ),
+    ),
+    (
+        "config.web.listen_address=:0",
+        "config.web.listen_address = :0: the Service needs a port that is known: write :10058",
+    ),
+    ("existingConfig.name=a,config.poll.interval=1m", f"config.poll: {READ}"),
+    (
+        "existingConfig.name=a,config.web.enable_lifecycle=true",
+        f"config.web.enable_lifecycle: {READ}",
+    ),
+    (
+        "serviceMonitor.enabled=true,podMonitor.enabled=true",
+        (
+            "podMonitor.enabled: with serviceMonitor.enabled every pod would be scraped twice: "
+            "choose one"
+        ),
+    ),
+    (
+        "prometheusRule.alerts.MacieTargetStall.enabled=false",
+        "prometheusRule.alerts.MacieTargetStall: no such alert is shipped; there are: ",
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "message"), REFUSED, ids=[values for values, _ in REFUSED])
+def test_what_contradicts_itself_is_refused_with_what_to_do(
+    helm4: Path, values: str, message: str
+) -> None:
+    """What no schema can say, or not so that it helps."""
+    answer = helm_answers(helm4, "template", "a", CHART, "--set", values)
+    assert answer.returncode == 1
+    assert message in answer.stderr
+
+
+def test_the_settings_in_the_schema_have_not_drifted() -> None:
+    """`make docs` would change nothing."""
+    text = SCHEMA.read_text()
+    assert written(text) == text
+
+
+def test_the_schema_has_every_setting_that_a_file_may_hold() -> None:
+    """`config` says where the file is: it has no place in it."""
+    assert list(definitions()["Settings"]["properties"]) == [
+        "poll",
+        "aws",
+        "metrics",
+        "shard",
+        "web",
+        "log",
+    ]
+
+
+def test_the_schema_is_written_in_place(tmp_path: Path) -> None:
+    """The chart's own part stays; a definition that the settings no longer have goes."""
+    file = tmp_path / "values.schema.json"
+    own = {"type": "string"}
+    file.write_text(json.dumps({"properties": {"a": own}, "$defs": {"own": own, "Gone": own}}))
+    main([str(file)])
+    schema = json.loads(file.read_text())
+    assert schema["properties"] == {"a": own, "config": {"$ref": "#/$defs/Settings"}}
+    assert schema["$defs"] == {"own": own, **definitions()}
+
+
+def test_the_schema_knows_just_the_keys_that_there_are() -> None:
+    """No value is missing in it, and it has none that values.yaml does not show."""
+    schema = json.loads(SCHEMA.read_text())
+    schema["properties"]["config"] = {"type": "object"}
+    assert _keys_of_schema(schema, schema["$defs"]) == _keys_of_values(
+        yaml.safe_load(VALUES.read_text()), schema, schema["$defs"]
+    )
+
+
+def _keys_of_schema(schema: Any, defs: Any) -> dict[str, Any]:
+    """Give the tree of keys that a schema names, as far as values.yaml shows them."""
+    if _is_probe(schema, defs):
+        return {}
+    return {
+        key: _keys_of_schema(below, defs) for key, below in schema.get("properties", {}).items()
+    }
+
+
+def _is_probe(schema: Any, defs: Any) -> bool:
+    """Tell whether only some of the keys are shown."""
+    return "$ref" in schema and "periodSeconds" in defs[schema["$ref"].split("/")[-1]].get(
+        "properties", {}
+    )
+
+
+def _keys_of_values(values: Any, schema: Any, defs: Any) -> dict[str, Any]:
+    if not isinstance(values, dict) or "properties" not in schema:
+        return {}
+    return {
+        key: _keys_of_values(below, schema["properties"].get(key, {}), defs)
+        for key, below in values.items()
+    }
+
+
+def test_the_readme_has_every_value() -> None:
+    """The table is made from the comments; `make docs` would change nothing."""
+    text = (CHART / "README.md").read_text()
+    assert table_written(text, VALUES.read_text()) == text
+    assert "| `shards` | `1` | How many replicas share the accounts." in text
+
+
+def test_a_value_without_a_comment_is_found() -> None:
+    """Wherever it is; a comment that stands further above does not count."""
+    with pytest.raises(KeyError, match=r"a\.c: no comment that begins with `# -- ` above it"):
+        described("a:\n  # -- Of b.\n  b: 1\n  c: 2\n")
+
+
+def test_thresholds_are_those_of_the_rules() -> None:
+    """Each marked threshold is a value with the same default, and the other way round."""
+    marked = {
+        name: float(number)
+        for file in CHART.glob("files/rules/*.yaml")
+        for number, name in re.findall(
+            r"(\S+) +# threshold: (\w+)$", file.read_text(), re.MULTILINE
+        )
+    }
+    assert marked == yaml.safe_load(VALUES.read_text())["prometheusRule"]["thresholds"]
+
+
+def test_the_chart_installs_this_release(helm4: Path) -> None:
+    """`appVersion`, the default image, and the images and versions that are announced."""
+    assert META["appVersion"] == __version__
+    assert META["kubeVersion"] == f">={OLDEST}.0-0"
+    assert f"are this one and {NEWEST}." in (CHART / "Chart.yaml").read_text()
+    announced = {
+        each["name"]: each["image"]
+        for each in yaml.safe_load(META["annotations"]["artifacthub.io/images"])
+    }
+    assert announced == {
+        "exporter": exporter(workload(objects(rendered(helm4, "default"))))["image"],
+        "demo": exporter(workload(objects(rendered(helm4, "demo"))))["image"],
+    }
+
+
+def test_the_changes_announced_are_those_of_the_changelog() -> None:
+    """Artifact Hub shows the annotation, people read the file."""
+    version = re.escape(META["version"])
+    changelog = (CHART / "CHANGELOG.md").read_text()
+    section = re.search(rf"(?ms)^## \[{version}\]\n(.*?)(?=^## |\Z)", changelog)
+    assert section, f"CHANGELOG.md has no section of {META['version']}"
+    listed: list[dict[str, str]] = []
+    kind = ""
+    for line in section[1].splitlines():
+        if line.startswith("### "):
+            kind = line.removeprefix("### ").lower()
+        elif line.startswith("- "):
+            listed.append({"kind": kind, "description": line.removeprefix("- ")})
+    assert yaml.safe_load(META["annotations"]["artifacthub.io/changes"]) == listed
