@@ -19,7 +19,7 @@ import pytest
 from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import Call, Fault, Invitation, World
 from tests import fleets
-from tests.processes import environment, running, series_of, until
+from tests.processes import environment, no_aws, running, series_of, until
 
 DENIED = (
     "User: {caller} is not authorized to perform: macie2:ListInvitations because no identity-based "
@@ -201,16 +201,7 @@ def test_polls_the_account_of_the_environment_by_default(aws: EmbeddedAws, world
 
 def test_starts_before_its_network(tmp_path: Path) -> None:
     """A daemon that cannot reach STS keeps running, says so, is not ready, and asks again."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    variables = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "a",
-        "AWS_SECRET_ACCESS_KEY": "b",
-        "AWS_REGION": "eu-west-1",
-        "AWS_CONFIG_FILE": str(tmp_path / "none"),
-    }
-    with running(variables) as exporter:
+    with running(no_aws(tmp_path)) as exporter:
         until(lambda: exporter.log.count("event=discovery_failed") > 1, "asked again")
         assert "error_code=EndpointConnectionError" in exporter.log
         assert exporter.request("/-/ready").status == 503
@@ -332,18 +323,9 @@ def test_logs_as_json(world: World, aws: EmbeddedAws, tmp_path: Path) -> None:
 
 def test_once_does_not_wait_for_aws_to_come_back(tmp_path: Path) -> None:
     """Where nothing can be found out, it says so and ends with exit code 1."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    variables = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "a",
-        "AWS_SECRET_ACCESS_KEY": "b",
-        "AWS_REGION": "eu-west-1",
-        "AWS_CONFIG_FILE": str(tmp_path / "none"),
-    }
     done = subprocess.run(
         [sys.executable, "-m", "exporter", "once"],
-        env=environment(variables),
+        env=environment(no_aws(tmp_path)),
         capture_output=True,
         text=True,
         timeout=60,

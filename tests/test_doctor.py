@@ -3,7 +3,6 @@
 import json
 import os
 import pty
-import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,24 +10,18 @@ from collections.abc import Iterator
 import pytest
 
 from exporter.aws.cloud import Cloud
-from exporter.clock import Stop, SystemClock
+from exporter.clock import SystemClock
 from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import Fault, Invitation, World
 from exporter.doctor import Doctor, Step, as_json, as_table, examine
 from exporter.model import Account, Role
 from exporter.parallel import in_parallel
 from tests import fleets
+from tests.clouds import embedded_cloud
 from tests.processes import environment
 
 ACCOUNT, OTHER = fleets.accounts(2)
 DENIED = Fault(403, "AccessDeniedException", "User: {caller} is not authorized to perform this")
-
-
-class Uncounted:
-    """Does not count."""
-
-    def attempt(self, *_: object) -> None:
-        """Count nothing."""
 
 
 @pytest.fixture
@@ -44,19 +37,8 @@ def world() -> World:
 @pytest.fixture
 def cloud(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """AWS clients of the embedded AWS."""
-    with EmbeddedAws(world) as aws:
-        for name, value in aws.environment().items():
-            monkeypatch.setenv(name, value)
-        made = Cloud(
-            clock=SystemClock(),
-            stop=Stop(),
-            observer=Uncounted(),
-            rng=random.Random(1),
-            region=lambda: "eu-west-1",
-            step=lambda: 300.0,
-        )
+    with embedded_cloud(world, monkeypatch) as made:
         yield made
-        made.close()
 
 
 def account(world: World, external_id: str | None = None) -> Account:

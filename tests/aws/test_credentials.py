@@ -13,15 +13,13 @@ from botocore.credentials import ReadOnlyCredentials
 
 from exporter.aws.cloud import Cloud
 from exporter.aws.credentials import Assumed
-from exporter.clock import Stop
-from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import World
 from exporter.model import Account, AwsError, Role
 from tests.clocks import ManualClock
+from tests.clouds import STEP, embedded_cloud
 from tests.processes import until
 
 ROLE = Role("arn:aws:iam::111122223333:role/macie-invitations-reader")
-STEP = 300.0
 FOREVER = 1e6
 REGIONS = ("eu-west-1", "eu-central-1", "us-east-1", "us-east-2")
 HUB = "100000000000"
@@ -244,13 +242,6 @@ def test_refreshes_of_many_accounts_are_spread(clock: ManualClock) -> None:
     assert max(later) < 80
 
 
-class Uncounted:
-    """Does not count."""
-
-    def attempt(self, *_: object) -> None:
-        """Count nothing."""
-
-
 @pytest.fixture
 def world() -> World:
     """Three accounts."""
@@ -263,19 +254,8 @@ def world() -> World:
 @pytest.fixture
 def cloud(world: World, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """AWS clients of the embedded AWS, both on the test's clock."""
-    with EmbeddedAws(world, clock=lambda: datetime.fromtimestamp(clock.now(), UTC)) as aws:
-        for name, value in aws.environment().items():
-            monkeypatch.setenv(name, value)
-        made = Cloud(
-            clock=clock,
-            stop=Stop(),
-            observer=Uncounted(),
-            rng=random.Random(1),
-            region=lambda: "eu-west-1",
-            step=lambda: STEP,
-        )
+    with embedded_cloud(world, monkeypatch, clock) as made:
         yield made
-        made.close()
 
 
 def assumptions(world: World) -> Counter[str]:

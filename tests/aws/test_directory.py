@@ -1,26 +1,18 @@
 """Organizations and enabled regions: pages, nesting, and answers that are none."""
 
 import json
-import random
 from collections.abc import Iterator
 
 import pytest
 
 from exporter.aws.cloud import Cloud
-from exporter.clock import Stop, SystemClock
-from exporter.demo.server import EmbeddedAws
+from exporter.clock import SystemClock
 from exporter.demo.world import Fault, World
 from exporter.model import MACIE_REGIONS, Account, AwsError, Role
 from tests import fleets
+from tests.clouds import embedded_cloud
 
 ACCOUNT, OTHER, THIRD = fleets.accounts(3)
-
-
-class Uncounted:
-    """Does not count."""
-
-    def attempt(self, *_: object) -> None:
-        """Count nothing."""
 
 
 @pytest.fixture
@@ -37,19 +29,8 @@ def world() -> World:
 @pytest.fixture
 def cloud(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """AWS clients of the embedded AWS."""
-    with EmbeddedAws(world) as aws:
-        for name, value in aws.environment().items():
-            monkeypatch.setenv(name, value)
-        made = Cloud(
-            clock=SystemClock(),
-            stop=Stop(),
-            observer=Uncounted(),
-            rng=random.Random(1),
-            region=lambda: "eu-west-1",
-            step=lambda: 300.0,
-        )
+    with embedded_cloud(world, monkeypatch) as made:
         yield made
-        made.close()
 
 
 def deadline() -> float:
