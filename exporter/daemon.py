@@ -1,7 +1,9 @@
 """The long-running process: core and web server, reload, and the order of stopping."""
 
+import contextlib
 import threading
 from collections.abc import Callable
+from queue import Empty
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -13,6 +15,7 @@ from exporter.signals import Wish, Wishes
 from exporter.web.app import app
 from exporter.web.server import Server, listen
 
+_LONGEST_WAIT = 0.5
 POLLS_STOP_SECONDS = 2.5
 WEB_STOP_SECONDS = 1.5
 """Together under five seconds, before an orchestrator loses patience."""
@@ -40,12 +43,22 @@ class Daemon:
         self._server.start()
         log.info("listening", port=self._server.port, version=__version__)
         self._core.start()
-        while self._wishes.get() is Wish.RELOAD:
+        while self._next_wish() is Wish.RELOAD:
             self.reload()
         log.info("stopping")
         self._core.stop(POLLS_STOP_SECONDS)
         self._server.stop(WEB_STOP_SECONDS)
         log.info("stopped")
+
+    def _next_wish(self) -> Wish:
+        """Wait for a wish, never for long at a time.
+
+        A signal that arrives just before the wait begins would otherwise be seen only when the next
+        one ends it: Python runs handlers between instructions, and there are none while it waits.
+        """
+        while True:
+            with contextlib.suppress(Empty):
+                return self._wishes.get(timeout=_LONGEST_WAIT)
 
     def reload(self) -> str | None:
         """Load the configuration anew; give the reason why it was refused, if it was.

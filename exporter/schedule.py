@@ -61,16 +61,20 @@ class Schedule:
         self._last_lag = 0.0
 
     def set_targets(self, targets: Collection[Target], now: float) -> None:
-        """Schedule exactly these targets; those that are new are due at once."""
+        """Schedule exactly these targets; those that are new are due at once, accounts mixed."""
         wanted = set(targets)
         for target in [target for target in self._progress if target not in wanted]:
             self._forget(target)
+        new = []
         for target in targets:
             progress = self._progress.get(target)
             if progress is None:
-                self._progress[target] = _Progress(_phase(target), self._push(target, now))
+                new.append((_phase(target), target))
             else:
                 progress.gone = False
+        # Not in the order given: the regions of one account would all wait for its AssumeRole.
+        for phase, target in sorted(new):
+            self._progress[target] = _Progress(phase, self._push(target, now))
 
     def set_pace(self, interval: float, concurrency: int, now: float) -> None:
         """Change the interval and the concurrency; every target keeps what is known of it."""

@@ -12,7 +12,7 @@ from math import inf
 
 from exporter.exposition.column import Column
 from exporter.exposition.family import PER_TARGET, Family, Fleet, FleetView, Group, TargetView
-from exporter.exposition.packing import Piece, gzip_file, pack
+from exporter.exposition.packing import Piece, gzip_file, pack, store
 from exporter.exposition.singles import newest
 from exporter.exposition.table import METRICS
 from exporter.exposition.tally import Options, tally
@@ -55,6 +55,10 @@ class _Row:
 _Cells = list[tuple[int, str, TargetView]]
 
 
+_SMALL = 4096
+"""Bytes of text up to which compressing is not worth its while."""
+
+
 class _Text:
     """Text that is no column; compressed at most once."""
 
@@ -67,7 +71,7 @@ class _Text:
 
     def packed(self) -> Piece:
         if self._packed is None:
-            self._packed = pack(self._text)
+            self._packed = pack(self._text) if len(self._text) > _SMALL else store(self._text)
         return self._packed
 
 
@@ -108,7 +112,7 @@ class Cache:
     def packed(self, tail: bytes = b"") -> bytes:
         """Give the same as a gzip file."""
         with self._lock:
-            return gzip_file([*(part.packed() for part in self._parts()), pack(tail)])
+            return gzip_file([*(part.packed() for part in self._parts()), store(tail)])
 
     def _parts(self) -> list[Column | _Text]:
         self._refresh()

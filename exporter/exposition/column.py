@@ -11,7 +11,7 @@ from exporter.exposition.family import Family, TargetView
 from exporter.exposition.packing import Piece, join, pack
 from exporter.exposition.text import header, label_value, number
 
-BLOCK = 256
+BLOCK = 1024
 """Rows of a block: large enough to compress well, small enough that one change costs little."""
 
 

@@ -15,6 +15,7 @@ _LEVEL = 1
 
 _RAW_DEFLATE = -15
 _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
+_LONGEST_STORED = 0xFFFF
 _LAST_BLOCK = b"\x03\x00"
 _POLYNOMIAL = 0xEDB88320
 _ONE = 1 << 31
@@ -35,6 +36,20 @@ def pack(text: bytes) -> Piece:
     deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW_DEFLATE)
     data = deflate.compress(text) + deflate.flush(zlib.Z_FULL_FLUSH)
     return Piece(data, zlib.crc32(text), len(text))
+
+
+def store(text: bytes) -> Piece:
+    """Take one piece as it is, in stored blocks: for what is small and changes at every scrape.
+
+    To set up a compressor costs more than it saves then, and a thread that compresses has to get
+    the interpreter back from the pollers each time.
+    """
+    blocks = [
+        struct.pack("<BHH", 0, size := len(part), size ^ 0xFFFF) + part
+        for at in range(0, len(text), _LONGEST_STORED)
+        if (part := text[at : at + _LONGEST_STORED])
+    ]
+    return Piece(b"".join(blocks), zlib.crc32(text), len(text))
 
 
 def join(pieces: Iterable[Piece]) -> Piece:

@@ -6,7 +6,7 @@ import zlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.exposition.packing import gzip_file, join, pack
+from exporter.exposition.packing import gzip_file, join, pack, store
 
 texts = st.lists(st.binary(max_size=300) | st.builds(lambda n: b"ab" * n, st.integers(0, 70_000)))
 
@@ -15,6 +15,13 @@ texts = st.lists(st.binary(max_size=300) | st.builds(lambda n: b"ab" * n, st.int
 def test_the_file_holds_the_pieces_text(pieces: list[bytes]) -> None:
     """Unpacking gives the texts one after the other; size and checksum hold."""
     assert gzip.decompress(gzip_file(map(pack, pieces))) == b"".join(pieces)
+
+
+@given(texts)
+def test_stored_pieces_stand_among_compressed_ones(pieces: list[bytes]) -> None:
+    """What is kept as it is needs no other reader."""
+    mixed = [one for text in pieces for one in (store(text), pack(text))]
+    assert gzip.decompress(gzip_file(mixed)) == b"".join(text + text for text in pieces)
 
 
 @given(texts, texts)

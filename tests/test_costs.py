@@ -1,0 +1,275 @@
+"""What polls and scrapes cost, in counts: they are the same on any machine, however busy it is.
+
+`make bench` measures the same in seconds.
+"""
+
+import cProfile
+import pstats
+import random
+import threading
+import tracemalloc
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+
+import botocore.auth
+import botocore.parsers
+import botocore.session
+import pytest
+
+from exporter.aws.macie import PAGE_SIZE
+from exporter.model import Account, Answer, Invitation, PollResult, Role, Target
+from exporter.schedule import Schedule
+from tests import faulty
+from tests.aws.rig import REGION, Rig, rig
+from tests.exposition.scene import NOW, Scene, options
+
+REGIONS = ("eu-west-1", "eu-central-1", "us-east-1", "us-east-2")
+SESSION = faulty.response(
+    """
+    <AssumeRoleResponse><AssumeRoleResult><Credentials>
+      <AccessKeyId>ASIAEXAMPLE</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>
+      <SessionToken>token</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration>
+    </Credentials></AssumeRoleResult></AssumeRoleResponse>
+    """
+)
+
+
+def aws(invitations: int) -> faulty.Behaviour:
+    """Behave like AWS with so many invitations for everyone, on as many pages as they take."""
+    listed = [faulty.invitation(f"{number:032x}") for number in range(invitations)]
+
+    def behave(peer: faulty.Peer) -> bool:
+        if peer.request.method == "POST":
+            peer.socket.sendall(SESSION)
+            return True
+        at = int(peer.request.target.partition("nextToken=")[2] or 0)
+        following = {"nextToken": str(at + PAGE_SIZE)} if at + PAGE_SIZE < invitations else {}
+        peer.socket.sendall(faulty.response(faulty.page(listed[at : at + PAGE_SIZE], **following)))
+        return True
+
+    return behave
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[faulty.FaultyServer]:
+    """AWS with twenty-five invitations for everyone, and nothing else in the environment."""
+    with faulty.FaultyServer(aws(25)) as running:
+        for name, value in {
+            "AWS_ENDPOINT_URL": running.url,
+            "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": REGION,
+        }.items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+@pytest.fixture
+def made(server: faulty.FaultyServer) -> Iterator[Rig]:
+    """The exporter's own clients."""
+    del server
+    with rig() as running:
+        yield running
+
+
+def fleet(count: int) -> list[Account]:
+    """Give so many accounts, with a role each."""
+    ids = [f"{number:012d}" for number in range(count)]
+    return [Account(i, "", Role(f"arn:aws:iam::{i}:role/reader"), REGIONS) for i in ids]
+
+
+def read_all(running: Rig, accounts: list[Account]) -> None:
+    """Poll every account in every region."""
+    for account in accounts:
+        for region in account.regions:
+            running.read(account=account, region=region)
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """Count the calls of functions, Python's and C's, that a piece of work makes."""
+    profile = cProfile.Profile()
+    profile.runcall(work)
+    counted: Any = pstats.Stats(profile)
+    return int(counted.total_calls)
+
+
+def counting(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> SimpleNamespace:
+    """Count the calls of a method from now on."""
+    counted = SimpleNamespace(calls=0)
+    method = getattr(owner, name)
+
+    def count(*arguments: object, **named: object) -> object:
+        counted.calls += 1
+        return method(*arguments, **named)
+
+    monkeypatch.setattr(owner, name, count)
+    return counted
+
+
+@pytest.mark.parametrize(("invitations", "requests"), [(0, 1), (25, 1), (26, 2), (75, 3)])
+def test_a_poll_is_a_request_a_page(
+    server: faulty.FaultyServer, made: Rig, invitations: int, requests: int
+) -> None:
+    """Nothing is asked but for the pages themselves, and all on one connection."""
+    made.read()
+    server.behave(aws(invitations))
+    assert len(made.read().invitations) == invitations
+    assert len(server.requests) == requests
+    assert server.connections == 1
+
+
+def test_a_session_an_account_and_a_client_a_region(
+    server: faulty.FaultyServer, made: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten accounts: as many AssumeRole calls, a client for each region and one for STS."""
+    clients = counting(monkeypatch, botocore.session.Session, "create_client")
+    read_all(made, fleet(10))
+    read_all(made, fleet(10))
+    assert clients.calls == len(REGIONS) + 1
+    assert made.attempts.counts == {
+        ("sts", "AssumeRole", REGION): 10,
+        **{("macie2", "ListInvitations", region): 20 for region in REGIONS},
+    }
+    # All regions are the same server here, which one thread keeps one connection to.
+    assert server.connections == 1
+
+
+def test_no_thread_is_made_for_a_target(made: Rig) -> None:
+    """Accounts and regions share the one thread that ends what takes too long."""
+
+    def threads() -> list[str]:
+        return sorted(t.name for t in threading.enumerate() if t.name.startswith("aws-"))
+
+    before = threads()
+    read_all(made, fleet(10))
+    assert threads() == before
+
+
+def test_a_poll_signs_once_and_makes_no_parser(made: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signature a request; the parser of the first answer reads all others."""
+    made.read()
+    signatures = counting(monkeypatch, botocore.auth.SigV4Auth, "add_auth")
+    parsers = counting(monkeypatch, botocore.parsers.RestJSONParser, "__init__")
+    for _ in range(10):
+        made.read()
+    assert signatures.calls == 10
+    assert parsers.calls == 0
+
+
+def test_timestamps_are_not_guessed(made: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parser of any date whatsoever, half the cost of botocore's poll, is never asked."""
+    guesses = counting(monkeypatch, import_module("dateutil.parser"), "parse")
+    assert all(invitation.invited_at for invitation in made.read().invitations)
+    assert guesses.calls == 0
+
+
+def test_a_poll_of_a_page_is_a_few_thousand_calls(made: Rig) -> None:
+    """A full page takes 2,800 calls of functions; a default client's takes 12,000."""
+    made.read()
+    assert calls_of(made.read) < 3_500
+
+
+def test_invitations_cost_a_few_calls_each(server: faulty.FaultyServer, made: Rig) -> None:
+    """What grows with the invitations of an answer is small: 35 calls each."""
+    made.read()
+    full = calls_of(made.read)
+    server.behave(aws(5))
+    assert full - calls_of(made.read) < 20 * 60
+
+
+def scene_of(count: int) -> Scene:
+    """Make a fleet, polled once and scraped once."""
+    scene = Scene(
+        *(Target(f"{number:012d}", REGION) for number in range(count)),
+        shows=options(zero_fill="invited"),
+    )
+    poll(scene)
+    scene.cache.text()
+    scene.cache.packed()
+    return scene
+
+
+def poll(scene: Scene) -> None:
+    """Poll every target again; each answer is made anew, with the same invitations."""
+    for knowledge in scene.snapshot.all():
+        scene.answered(knowledge.target, *three())
+
+
+def three() -> list[Invitation]:
+    """Make three invitations that share nothing with those made before."""
+    return [
+        Invitation(f"99998888777{n}", f"{n:032x}", "Invited", NOW - 86_400.0 * (n + 1.5))
+        for n in range(3)
+    ]
+
+
+def test_a_round_renders_each_target_once() -> None:
+    """However many scrapes there are of it, as text or packed."""
+    scene = scene_of(500)
+    assert scene.cache.renders == 500
+    for _ in range(3):
+        scene.cache.text()
+        scene.cache.packed()
+    assert scene.cache.renders == 500
+    poll(scene)
+    poll(scene)
+    scene.cache.packed()
+    scene.cache.text()
+    assert scene.cache.renders == 1000
+
+
+@pytest.mark.parametrize("form", ["text", "packed"])
+def test_an_unchanged_scrape_does_not_grow_with_targets(form: str) -> None:
+    """Four times the targets are a few more blocks to join, and not four times the calls."""
+    small, large = scene_of(500), scene_of(2_000)
+    less, more = (calls_of(getattr(scene.cache, form)) for scene in (small, large))
+    assert more < 2 * less
+    assert more < 2_000
+
+
+def test_a_repeated_poll_renders_few_cells() -> None:
+    """The same invitations again move when and how long, at 44 calls a target."""
+    scene = scene_of(1_000)
+    poll(scene)
+    assert calls_of(scene.cache.text) < 1_000 * 60
+
+
+def test_a_tick_of_the_schedule_does_not_grow_with_targets() -> None:
+    """Hundred times the targets are but a few more steps in a heap."""
+
+    def tick(count: int) -> int:
+        schedule = Schedule(300.0, 64, random.Random(7))
+        targets = [Target(f"{number:012d}", REGION) for number in range(count)]
+        schedule.set_targets(targets, 0.0)
+        for target in targets:
+            schedule.take(0.0)
+            schedule.done(PollResult(target, NOW, 0.1, Answer(enabled=True)), 1.0)
+
+        def rounds() -> None:
+            for now in range(2, 300):
+                schedule.wait(float(now))
+                schedule.lag(float(now))
+                due = schedule.take(float(now))
+                if due is not None:
+                    schedule.done(PollResult(due.target, NOW, 0.1, Answer(enabled=True)), now)
+
+        return calls_of(rounds)
+
+    # Few targets are seldom due: count what a tick with a poll in it takes.
+    assert tick(20_000) < 3 * tick(400)
+
+
+def test_a_target_holds_little_memory() -> None:
+    """What is known of a target with three invitations: 2.9 kB, of which 1.4 kB are its text."""
+    scene_of(50)
+    tracemalloc.start()
+    try:
+        scene = scene_of(1_000)
+        size = len(scene.cache.text())
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert size < 1_000 * 1_800
+    assert held < 1_000 * 4_500
