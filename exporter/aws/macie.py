@@ -1,5 +1,6 @@
 """Reads the invitations that an account received: pages of ListInvitations to one answer."""
 
+import re
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -16,6 +17,8 @@ PAGE_SIZE = 25
 MAX_INVITATIONS = 100_000
 """A list that is longer than this is no account's: the poll ends before it fills the memory."""
 
+
+_NOT_ENABLED = re.compile(r"(\d+: )?macie is not enabled", re.IGNORECASE)
 
 LONGEST_TEXT = 256
 """Characters of an id or a status; AWS's have at most 32."""
@@ -75,14 +78,13 @@ class Macie:
 
 
 def _not_enabled(error: AwsError) -> bool:
-    """Tell AWS's answer that Macie is off, by its wording.
+    """Tell AWS's answer that Macie is off, by how its message begins.
 
-    The code is that of an IAM denial, and the status has been seen as 401 and as 403.
+    The code is that of an IAM denial, and the status has been seen as 401 and as 403; without a
+    code the status stands before the message.
     """
     failure = error.failure
-    return failure.code == "AccessDeniedException" and failure.message.lower().startswith(
-        "macie is not enabled"
-    )
+    return failure.code == "AccessDeniedException" and bool(_NOT_ENABLED.match(failure.message))
 
 
 def _invitations(response: Response) -> list[Invitation]:
