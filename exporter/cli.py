@@ -96,11 +96,13 @@ def serve(arguments: Arguments, world: World) -> int:
     from exporter.daemon import Daemon  # noqa: PLC0415
     from exporter.web.server import AddressInUseError  # noqa: PLC0415
 
-    settings = _configuration(arguments, world).settings
-    ports = _ports(settings, world)
-    _warn_of_many_series(settings, ports.lines.log)
+    configuration = _configuration(arguments, world)
+    ports = _ports(configuration.settings, world)
+    _warn_of_many_series(configuration.settings, ports.lines.log)
     try:
-        daemon = Daemon(lambda: _configuration(arguments, world), ports, world.wishes)
+        daemon = Daemon(
+            configuration, lambda: _configuration(arguments, world), ports, world.wishes
+        )
     except AddressInUseError as error:
         _complain(world, [str(error)])
         return FAILED

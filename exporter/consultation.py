@@ -6,15 +6,13 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import Progress
 
-from exporter.core import Configuration, Core, Ports
+from exporter.core import DISCOVERY_SECONDS, Configuration, Core, Ports
 from exporter.discovery import hint
 from exporter.doctor import Doctor, Step, as_json, as_table, examine
 from exporter.model import Account, Failure
 from exporter.parallel import in_parallel
 from exporter.settings import Settings
 from exporter.settings.fields import AUTO
-
-_DISCOVERY_SECONDS = 900.0
 
 
 def consult(
@@ -48,7 +46,7 @@ def consult(
 
 
 def _find(core: Core, ports: Ports) -> tuple[tuple[Account, ...], Failure | None]:
-    *_, last = core.discovery.find(ports.clock.monotonic() + _DISCOVERY_SECONDS)
+    *_, last = core.discovery.find(ports.clock.monotonic() + DISCOVERY_SECONDS)
     return last.inventory.accounts, last.failure
 
 

@@ -26,7 +26,7 @@ from exporter.settings import Settings
 from exporter.snapshot import Snapshot
 from exporter.telemetry import Telemetry
 
-_DISCOVERY_SECONDS = 900.0
+DISCOVERY_SECONDS = 900.0
 """Ten thousand accounts are five hundred pages, one after the other."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
@@ -192,7 +192,7 @@ class Core:
     def _discover_once(self, discovery: Discovery) -> Failure | None:
         failure = None
         try:
-            for finding in discovery.find(self._ports.clock.monotonic() + _DISCOVERY_SECONDS):
+            for finding in discovery.find(self._ports.clock.monotonic() + DISCOVERY_SECONDS):
                 failure = finding.failure
                 self._adopt(finding)
         except Exception as error:  # noqa: BLE001 -- logged; the last known targets stay polled

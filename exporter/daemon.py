@@ -24,13 +24,19 @@ WEB_STOP_SECONDS = 1.5
 class Daemon:
     """Polls and serves until it is told to stop."""
 
-    def __init__(self, load: Callable[[], Configuration], ports: Ports, wishes: Wishes) -> None:
-        """Load the configuration, bind the listening address and wire everything together.
+    def __init__(
+        self,
+        configuration: Configuration,
+        load: Callable[[], Configuration],
+        ports: Ports,
+        wishes: Wishes,
+    ) -> None:
+        """Bind the listening address and wire everything together; `load` is for reloads.
 
-        Raises ConfigurationError and AddressInUseError.
+        Raises AddressInUseError.
         """
         self._load, self._ports, self._wishes = load, ports, wishes
-        self._configuration = load()
+        self._configuration = configuration
         self._reloading = threading.Lock()
         sock = listen(*listen_address(self._configuration.settings.web.listen_address))
         self._core = Core(self._configuration, ports)

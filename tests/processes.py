@@ -126,6 +126,18 @@ def no_aws(path: Path) -> dict[str, str]:
     }
 
 
+def command(variables: Mapping[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command of the exporter to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "exporter", *words],
+        env=environment(variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
     """Give a process's environment: nothing of this one's but what Python and coverage need."""
     kept = {

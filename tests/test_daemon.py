@@ -6,7 +6,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -19,7 +18,7 @@ import pytest
 from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import Call, Fault, Invitation, World
 from tests import fleets
-from tests.processes import environment, no_aws, running, series_of, until
+from tests.processes import command, no_aws, running, series_of, until
 
 DENIED = (
     "User: {caller} is not authorized to perform: macie2:ListInvitations because no identity-based "
@@ -256,14 +255,7 @@ def test_a_taken_address_is_one_clear_line(aws: EmbeddedAws) -> None:
     """Exit code 1, and nothing but the reason."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = subprocess.run(
-            [sys.executable, "-m", "exporter", f"--web.listen-address=127.0.0.1:{port}"],
-            env=environment(aws.environment()),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = command(aws.environment(), f"--web.listen-address=127.0.0.1:{port}")
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert f"127.0.0.1:{port}" in done.stderr
@@ -283,27 +275,15 @@ def test_promtool_and_a_second_scrape(
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def once(aws: EmbeddedAws, *flags: str) -> "subprocess.CompletedProcess[str]":
-    """Run the command `once`."""
-    return subprocess.run(
-        [sys.executable, "-m", "exporter", "once", *flags],
-        env=environment(aws.environment()),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 def test_once_prints_the_exposition(world: World, aws: EmbeddedAws, tmp_path: Path) -> None:
     """Everything polled once; exit code 0 only if every target answered."""
     flag = written(tmp_path, fleets.configuration(world, 3))
-    done = once(aws, flag)
+    done = command(aws.environment(), "once", flag)
     assert done.returncode == 0, done.stderr
     truth = fleets.truth(world, all_targets(3))
     assert fleets.of_invitations(series_of(done.stdout)) == truth
     world.fail(fleets.accounts(3)[0], "us-east-1", Fault(403, "AccessDeniedException", DENIED))
-    done = once(aws, flag)
+    done = command(aws.environment(), "once", flag)
     assert done.returncode == 1
     assert error_codes(series_of(done.stdout)) == {
         (fleets.accounts(3)[0], "us-east-1"): "AccessDeniedException"
@@ -323,14 +303,7 @@ def test_logs_as_json(world: World, aws: EmbeddedAws, tmp_path: Path) -> None:
 
 def test_once_does_not_wait_for_aws_to_come_back(tmp_path: Path) -> None:
     """Where nothing can be found out, it says so and ends with exit code 1."""
-    done = subprocess.run(
-        [sys.executable, "-m", "exporter", "once"],
-        env=environment(no_aws(tmp_path)),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = command(no_aws(tmp_path), "once")
     assert done.returncode == 1
     assert "event=discovery_failed" in done.stderr
     assert "macie_invitations{" not in done.stdout

@@ -18,7 +18,7 @@ from exporter.model import Account, Role
 from exporter.parallel import in_parallel
 from tests import fleets
 from tests.clouds import embedded_cloud
-from tests.processes import environment
+from tests.processes import command, environment
 
 ACCOUNT, OTHER = fleets.accounts(2)
 DENIED = Fault(403, "AccessDeniedException", "User: {caller} is not authorized to perform this")
@@ -132,14 +132,7 @@ def test_accounts_are_looked_at_side_by_side_and_told_in_order(cloud: Cloud, wor
 
 def run(aws: EmbeddedAws, *words: str) -> "subprocess.CompletedProcess[str]":
     """Run the command as a process."""
-    return subprocess.run(
-        [sys.executable, "-m", "exporter", "doctor", *words],
-        env=environment(aws.environment()),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return command(aws.environment(), "doctor", *words)
 
 
 def test_the_command(world: World) -> None:

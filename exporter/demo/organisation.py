@@ -10,11 +10,11 @@ from typing import Final
 from exporter.demo.world import (
     DEFAULT_REGIONS,
     DEFAULT_ROLE,
-    RELATIONSHIP_STATUSES,
     Fault,
     Invitation,
     World,
 )
+from exporter.model import KNOWN_STATUSES
 
 HUB: Final = "111111111111"
 ADMINISTRATOR: Final = "012345678901"
@@ -114,7 +114,7 @@ def _history(rng: random.Random, now: datetime) -> Iterator[Invitation]:
 
 def _add_exhibits(world: World, rng: random.Random, now: datetime) -> None:
     """Add what a visitor should find: every status, every age, pages, and strangers."""
-    for index, status in enumerate(RELATIONSHIP_STATUSES):
+    for index, status in enumerate(KNOWN_STATUSES):
         invited_at = now - _AGES[index % len(_AGES)]
         invitation = _invitation(rng, FORMER_ADMINISTRATOR, status, invited_at)
         world.invite(HUB, DEFAULT_REGIONS[1], invitation)

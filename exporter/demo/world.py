@@ -15,18 +15,6 @@ ROOT_ID: Final = "r-demo"
 DEFAULT_REGIONS: Final = ("eu-west-1", "eu-central-1", "us-east-1", "us-east-2")
 DEFAULT_ROLE: Final = "macie-invitations-reader"
 ANY_REGION: Final = "*"
-RELATIONSHIP_STATUSES: Final = (
-    "Enabled",
-    "Paused",
-    "Invited",
-    "Created",
-    "Removed",
-    "Resigned",
-    "EmailVerificationInProgress",
-    "EmailVerificationFailed",
-    "RegionDisabled",
-    "AccountSuspended",
-)
 
 
 @dataclass(frozen=True, slots=True)

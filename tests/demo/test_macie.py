@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from botocore.exceptions import ClientError
 
-from exporter.demo.world import RELATIONSHIP_STATUSES, Call, Fault, Invitation, World
+from exporter.demo.world import Call, Fault, Invitation, World
+from exporter.model import KNOWN_STATUSES
 from tests.demo.conftest import HUB, MEMBER, REGION, Assume, Clients
 
 INVITER = "222233334444"
@@ -64,7 +65,7 @@ def test_a_missing_moment_is_left_out(clients: Clients, world: World) -> None:
     ]
 
 
-@pytest.mark.parametrize("status", RELATIONSHIP_STATUSES)
+@pytest.mark.parametrize("status", KNOWN_STATUSES)
 def test_every_status_passes(clients: Clients, world: World, status: str) -> None:
     """Each of AWS' statuses arrives, and set_status is seen by the next call."""
     invite(world, "one")

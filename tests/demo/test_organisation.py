@@ -19,7 +19,8 @@ from exporter.demo.organisation import (
     TRUSTED_INVITERS,
     Movement,
 )
-from exporter.demo.world import RELATIONSHIP_STATUSES, Invitation, World
+from exporter.demo.world import Invitation, World
+from exporter.model import KNOWN_STATUSES
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EDGES = [timedelta(days=days) for days in (0, 1, 7, 30, 90, 100_000)]
@@ -72,7 +73,7 @@ def test_every_status_and_every_age_is_there(world: World) -> None:
     """Each status that AWS has, and an age within each default bucket, can be seen."""
     found = [one for _, _, one in everything(world)]
     ages = [NOW - one.invited_at for one in found if one.invited_at]
-    assert {one.relationship_status for one in found} == set(RELATIONSHIP_STATUSES)
+    assert {one.relationship_status for one in found} == set(KNOWN_STATUSES)
     assert all(any(low <= age < high for age in ages) for low, high in pairwise(EDGES))
 
 
