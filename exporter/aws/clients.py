@@ -1,4 +1,4 @@
-"""One shared client per service and region, and the single way to call any of them.
+"""One shared client per service and region, and the ways to call one.
 
 Which credentials sign a call, and until when it may take, are chosen per call and travel in a
 context variable: clients are shared by all threads, and a client per account would cost 0.2 MB and
@@ -8,10 +8,10 @@ context variable: clients are shared by all threads, and a client per account wo
 import os
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import boto3
 import botocore.session
@@ -19,80 +19,24 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 from botocore.handlers import add_retry_headers
 from botocore.httpsession import ProxyConfiguration, get_cert_path
-from botocore.parsers import ResponseParserError
 from botocore.utils import get_environ_proxies
 
 from exporter import __version__
+from exporter.aws.attempts import Attempt, Attempts, Call, Observer, Operation
+from exporter.aws.failures import EXPECTED, failed
+from exporter.aws.gets import Document, Get, document
 from exporter.aws.parsers import Parsers
-from exporter.aws.transport import TIMEOUTS, Proxy, Timeouts, Transport
+from exporter.aws.transport import TIMEOUTS, Proxy, Request, Timeouts, Transport
 from exporter.clock import Clock, Stop
-from exporter.errors import ERRORS, Retry, kind_of
 from exporter.model import AwsError
-
-ATTEMPTS = 3
-_FIRST_PAUSE = 0.2
-_SERVER_ERROR = 500
-_LONGEST_MESSAGE = 500
-
-_EXPECTED = (
-    AwsError,
-    BotoCoreError,
-    ClientError,
-    # botocore's parsers walk into bodies whose JSON has other types than the model's.
-    ResponseParserError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
 
 Response = Mapping[str, Any]
 
 
-class Observer(Protocol):
-    """Is told of every HTTP attempt."""
-
-    def attempt(
-        self, service: str, operation: str, region: str, seconds: float, error_code: str | None
-    ) -> None:
-        """Count one attempt that took so many seconds; `error_code` is None where it succeeded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What travels with a call: who signs it, and its monotonic deadline."""
-
-    credentials: ReadOnlyCredentials
-    deadline: float
-
-
-class _Attempt:
-    """One HTTP attempt: the call that it is for, and what was answered, once it was."""
-
-    __slots__ = ("call", "response")
-
-    def __init__(self, call: Call) -> None:
-        self.call = call
-        self.response: AWSResponse | None = None
-
-    def unreadable(self, error: Exception) -> AwsError:
-        """Name what botocore could not make sense of: by the HTTP status, if that tells."""
-        response = self.response
-        if response is None:
-            # botocore's own objections hold no secrets; of others' texts nobody knows.
-            reason = str(error) if isinstance(error, BotoCoreError) else type(error).__name__
-            return AwsError("other", f"no request could be made: {reason}")
-        message = f"HTTP {response.status_code}, not of the API's form: {type(error).__name__}"
-        request_id = str(response.headers.get("x-amzn-RequestId", ""))
-        return AwsError(_by_status("", response.status_code), message, request_id)
-
-
-_ATTEMPT: ContextVar[_Attempt] = ContextVar("attempt")
+_ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
 
 
 class _CallersCredentials:
@@ -127,10 +71,13 @@ class Clients:
         timeouts: Timeouts = TIMEOUTS,
     ) -> None:
         """Keep up to `connections` open to each endpoint."""
-        self._clock, self._stop, self._observer, self._rng = clock, stop, observer, rng
+        self._attempts = Attempts(clock=clock, stop=stop, observer=observer, rng=rng)
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], BaseClient] = {}
-        core = _core()
+        self._gets: dict[Operation, Get] = {}
+        parsers = Parsers()
+        self._errors = parsers.create_parser("rest-json")
+        core = _core(parsers)
         self._session = boto3.Session(botocore_session=core)
         self._config = _config(core)
         self._transport = Transport(
@@ -148,51 +95,40 @@ class Clients:
     def call(
         self, service: str, region: str, operation: str, call: Call, **parameters: object
     ) -> Response:
-        """Call an operation by its method name (`list_invitations`), at most three times.
+        """Call an operation by its method name (`assume_role`). Raises AwsError."""
+        client = self._client(service, region)
+
+        def send(attempt: Attempt) -> Response:
+            with _carried(attempt):
+                response: Response = getattr(client, operation)(**parameters)
+                return response
+
+        name = client.meta.method_to_api_mapping[operation]
+        return self._attempts.make(Operation(service, name, region), call, send)
+
+    def get(self, operation: Operation, call: Call, **parameters: str | int) -> Document:
+        """Ask for a JSON document: what is called with nothing but a query, and often.
 
         Raises AwsError.
         """
-        for attempt in range(ATTEMPTS):
-            try:
-                return self._attempt(service, region, operation, call, parameters)
-            except AwsError as error:
-                again = kind_of(error.failure.code).retry is Retry.SOON and attempt < ATTEMPTS - 1
-                if not again or not self._pause(attempt, call.deadline):
-                    raise
-        raise AssertionError  # pragma: no cover -- the last attempt returns or raises
+        get = self._gets.get(operation) or self._learn(operation, call)
 
-    def _pause(self, attempt: int, deadline: float) -> bool:
-        """Wait, for a step or half of it more or less; tell whether to try again after it."""
-        pause = _FIRST_PAUSE * 2**attempt * (0.5 + self._rng.random())
-        if self._clock.monotonic() + pause >= deadline:
-            return False
-        return not self._stop.wait(pause)
+        def send(attempt: Attempt) -> Document:
+            request = get.request(parameters, call.credentials)
+            attempt.reply = self._transport.send(request, call.deadline)
+            return document(attempt.reply, self._errors)
 
-    def _attempt(
-        self,
-        service: str,
-        region: str,
-        operation: str,
-        call: Call,
-        parameters: Mapping[str, object],
-    ) -> Response:
-        client = self._client(service, region)
-        name = client.meta.method_to_api_mapping[operation]
-        attempt = _Attempt(call)
-        token = _ATTEMPT.set(attempt)
-        started = self._clock.monotonic()
-        code: str | None = "other"
+        return self._attempts.make(operation, call, send)
+
+    def _learn(self, operation: Operation, call: Call) -> Get:
+        client = self._client(operation.service, operation.region)
         try:
-            response: Response = getattr(client, operation)(**parameters)
-            code = None
-        except _EXPECTED as error:
-            known = _failed(error, attempt)
-            code = known.failure.code
-            raise known from error
-        finally:
-            _ATTEMPT.reset(token)
-            self._observer.attempt(service, name, region, self._clock.monotonic() - started, code)
-        return response
+            with _carried(Attempt(call)):
+                get = Get.of(client, operation.name)
+        except EXPECTED as error:
+            raise failed(error, None) from error
+        self._gets[operation] = get
+        return get
 
     def _client(self, service: str, region: str) -> BaseClient:
         client = self._clients.get((service, region))
@@ -222,61 +158,37 @@ class Clients:
 
     def _send(self, request: AWSPreparedRequest, **_: object) -> Any:  # noqa: ANN401 -- for the stubs
         attempt = _ATTEMPT.get()
-        attempt.response = self._transport.send(request, attempt.call.deadline)
-        return attempt.response
+        # botocore's stubs promise less than botocore gives: a text, bytes or None, and a mapping.
+        plain: Any = (request.method, request.url, request.headers, request.body)
+        reply = attempt.reply = self._transport.send(Request(*plain), attempt.call.deadline)
+        headers: Any = reply.headers
+        return AWSResponse(request.url, reply.status, headers, _Raw(reply.body))
 
 
-def _failed(error: Exception, attempt: _Attempt) -> AwsError:
-    match error:
-        case AwsError():
-            return error
-        case ClientError():
-            return known_error(error)
-        case _:
-            return attempt.unreadable(error)
+class _Raw:
+    """The whole body, as AWSResponse wants to read it."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self) -> list[bytes]:
+        return [self._body]
 
 
-def known_error(error: ClientError) -> AwsError:
-    """Turn an error that AWS answered into a failure with a code of the table."""
-    response = error.response
-    metadata = response.get("ResponseMetadata", {})
-    detail = response.get("Error", {})
-    raw = detail["Code"] if isinstance(detail.get("Code"), str) else ""
-    message = str(detail.get("Message") or response.get("message") or "no message")
-    code = raw if raw in ERRORS else _by_status(raw, metadata.get("HTTPStatusCode", 0))
-    text = _shortened(message if raw == code else f"{raw}: {message}")
-    # botocore leaves it in the headers where the body is a front's, not a service's.
-    spare = metadata.get("HTTPHeaders", {}).get("x-amzn-requestid", "")
-    return AwsError(code, text, str(metadata.get("RequestId") or spare))
+@contextmanager
+def _carried(attempt: Attempt) -> Iterator[None]:
+    """Let botocore's handlers find the attempt that they are called for."""
+    token = _ATTEMPT.set(attempt)
+    try:
+        yield
+    finally:
+        _ATTEMPT.reset(token)
 
 
-def _shortened(text: str) -> str:
-    """Keep a message to a line of the log: what is no JSON is a message to botocore, all of it."""
-    line = " ".join(text[: 4 * _LONGEST_MESSAGE].split())
-    return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}…"
-
-
-def _by_status(raw: str, status: int) -> str:
-    """Name an error by its HTTP status: one without a code, or with a code outside the table.
-
-    Without a code it is no service's answer but that of something on the way to it.
-    """
-    named = bool(raw) and not raw.isdecimal()
-    match status:
-        case 429:
-            return "ThrottlingException"
-        case status if status >= _SERVER_ERROR:
-            return "InternalServerException"
-        case 401 | 403 if not named:
-            return "AccessDeniedException"
-        case _:
-            return "other" if named else "MalformedResponse"
-
-
-def _core() -> botocore.session.Session:
+def _core(parsers: Parsers) -> botocore.session.Session:
     core = botocore.session.get_session()
     core.register_component("credential_provider", _CallersCredentialsProvider())
-    core.register_component("response_parser_factory", Parsers())
+    core.register_component("response_parser_factory", parsers)
     return core
 
 

@@ -3,7 +3,8 @@
 import random
 from collections.abc import Callable
 
-from exporter.aws.clients import Clients, Observer
+from exporter.aws.attempts import Observer
+from exporter.aws.clients import Clients
 from exporter.aws.credentials import Credentials, Own
 from exporter.aws.directory import Directory
 from exporter.aws.macie import Macie

@@ -11,7 +11,9 @@ import boto3
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
-from exporter.aws.clients import Call, Clients, known_error
+from exporter.aws.attempts import Call
+from exporter.aws.clients import Clients
+from exporter.aws.failures import answered
 from exporter.clock import Clock
 from exporter.model import Account, AwsError, Failure, Role
 
@@ -61,7 +63,7 @@ class Own:
         try:
             return found[1]()
         except ClientError as error:
-            raise known_error(error) from error
+            raise answered(error.response) from error
         except (BotoCoreError, OSError, ValueError, KeyError) as error:
             raise _unusable(error) from error
 
@@ -84,7 +86,7 @@ class Own:
         try:
             credentials = self._session().get_credentials()
         except ClientError as error:
-            raise known_error(error) from error
+            raise answered(error.response) from error
         except (BotoCoreError, OSError, ValueError, KeyError) as error:
             raise _unusable(error) from error
         if credentials is None:

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.aws.clients import Call, Clients
+from exporter.aws.attempts import Call
+from exporter.aws.clients import Clients
 from exporter.aws.credentials import Credentials
 from exporter.model import MACIE_REGIONS, Account, AwsError
 

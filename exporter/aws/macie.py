@@ -5,8 +5,11 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from exporter.aws.clients import Call, Clients, Response
+from exporter.aws.attempts import Call, Operation
+from exporter.aws.clients import Clients
 from exporter.aws.credentials import Credentials
+from exporter.aws.gets import Document
+from exporter.aws.timestamps import unix_seconds
 from exporter.clock import Clock
 from exporter.errors import Retry, kind_of
 from exporter.model import UNKNOWN_STATUS, Account, Answer, AwsError, Invitation
@@ -53,28 +56,27 @@ class Macie:
     def _pages(self, region: str, call: Call) -> Answer:
         invitations: list[Invitation] = []
         seen: set[bytes] = set()
-        token: str | None = None
+        query: dict[str, str | int] = {"maxResults": PAGE_SIZE}
+        operation = Operation("macie2", "ListInvitations", region)
         while True:
-            page: dict[str, Any] = {"maxResults": PAGE_SIZE}
-            if token is not None:
-                page["nextToken"] = token
             try:
-                response = self._clients.call("macie2", region, "list_invitations", call, **page)
+                page = self._clients.get(operation, call, **query)
             except AwsError as error:
                 if _not_enabled(error):
                     return Answer(enabled=False)
                 raise
-            invitations += _invitations(response)
-            token = _next_token(response)
+            invitations += _invitations(page)
+            token = _next_token(page)
             if token is None:
                 return Answer(enabled=True, invitations=tuple(invitations))
             # Not the token itself: pages may be many, and tokens of any length.
             digest = blake2b(token.encode(), digest_size=16).digest()
             if digest in seen:
-                raise AwsError("PaginationLoop", "a page token came twice", _request_id(response))
+                raise AwsError("PaginationLoop", "a page token came twice", page.request_id)
             if len(invitations) > MAX_INVITATIONS:
                 raise AwsError("MalformedResponse", f"more than {MAX_INVITATIONS} invitations")
             seen.add(digest)
+            query["nextToken"] = token
 
 
 def _not_enabled(error: AwsError) -> bool:
@@ -87,34 +89,35 @@ def _not_enabled(error: AwsError) -> bool:
     return failure.code == "AccessDeniedException" and bool(_NOT_ENABLED.match(failure.message))
 
 
-def _invitations(response: Response) -> list[Invitation]:
-    """Take a page's invitations.
-
-    A page without the list is not an empty list: it is what botocore makes of a body that is empty
-    or no JSON.
-    """
-    listed = response.get("invitations")
-    if listed is None:
-        raise AwsError("MalformedResponse", "an answer without invitations", _request_id(response))
+def _invitations(page: Document) -> list[Invitation]:
+    """Take a page's invitations. A page without the list is not an empty list."""
+    listed = page.fields.get("invitations")
+    if not isinstance(listed, list):
+        raise AwsError("MalformedResponse", "an answer without invitations", page.request_id)
     try:
         return [_invitation(fields) for fields in listed]
     except (AttributeError, TypeError, ValueError) as error:
         message = "an invitation with a field that is no text"
-        raise AwsError("MalformedResponse", message, _request_id(response)) from error
+        raise AwsError("MalformedResponse", message, page.request_id) from error
 
 
 def _invitation(fields: Any) -> Invitation:  # noqa: ANN401 -- whatever AWS sent
     """Take one invitation. Every field is optional; a text that is no text raises TypeError."""
     return Invitation(
-        _shared(fields.get("accountId", "")),
-        _text(fields.get("invitationId", "")),
-        _shared(fields.get("relationshipStatus", "")) or UNKNOWN_STATUS,
-        fields.get("invitedAt"),
+        _shared(fields.get("accountId")),
+        _text(fields.get("invitationId")),
+        _shared(fields.get("relationshipStatus")) or UNKNOWN_STATUS,
+        unix_seconds(fields.get("invitedAt")),
     )
 
 
 def _text(value: object) -> str:
-    """Take a text of a label's length. Raises TypeError or ValueError for anything else."""
+    """Take a text of a label's length; null is as good as absent.
+
+    Raises TypeError or ValueError for anything else.
+    """
+    if value is None:
+        return ""
     if not isinstance(value, str):
         raise TypeError
     if len(value) > LONGEST_TEXT or not (value.isascii() or value.encode()):
@@ -128,9 +131,9 @@ def _text(value: object) -> str:
 _shared = lru_cache(maxsize=4096)(_text)
 
 
-def _next_token(response: Response) -> str | None:
+def _next_token(page: Document) -> str | None:
     """Give the next page's token; null, absent and empty all mean that there is none."""
-    token = response.get("nextToken")
+    token = page.fields.get("nextToken")
     if token is None or token == "":
         return None
     try:
@@ -138,8 +141,4 @@ def _next_token(response: Response) -> str | None:
             return token
     except UnicodeEncodeError:
         pass
-    raise AwsError("MalformedResponse", "a page token that is no text", _request_id(response))
-
-
-def _request_id(response: Response) -> str:
-    return str(response.get("ResponseMetadata", {}).get("RequestId", ""))
+    raise AwsError("MalformedResponse", "a page token that is no text", page.request_id)

@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.httpsession import create_urllib3_context
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -57,12 +56,32 @@ class Proxy:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Transport:
-    """Sends prepared requests over shared connections.
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it goes out: signed, with its query in the URL."""
 
-    Registered for botocore's `before-send` event, whose handlers may answer in the place of
-    botocore's HTTP session.
-    """
+    method: str
+    url: str
+    headers: Mapping[str, str | bytes]
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back, whole; the headers' names are found in any case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def request_id(self) -> str:
+        """AWS's id of the request, to give to AWS's support; empty where there is none."""
+        return self.headers.get("x-amzn-RequestId", "")
+
+
+class Transport:
+    """Sends requests over shared connections."""
 
     def __init__(
         self,
@@ -90,14 +109,14 @@ class Transport:
             for pool in self._pools.values():
                 pool.close()
 
-    def send(self, request: AWSPreparedRequest, deadline: float) -> AWSResponse:
+    def send(self, request: Request, deadline: float) -> Reply:
         """Send a request and read its whole answer before the monotonic `deadline`.
 
         Raises AwsError with a client-side code where there is none.
         """
         exchange = self._watchdog.watch(deadline)
         try:
-            response = self._exchange(request)
+            reply = self._exchange(request)
         except (AwsError, HTTPError, HTTPException, OSError, ValueError) as error:
             exchange.abandon()
             raise self._failure(error, exchange) from error
@@ -105,11 +124,10 @@ class Transport:
         if exchange.is_cut:
             # A body without a length ends where its connection does: this one may not be whole.
             raise self._cut(exchange)
-        return response
+        return reply
 
-    def _exchange(self, request: AWSPreparedRequest) -> AWSResponse:
-        # botocore's stubs promise less than botocore gives: bytes or None, and a mapping.
-        body: Any = request.body
+    def _exchange(self, request: Request) -> Reply:
+        # urllib3 promises less than http.client takes: values may be bytes.
         headers: Any = request.headers
         parts = urlsplit(request.url)
         pool = self._pool(f"{parts.scheme}://{parts.netloc}")
@@ -118,7 +136,7 @@ class Transport:
             request.method,
             # A proxy wants plain HTTP's target whole; for HTTPS it only carries a tunnel.
             request.url if pool.proxy and parts.scheme == "http" else path,
-            body=body,
+            body=request.body,
             headers=headers,
             retries=False,
             redirect=False,
@@ -127,8 +145,7 @@ class Transport:
             decode_content=False,
             timeout=self._timeout,
         )
-        answered: Any = response.headers
-        return AWSResponse(request.url, response.status, answered, _Raw(_body(response)))
+        return Reply(response.status, response.headers, _body(response))
 
     def _pool(self, origin: str) -> urllib3.HTTPConnectionPool:
         pool = self._pools.get(origin)
@@ -192,16 +209,6 @@ class Transport:
         if self._clock.monotonic() < exchange.deadline:
             return AwsError("Deadline", "the exporter is stopping")
         return AwsError("Deadline", "poll.timeout passed while waiting for AWS")
-
-
-class _Raw:
-    """The whole body, as AWSResponse wants to read it."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def stream(self) -> list[bytes]:
-        return [self._body]
 
 
 def _named(error: Exception) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 from botocore.credentials import ReadOnlyCredentials
 
-from exporter.aws.clients import ATTEMPTS, Call
+from exporter.aws.attempts import ATTEMPTS, Call
 from exporter.errors import ERRORS, Retry, kind_of
 from exporter.model import Answer, AwsError, Failure
 from tests.aws.conftest import Serve
