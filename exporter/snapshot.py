@@ -133,6 +133,10 @@ class Changes:
             taken, self._targets = self._targets, set()
             return taken
 
+    def __len__(self) -> int:
+        """Tell how many there are to take."""
+        return len(self._targets)
+
     def note(self, targets: Iterable[Target]) -> None:
         """Note that these changed; for the snapshot, which holds the lock."""
         self._targets.update(targets)

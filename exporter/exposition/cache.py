@@ -23,6 +23,9 @@ from exporter.snapshot import Knowledge, Snapshot, State
 _BATCH = 512
 """Rows that are rendered together: a column at a time is fast, all rows at once costs memory."""
 
+_FEW = 16
+"""Changed rows up to which a scrape costs little more than one of an unchanged fleet."""
+
 
 def families_of(options: Options) -> tuple[Family, ...]:
     """Give the table's families that these options show and that are rendered here."""
@@ -97,17 +100,27 @@ class Cache:
         self._rows: dict[Target, _Row] = {}
         self._changes = snapshot.watch()
         self._as_of = -inf
+        self._next_edge = -inf
+        """Before this no row is due, in Unix seconds."""
         self._states: Counter[State] = Counter()
         self._singles: tuple[_Text, int] | None = None
         self._named: tuple[tuple[Account, ...], _Text] | None = None
         self.renders = 0
         """How many rows have been rendered so far: what a test of the cost counts."""
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether a scrape now has next to nothing to render."""
+        return len(self._changes) <= _FEW and self._as_of <= self._now() < self._next_edge
+
     def text(self, tail: bytes = b"") -> bytes:
         """Give the exposition as text, with the telemetry's own as its tail."""
+        return b"".join(self.pieces(tail))
+
+    def pieces(self, tail: bytes = b"") -> list[bytes]:
+        """Give the same in the pieces that are kept here: joined they take their size once more."""
         with self._lock:
-            parts = [piece for part in self._parts() for piece in part.text()]
-            return b"".join((*parts, tail))
+            return [*(piece for part in self._parts() for piece in part.text()), tail]
 
     def packed(self, tail: bytes = b"") -> bytes:
         """Give the same as a gzip file."""
@@ -138,9 +151,12 @@ class Cache:
         changed = {target: self._snapshot.get(target) for target in self._changes.take()}
         if any((target in self._rows) != (known is not None) for target, known in changed.items()):
             self._lay_out(changed)
-        due = [row for row in self._rows.values() if set_back or row.due <= now]
+        crossing = set_back or now >= self._next_edge
+        due = [row for row in self._rows.values() if set_back or row.due <= now] if crossing else []
         for batch in _batches([*self._polled(changed), *self._crossed(due, changed)]):
             self._render(batch, now, set_back=set_back)
+        if crossing:
+            self._next_edge = min([row.due for row in self._rows.values()], default=inf)
 
     def _polled(
         self, changed: dict[Target, Knowledge | None]
@@ -194,6 +210,7 @@ class Cache:
                     cells[Group.OUTCOME].append((row.number, row.labels, view))
             stale = known.goes_stale(self._stale_after) if state is State.FAILING else inf
             row.due = min(row.ages_until, stale)
+            self._next_edge = min(self._next_edge, row.due)
             if row.state is not state:
                 self._count(row, state)
         self.renders += len(batch)

@@ -1,21 +1,29 @@
 """The routes: what is answered on each path. Knows nothing of sockets, threads or AWS."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from html import escape
 from typing import Protocol
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from exporter.web.negotiation import accepts_gzip, choose_format
+
+_CHUNK = 256 * 1024
+"""Bytes that are handed to the socket together."""
 
 
 class Exposition(Protocol):
     """The polled truth, rendered."""
 
-    def text(self, tail: bytes = b"") -> bytes:
+    @property
+    def is_fresh(self) -> bool:
+        """Whether to give it takes no more than a few milliseconds."""
+
+    def pieces(self, tail: bytes = b"") -> Sequence[bytes]:
         """Give it as text, then the tail; gauges alone, so that both formats write it alike."""
 
     def packed(self, tail: bytes = b"") -> bytes:
@@ -64,10 +72,11 @@ def app(
     async def landing(_: Request) -> Response:
         return HTMLResponse(page)
 
+    metrics = _Metrics(exposition, own)
     not_ready = "The first round of polls is under way.\n"
     application = Starlette(
         routes=[
-            Route(telemetry_path, _metrics(exposition, own)),
+            Route(telemetry_path, metrics.__call__),
             Route("/-/healthy", _probe(health.healthy, "Healthy.\n", "Polling has stopped.\n")),
             Route("/-/ready", _probe(health.ready, "Ready.\n", not_ready)),
             Route("/", landing),
@@ -89,18 +98,50 @@ def _reloading(reload: Reload) -> Callable[[Request], Response]:
     return answer
 
 
-def _metrics(exposition: Exposition, own: OwnMetrics) -> Callable[[Request], Response]:
-    # Not async, so that Starlette runs it in a thread and answers probes meanwhile.
-    def metrics(request: Request) -> Response:
+class _Metrics:
+    """Answers scrapes: at once where little is to be rendered, otherwise in a thread.
+
+    A thread leaves the event loop to the probes meanwhile, but to get the interpreter back from the
+    pollers at every step between thread and loop costs more than a fresh exposition does.
+    """
+
+    def __init__(self, exposition: Exposition, own: OwnMetrics) -> None:
+        self._exposition, self._own = exposition, own
+        self._in_threads = 0
+
+    async def __call__(self, request: Request) -> Response:
+        # Who renders in a thread holds the exposition: the loop must not wait for it.
+        if self._exposition.is_fresh and not self._in_threads:
+            return self._answer(request)
+        self._in_threads += 1
+        try:
+            return await run_in_threadpool(self._answer, request)
+        finally:
+            self._in_threads -= 1
+
+    def _answer(self, request: Request) -> Response:
         form = choose_format(_header(request, "accept"))
-        tail = own.openmetrics() if form.openmetrics else own.text()
+        tail = self._own.openmetrics() if form.openmetrics else self._own.text()
         headers = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
         if accepts_gzip(_header(request, "accept-encoding")):
             headers["Content-Encoding"] = "gzip"
-            return Response(exposition.packed(tail), headers=headers)
-        return Response(exposition.text(tail), headers=headers)
+            return Response(self._exposition.packed(tail), headers=headers)
+        pieces = self._exposition.pieces(tail)
+        headers["Content-Length"] = str(sum(map(len, pieces)))
+        return StreamingResponse(_chunks(pieces), headers=headers)
 
-    return metrics
+
+async def _chunks(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """Join pieces to chunks that are worth a write of their own."""
+    waiting: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= _CHUNK:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    yield b"".join(waiting)
 
 
 def _header(request: Request, name: str) -> str:

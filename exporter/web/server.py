@@ -17,6 +17,9 @@ _BACKLOG = 1024
 _KEEP_ALIVE_SECONDS = 75
 """Longer than the usual scrape interval of a minute, so that Prometheus keeps its connection."""
 
+_SEND_BUFFER_BYTES = 4 * 1024 * 1024
+"""As much as the system allows: whatever does not fit waits for the event loop to come round."""
+
 _MAX_HEADER_BYTES = 16 * 1024
 _GRACE_SECONDS = 1
 """For answers under way when the server stops."""
@@ -45,15 +48,13 @@ def listen(host: str, port: int) -> socket.socket:
     Raises AddressInUseError.
     """
     try:
-        if not host:
-            return _every_interface(port)
-        family, _, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+        sock = _one_interface(host, port) if host else _every_interface(port)
     except (OSError, UnicodeError) as error:
         shown = f"[{host}]" if ":" in host else host
         raise AddressInUseError(f"cannot listen on {shown}:{port}: {_reason(error)}") from error
+    # Those that it accepts inherit it.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+    return sock
 
 
 def _reason(error: OSError | UnicodeError) -> str:
@@ -62,6 +63,13 @@ def _reason(error: OSError | UnicodeError) -> str:
     # Not error.strerror: create_server has added the address to it, as Python writes it.
     number = error.errno or 0
     return f"{os.strerror(number)}: {_ADVICE.get(number, 'set another web.listen_address')}"
+
+
+def _one_interface(host: str, port: int) -> socket.socket:
+    family, _, _, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
 
 
 def _every_interface(port: int) -> socket.socket:

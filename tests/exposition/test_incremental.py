@@ -277,3 +277,36 @@ def test_scrapes_and_polls_at_once() -> None:
         scraper.join()
     assert problems == []
     assert scene.cache.text() == scene.another_cache().text()
+
+
+def test_what_is_fresh() -> None:
+    """A scrape that has many rows to render, or an edge behind it, says so beforehand."""
+    targets = many(100)
+    scene = Scene(*targets)
+    assert not scene.cache.is_fresh
+    for target in targets:
+        scene.answered(target, invitation(at=NOW - DAY / 2))
+    scene.text()
+    assert scene.cache.is_fresh
+    scene.answered(targets[0], invitation("other"))
+    assert scene.cache.is_fresh
+    for target in targets:
+        scene.answered(target, invitation("other"))
+    assert not scene.cache.is_fresh
+    scene.text()
+    assert scene.cache.is_fresh
+
+
+def test_an_edge_is_not_fresh() -> None:
+    """An age edge or a clock that went back may change every row at once."""
+    scene = Scene(PAYMENTS)
+    scene.answered(PAYMENTS, invitation(at=NOW - DAY / 2))
+    scene.text()
+    scene.clock.advance(DAY / 2 - 1)
+    assert scene.cache.is_fresh
+    scene.clock.advance(1)
+    assert not scene.cache.is_fresh
+    scene.text()
+    assert scene.cache.is_fresh
+    scene.clock.advance(-2)
+    assert not scene.cache.is_fresh

@@ -1,7 +1,7 @@
 """The application behind a real socket, and what it shows."""
 
 import http.client
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -14,9 +14,11 @@ from exporter.web.server import Server, listen
 class Shown:
     """An exposition of few bytes."""
 
-    def text(self, tail: bytes = b"") -> bytes:
+    is_fresh = True
+
+    def pieces(self, tail: bytes = b"") -> Sequence[bytes]:
         """Give it as text."""
-        return b"shown 1.0\n" + tail
+        return [b"shown", b" 1.0\n", tail]
 
     def packed(self, tail: bytes = b"") -> bytes:
         """Give it packed, so that a test can tell."""

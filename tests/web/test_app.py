@@ -1,7 +1,9 @@
 """What is answered on each path, over a real socket."""
 
 import http.client
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -160,3 +162,59 @@ def test_only_post_reloads(reloaded: tuple[Client, list[str | None]], method: st
     """Looking at the path changes nothing."""
     answer = reloaded[0]("/-/reload", method)
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
+
+
+class Slow(Shown):
+    """An exposition that takes until the test lets it go."""
+
+    is_fresh = False
+
+    def __init__(self) -> None:
+        self.asked, self.may_answer = threading.Semaphore(0), threading.Event()
+
+    def packed(self, tail: bytes = b"") -> bytes:
+        """Give it packed, some day."""
+        self.asked.release()
+        assert self.may_answer.wait(10)
+        return super().packed(tail)
+
+
+def test_a_slow_scrape_does_not_keep_the_probes_waiting() -> None:
+    """Nor do those that wait behind it, even if the exposition is fresh again by then."""
+    slow = Slow()
+    application = app(
+        telemetry_path="/metrics", version="1", exposition=slow, own=Own(), health=Health()
+    )
+    server = Server(application, listen("127.0.0.1", 0))
+    server.start()
+    client = Client(server.port)
+    with ThreadPoolExecutor() as pool:
+        try:
+            first = pool.submit(client.ok, "/metrics", Accept_Encoding="gzip")
+            assert slow.asked.acquire(timeout=10)
+            slow.is_fresh = True
+            second = pool.submit(client.ok, "/metrics", Accept_Encoding="gzip")
+            assert slow.asked.acquire(timeout=10)
+            assert client.ok("/-/healthy").body == b"Healthy.\n"
+        finally:
+            slow.may_answer.set()
+        assert first.result(10).body == second.result(10).body
+    server.stop(5)
+
+
+def test_a_large_text_comes_whole() -> None:
+    """Its pieces are sent one after the other, under a length that was known before."""
+
+    class Large(Shown):
+        def pieces(self, tail: bytes = b"") -> Sequence[bytes]:
+            return [b"%07d\n" % n * 5000 for n in range(50)] + [tail]
+
+    application = app(
+        telemetry_path="/metrics", version="1", exposition=Large(), own=Own(), health=Health()
+    )
+    server = Server(application, listen("127.0.0.1", 0))
+    server.start()
+    answer = Client(server.port).ok("/metrics")
+    server.stop(5)
+    assert answer.body == b"".join(Large().pieces(Own().text()))
+    assert answer.headers["content-length"] == str(len(answer.body))
