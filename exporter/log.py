@@ -3,10 +3,12 @@
 import contextlib
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from math import isfinite
 from typing import Protocol, TextIO
 
@@ -102,6 +104,10 @@ def _json(fields: Mapping[str, object]) -> str:
 _FORMS: Mapping[str, Callable[[Mapping[str, object]], str]] = {"logfmt": _logfmt, "json": _json}
 
 
+_AMBIGUOUS = re.compile(r'[ ="\\]')
+
+
+@lru_cache(maxsize=1024)
 def _key(key: str) -> str:
     """Give a key that a reader of logfmt cannot misread."""
     return "".join(c if c.isprintable() and c not in ' ="' else "_" for c in key) or "_"
@@ -112,7 +118,7 @@ def _quoted(text: str) -> str:
 
     All that any reader takes for the end of a line is among it (U+0085, U+2028, U+2029 too).
     """
-    if text.isprintable() and not any(c in text for c in ' ="\\'):
+    if text.isprintable() and not _AMBIGUOUS.search(text):
         return text
     quoted = json.dumps(text, ensure_ascii=False)
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in quoted)
