@@ -19,6 +19,8 @@ import botocore.session
 import pytest
 
 from exporter.aws.macie import PAGE_SIZE
+from exporter.exposition.column import BLOCK
+from exporter.exposition.table import METRICS
 from exporter.model import Account, Answer, Invitation, PollResult, Role, Target
 from exporter.schedule import Schedule
 from tests import faulty
@@ -227,6 +229,28 @@ def test_an_unchanged_scrape_does_not_grow_with_targets(form: str) -> None:
     less, more = (calls_of(getattr(scene.cache, form)) for scene in (small, large))
     assert more < 2 * less
     assert more < 2_000
+
+
+def compressions(work: Callable[[], object]) -> int:
+    """Count how many pieces of text a piece of work compresses."""
+    profile = cProfile.Profile()
+    profile.runcall(work)
+    counted: Any = pstats.Stats(profile)
+    # Of a function: its calls, all in all.
+    return sum(n for (*_, name), (_, n, *_) in counted.stats.items() if "compressobj" in name)
+
+
+def test_what_did_not_change_is_not_compressed_again() -> None:
+    """One target of three blocks has moved: one block of each family that shows when."""
+    scene = scene_of(2 * BLOCK + 1)
+    polled = scene.snapshot.all()[BLOCK].target
+    scene.answered(polled, *three())
+    assert compressions(scene.cache.packed) == 0
+    scene.clock.advance(1)
+    scene.answered(polled, *three())
+    assert compressions(scene.cache.packed) == 2
+    scene.answered(polled)
+    assert 0 < compressions(scene.cache.packed) < len(METRICS)
 
 
 def test_a_repeated_poll_renders_few_cells() -> None:
