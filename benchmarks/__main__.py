@@ -29,6 +29,8 @@ def main(argv: Sequence[str]) -> None:
         sys.stdout.write(json.dumps(found))
         return
     results = json.loads(asked.results.read_text()) if asked.results else _run(asked)
+    if results["quick"]:
+        sys.stdout.write("--quick: a tenth of the targets and series that the names tell of.\n\n")
     sys.stdout.write(_table(results["figures"]))
     if asked.write:
         text = asked.write.read_text(encoding="utf-8")
