@@ -17,7 +17,6 @@ from tests.settings.loads import CORPUS, loaded
 SCHEMA = Settings.model_json_schema()
 
 BEYOND_A_SCHEMA = {
-    "web-file": "refused for the time being",
     "accounts-twice": "items differ, their ids do not",
     "age-buckets-hours": "durations are text to a schema,",
     "age-buckets-order": "so it cannot compare them",
