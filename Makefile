@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# What an environment holds; runtime.txt and demo.txt are for images.
+# What an environment holds; build.txt, runtime.txt and demo.txt are for images.
 LOCKS := requirements/dev.txt requirements/tools.txt
 
 .DEFAULT_GOAL := help
@@ -51,6 +51,7 @@ lock: venv ## Lock what pyproject.toml asks for (ARGS=--upgrade: at its newest)
 	$(LOCK) $(ARGS) pyproject.toml $(SUBSET) --output-file requirements/runtime.txt
 	$(LOCK) $(ARGS) pyproject.toml $(SUBSET) --extra demo --output-file requirements/demo.txt
 	$(LOCK) $(ARGS) --group tools $(SUBSET) --output-file requirements/tools.txt
+	$(LOCK) $(ARGS) --group build --constraint requirements/tools.txt --output-file requirements/build.txt
 	$(BIN)/python requirements/fingerprint.py >requirements/fingerprint
 
 check-lock: venv
