@@ -7,9 +7,11 @@ BIN := $(VENV)/bin
 # What an environment holds; build.txt, runtime.txt and demo.txt are for images.
 LOCKS := requirements/dev.txt requirements/tools.txt
 
+SCRIPTS := .ci/run image/build requirements/bootstrap tests/system-packages tests/helm/fetch-helm tests/image/stand-in-base
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test pytest lint format docs bench lock check-lock system-packages helm-tools venv
+.PHONY: help run test pytest lint format docs bench image lock check-lock system-packages helm-tools venv
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,11 +25,15 @@ test: system-packages lint pytest ## Everything that must pass: lint, types, tes
 pytest: venv system-packages helm-tools lint
 	$(BIN)/pytest --cov
 
-lint: venv check-lock ## ruff, formatting, mypy, yamllint
+lint: venv check-lock ## ruff, formatting, mypy, yamllint; Dockerfile, workflows and scripts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/yamllint --strict .
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/shellcheck --severity=warning $(SCRIPTS)
+	$(BIN)/actionlint -shellcheck $(BIN)/shellcheck
+	$(BIN)/zizmor --quiet --offline --persona pedantic .github
 
 format: venv ## Mend what ruff can mend
 	$(BIN)/ruff check --fix
@@ -40,6 +46,9 @@ docs: venv ## Write the tables of the documentation anew from the code
 
 bench: venv ## What polls and scrapes cost, against references and goals: eight minutes (ARGS=--quick)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+image: ## The images, with docker, podman or buildah, and their sizes (TARGET=demo: one, ARGS=flags for the build)
+	@ARGS='$(ARGS)' image/build $(TARGET)
 
 # For every platform and from the oldest Python on, whichever runs here. dev.txt comes first and constrains the others:
 # what ships is what was tested.

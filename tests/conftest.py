@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -14,7 +15,11 @@ def require(program: str) -> Path:
     """
     if found := shutil.which(program):
         return Path(found)
-    reason = f"{program} is not installed: run tests/system-packages as root on Debian"
+    unavailable(f"{program} is not installed: run tests/system-packages as root on Debian")
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip the test for what is not here; under CI=true fail it."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
