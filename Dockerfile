@@ -9,15 +9,15 @@ ARG REVISION=unknown
 
 # The exporter and its packages, at the place where they will be.
 FROM ${BASE} AS installed
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 COPY requirements/build.txt requirements/runtime.txt requirements/
 # Wheels only, by hash: nothing is compiled, so that no compiler is needed.
 RUN python3 -m venv /build && \
     /build/bin/pip install --require-hashes --only-binary :all: --requirement requirements/build.txt && \
     python3 -m venv --without-pip /opt/exporter && \
-    /build/bin/pip --python /opt/exporter/bin/python3 install --require-hashes --only-binary :all: \
-        --requirement requirements/runtime.txt
+    /build/bin/pip --python /opt/exporter/bin/python3 install --no-compile --require-hashes \
+        --only-binary :all: --requirement requirements/runtime.txt
 # botocore describes 400 services in 28 MB. Kept are those that the exporter calls, and those that botocore itself calls
 # for credentials: sso, sso-oidc, signin. boto3's descriptions are of resources, which the exporter does not use.
 RUN packages=$(/opt/exporter/bin/python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
@@ -34,16 +34,16 @@ ARG REVISION
 RUN if [ "$(/build/bin/hatchling version)" != "$VERSION" ]; then /build/bin/hatchling version --force "$VERSION"; fi && \
     echo "$REVISION" >exporter/REVISION && \
     /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheel . && \
-    /build/bin/pip --python /opt/exporter/bin/python3 install --no-deps /wheel/*.whl && \
+    /build/bin/pip --python /opt/exporter/bin/python3 install --no-compile --no-deps /wheel/*.whl && \
     # Nothing can write bytecode later. It is not checked against files that cannot change, nor against their dates,
     # which may change on the way to a node.
-    python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/exporter/lib
+    python3 -m compileall -q -f -j 0 --invalidation-mode unchecked-hash /opt/exporter/lib
 
 FROM installed AS installed-demo
 COPY requirements/demo.txt requirements/
-RUN /build/bin/pip --python /opt/exporter/bin/python3 install --require-hashes --only-binary :all: \
-        --requirement requirements/demo.txt && \
-    python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/exporter/lib
+RUN /build/bin/pip --python /opt/exporter/bin/python3 install --no-compile --require-hashes \
+        --only-binary :all: --requirement requirements/demo.txt && \
+    python3 -m compileall -q -f -j 0 --invalidation-mode unchecked-hash /opt/exporter/lib
 
 # What both images stand on.
 FROM ${BASE} AS runtime
@@ -51,7 +51,7 @@ FROM ${BASE} AS runtime
 # at every start.
 RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3*/site-packages/* /usr/local/lib/python3*/ensurepip \
         /usr/lib/python3*/ensurepip /usr/share/python-wheels && \
-    python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash \
+    python3 -m compileall -q -f -j 0 --invalidation-mode unchecked-hash \
         -x '/(idlelib|pydoc_data|tkinter|turtledemo)/' \
         "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 ENV PATH=/opt/exporter/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin PYTHONDONTWRITEBYTECODE=1
