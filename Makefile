@@ -33,7 +33,7 @@ lint: venv check-lock ## ruff, formatting, mypy, yamllint; Dockerfile, workflows
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck --severity=warning $(SCRIPTS)
 	$(BIN)/actionlint -shellcheck $(BIN)/shellcheck
-	$(BIN)/zizmor --quiet --offline --persona pedantic .github
+	$(BIN)/zizmor --quiet --offline .github
 
 format: venv ## Mend what ruff can mend
 	$(BIN)/ruff check --fix

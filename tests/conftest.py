@@ -13,9 +13,10 @@ def require(program: str) -> Path:
 
     What is asked for here is a row in tests/system-packages.
     """
-    if found := shutil.which(program):
-        return Path(found)
-    unavailable(f"{program} is not installed: run tests/system-packages as root on Debian")
+    found = shutil.which(program)
+    if found is None:
+        unavailable(f"{program} is not installed: run tests/system-packages as root on Debian")
+    return Path(found)
 
 
 def unavailable(reason: str) -> NoReturn:

@@ -22,9 +22,9 @@ runroot = "{path}/run"
 @pytest.fixture(scope="session")
 def builder() -> Iterator[Builder]:
     """Buildah with a store of its own, which holds the stand-in base and both targets."""
-    for program in ("buildah", "debootstrap", "bwrap"):
+    for program in ("buildah", "debootstrap"):
         require(program)
-    _require_namespaces()
+    _require_namespaces(require("bwrap"))
     store = BUILT / f"store-{os.getpid()}"
     made = _with_store(store)
     try:
@@ -38,12 +38,13 @@ def builder() -> Iterator[Builder]:
         shutil.rmtree(store)
 
 
-def _require_namespaces() -> None:
+def _require_namespaces(bwrap: Path) -> None:
     """Ask for what building and running need of the machine: root, and namespaces to make."""
     if os.geteuid() != 0:
         unavailable("an image is built and run as root alone")
+    options = ("--ro-bind", "/", "/", "--unshare-user", "--unshare-pid", "--proc", "/proc")
     answer = subprocess.run(
-        ["bwrap", "--ro-bind", "/", "/", "--unshare-user", "--unshare-pid", "--proc", "/proc", "id"],
+        [bwrap, *options, "id"],
         capture_output=True,
         text=True,
         check=False,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.processes import PATIENCE, Exporter
+from tests.processes import Exporter
 
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / "build" / "image"
@@ -72,7 +72,7 @@ class Image:
     ) -> Iterator["Container"]:
         """Run it until the block ends, with these words instead of its own."""
         read, write = os.pipe()
-        with open(read) as told:
+        with os.fdopen(read) as told:
             process = subprocess.Popen(
                 [
                     *self._sandbox(variables or {}, "--info-fd", str(write)),
@@ -127,11 +127,6 @@ class Container(Exporter):
 
     pid: int = field(kw_only=True)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal and wait for the end; give the exit code."""
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
         os.kill(self.pid, number)
-        code = self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
-        assert self.process.stderr is not None
-        self.process.stderr.close()
-        return code
