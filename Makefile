@@ -32,7 +32,7 @@ lint: venv check-lock ## ruff, formatting, mypy, yamllint; Dockerfile, workflows
 	$(BIN)/yamllint --strict .
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck --severity=warning $(SCRIPTS)
-	$(BIN)/actionlint -shellcheck $(BIN)/shellcheck
+	$(BIN)/actionlint -shellcheck $(BIN)/shellcheck .github/workflows/*.yml
 	$(BIN)/zizmor --quiet --offline .github
 
 format: venv ## Mend what ruff can mend
