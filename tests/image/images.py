@@ -86,7 +86,8 @@ class Image:
             )
             os.close(write)
             facts = told.read()
-        container = Container(process, pid=json.loads(facts)["child-pid"] if facts else 0)
+        assert facts, process.communicate()[1]
+        container = Container(process, pid=json.loads(facts)["child-pid"])
         try:
             yield container
         finally:
@@ -128,5 +129,7 @@ class Container(Exporter):
     pid: int = field(kw_only=True)
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal."""
-        os.kill(self.pid, number)
+        """Send a signal, if anyone is left to get it."""
+        if self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
