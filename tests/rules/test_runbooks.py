@@ -4,7 +4,9 @@ import re
 import shlex
 from pathlib import Path
 
+import botocore.session
 import pytest
+from botocore import xform_name
 
 from exporter.cli import COMMANDS
 from exporter.settings.keys import KEYS
@@ -89,10 +91,27 @@ def test_queries_are_of_what_there_is(page: Path) -> None:
 def test_commands_of_the_exporter_exist() -> None:
     """Commands, their options and the settings among their flags are the exporter's own."""
     found = [words for page in PAGES for words in words_of_commands(page.read_text())]
-    assert len(found) > 9
+    assert len(found) > 5
     for command, *flags in found:
         names = {flag.removeprefix("--").partition("=")[0] for flag in flags}
         assert names <= {*COMMANDS[command].options, "config.file"}
+
+
+def test_commands_of_aws_exist() -> None:
+    """Services, operations and their options are those of AWS's own models."""
+    session = botocore.session.get_session()
+    text = "".join(page.read_text() for page in PAGES)
+    found = [
+        shlex.split(line) for line in re.findall(r"^aws .*$|(?<=`)aws [^`]*", text, re.MULTILINE)
+    ]
+    assert len(found) > 9
+    for _, service, command, *words in found:
+        model = session.get_service_model(service)
+        operations = {xform_name(name, "-"): name for name in model.operation_names}
+        shape = model.operation_model(operations[command]).input_shape
+        options = {xform_name(name, "-") for name in shape.members} if shape else set()
+        named = {word.removeprefix("--") for word in words if word.startswith("--")}
+        assert named <= options | {"region", "query", "max-items"}, command
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
