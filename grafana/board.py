@@ -184,11 +184,14 @@ class Board:
             .build()
         )
         board.panels = list(_laid_out(self.rows))
-        plain = json.loads(json.dumps(board, cls=JSONEncoder))
-        # Else newer versions of Grafana hide links and switches in a menu.
-        for each in (*plain["links"], *plain["annotations"]["list"]):
-            del each["placement"]
+        text = json.dumps(board, cls=JSONEncoder)
+        plain = json.loads(text, object_pairs_hook=_without_hiding)
         return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
+
+
+def _without_hiding(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
+    """Leave out what the SDK always says: newer Grafana hides such links in a menu."""
+    return {key: value for key, value in pairs if (key, value) != ("placement", "inControlsMenu")}
 
 
 def _laid_out(all_rows: Iterable[Row]) -> Iterator[models.Panel | models.RowPanel]:

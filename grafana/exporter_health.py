@@ -5,7 +5,6 @@ from grafana.looks import (
     ANY_IS_CRITICAL,
     CRITICAL,
     INFO,
-    NEUTRAL,
     OK,
     SCRAPED,
     SHARE,
@@ -27,10 +26,12 @@ from grafana.panels import (
     field,
     limited_trend,
     listing,
+    query,
     sorted_listing,
     stacked_trend,
     stat_panel,
     trend,
+    values,
 )
 from grafana.promql import (
     ANSWER_AGE,
@@ -57,12 +58,19 @@ _NO_ORGANISATION = "only with discovery through AWS Organizations"
 _BY_NAME = "palette-classic-by-name"
 
 _UP = Panel(
-    title="Exporters that answer",
-    description="Exporters that Prometheus could scrape just now, and that it should.",
-    queries=(now(f"sum({UP})", "up"), now(f"count({UP})", "configured")),
+    title="Exporters that are down",
+    description=(
+        "Exporters that Prometheus cannot scrape, of those that it should. Unknown where there "
+        "has been none for a day."
+    ),
+    queries=(
+        now(f"count({UP} == 0) or 0 * count({UP})", "down"),
+        now(f"count({UP})", "to be scraped"),
+    ),
     draw=stat_panel,
     unit="short",
-    steps=((None, CRITICAL), (1, NEUTRAL)),
+    steps=ANY_IS_CRITICAL,
+    overrides=(query("B", **values(steps=((None, INFO),))),),
     runbooks=("MacieExporterDown", "MacieExporterAbsent"),
     width=3,
     height=5,

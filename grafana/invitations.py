@@ -85,7 +85,7 @@ _LOST_ROWS = Panel(
     title="Where coverage is lost, or out of sight",
     description=(
         "Targets where Macie is off, whose administrator's relationship ended without another, "
-        "that are no longer polled, or that do not answer, with AWS's error code."
+        "that are no longer polled, or whose last poll failed, with the error code."
     ),
     queries=(
         rows(
@@ -95,7 +95,7 @@ _LOST_ROWS = Panel(
                         reason(MACIE_OFF, "Macie is off"),
                         reason(BROKEN, "relationship broken"),
                         reason(GONE, "no longer polled"),
-                        f'label_replace({ERROR}, "reason", "no answer: $1", "error_code", "(.*)")',
+                        f'label_replace({ERROR}, "reason", "last poll failed", "", "")',
                     )
                 )
             ),
@@ -112,6 +112,7 @@ _LOST_ROWS = Panel(
             "aws_account_id": "Account",
             "aws_region": "Region",
             "reason": "Reason",
+            "error_code": "Error",
         }
     ),
     runbooks=("MacieTargetStale",),

@@ -61,6 +61,7 @@ PER_INVITATION = "only with metrics.per_invitation.enabled, and while there are 
 _OLDEST = each("macie_invitation_oldest_timestamp_seconds", PENDING, by=("relationship_status",))
 
 _SOME_UNKNOWN = (
+    "A number counts what is known. "
     "“none seen, some unknown” says that some targets have not answered, or shards are missing; "
     "“unknown” that none has."
 )
