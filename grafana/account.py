@@ -92,7 +92,7 @@ _REGIONS = Panel(
             "Value #G": "Unknown, accepted",
         }
     ),
-    runbooks=("MacieTargetStale",),
+    runbooks=("MacieTargetStale", "MacieAccessDenied", "MacieDisabled"),
     width=24,
 )
 

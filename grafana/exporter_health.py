@@ -37,6 +37,8 @@ from grafana.promql import (
     ANSWER_AGE,
     ERROR,
     KNOWN,
+    NO_ANSWER,
+    PENDING_TARGETS,
     POLLED,
     REPLICA,
     SHARDS_MISSING,
@@ -47,7 +49,6 @@ from grafana.promql import (
     named,
     ours,
     rate,
-    sharded,
 )
 from grafana.promql import SUCCESS as POLL_SUCCESS
 from grafana.shared import ACCOUNT, CLUSTER, INSTANCE, JOB, REGION
@@ -92,7 +93,7 @@ _STALE = Panel(
         "Targets that were polled and of which nothing is known, for longer than "
         "poll.stale_after or from the start."
     ),
-    queries=(now(f"count({POLLED} unless {KNOWN}) or 0 * count({POLLED})", "unknown"),),
+    queries=(now(f"count({NO_ANSWER}) or 0 * count({POLLED})", "unknown"),),
     draw=stat_panel,
     unit="short",
     steps=ANY_IS_CRITICAL,
@@ -144,6 +145,7 @@ _SHARDS = Panel(
     steps=ANY_IS_CRITICAL,
     width=3,
     height=5,
+    runbooks=("MacieShardMissing",),
 )
 _RELOAD = Panel(
     title="Configuration",
@@ -155,6 +157,7 @@ _RELOAD = Panel(
     steps=((None, CRITICAL), (1, OK)),
     width=3,
     height=5,
+    runbooks=("MacieConfigReloadFailed",),
 )
 _DISCOVERY = Panel(
     title="Discovery",
@@ -172,21 +175,22 @@ _DISCOVERY = Panel(
     steps=((None, CRITICAL), (1, OK)),
     width=3,
     height=5,
+    runbooks=("MacieDiscoveryFailing",),
 )
 
+_ZERO = f"0 * count({POLLED})"
 _STATES = Panel(
     title="Targets by state",
     description=(
-        "Targets of all shards. failing: the last poll failed, earlier values are still shown; "
-        "stale: they are gone; pending: not polled yet. A shard that is being replaced counts "
-        "once in each state."
+        "failing: the last poll failed, earlier values are still shown; stale: they are gone, or "
+        "there never were any; pending: not polled yet, whatever account and region are chosen."
     ),
     queries=(
-        Query(
-            "sum by (state) (max by (cluster, job, shard, state) ("
-            f"{sharded(fleet('macie_exporter_targets'))}))",
-            "{{state}}",
-        ),
+        Query(f"count({KNOWN} == 1 and {POLL_SUCCESS} == 1) or {_ZERO}", "ok"),
+        Query(f"count({KNOWN} == 0 and {POLL_SUCCESS} == 1) or {_ZERO}", "not_enabled"),
+        Query(f"count({KNOWN} and {POLL_SUCCESS} == 0) or {_ZERO}", "failing"),
+        Query(f"count({NO_ANSWER}) or {_ZERO}", "stale"),
+        Query(PENDING_TARGETS, "pending"),
     ),
     draw=stacked_trend,
     unit="short",
@@ -220,7 +224,7 @@ _ERRORS = Panel(
     draw=stacked_trend,
     unit="short",
     colour=_BY_NAME,
-    runbooks=("MacieTargetsFailing",),
+    runbooks=("MacieAccessDenied", "MacieTargetsFailing"),
 )
 _ERROR_ROWS = Panel(
     title="Failing targets",
@@ -251,7 +255,7 @@ _ERROR_ROWS = Panel(
             "Value #B": "Age of the last answer",
         }
     ),
-    runbooks=("MacieTargetsFailing", "MacieTargetStale"),
+    runbooks=("MacieAccessDenied", "MacieTargetsFailing", "MacieTargetStale"),
 )
 
 _CALLS = Panel(
@@ -280,7 +284,7 @@ _CALL_ERRORS = Panel(
     draw=stacked_trend,
     unit="reqps",
     colour=_BY_NAME,
-    runbooks=("MacieTargetsFailing",),
+    runbooks=("MacieAccessDenied", "MacieTargetsFailing"),
 )
 _THROTTLED = Panel(
     title="Throttling, by region",
@@ -301,6 +305,7 @@ _THROTTLED = Panel(
     unit="percentunit",
     steps=((None, OK), (0.05, WARNING), (0.2, CRITICAL)),
     colour=_BY_NAME,
+    runbooks=("MacieThrottled",),
 )
 
 
@@ -440,7 +445,7 @@ _REPLICAS = Panel(
             "Value #H": "Loaded",
         }
     ),
-    runbooks=("MacieExporterDown",),
+    runbooks=("MacieExporterDown", "MacieShardMissing"),
     width=24,
 )
 _DISCOVERY_AGE = Panel(
@@ -460,6 +465,7 @@ _DISCOVERY_AGE = Panel(
     unit="s",
     colour=_BY_NAME,
     width=24,
+    runbooks=("MacieDiscoveryFailing",),
 )
 
 _RESTARTS = Annotation(

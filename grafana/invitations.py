@@ -78,7 +78,7 @@ _UNTRUSTED_ROWS = Panel(
             "Value": "Invitations",
         }
     ),
-    runbooks=("MacieUntrustedInvitation",),
+    runbooks=("MacieUntrustedInvitation", "MacieUntrustedAdministrator"),
 )
 
 _LOST_ROWS = Panel(
@@ -115,7 +115,7 @@ _LOST_ROWS = Panel(
             "error_code": "Error",
         }
     ),
-    runbooks=("MacieTargetStale",),
+    runbooks=("MacieDisabled", "MacieRelationshipBroken", "MacieTargetsLost", "MacieTargetStale"),
 )
 
 _BY_REGION = Panel(
@@ -156,8 +156,9 @@ _BY_AGE = Panel(
 _UNTRUSTED_TREND = Panel(
     title="Unknown inviters over time",
     description=(
-        "Invitations of accounts that are not in metrics.trusted_inviters. No line: that list "
-        "is not set, or nothing was known."
+        "Invitations of accounts that are not in metrics.trusted_inviters, in the targets that "
+        "were known; “Targets without an answer” tells how many were not. No line: that list is "
+        "not set, or nothing was known."
     ),
     queries=(
         Query(f"sum({untrusted(PENDING)}) or {ZERO_UNTRUSTED}", "asking"),
@@ -168,7 +169,7 @@ _UNTRUSTED_TREND = Panel(
     steps=ANY_IS_WARNING,
     colour="palette-classic-by-name",
     overrides=coloured({"asking": WARNING, "accepted": CRITICAL}),
-    runbooks=("MacieUntrustedInvitation",),
+    runbooks=("MacieUntrustedInvitation", "MacieUntrustedAdministrator"),
 )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from exporter.model import KNOWN_STATUSES, UNKNOWN_STATUS
 from exporter.snapshot import State
-from grafana.promql import NONE_SEEN
+from grafana.promql import NONE_SEEN, NOT_YET
 
 OK = "green"
 INFO = "blue"
@@ -52,10 +52,11 @@ class Meaning:
     colour: str
 
 
-NONE_SEEN_MEANING: Mapping[int, Meaning] = {
+NONE: Mapping[int, Meaning] = {
+    NOT_YET: Meaning("not known yet", UNKNOWN),
     NONE_SEEN: Meaning("none seen, some unknown", UNKNOWN),
+    0: Meaning("none", OK),
 }
-NONE: Mapping[int, Meaning] = {**NONE_SEEN_MEANING, 0: Meaning("none", OK)}
 SUCCESS: Mapping[int, Meaning] = {0: Meaning("failed", CRITICAL), 1: Meaning("ok", OK)}
 MACIE: Mapping[int, Meaning] = {0: Meaning("off", WARNING), 1: Meaning("on", OK)}
 SCRAPED: Mapping[int, Meaning] = {0: Meaning("down", CRITICAL), 1: Meaning("up", OK)}

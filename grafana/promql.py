@@ -15,7 +15,14 @@ REPLICA = ("cluster", "job", "instance")
 
 # Paused: Macie is suspended in the member, whose administrator stays.
 ACCEPTED_STATUSES = ("Enabled", "Paused")
-BROKEN_STATUSES = ("Paused", "Removed", "Resigned", "RegionDisabled", "AccountSuspended")
+BROKEN_STATUSES = (
+    "Paused",
+    "Removed",
+    "Resigned",
+    "EmailVerificationFailed",
+    "RegionDisabled",
+    "AccountSuspended",
+)
 
 _FLEET = ('cluster=~"$cluster"', 'job=~"$job"', 'instance=~"$instance"')
 _ACCOUNT = 'aws_account_id=~"$account"'
@@ -67,7 +74,8 @@ POLLED = each("macie_poll_timestamp_seconds")
 SUCCESS = each("macie_poll_success")
 MACIE_OFF = f"{KNOWN} == 0"
 NO_ANSWER = f"{POLLED} unless {KNOWN}"
-GONE = f"{each('macie_poll_timestamp_seconds', ago='1d')} unless {POLLED}"
+POLLED_YESTERDAY = each("macie_poll_timestamp_seconds", ago="1d")
+GONE = f"{POLLED_YESTERDAY} unless {POLLED}"
 ERROR = (
     f"{each('macie_poll_error_info', by=('error_code',))}"
     f" unless on ({', '.join(TARGET_LABELS)}) {SUCCESS} == 1"
@@ -80,21 +88,37 @@ _ENABLED = f"sum by ({_T}) ({invitations(status('Enabled'))}) > 0"
 BROKEN = f"({_BROKEN}) unless ({_ENABLED})"
 """Targets that had an administrator and have none; how many invitations say so."""
 
+
+def sharded(expr: str) -> str:
+    """Put the label `shard` on series of exporters."""
+    on = ", ".join(REPLICA)
+    shard = f'count_values by ({on}) ("shard", {fleet("macie_exporter_shard_index")})'
+    return f"{expr} * on ({on}) group_left (shard) {shard}"
+
+
 _SHARDS = fleet("macie_exporter_shard_index")
 _SHARDS_THERE = f'count by (cluster, job) (count_values by (cluster, job) ("shard", {_SHARDS}))'
 _SHARDS_WANTED = f"max by (cluster, job) ({fleet('macie_exporter_shard_total')})"
 SHARDS_MISSING = f"sum({_SHARDS_WANTED} - {_SHARDS_THERE})"
-PENDING_TARGETS = fleet("macie_exporter_targets", 'state="pending"')
+_PENDING_TARGETS = sharded(fleet("macie_exporter_targets", 'state="pending"'))
+PENDING_TARGETS = f"sum(max by (cluster, job, shard) ({_PENDING_TARGETS}))"
+"""Targets that were not polled yet; those of a shard that is being replaced once."""
 
 # In order: targets without an answer, targets not polled yet, shards that are not there. What the
 # last two would tell is nobody's account or region yet, so that they count whatever is chosen.
-_UNKNOWN = f"clamp_max(count({NO_ANSWER}) or sum({PENDING_TARGETS}) > 0 or {SHARDS_MISSING} > 0, 1)"
+_UNKNOWN = f"clamp_max(count({NO_ANSWER}) or {PENDING_TARGETS} > 0 or {SHARDS_MISSING} > 0, 1)"
 
 NONE_SEEN = -1
 """What `honest` gives instead of 0 where something is unknown."""
 
 ZERO = f"0 * count({KNOWN})"
 """0 as soon as one target is known, and nothing before: then a count that is absent is a 0."""
+
+NOT_YET = -2
+"""What a comparison gives with a time of which nothing was recorded."""
+
+ZERO_GONE = f"0 * count({POLLED_YESTERDAY})"
+"""0 only once there is a yesterday to compare with."""
 
 ZERO_UNTRUSTED = f"0 * sum({targets('macie_untrusted_invitations')})"
 """0 only where unknown inviters are told from known ones, by metrics.trusted_inviters."""
@@ -109,7 +133,7 @@ def honest(count: str, zero: str = ZERO) -> str:
 
 
 SHARE_KNOWN = (
-    f"count({KNOWN}) / (count({POLLED}) + sum({PENDING_TARGETS}))"
+    f"count({KNOWN}) / (count({POLLED}) + {PENDING_TARGETS})"
     f" * min({_SHARDS_THERE} / {_SHARDS_WANTED})"
 )
 """The share of targets that are known; of missing shards it takes what they would have."""
@@ -138,13 +162,6 @@ def reason(expr: str, text: str) -> str:
 def ours(expr: str) -> str:
     """Keep of series that every job has (`process_*`, `scrape_*`) those of the exporters."""
     return f"{expr} and on ({', '.join(REPLICA)}) {fleet('macie_exporter_build_info')}"
-
-
-def sharded(expr: str) -> str:
-    """Put the label `shard` on series of exporters."""
-    on = ", ".join(REPLICA)
-    shard = f'count_values by ({on}) ("shard", {fleet("macie_exporter_shard_index")})'
-    return f"{expr} * on ({on}) group_left (shard) {shard}"
 
 
 UP = (

@@ -37,8 +37,10 @@ from grafana.promql import (
     GONE,
     MACIE_OFF,
     NO_ANSWER,
+    NOT_YET,
     SHARE_KNOWN,
     ZERO,
+    ZERO_GONE,
     ZERO_UNTRUSTED,
     accounts,
     each,
@@ -72,11 +74,12 @@ def _count(expr: str) -> str:
 
 
 UNKNOWN_INVITERS = Panel(
-    title="Is anyone unknown trying to become our administrator, or already is?",
+    title="Is someone unknown our administrator, or asking?",
     description=(
         "Invitations of accounts that are not in metrics.trusted_inviters: *asking* are those "
         "without an answer, *accepted* those whose sender sees this organisation's findings "
-        "(Enabled, Paused). Unknown as long as metrics.trusted_inviters is not set. "
+        "(Enabled, Paused). Unknown as long as metrics.trusted_inviters is not set; also where there "
+        "are none, with metrics.zero_fill none. "
         f"{_SOME_UNKNOWN}"
     ),
     queries=(
@@ -88,7 +91,7 @@ UNKNOWN_INVITERS = Panel(
     steps=ANY_IS_WARNING,
     meanings=NONE,
     overrides=(query("B", **values(steps=ANY_IS_CRITICAL)),),
-    runbooks=("MacieUntrustedInvitation",),
+    runbooks=("MacieUntrustedInvitation", "MacieUntrustedAdministrator"),
     least=None,
     width=6,
     height=6,
@@ -109,6 +112,7 @@ UNANSWERED = Panel(
     steps=ANY_IS_INFO,
     meanings=NONE,
     overrides=(query("B", unit="dtdurations", decimals=0, **values(steps=PENDING_AGE)),),
+    runbooks=("MacieInvitationPending",),
     least=None,
     width=6,
     height=6,
@@ -118,19 +122,20 @@ LOST_COVERAGE = Panel(
     title="Where have we lost coverage?",
     description=(
         "Targets (an account in a region) in which Macie is off; in which an administrator's "
-        "relationship ended (Paused, Removed, Resigned, RegionDisabled, AccountSuspended) and no "
+        "relationship ended (Paused, Removed, Resigned, EmailVerificationFailed, RegionDisabled, AccountSuspended) and no "
         "other is Enabled; and which were polled a day ago and no longer are: closed accounts, "
         f"or a narrower configuration. {_SOME_UNKNOWN}"
     ),
     queries=(
         now(honest(_count(MACIE_OFF)), "Macie is off"),
         now(honest(_count(BROKEN)), "relationship broken"),
-        now(honest(_count(GONE)), "no longer polled"),
+        now(f"{honest(_count(GONE), ZERO_GONE)} or {ZERO} + {NOT_YET}", "no longer polled"),
     ),
     draw=stat_panel,
     unit="short",
     steps=ANY_IS_WARNING,
     meanings=NONE,
+    runbooks=("MacieDisabled", "MacieRelationshipBroken", "MacieTargetsLost"),
     least=None,
     width=6,
     height=6,
@@ -157,7 +162,7 @@ BELIEVABLE = Panel(
         query("A", decimals=1),
         query("B", unit="dtdurations", decimals=0, **values(steps=((None, INFO),))),
     ),
-    runbooks=("MacieTargetsFailing", "MacieTargetStale", "MacieExporterDown"),
+    runbooks=("MacieTargetStale", "MacieTargetsFailing", "MacieShardMissing", "MacieExporterDown"),
     width=6,
     height=6,
 )
@@ -193,6 +198,7 @@ LONGEST_WAITING = Panel(
             "Value #B": "Waiting",
         }
     ),
+    runbooks=("MacieInvitationPending",),
 )
 
 NEWEST = Panel(

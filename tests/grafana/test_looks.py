@@ -117,7 +117,7 @@ def test_the_first_row_answers_the_four_questions() -> None:
     """Before anything else, on one screen's width."""
     first = [each for each in panels(dashboard("invitations")) if each["gridPos"]["y"] == 1]
     assert [each["title"] for each in first] == [
-        "Is anyone unknown trying to become our administrator, or already is?",
+        "Is someone unknown our administrator, or asking?",
         "Who has not answered?",
         "Where have we lost coverage?",
         "Can I believe these numbers?",
@@ -178,9 +178,7 @@ def test_accounts_in_tables_lead_to_the_account() -> None:
     """Each column of account ids is text that links to the Account dashboard."""
     for name in ("invitations", "exporter"):
         for panel in panels(dashboard(name)):
-            renamed = [
-                each["options"].get("renameByName", {}) for each in panel["transformations"]
-            ]
+            renamed = [each["options"].get("renameByName", {}) for each in panel["transformations"]]
             if any("aws_account_id" in names for names in renamed):
                 (column,) = [
                     {each["id"]: each["value"] for each in override["properties"]}
