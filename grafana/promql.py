@@ -73,19 +73,19 @@ KNOWN = each("macie_enabled")
 POLLED = each("macie_poll_timestamp_seconds")
 SUCCESS = each("macie_poll_success")
 MACIE_OFF = f"{KNOWN} == 0"
-NO_ANSWER = f"{POLLED} unless {KNOWN}"
+NO_ANSWER = f"({POLLED} unless {KNOWN})"
 POLLED_YESTERDAY = each("macie_poll_timestamp_seconds", ago="1d")
-GONE = f"{POLLED_YESTERDAY} unless {POLLED}"
+GONE = f"({POLLED_YESTERDAY} unless {POLLED})"
 ERROR = (
-    f"{each('macie_poll_error_info', by=('error_code',))}"
-    f" unless on ({', '.join(TARGET_LABELS)}) {SUCCESS} == 1"
+    f"({each('macie_poll_error_info', by=('error_code',))}"
+    f" unless on ({', '.join(TARGET_LABELS)}) {SUCCESS} == 1)"
 )
 """Why targets fail, unless another replica got an answer."""
 
 _T = ", ".join(TARGET_LABELS)
 _BROKEN = f"sum by ({_T}) ({invitations(status(*BROKEN_STATUSES))}) > 0"
 _ENABLED = f"sum by ({_T}) ({invitations(status('Enabled'))}) > 0"
-BROKEN = f"({_BROKEN}) unless ({_ENABLED})"
+BROKEN = f"({_BROKEN} unless {_ENABLED})"
 """Targets that had an administrator and have none; how many invitations say so."""
 
 
@@ -165,8 +165,8 @@ def ours(expr: str) -> str:
 
 
 UP = (
-    f"{fleet('up')} and on (cluster, job)"
-    f" present_over_time({fleet('macie_exporter_build_info')}[1d])"
+    f"({fleet('up')} and on (cluster, job)"
+    f" present_over_time({fleet('macie_exporter_build_info')}[1d]))"
 )
 """Scrapes of the jobs in which there was an exporter within a day, also where it is down."""
 

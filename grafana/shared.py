@@ -78,8 +78,8 @@ UNKNOWN_INVITERS = Panel(
     description=(
         "Invitations of accounts that are not in metrics.trusted_inviters: *asking* are those "
         "without an answer, *accepted* those whose sender sees this organisation's findings "
-        "(Enabled, Paused). Unknown as long as metrics.trusted_inviters is not set; also where there "
-        "are none, with metrics.zero_fill none. "
+        "(Enabled, Paused). Unknown as long as metrics.trusted_inviters is not set; also where "
+        "there are none, with metrics.zero_fill none. "
         f"{_SOME_UNKNOWN}"
     ),
     queries=(
@@ -122,8 +122,9 @@ LOST_COVERAGE = Panel(
     title="Where have we lost coverage?",
     description=(
         "Targets (an account in a region) in which Macie is off; in which an administrator's "
-        "relationship ended (Paused, Removed, Resigned, EmailVerificationFailed, RegionDisabled, AccountSuspended) and no "
-        "other is Enabled; and which were polled a day ago and no longer are: closed accounts, "
+        "relationship ended or never came about (Paused, Removed, Resigned, "
+        "EmailVerificationFailed, RegionDisabled, AccountSuspended) and no other is Enabled; and "
+        "which were polled a day ago and no longer are: closed accounts, "
         f"or a narrower configuration. {_SOME_UNKNOWN}"
     ),
     queries=(

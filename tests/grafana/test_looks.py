@@ -28,7 +28,7 @@ def test_statuses_and_severities_have_colours_of_their_own() -> None:
 
 def test_a_colour_means_the_same_everywhere() -> None:
     """A name has one colour on all panels of all dashboards."""
-    found = defaultdict(set)
+    found: dict[str, set[str]] = defaultdict(set)
     for name in NAMES:
         for series, colour in _colours(dashboard(name)):
             found[series].add(colour)
@@ -105,7 +105,7 @@ def test_panels_have_numbers_and_places_of_their_own(board: Json) -> None:
 @boards
 def test_rows_leave_no_holes(board: Json) -> None:
     """Every line of the grid is full."""
-    width = defaultdict(int)
+    width: dict[int, int] = defaultdict(int)
     for each in board["panels"]:
         place = each["gridPos"]
         for y in range(place["y"], place["y"] + place["h"]):
