@@ -9,7 +9,7 @@ LOCKS := requirements/dev.txt requirements/tools.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test pytest lint format docs bench lock check-lock system-packages helm-tools venv
+.PHONY: help run test pytest lint format docs dashboards bench lock check-lock system-packages helm-tools venv
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,10 +33,13 @@ format: venv ## Mend what ruff can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: venv ## Write the tables of the documentation anew from the code
+docs: venv dashboards ## Write the tables of the documentation and the dashboards anew from the code
 	$(BIN)/python -m exporter.reference README.md
 	$(BIN)/python -m exporter.schema helm/macie-invitations-exporter/values.schema.json
 	$(BIN)/python -m tests.helm.values_table
+
+dashboards: venv ## Write the dashboards' JSON anew from grafana/, there and into the chart
+	$(BIN)/python -W ignore::DeprecationWarning -m grafana
 
 bench: venv ## What polls and scrapes cost, against references and goals: eight minutes (ARGS=--quick)
 	$(BIN)/python -m benchmarks $(ARGS)
