@@ -19,6 +19,7 @@ from grafana.panels import (
     ACCOUNT_UID,
     EXPORTER_UID,
     INVITATIONS_UID,
+    absent_cell,
     board_link,
     cell,
     columns,
@@ -55,8 +56,7 @@ def _by_region(expr: str) -> str:
 _REGIONS = Panel(
     title="Its regions",
     description=(
-        "What is known of the account in each region. An empty cell is unknown, but for the "
-        "error, which is there only while polls fail."
+        "What is known of the account in each region, and why the last poll failed where it did."
     ),
     queries=(
         rows(named(POLL_SUCCESS)),
@@ -71,6 +71,8 @@ _REGIONS = Panel(
     draw=listing,
     unit="short",
     overrides=(
+        absent_cell("Name"),
+        absent_cell("Error"),
         cell("Last poll", SUCCESS),
         cell("Macie", MACIE),
         field("Age of the last answer", unit="dtdurations", decimals=0),

@@ -17,7 +17,7 @@ from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from grafana.looks import PLAIN, Meaning, Steps
+from grafana.looks import PLAIN, UNKNOWN, Meaning, Steps
 
 TAG: Final = "macie-invitations-exporter"
 SOURCE: Final = "https://github.com/macie-invitations-exporter/macie-invitations-exporter"
@@ -65,6 +65,10 @@ class Override:
     by: str
     option: str
     properties: Mapping[str, object]
+
+
+BLANKS: Final = Override("byRegexp", "/.*/", {"noValue": "unknown"})
+"""A table's text for no rows is not that of an empty cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,14 +244,17 @@ def _fill(model: models.Panel, panel: Panel) -> None:
     )
     if panel.meanings:
         defaults.mappings = [_mapping(panel.meanings)]
+    if model.type_val == "stat":
+        defaults.mappings = [*(defaults.mappings or ()), _nothing(panel.unknown)]
     if panel.links:
         defaults.links = [models.DashboardLink(title=x.title, url=x.url) for x in panel.links]
+    blanks = (BLANKS,) if model.type_val == "table" else ()
     config.overrides = [
         models.DashboardFieldConfigSourceOverrides(
             matcher=models.MatcherConfig(each.by, each.option),
             properties=[models.DynamicConfigValue(*item) for item in each.properties.items()],
         )
-        for each in panel.overrides
+        for each in (*blanks, *panel.overrides)
     ]
 
 
@@ -260,9 +267,21 @@ def _mapping(meanings: Mapping[int, Meaning]) -> models.ValueMap:
     )
 
 
-def mappings(meanings: Mapping[int, Meaning]) -> Sequence[models.ValueMap]:
-    """Give meanings as an override has them."""
-    return [_mapping(meanings)]
+def _nothing(text: str) -> models.SpecialValueMap:
+    """Say what no value means: without this it stands on the colour of the lowest threshold."""
+    return models.SpecialValueMap(
+        options=models.DashboardSpecialValueMapOptions(
+            match=models.SpecialValueMatch.NULL_AND_NAN,
+            result=models.ValueMappingResult(text=text, color=UNKNOWN, index=0),
+        )
+    )
+
+
+def mappings(
+    meanings: Mapping[int, Meaning], unknown: str
+) -> Sequence[models.ValueMap | models.SpecialValueMap]:
+    """Give meanings, and what no value means, as an override has them."""
+    return [*([_mapping(meanings)] if meanings else ()), _nothing(unknown)]
 
 
 def thresholds(steps: Steps) -> models.ThresholdsConfig:

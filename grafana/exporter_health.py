@@ -18,6 +18,7 @@ from grafana.panels import (
     ACCOUNT_UID,
     EXPORTER_UID,
     INVITATIONS_UID,
+    absent_cell,
     account_cell,
     board_link,
     cell,
@@ -25,13 +26,13 @@ from grafana.panels import (
     columns,
     field,
     limited_trend,
+    limits,
     listing,
     query,
     sorted_listing,
     stacked_trend,
     stat_panel,
     trend,
-    values,
 )
 from grafana.promql import (
     ANSWER_AGE,
@@ -71,7 +72,7 @@ _UP = Panel(
     draw=stat_panel,
     unit="short",
     steps=ANY_IS_CRITICAL,
-    overrides=(query("B", **values(steps=((None, INFO),))),),
+    overrides=(query("B", **limits(((None, INFO),))),),
     runbooks=("MacieExporterDown", "MacieExporterAbsent"),
     width=3,
     height=5,
@@ -230,7 +231,7 @@ _ERROR_ROWS = Panel(
     title="Failing targets",
     description=(
         "Each target whose last poll failed, with the error code and the age of its last answer; "
-        "an empty age says that there never was one."
+        "“never” that there was none."
     ),
     queries=(
         rows(named(ERROR), _NO_FAILURES),
@@ -243,8 +244,9 @@ _ERROR_ROWS = Panel(
     unit="short",
     unknown="no rows: none fails, or it is unknown",
     overrides=(
+        absent_cell("Name"),
         account_cell("Account"),
-        field("Age of the last answer", unit="dtdurations", decimals=0),
+        field("Age of the last answer", unit="dtdurations", decimals=0, noValue="never"),
     ),
     transformations=columns(
         {

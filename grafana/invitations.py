@@ -7,6 +7,7 @@ from grafana.panels import (
     BY_STATUS,
     EXPORTER_UID,
     INVITATIONS_UID,
+    absent_cell,
     account_cell,
     bars,
     board_link,
@@ -66,6 +67,7 @@ _UNTRUSTED_ROWS = Panel(
     unknown=NO_ROWS,
     overrides=(
         cell("Invitations", steps=ANY_IS_WARNING),
+        absent_cell("Name"),
         account_cell("Account"),
         status_cell("Status"),
     ),
@@ -105,7 +107,7 @@ _LOST_ROWS = Panel(
     draw=lambda: sorted_listing("Reason"),
     unit="string",
     unknown=NO_ROWS,
-    overrides=(account_cell("Account"),),
+    overrides=(absent_cell("Name"), absent_cell("Error"), account_cell("Account")),
     transformations=columns(
         {
             "account_name": "Name",
@@ -180,8 +182,8 @@ def _by_account(expr: str) -> str:
 _ACCOUNTS = Panel(
     title="By account",
     description=(
-        "Every account: its targets, how many of them are known, and its invitations. An empty "
-        "cell is unknown. The account's id leads to that account over its regions."
+        "Every account: its targets, how many of them are known, and its invitations. The "
+        "account's id leads to that account over its regions."
     ),
     queries=(
         rows(named(f"count by (aws_account_id) ({POLLED})")),
@@ -194,6 +196,7 @@ _ACCOUNTS = Panel(
     draw=lambda: sorted_listing("Waiting"),
     unit="short",
     overrides=(
+        absent_cell("Name"),
         account_cell("Account"),
         cell("Waiting", steps=ANY_IS_INFO),
         cell("Unknown, asking", steps=ANY_IS_WARNING),

@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models import common as options
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 
 from grafana.board import Link, Override, Transformation, mappings, thresholds
-from grafana.looks import STATUSES, Meaning, Steps
+from grafana.looks import PLAIN, STATUSES, Meaning, Steps
 
 INVITATIONS_UID = "macie-invitations"
 ACCOUNT_UID = "macie-account"
@@ -187,21 +187,21 @@ def coloured(colours: Mapping[str, str]) -> tuple[Override, ...]:
 BY_STATUS = coloured(STATUSES)
 
 
-def values(meanings: Mapping[int, Meaning] | None = None, steps: Steps = ()) -> dict[str, object]:
-    """Give the properties of a field whose values mean something else than the panel's."""
-    meant = {"mappings": mappings(meanings)} if meanings else {}
-    return meant | ({"thresholds": thresholds(steps)} if steps else {})
+def limits(steps: Steps) -> dict[str, object]:
+    """Give the property of a field whose thresholds are not the panel's."""
+    return {"thresholds": thresholds(steps)}
 
 
 def cell(
     name: str,
     meanings: Mapping[int, Meaning] | None = None,
-    steps: Steps = (),
+    steps: Steps = PLAIN,
     **properties: object,
 ) -> Override:
     """Colour the text of a table's column by what its values mean."""
     look = {"custom.cellOptions": {"type": "color-text"}}
-    return field(name, **values(meanings, steps), **look, **properties)
+    meant = {"mappings": mappings(meanings or {}, "unknown")}
+    return field(name, **meant, **limits(steps), **look, **properties)
 
 
 def status_cell(name: str) -> Override:
@@ -209,6 +209,11 @@ def status_cell(name: str) -> Override:
     options_ = {status: {"color": colour, "text": status} for status, colour in STATUSES.items()}
     look = {"custom.cellOptions": {"type": "color-text"}}
     return field(name, mappings=[{"type": "value", "options": options_}], **look)
+
+
+def absent_cell(name: str) -> Override:
+    """Leave a column's cells empty where nothing is to be said."""
+    return field(name, noValue="–")  # noqa: RUF001 - a dash, as in tables
 
 
 def account_cell(name: str) -> Override:

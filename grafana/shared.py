@@ -15,18 +15,19 @@ from grafana.looks import (
 )
 from grafana.panels import (
     BY_STATUS,
+    absent_cell,
     account_cell,
     ages,
     cell,
     coloured,
     columns,
     field,
+    limits,
     query,
     sorted_listing,
     stat_panel,
     status_cell,
     trend,
-    values,
 )
 from grafana.promql import (
     ACCEPTED_STATUSES,
@@ -90,7 +91,7 @@ UNKNOWN_INVITERS = Panel(
     unit="short",
     steps=ANY_IS_WARNING,
     meanings=NONE,
-    overrides=(query("B", **values(steps=ANY_IS_CRITICAL)),),
+    overrides=(query("B", **limits(ANY_IS_CRITICAL)),),
     runbooks=("MacieUntrustedInvitation", "MacieUntrustedAdministrator"),
     least=None,
     width=6,
@@ -111,7 +112,7 @@ UNANSWERED = Panel(
     unit="short",
     steps=ANY_IS_INFO,
     meanings=NONE,
-    overrides=(query("B", unit="dtdurations", decimals=0, **values(steps=PENDING_AGE)),),
+    overrides=(query("B", unit="dtdurations", decimals=1, **limits(PENDING_AGE)),),
     runbooks=("MacieInvitationPending",),
     least=None,
     width=6,
@@ -161,7 +162,7 @@ BELIEVABLE = Panel(
     steps=SHARE,
     overrides=(
         query("A", decimals=1),
-        query("B", unit="dtdurations", decimals=0, **values(steps=((None, INFO),))),
+        query("B", unit="dtdurations", decimals=0, **limits(((None, INFO),))),
     ),
     runbooks=("MacieTargetStale", "MacieTargetsFailing", "MacieShardMissing", "MacieExporterDown"),
     width=6,
@@ -185,7 +186,8 @@ LONGEST_WAITING = Panel(
     unknown=NO_ROWS,
     overrides=(
         field("Sent", unit="dateTimeAsIso"),
-        cell("Waiting", steps=PENDING_AGE, unit="dtdurations", decimals=0),
+        cell("Waiting", steps=PENDING_AGE, unit="dtdurations", decimals=1),
+        absent_cell("Name"),
         account_cell("Account"),
         status_cell("Status"),
     ),
@@ -225,7 +227,7 @@ NEWEST = Panel(
     draw=lambda: sorted_listing("Sent"),
     unit="dateTimeAsIso",
     unknown="no rows: none, unknown, or metrics.per_invitation is off",
-    overrides=(account_cell("Account"), status_cell("Status")),
+    overrides=(absent_cell("Name"), account_cell("Account"), status_cell("Status")),
     transformations=columns(
         {
             "Value": "Sent",

@@ -8,7 +8,7 @@ import pytest
 
 from exporter.model import KNOWN_STATUSES
 from exporter.snapshot import State
-from grafana.looks import SEVERITIES, STATUSES, TARGET_STATES
+from grafana.looks import SEVERITIES, STATUSES, TARGET_STATES, UNKNOWN
 from tests.grafana.reading import NAMES, ROOT, Json, dashboard, panels, variables
 
 BOARDS = [pytest.param(dashboard(name), id=name) for name in NAMES]
@@ -51,8 +51,51 @@ def _colours(board: Json) -> Iterator[tuple[str, str]]:
 
 def _mapped(mappings: list[Json]) -> Iterator[tuple[str, str]]:
     for mapping in mappings:
-        for each in mapping["options"].values():
-            yield each["text"], each["color"]
+        if mapping["type"] == "special":
+            yield mapping["options"]["match"], mapping["options"]["result"]["color"]
+        else:
+            for each in mapping["options"].values():
+                yield each["text"], each["color"]
+
+
+@boards
+def test_no_value_is_drawn_as_unknown(board: Json) -> None:
+    """Else a number without a value stands on the lowest threshold's colour: green, often."""
+    for panel in panels(board):
+        config = panel["fieldConfig"]
+        if panel["type"] == "stat":
+            (nothing,) = _specials(config["defaults"]["mappings"])
+            assert nothing["result"]["text"] == config["defaults"]["noValue"], panel["title"]
+            assert nothing["result"]["color"] == UNKNOWN, panel["title"]
+        for override in config["overrides"]:
+            properties = {each["id"]: each["value"] for each in override["properties"]}
+            if panel["type"] == "stat":
+                assert "mappings" not in properties, panel["title"]
+            elif "thresholds" in properties:
+                (nothing,) = _specials(properties["mappings"])
+                assert nothing["result"]["color"] == UNKNOWN, panel["title"]
+
+
+def _specials(mappings: list[Json]) -> list[Json]:
+    found = [mapping["options"] for mapping in mappings if mapping["type"] == "special"]
+    assert [each["match"] for each in found] == ["null+nan"]
+    return found
+
+
+@boards
+def test_empty_cells_of_tables_say_that_they_are_unknown(board: Json) -> None:
+    """Not that there are no rows, which is the text of the table; some columns say otherwise."""
+    for panel in panels(board):
+        if panel["type"] == "table":
+            first, *others = panel["fieldConfig"]["overrides"]
+            assert first["matcher"] == {"id": "byRegexp", "options": "/.*/"}
+            assert first["properties"] == [{"id": "noValue", "value": "unknown"}]
+            differ = {
+                each["matcher"]["options"]
+                for each in others
+                if any(one["id"] == "noValue" for one in each["properties"])
+            }
+            assert differ <= {"Name", "Error", "Age of the last answer"}, panel["title"]
 
 
 @boards
