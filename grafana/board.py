@@ -108,6 +108,8 @@ class Panel:
     runbooks: tuple[str, ...] = ()
     """Names of alerts, whose runbooks it links to."""
     least: float | None = 0
+    points: int | None = None
+    """At most so many points of a series; Grafana's default is one a pixel."""
     width: int = 12
     height: int = 8
 
@@ -144,6 +146,7 @@ class Annotation:
     colour: str
     tags: tuple[str, ...]
     at_value: bool = False
+    step: str = "5m"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +230,7 @@ def _panel(panel: Panel, identity: int, place: models.GridPos) -> models.Panel:
         models.DataTransformerConfig(id_val=each.id, options=dict(each.options))
         for each in panel.transformations
     ]
+    model.max_data_points = panel.points
     model.links = [_runbook_link(name) for name in panel.runbooks]
     _fill(model, panel)
     return model
@@ -340,6 +344,7 @@ def _annotation(annotation: Annotation) -> builders.AnnotationQuery:
         .text_format(annotation.text)
         .tag_keys(",".join(annotation.tags))
         .icon_color(annotation.colour)
+        .step(annotation.step)
         .use_value_for_time(annotation.at_value)
     )
 

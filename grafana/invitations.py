@@ -40,6 +40,7 @@ from grafana.shared import (
     BY_STATUS_OVER_TIME,
     CLUSTER,
     EVENTUALLY,
+    FEW_POINTS,
     INSTANCE,
     JOB,
     LONGEST_WAITING,
@@ -172,6 +173,7 @@ _UNTRUSTED_TREND = Panel(
     colour="palette-classic-by-name",
     overrides=coloured({"asking": WARNING, "accepted": CRITICAL}),
     runbooks=("MacieUntrustedInvitation", "MacieUntrustedAdministrator"),
+    points=FEW_POINTS,
 )
 
 

@@ -58,7 +58,7 @@ NONE: Mapping[int, Meaning] = {
     0: Meaning("none", OK),
 }
 SUCCESS: Mapping[int, Meaning] = {0: Meaning("failed", CRITICAL), 1: Meaning("ok", OK)}
-MACIE: Mapping[int, Meaning] = {0: Meaning("off", WARNING), 1: Meaning("on", OK)}
+MACIE: Mapping[int, Meaning] = {0: Meaning("off", INFO), 1: Meaning("on", OK)}
 SCRAPED: Mapping[int, Meaning] = {0: Meaning("down", CRITICAL), 1: Meaning("up", OK)}
 
 Steps = tuple[tuple[float | None, str], ...]

@@ -57,6 +57,10 @@ from grafana.promql import (
 PENDING = status(*PENDING_STATUSES)
 ACCEPTED = status(*ACCEPTED_STATUSES)
 
+FEW_POINTS = 200
+"""For what reads every series of macie_invitations: with 20,000 targets and metrics.zero_fill
+invited 20 million samples a query, of the 50 million that Prometheus allows by default."""
+
 NO_ROWS = "no rows: none, or unknown; the questions above tell which"
 EVENTUALLY = "empty where there are none, which the questions tell from unknown"
 PER_INVITATION = "only with metrics.per_invitation.enabled, and while there are invitations"
@@ -137,6 +141,8 @@ LOST_COVERAGE = Panel(
     unit="short",
     steps=ANY_IS_WARNING,
     meanings=NONE,
+    # As not_enabled is elsewhere: where Macie was on before, an alert says so.
+    overrides=(query("A", **limits(ANY_IS_INFO)),),
     runbooks=("MacieDisabled", "MacieRelationshipBroken", "MacieTargetsLost"),
     least=None,
     width=6,
@@ -257,6 +263,7 @@ BY_STATUS_OVER_TIME = Panel(
     unit="short",
     colour="palette-classic-by-name",
     overrides=BY_STATUS,
+    points=FEW_POINTS,
 )
 
 AGES = Panel(
@@ -268,6 +275,7 @@ AGES = Panel(
     queries=(Query(f"sum by (age_bucket) ({invitations(CHOSEN_STATUS)})", "{{age_bucket}}"),),
     draw=ages,
     unit="short",
+    points=FEW_POINTS,
 )
 
 UNANSWERING_TARGETS = Panel(
@@ -358,4 +366,5 @@ UNTRUSTED_INVITATIONS = Annotation(
     text="{{account_name}} {{aws_account_id}}",
     colour=WARNING,
     tags=("aws_account_id", "aws_region"),
+    step="15m",
 )

@@ -24,11 +24,11 @@ DAY = 1440
 """Minutes, which is what a sample is."""
 
 
-def scraped(series: Series, instance: str = "a:1") -> Series:
+def scraped(series: Series, instance: str = "a:1", cluster: str = "") -> Series:
     """Put on the series the labels of a scrape."""
+    labels = f',job="j",instance="{instance}",cluster="{cluster}"'
     return {
-        name.replace("}", f',job="j",instance="{instance}"}}').replace("{,", "{"): value
-        for name, value in series.items()
+        name.replace("}", f"{labels}}}").replace("{,", "{"): value for name, value in series.items()
     }
 
 
@@ -164,6 +164,28 @@ CASES: dict[str, tuple[Series, Mapping[str, float | None]]] = {
             "of the targets known": 1,
         },
     ),
+    "two clusters poll the same account, and one of them another": (
+        all_of(
+            scraped(
+                all_of(exporter(), target("alpha"), invitation("alpha", "Invited", 2)),
+                cluster="a",
+            ),
+            scraped(
+                all_of(
+                    exporter(), target("alpha"), invitation("alpha", "Invited", 2), target("beta")
+                ),
+                cluster="b",
+            ),
+        ),
+        {"asking": 0, "waiting": 2, "of the targets known": 1},
+    ),
+    "a shard is missing in one of two clusters": (
+        all_of(
+            scraped(all_of(exporter(), target("alpha"), NONE_INVITED), cluster="a"),
+            scraped(all_of(exporter(shards=2), target("beta")), cluster="b"),
+        ),
+        {"asking": NONE_SEEN, "waiting": NONE_SEEN, "of the targets known": 0.5},
+    ),
     "metrics.trusted_inviters is not set": (
         scraped(
             all_of(exporter(), target("alpha"), invitation("alpha", "Invited", 1, untrusted=None))
@@ -215,6 +237,30 @@ def test_targets_that_are_gone(promtool: Path, tmp_path: Path, beta: str, number
     assert _wrong(promtool, tmp_path, given, {"no longer polled": number}) == ""
 
 
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [([], ""), (["old"], ',account_name="old"'), (["new", "old"], ',account_name="new"')],
+    ids=["nameless", "named", "renamed"],
+)
+def test_accounts_keep_their_rows_whatever_their_names(
+    promtool: Path, tmp_path: Path, names: list[str], shown: str
+) -> None:
+    """Without a name there is a row without one; with two, during a rename, there is still one."""
+    (panel,) = [each for each in BOARDS["invitations"].panels if "longest" in each.title]
+    infos = {
+        f'macie_account_info{{aws_account_id="alpha",account_name="{name}"}}': 1 for name in names
+    }
+    series = scraped(all_of(infos, invitation("alpha", "Invited", 1)))
+    given = {name: f"{value}x{DAY}" for name, value in series.items()}
+    labels = f'aws_account_id="alpha",aws_region="r",relationship_status="Invited"{shown}'
+    expected = {
+        "expr": interpolated(panel.queries[0].expr),
+        "eval_time": f"{DAY}m",
+        "exp_samples": [{"labels": f"{{{labels}}}", "value": (DAY * 60 - 3600) * 1000}],
+    }
+    assert _complaints(promtool, tmp_path, given, [expected]) == ""
+
+
 def _wrong(
     promtool: Path,
     folder: Path,
@@ -222,6 +268,15 @@ def _wrong(
     answers: Mapping[str, float | None],
 ) -> str:
     """Give what promtool finds wrong as of a day after the first sample."""
+    return _complaints(promtool, folder, series, list(_expected(answers)))
+
+
+def _complaints(
+    promtool: Path,
+    folder: Path,
+    series: Mapping[str, str],
+    expected: list[Mapping[str, object]],
+) -> str:
     tests = {
         "rule_files": [],
         "evaluation_interval": "1m",
@@ -231,7 +286,7 @@ def _wrong(
                 "input_series": [
                     {"series": name, "values": values} for name, values in series.items()
                 ],
-                "promql_expr_test": list(_expected(answers)),
+                "promql_expr_test": expected,
             }
         ],
     }
