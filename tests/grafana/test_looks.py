@@ -217,6 +217,22 @@ def test_runbooks_are_there() -> None:
     assert linked <= there
 
 
+def test_runbooks_name_panels_that_there_are() -> None:
+    """What each says to open: dashboards, their panels, and marks on them, by their titles."""
+    boards_ = [dashboard(name) for name in NAMES]
+    titles = {board["title"] for board in boards_}
+    titles |= {panel["title"] for board in boards_ for panel in panels(board)}
+    titles |= {each["titleFormat"] for board in boards_ for each in board["annotations"]["list"]}
+    named = {
+        (path.stem, " ".join(title.split()))
+        for path in (ROOT / "docs" / "runbooks").glob("Macie*.md")
+        for paragraph in re.findall(r"^Panels: (.+?)(?:\n\n|\Z)", path.read_text(), re.M | re.S)
+        for title in re.findall(r"\*([^*]+)\*", paragraph)
+    }
+    assert named
+    assert {each for each in named if each[1] not in titles} == set()
+
+
 def test_accounts_in_tables_lead_to_the_account() -> None:
     """Each column of account ids is text that links to the Account dashboard."""
     for name in ("invitations", "exporter"):
