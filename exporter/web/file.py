@@ -1,12 +1,12 @@
 """The web configuration file: Prometheus' exporter-toolkit format as frozen values.
 
-https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md. What the format
-has works here or is refused by its name, with the reason; nothing is ignored. Knows nothing of
-sockets: `exporter.web.tls` makes a TLS context of what stands here.
+https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md. What the
+format has works here or is refused by its name, with the reason; nothing is ignored. Knows nothing
+of sockets: `exporter.web.tls` makes a TLS context of what stands here.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path as FilePath
 from typing import Annotated, Any, ClassVar, Literal
@@ -160,7 +160,7 @@ def _interval(value: object) -> timedelta:
 
 
 def _burst(value: object) -> object:
-    if isinstance(value, Unquoted):
+    if isinstance(value, Unquoted) and value >= 0:
         return int(value)
     raise ValueError("must be a whole number")
 
@@ -378,7 +378,8 @@ def _of_clients(tls: TlsServer) -> Iterator[tuple[str, str]]:
                 "authority would vouch for clients"
             ),
         )
-    if tls.client_allowed_sans and tls.client_auth_type == NO_CLIENT:
+    if tls.client_allowed_sans and tls.client_auth_type != REQUIRED:
+        # Who has a certificate with another name would just leave it out.
         yield "client_allowed_sans", f"is of use only with client_auth_type {REQUIRED}"
 
 
