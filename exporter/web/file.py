@@ -281,9 +281,10 @@ def _refused(error: ValidationError, origin: str) -> Iterator[Problem]:
 
 
 def _is_secret(path: Path, detail: ErrorDetails) -> bool:
-    """Tell whether a value must not be shown; of a mapping nothing is, nor of an unknown key."""
+    """Tell whether a value must not be shown; of a section nothing is, nor of an unknown key."""
     return (
         detail["type"] == "extra_forbidden"
+        or len(path) == 1
         or path[0] == "basic_auth_users"
         or path[-1] in {"key", "cert", "client_ca"}
     )

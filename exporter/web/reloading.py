@@ -3,6 +3,7 @@
 What is wrong changes nothing: it is named in the log and in a metric, and the old stays in force.
 """
 
+import contextlib
 import hashlib
 import threading
 from collections.abc import Callable
@@ -11,12 +12,14 @@ from pathlib import Path
 from exporter.exposition.table import WebConfig
 from exporter.log import Log
 from exporter.settings import ConfigurationError
+from exporter.settings.written import show
 from exporter.web.rules import Rules, rules_of
 
 _LOOK_EVERY = 1.0
 """Seconds. Contents are compared: a mounted Secret is swapped by a link, and dates say little."""
 
 _LARGEST = 1024 * 1024
+_EMPTY = "web.config_file = {}: is empty now; to have no rules from now on, write {{}}"
 
 
 class TooLargeError(OSError):
@@ -116,13 +119,20 @@ class WebRules:
                 return
             self._files = Files()
             try:
-                self._accept(rules_of(self._path, self._files))
+                self._accept(self._read_anew())
             except ConfigurationError as error:
                 self._successful = False
                 # No traceback: people made this mistake, and the lines say which.
                 self._log.error("web_config_refused", error="; ".join(error.lines))
             else:
                 self._log.info("web_config_reloaded", web=str(self._rules))
+
+    def _read_anew(self) -> Rules:
+        with contextlib.suppress(OSError):
+            if not self._files(Path(self._path)).strip():
+                # Perhaps it is being written. To believe it would let everybody in meanwhile.
+                raise ConfigurationError([_EMPTY.format(show(self._path))])
+        return rules_of(self._path, self._files)
 
     def _accept(self, rules: Rules) -> None:
         self._rules, self._successful, self._loaded = rules, True, self._now()
