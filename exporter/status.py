@@ -16,6 +16,9 @@ TROUBLED = (State.STALE, State.FAILING)
 """The states in which somebody has to do something."""
 
 
+_PENDING = frozenset(PENDING_STATUSES)
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """How looking for what there is to poll goes."""
@@ -114,18 +117,16 @@ class TargetRow:
     @property
     def pending(self) -> int | None:
         """Count the invitations that wait for an answer; None if unknown."""
-        counts = self.invitations
-        return None if counts is None else sum(counts.get(each, 0) for each in PENDING_STATUSES)
+        return len(self._waiting()) if self.answer and self.answer.enabled else None
 
     @property
     def oldest_pending(self) -> float | None:
         """Give when the oldest invitation that waits was sent, in Unix seconds; None without."""
-        times = (
-            each.invited_at
-            for each in (self.answer.invitations if self.answer else ())
-            if each.relationship_status in PENDING_STATUSES and each.invited_at is not None
-        )
-        return min(times, default=None)
+        return min((time for time in self._waiting() if time is not None), default=None)
+
+    def _waiting(self) -> list[float | None]:
+        listed = self.answer.invitations if self.answer else ()
+        return [each.invited_at for each in listed if each.relationship_status in _PENDING]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +151,17 @@ class Summary:
         return self.targets - self.states[State.PENDING]
 
 
+def counted(rows: Iterable[TargetRow]) -> Mapping[State, int]:
+    """Count the targets of each state."""
+    counts = Counter(row.state for row in rows)
+    return {state: counts[state] for state in State}
+
+
 def summary(rows: Sequence[TargetRow]) -> Summary:
     """Count the targets of each state, and find what is oldest."""
-    counts = Counter(row.state for row in rows)
     oldest = (row.oldest_pending for row in rows)
     return Summary(
-        {state: counts[state] for state in State},
+        counted(rows),
         sum(row.pending or 0 for row in rows),
         min((time for time in oldest if time is not None), default=None),
         min(

@@ -10,6 +10,9 @@ from exporter.web.selection import Page
 
 Document = Mapping[str, Any]
 
+_FIRST = int(datetime.min.replace(tzinfo=UTC).timestamp())
+_LAST = int(datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp())
+
 
 def targets(page: Page, states: Mapping[State, int], now: float) -> Document:
     """Give a page of targets, and how many there are of each state in all."""
@@ -32,7 +35,9 @@ def timestamp(seconds: float | None) -> str | None:
     """Write Unix seconds as RFC 3339, whole seconds in UTC: what `jq`'s fromdate reads."""
     if seconds is None:
         return None
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # A time zone may carry what AWS sent out of the years that datetime has.
+    whole = min(max(int(seconds), _FIRST), _LAST)
+    return datetime.fromtimestamp(whole, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _target(row: TargetRow) -> Document:

@@ -16,7 +16,7 @@ from exporter.exposition.family import Build
 from exporter.iam import UNKNOWN_HUB
 from exporter.model import PENDING_STATUSES, Account, Invitation, PollResult, Target
 from exporter.remedies import SECRET, remedy
-from exporter.status import TROUBLED, Status, TargetRow, summary, troubles, whys
+from exporter.status import TROUBLED, Status, TargetRow, counted, summary, troubles, whys
 from exporter.web import assets, documents
 from exporter.web.rendering import Templates
 from exporter.web.selection import COLUMNS, Query, QueryError, parse, select
@@ -132,7 +132,7 @@ def _targets(status: Callable[[], Status], show: Show, request: Request) -> Resp
         "query": query,
         "page": page,
         "groups": _groups(page.rows) if query.group == "account" else [("", "", page.rows)],
-        "counts_of": summary(rows).states,
+        "counts_of": counted(rows),
         "titles": TITLES,
         "columns": tuple(COLUMNS),
         "account": lone,
@@ -217,5 +217,5 @@ def _api(status: Callable[[], Status], request: Request) -> Response:
         return JSONResponse(documents.errors(error.lines), 400, headers=HEADERS)
     now = status()
     rows = now.rows()
-    answer = documents.targets(select(rows, query), summary(rows).states, now.now)
+    answer = documents.targets(select(rows, query), counted(rows), now.now)
     return JSONResponse(answer, headers=HEADERS)

@@ -182,11 +182,15 @@ def arranged(rows: Sequence[TargetRow], query: Query) -> list[TargetRow]:
     Grouped, an account stands where the first of its rows does, and the others follow it.
     """
     key = COLUMNS[query.sort]
-    keyed = [(key(row), row) for row in sorted(rows, key=lambda row: row.knowledge.target)]
+    keyed = [(key(row), row) for row in sorted(rows, key=_by_target)]
     present = [pair for pair in keyed if pair[0] is not None]
     present.sort(key=lambda pair: pair[0], reverse=query.order == "desc")
     ordered = [row for _, row in present] + [row for value, row in keyed if value is None]
     return ordered if query.group == "none" else _grouped(ordered)
+
+
+def _by_target(row: TargetRow) -> tuple[str, str]:
+    return (row.account_id, row.region)
 
 
 def _grouped(rows: Iterable[TargetRow]) -> list[TargetRow]:
