@@ -335,7 +335,7 @@ def test_to_remember_a_poll_is_a_few_calls() -> None:
 
 @pytest.mark.parametrize("query", [Query(), Query(sort="oldest"), Query(text="r1 7", sort="next")])
 def test_a_page_of_targets_is_a_few_calls_a_target(query: Query) -> None:
-    """Rows are made, filtered and sorted for all, and rendered for fifty: 25 to 50 ms for 20,000."""
+    """Rows are made, filtered and sorted for all, rendered for fifty: 50 to 120 ms of 20,000."""
     accounts = [Account(f"{n:012d}", "", None, ("r1", "r2", "r3", "r4")) for n in range(500)]
     targets = [target for account in accounts for target in account.targets()]
     made = status(*accounts, polls={t: [Answer(enabled=True)] for t in targets})

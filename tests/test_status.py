@@ -105,6 +105,7 @@ def test_troubles_are_told_by_account_and_error_the_widest_first() -> None:
     ]
 
 
+NOT_LISTED = "AWS Organizations does not list it as an active account"
 ORGANIZATION = {"organization": {"role_name": "reader"}}
 FAILED = Search(known=True, repeats=True, last_success=0.0, failure=DENIED)
 
@@ -116,15 +117,14 @@ FAILED = Search(known=True, repeats=True, last_success=0.0, failure=DENIED)
         (
             {"aws": ORGANIZATION},
             None,
-            ["AWS Organizations does not list it as an active account"],
+            [NOT_LISTED],
         ),
         (
             {"aws": {"organization": {"role_name": "r", "include_ous": ["ou-ab12-11111111"]}}},
             FAILED,
             [
                 "the last discovery through AWS Organizations failed",
-                "AWS Organizations does not list it as an active account under "
-                "aws.organization.include_ous",
+                f"{NOT_LISTED} under aws.organization.include_ous",
             ],
         ),
         (

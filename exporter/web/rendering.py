@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from exporter.durations import render
 from exporter.history import recall
 from exporter.model import PENDING_STATUSES
 from exporter.snapshot import State
@@ -19,7 +18,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 LABELS = {
     State.OK: "ok",
     State.PENDING: "not polled yet",
-    State.NOT_ENABLED: "Macie not enabled",
+    State.NOT_ENABLED: "not enabled",
     State.FAILING: "failing",
     State.STALE: "stale",
 }
@@ -57,7 +56,7 @@ class Templates:
         )
         environment.filters |= {
             "ago": ago,
-            "duration": render,
+            "due": due,
             "polls": recall,
             "seconds": seconds,
             "timestamp": timestamp,
@@ -73,12 +72,17 @@ class Templates:
 
 
 def ago(time: float, now: float) -> str:
-    """Say how long ago a time is, or how long it takes until then; both in Unix seconds.
+    """Say how long ago a time in Unix seconds is, or how far ahead of the clock.
 
     static/pages.js says the same, second by second.
     """
     age = int(now - time)
     return f"{span(age)} ago" if age >= 0 else f"in {span(-age)}"
+
+
+def due(time: float, now: float) -> str:
+    """Say how long it takes until a time in Unix seconds."""
+    return f"in {span(int(time - now))}" if time >= now + 1 else "now"
 
 
 def span(seconds: int) -> str:

@@ -25,7 +25,8 @@ function tick() {
   const now = Date.now() / 1000 - ahead;
   for (const time of document.querySelectorAll("time[data-at]")) {
     const age = Math.trunc(now - Number(time.dataset.at));
-    const text = age >= 0 ? `${span(age)} ago` : `in ${span(-age)}`;
+    const past = "due" in time.dataset ? "now" : `${span(age)} ago`;
+    const text = age >= 0 ? past : `in ${span(-age)}`;
     if (time.textContent !== text) time.textContent = text;
   }
 }
