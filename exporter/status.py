@@ -206,7 +206,7 @@ def whys(account_id: str, status: Status) -> Iterator[str]:
     organization, shard = settings.aws.organization, settings.shard
     mine = shard_of(account_id, shard.total)
     if mine != shard.index:
-        yield f"shard {mine} of {shard.total} polls it; this is shard {shard.index}"
+        yield f"shard {mine} of {shard.total} would poll it; this is shard {shard.index}"
     if not status.search.known:
         yield "what there is to poll is not known yet"
     if organization is None:

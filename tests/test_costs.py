@@ -122,7 +122,8 @@ def test_a_poll_is_a_request_a_page(
     """Nothing is asked but for the pages themselves, and all on one connection."""
     made.read()
     server.behave(aws(invitations))
-    assert len(made.read().invitations) == invitations
+    answer = made.read()
+    assert (len(answer.invitations), answer.pages) == (invitations, requests)
     assert len(server.requests) == requests
     assert server.connections == 1
 

@@ -147,4 +147,4 @@ def test_another_shards_account_is_told_to_be_its() -> None:
     mine = shard_of(AUDIT.id, 3)
     settings = Settings.model_validate({"shard": {"total": 3, "index": (mine + 1) % 3}})
     first, *_ = whys(AUDIT.id, status(settings=settings))
-    assert first == f"shard {mine} of 3 polls it; this is shard {(mine + 1) % 3}"
+    assert first == f"shard {mine} of 3 would poll it; this is shard {(mine + 1) % 3}"

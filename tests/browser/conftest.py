@@ -32,7 +32,7 @@ class Demo:
         self.url = f"http://127.0.0.1:{exporter.port}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def demo(chromium: Path) -> Iterator[Demo]:
     """The demo's organisation, with one account's role broken."""
     del chromium  # Without it nothing has to be started.
@@ -45,7 +45,8 @@ def demo(chromium: Path) -> Iterator[Demo]:
             yield Demo(world, exporter)
 
 
-@pytest.fixture(scope="session")
+# Not for the session: an event loop runs meanwhile, and other tests may want their own.
+@pytest.fixture(scope="module")
 def browser(chromium: Path) -> Iterator[Browser]:
     """Debian's Chromium, as root in a container too."""
     with sync_playwright() as playwright:

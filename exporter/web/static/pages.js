@@ -6,8 +6,26 @@ const OFF = "macie-exporter-refresh-off";
 
 // Ages are the server's: a browser's clock may be wrong by minutes.
 let ahead = 0;
-let paused = localStorage.getItem(OFF) !== null;
+let paused = remembered();
 let reached = true;
+
+// A browser may forbid to store anything.
+function remembered() {
+  try {
+    return localStorage.getItem(OFF) !== null;
+  } catch {
+    return false;
+  }
+}
+
+function remember() {
+  try {
+    if (paused) localStorage.setItem(OFF, "1");
+    else localStorage.removeItem(OFF);
+  } catch {
+    // Then it holds for this page alone.
+  }
+}
 
 function setClock(page) {
   ahead = Date.now() / 1000 - Number(page.documentElement.dataset.now);
@@ -65,6 +83,7 @@ function showRefresh() {
 }
 
 function setUpRefresh() {
+  if (!document.querySelector("main [data-live]")) return;
   const place = document.querySelector("[data-refresh]");
   const said = document.createElement("span");
   said.setAttribute("role", "status");
@@ -72,8 +91,7 @@ function setUpRefresh() {
   button.type = "button";
   button.addEventListener("click", () => {
     paused = !paused;
-    if (paused) localStorage.setItem(OFF, "1");
-    else localStorage.removeItem(OFF);
+    remember();
     showRefresh();
     if (!paused) refresh();
   });
