@@ -157,6 +157,7 @@ class Core:
                 repeats=self.discovery.repeats,
                 last_success=discovery.last_success,
                 failure=self._not_found,
+                hint=hint(self._not_found) if self._not_found else "",
             ),
             reload=self._reload,
             lag=self.poller.lag(),

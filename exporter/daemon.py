@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from exporter import __version__
 from exporter.check import report
 from exporter.core import Configuration, Core, Ports
+from exporter.remedies import remedy
 from exporter.settings import ConfigurationError
 from exporter.settings.fields import listen_address
 from exporter.signals import Wish, Wishes
@@ -106,6 +107,7 @@ class Daemon:
             pages=routes(
                 status=self._core.status,
                 failures=self._core.snapshot.failures,
+                remedy=remedy,
                 configuration=lambda: report(self._configuration.settings),
                 telemetry_path=web.telemetry_path,
                 build=self._core.build,

@@ -4,11 +4,11 @@ Pure. `exporter.errors` says what mends an error anywhere; here it is known whos
 """
 
 import re
-from dataclasses import dataclass
 
 from exporter.errors import kind_of
 from exporter.iam import (
     UNKNOWN_HUB,
+    Document,
     Grants,
     as_json,
     grants,
@@ -18,6 +18,7 @@ from exporter.iam import (
 )
 from exporter.model import Account, Failure, Role
 from exporter.settings import Settings
+from exporter.status import Remedy, Statement
 
 SECRET = "EXTERNAL_ID"  # noqa: S105 -- stands in its place
 _CALLER = re.compile(
@@ -27,20 +28,10 @@ _CALLER = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A policy to paste: where it belongs, and its JSON."""
-
-    place: str
-    json: str
-
-
-@dataclass(frozen=True, slots=True)
-class Remedy:
-    """What to do, and the statements for it, if it is a matter of those."""
-
-    text: str
-    statements: tuple[Statement, ...] = ()
+_BLANKS = {
+    UNKNOWN_HUB: "the exporter's own role or user",
+    SECRET: "the configured external_id",
+}
 
 
 def remedy(account: Account, failure: Failure, settings: Settings) -> Remedy:
@@ -93,8 +84,8 @@ def _let_in(role: Role, hub: str) -> Remedy:
     return Remedy(
         assume_role(role),
         (
-            Statement(f"The trust policy of {role.arn}", as_json(trust)),
-            Statement("In the exporter's own policy", as_json(hub_policy(alone))),
+            _statement(f"The trust policy of {role.arn}", trust),
+            _statement("In the exporter's own policy", hub_policy(alone)),
         ),
     )
 
@@ -104,5 +95,10 @@ def _let_read(account: Account, needs: Grants) -> Remedy:
     policy = member_policy(needs) if account.role else hub_policy(needs)
     return Remedy(
         allow("macie2:ListInvitations", account),
-        (Statement(place, as_json(policy)),),
+        (_statement(place, policy),),
     )
+
+
+def _statement(place: str, policy: Document) -> Statement:
+    text = as_json(policy)
+    return Statement(place, text, {word: by for word, by in _BLANKS.items() if word in text})

@@ -30,6 +30,26 @@ class Search:
     last_success: float
     """Unix seconds, 0 before the first."""
     failure: Failure | None
+    hint: str = ""
+    """What mends the failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A policy to paste: where it belongs, its JSON, and the words in it that are to be replaced."""
+
+    place: str
+    json: str
+    blanks: Mapping[str, str]
+    """What is to be put in the place of which word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What to do, and the statements for it, if it is a matter of those."""
+
+    text: str
+    statements: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ import pytest
 
 from exporter.iam import UNKNOWN_HUB
 from exporter.model import Account, Failure, Role
-from exporter.remedies import SECRET, Remedy, principal, remedy
+from exporter.remedies import SECRET, principal, remedy
 from exporter.settings import Settings
+from exporter.status import Remedy
 
 ROLE = Role("arn:aws:iam::111122223333:role/reader", "hush")
 MEMBER = Account("111122223333", "payments", ROLE)

@@ -11,12 +11,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from exporter.discovery import hint
 from exporter.exposition.family import Build
-from exporter.iam import UNKNOWN_HUB
-from exporter.model import PENDING_STATUSES, Account, Invitation, PollResult, Target
-from exporter.remedies import SECRET, remedy
-from exporter.status import TROUBLED, Status, TargetRow, counted, summary, troubles, whys
+from exporter.model import PENDING_STATUSES, Account, Failure, Invitation, PollResult, Target
+from exporter.settings import Settings
+from exporter.status import TROUBLED, Remedy, Status, TargetRow, counted, summary, troubles, whys
 from exporter.web import assets, documents
 from exporter.web.rendering import Templates
 from exporter.web.selection import COLUMNS, Query, QueryError, parse, select
@@ -52,6 +50,9 @@ _TROUBLES = 5
 _LAG_SHARE = 0.5
 """Of the interval: polls that start later than that are too late."""
 
+Mend = Callable[[Account, Failure, Settings], Remedy]
+"""Says what mends a target's failed poll."""
+
 Failures = Callable[[Target], Sequence[PollResult]]
 """Gives what is still known of a target's failed polls."""
 
@@ -60,6 +61,7 @@ def routes(
     *,
     status: Callable[[], Status],
     failures: Failures,
+    remedy: Mend,
     configuration: Callable[[], str],
     telemetry_path: str,
     build: Build,
@@ -71,7 +73,7 @@ def routes(
     return [
         Route("/", lambda _: show("overview.html", _overview(status()))),
         Route("/targets", partial(_targets, status, show)),
-        Route("/targets/{account}/{region}", partial(_target, status, failures, show)),
+        Route("/targets/{account}/{region}", partial(_target, status, failures, remedy, show)),
         Route("/config", lambda _: show("config.html", _config(status(), configuration()))),
         Route("/api/v1/targets", partial(_api, status)),
         *assets.routes(files),
@@ -105,13 +107,8 @@ def _overview(status: Status) -> Mapping[str, object]:
         "trouble_query": lambda trouble: Query(
             trouble.account_id, states=frozenset(TROUBLED)
         ).url(),
-        "discovery_hint": _discovery_hint(status),
         "query": Query(),
     }
-
-
-def _discovery_hint(status: Status) -> str:
-    return hint(status.search.failure) if status.search.failure else ""
 
 
 def _config(status: Status, text: str) -> Mapping[str, object]:
@@ -152,7 +149,7 @@ def _groups(rows: Sequence[TargetRow]) -> list[tuple[str, str, list[TargetRow]]]
 
 
 def _target(
-    status: Callable[[], Status], failures: Failures, show: Show, request: Request
+    status: Callable[[], Status], failures: Failures, remedy: Mend, show: Show, request: Request
 ) -> Response:
     now = status()
     target = Target(request.path_params["account"], request.path_params["region"])
@@ -170,8 +167,6 @@ def _target(
         "status": now,
         "row": row,
         "account": account,
-        "unknown_hub": UNKNOWN_HUB,
-        "secret": SECRET,
         "remedy": remedy(account, row.failure, now.settings) if row.failure else None,
         "said": {result.ended: result.outcome for result in failures(target)},
         "trusted": frozenset(now.settings.metrics.trusted_inviters),

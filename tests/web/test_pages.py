@@ -13,6 +13,7 @@ import pytest
 
 from exporter.exposition.family import Build
 from exporter.model import Account, Answer, Failure, Invitation, Role, Target
+from exporter.remedies import remedy
 from exporter.settings import Settings
 from exporter.snapshot import State
 from exporter.status import Search
@@ -40,6 +41,7 @@ class Site:
         pages = routes(
             status=lambda: self.status,
             failures=lambda target: [each for each in self.failures if each.target == target],
+            remedy=remedy,
             configuration=lambda: "poll:\n  interval: 5m\n# <targets>: 3\n",
             telemetry_path="/metrics",
             build=Build("1.2.3", "abcdef0123456789", "3.13.1"),
@@ -323,7 +325,8 @@ def test_a_target_that_is_denied(site: Site) -> None:
     assert "AWS's request id req-1" in words
     assert "The trust policy of arn:aws:iam::111122223333:role/reader" in words
     assert '"sts:ExternalId": "EXTERNAL_ID"' in words
-    assert "Put the exporter's own role in the place of arn:aws:iam::HUB_ACCOUNT_ID" in words
+    assert "Put the exporter's own role or user in the place of arn:aws:iam::HUB_" in words
+    assert "Put the configured external_id in the place of EXTERNAL_ID" in words
     assert "hush" not in words
     assert "As they were 2m 0s ago" in words
 
