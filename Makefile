@@ -9,7 +9,7 @@ LOCKS := requirements/dev.txt requirements/tools.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test pytest lint format docs bench lock check-lock system-packages helm-tools venv
+.PHONY: help run test pytest lint format hooks docs bench lock check-lock system-packages helm-tools venv
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,15 +23,20 @@ test: system-packages lint pytest ## Everything that must pass: lint, types, tes
 pytest: venv system-packages helm-tools lint
 	$(BIN)/pytest --cov
 
-lint: venv check-lock ## ruff, formatting, mypy, yamllint
+lint: venv check-lock ## ruff, formatting, mypy, who imports whom, yamllint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	@told=$$($(BIN)/lint-imports --no-cache) || { echo "$$told"; exit 1; }
 	$(BIN)/yamllint --strict .
+	$(BIN)/pre-commit validate-config
 
 format: venv ## Mend what ruff can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+hooks: venv ## Have git check every commit (pre-commit), as make lint does
+	$(BIN)/pre-commit install
 
 docs: venv ## Write the tables of the documentation anew from the code
 	$(BIN)/python -m exporter.reference README.md

@@ -36,7 +36,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A policy to paste: where it belongs, its JSON, and the words in it that are to be replaced."""
+    """A policy to paste: where it belongs, its JSON, and the words in it to replace."""
 
     place: str
     json: str
