@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.grafana.stack import running as prometheus
 
 from tests.conftest import require
-from tests.grafana.stack import running as prometheus
 from tests.processes import Exporter, command, no_aws, running, series_of, until
 from tests.web.pki import Authority, Pair
 from tests.web.secured import basic, hashed, trusting
@@ -150,13 +150,14 @@ def test_bcrypt_is_loaded_for_passwords_alone() -> None:
 
 
 SECRETS = (
-    "marked-password",
-    "marked-key",
-    "marked-plain",
-    "marked-wrong",
-    "$2b$04$",
-    "PRIVATE KEY",
+    *("marked-password", "marked-key", "marked-plain", "marked-wrong"),
+    *("$2b$04$", "PRIVATE KEY"),
 )
+PATHS = ("/", "/metrics", "/-/ready", "/-/healthy", "/targets", "/api/v1/targets", "/x")
+
+
+def _refusals(exporter: Exporter, number: int) -> bool:
+    return exporter.log.count("event=web_config_refused") == number
 
 
 def test_secrets_are_nowhere(authority: Authority, tmp_path: Path) -> None:
