@@ -6,13 +6,14 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
-from tests.grafana.stack import running as prometheus
 
 from tests.conftest import require
+from tests.monitoring import running as prometheus
 from tests.processes import Exporter, command, no_aws, running, series_of, until
 from tests.web.pki import Authority, Pair
 from tests.web.secured import basic, hashed, trusting
@@ -197,10 +198,7 @@ def test_secrets_are_nowhere(authority: Authority, tmp_path: Path) -> None:
                 said.append(ask(exporter, path, context, Authorization=value)[1])
         for number, text in enumerate(bad, 1):
             file.write_text(text)
-            until(
-                lambda number=number: exporter.log.count("event=web_config_refused") == number,
-                "the refusal",
-            )
+            until(partial(_refusals, exporter, number), "the refusal")
         said.append(ask(exporter, "/metrics", context, Authorization=basic("u0", PASSWORD))[1])
         exporter.stop()
         said.append(exporter.log)
