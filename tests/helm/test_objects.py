@@ -42,6 +42,7 @@ from tests.web.pki import Authority, Pair
 from tests.web.secured import hashed
 
 ACCOUNTS = 7
+CLIENTS = {"client certificates": "are required"}
 NOTHING: Mapping[str, str] = {}
 UNREACHABLE = {
     "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
@@ -309,8 +310,8 @@ def test_probes_speak_what_the_exporter_speaks(helm4: Path) -> None:
         ({}, True, (1, "lets in anybody")),
         ({"basic_auth_users": {"a": hashed("b")}}, True, (0, "")),
         ({"basic_auth_users": {"a": hashed("b")}}, False, (1, "does not answer: HTTP Error 401")),
-        ({"client": True}, True, (0, "")),
-        ({"client": True}, False, (1, "does not answer")),
+        (CLIENTS, True, (0, "")),
+        (CLIENTS, False, (1, "does not answer")),
     ],
 )
 def test_the_helm_test_sees_whether_it_is_closed(
@@ -319,10 +320,11 @@ def test_the_helm_test_sees_whether_it_is_closed(
     """Over TLS that it need not trust, without password or certificate."""
     authority = Authority()
     tls = _tls(authority.sign(), tmp_path)
+    users = {} if keys == CLIENTS else keys
     if keys.pop("client", False):
         (tmp_path / "ca.crt").write_text(authority.pem)
         tls |= {"client_ca_file": "ca.crt", "client_auth_type": "RequireAndVerifyClientCert"}
-    (tmp_path / "web.yaml").write_text(yaml.safe_dump({"tls_server_config": tls, **keys}))
+    (tmp_path / "web.yaml").write_text(yaml.safe_dump({"tls_server_config": tls, **users}))
     pod = of_kind(objects(rendered(helm4, "tls")), "Pod")[0]
     flags_of_test = [f"--web.config-file={tmp_path / 'web.yaml'}", "--aws.regions=eu-west-1"]
     with running(UNREACHABLE, flags_of_test) as served:
