@@ -175,8 +175,8 @@ def broken_rules() -> Mapping[str, tuple[str, Callable[[dict[str, Any]], None]]]
             )
             ways[f"{alert}: held for good"] = (alert, expr(without(settled, ")")))
         if "# threshold" in rule["expr"]:
-            more, less = r"> 1000000\1", r"> 0.0001\1"
-            mark = r"> \S+( +# threshold)"
+            more, less = r"\1 1000000\2", r"\1 0.0001\2"
+            mark = r"([<>]) \S+( +# threshold)"
             ways[f"{alert}: threshold high"] = (alert, expr(without(mark, more)))
             ways[f"{alert}: threshold low"] = (alert, expr(without(mark, less)))
     return ways
