@@ -26,6 +26,7 @@ _FIXED = (
     "macie_exporter_poll",
     "macie_exporter_discovery",
     "macie_exporter_config",
+    "macie_exporter_web",
     "macie_exporter_shard",
     "macie_exporter_build",
 )
