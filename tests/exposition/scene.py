@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from exporter.ages import AgeBuckets
 from exporter.exposition.cache import Cache
-from exporter.exposition.table import Build, Discovery, Fleet, Reload
+from exporter.exposition.table import Build, Discovery, Fleet, Reload, WebConfig
 from exporter.exposition.tally import Options
 from exporter.model import Account, Answer, Failure, Invitation, PollResult, Target
 from exporter.snapshot import Snapshot
@@ -26,6 +26,7 @@ _FIXED = (
     "macie_exporter_poll",
     "macie_exporter_discovery",
     "macie_exporter_config",
+    "macie_exporter_web",
     "macie_exporter_shard",
     "macie_exporter_build",
 )
@@ -121,4 +122,5 @@ class Scene:
             reload=Reload(successful=True, last_success=NOW - DAY, config_hash=42.0),
             build=Build("1.2.3", "abcdef0", "3.13.1"),
             discovery=self.discovery,
+            web=WebConfig(successful=False, last_success=NOW - DAY, certificate_expiry=NOW + DAY),
         )

@@ -114,6 +114,15 @@ macie_exporter_config_last_reload_success_timestamp_seconds 1.6999136e+09
 # HELP macie_exporter_config_hash A hash of the configuration in force: equal where replicas are configured alike.
 # TYPE macie_exporter_config_hash gauge
 macie_exporter_config_hash 42.0
+# HELP macie_exporter_web_config_last_reload_successful Whether the web configuration file, as it is now, is in force (1) or was refused (0); absent without one.
+# TYPE macie_exporter_web_config_last_reload_successful gauge
+macie_exporter_web_config_last_reload_successful 0.0
+# HELP macie_exporter_web_config_last_reload_success_timestamp_seconds When the web configuration in force was loaded, in Unix seconds; absent without a file.
+# TYPE macie_exporter_web_config_last_reload_success_timestamp_seconds gauge
+macie_exporter_web_config_last_reload_success_timestamp_seconds 1.6999136e+09
+# HELP macie_exporter_web_certificate_expiry_timestamp_seconds When the certificate that the exporter serves with ends, in Unix seconds; absent without TLS.
+# TYPE macie_exporter_web_certificate_expiry_timestamp_seconds gauge
+macie_exporter_web_certificate_expiry_timestamp_seconds 1.7000864e+09
 # HELP macie_exporter_shard_index The number of this replica, from 0 (shard.index).
 # TYPE macie_exporter_shard_index gauge
 macie_exporter_shard_index 0.0

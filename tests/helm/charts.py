@@ -18,6 +18,8 @@ SELECTOR = {"app.kubernetes.io/name": RELEASE, "app.kubernetes.io/instance": REL
 """Immutable in installed Deployments and StatefulSets: literal, and the same from release on."""
 
 Manifest = Mapping[str, Any]
+OURS = frozenset({"config", "web-config"})
+"""The volumes whose content the exporter reads."""
 
 
 def helm_answers(helm: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -101,5 +103,9 @@ def flags(container: Manifest, manifests: Iterable[Manifest], folder: Path) -> l
     for each in of_kind(manifests, "ConfigMap", "Secret"):
         for key, text in (each.get("data") or each.get("stringData") or {}).items():
             (folder / key).write_text(text)
-    (mount,) = [each for each in container["volumeMounts"] if each["name"] == "config"]
-    return [each.replace(mount["mountPath"], str(folder)) for each in container["args"][1:]]
+    mounts = [each["mountPath"] for each in container["volumeMounts"] if each["name"] in OURS]
+    texts: list[str] = container["args"][1:]
+    # The longest first: one may begin as another does.
+    for mount in sorted(mounts, key=len, reverse=True):
+        texts = [each.replace(mount, str(folder)) for each in texts]
+    return texts

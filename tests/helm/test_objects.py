@@ -38,8 +38,12 @@ from tests.helm.charts import (
 from tests.helm.kubernetes import NEWEST, OLDEST, complaints
 from tests.helm.restricted import violations
 from tests.processes import running
+from tests.web.pki import Authority, Pair
+from tests.web.secured import hashed
 
 ACCOUNTS = 7
+CLIENTS = {"client certificates": "are required"}
+NOTHING: Mapping[str, str] = {}
 UNREACHABLE = {
     "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
     "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
@@ -205,13 +209,21 @@ def test_the_exporter_takes_what_is_rendered(helm4: Path, case: str, tmp_path: P
     environ = variables(container, "macie-invitations-exporter-0")
     # The demo has an AWS, and so a region, of its own.
     environ |= {"AWS_REGION": "eu-west-1"} if case == "demo" else {}
+    # As cert-manager would.
+    pair = Authority().sign()
+    (tmp_path / "tls.crt").write_text(pair.certificate)
+    (tmp_path / "tls.key").write_text(pair.key)
     out, err = io.StringIO(), io.StringIO()
     code = main(["check", *flags(container, manifests, tmp_path)], World(environ, out, err, Stop()))
     assert (code, err.getvalue()) == (0, "")
     assert effective(out.getvalue()) == EFFECTIVE[case]
+    assert out.getvalue().splitlines()[-1] == f"# web: {WEB.get(case, 'http')}"
 
 
+WEB = {"tls": "https", "authentication": "https, basic authentication (1 user)"}
 EFFECTIVE = {
+    "authentication": ("targets: 1", ":10058", "/metrics"),
+    "tls": ("targets: 1", ":10058", "/metrics"),
     "accounts": ("targets: 21 (regions `auto` count as 17)", ":10058", "/metrics"),
     "default": ("targets: 1", ":10058", "/metrics"),
     "demo": ("targets: 1", ":9090", "/metrics"),
@@ -275,12 +287,65 @@ def test_the_helm_test_says_what_is_wrong(helm4: Path) -> None:
     assert error.startswith("http://127.0.0.1:9/metrics does not answer: ")
 
 
-def helm_test(container: Manifest, url: str) -> tuple[int, str]:
+def test_probes_speak_what_the_exporter_speaks(helm4: Path) -> None:
+    """HTTPS where there is TLS, and none but the port where who asks must be known."""
+
+    def handlers(case: str) -> list[Any]:
+        container = exporter(workload(objects(rendered(helm4, case))))
+        probes = [container[f"{name}Probe"] for name in ("liveness", "readiness", "startup")]
+        return [probe.get("httpGet") or probe["tcpSocket"] for probe in probes]
+
+    assert {each["path"]: each["scheme"] for each in handlers("tls")} == {
+        "/-/healthy": "HTTPS",
+        "/-/ready": "HTTPS",
+    }
+    assert handlers("authentication") == [{"port": "metrics"}] * 3
+    assert [each.get("scheme") for each in handlers("default")] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("keys", "closed", "ends"),
+    [
+        ({}, False, (0, "")),
+        ({}, True, (1, "lets in anybody")),
+        ({"basic_auth_users": {"a": hashed("b")}}, True, (0, "")),
+        ({"basic_auth_users": {"a": hashed("b")}}, False, (1, "does not answer: HTTP Error 401")),
+        (CLIENTS, True, (0, "")),
+        (CLIENTS, False, (1, "does not answer")),
+    ],
+)
+def test_the_helm_test_sees_whether_it_is_closed(
+    helm4: Path, tmp_path: Path, keys: dict[str, Any], *, closed: bool, ends: tuple[int, str]
+) -> None:
+    """Over TLS that it need not trust, without password or certificate."""
+    authority = Authority()
+    tls = _tls(authority.sign(), tmp_path)
+    users = {} if keys == CLIENTS else keys
+    if keys == CLIENTS:
+        (tmp_path / "ca.crt").write_text(authority.pem)
+        tls |= {"client_ca_file": "ca.crt", "client_auth_type": "RequireAndVerifyClientCert"}
+    (tmp_path / "web.yaml").write_text(yaml.safe_dump({"tls_server_config": tls, **users}))
+    pod = of_kind(objects(rendered(helm4, "tls")), "Pod")[0]
+    flags_of_test = [f"--web.config-file={tmp_path / 'web.yaml'}", "--aws.regions=eu-west-1"]
+    with running(UNREACHABLE, flags_of_test) as served:
+        url = f"https://127.0.0.1:{served.port}/metrics"
+        more = {"AUTHENTICATION": "true"} if closed else {}
+        code, error = helm_test(pod["spec"]["containers"][0], url, more)
+    assert code == ends[0], error
+    assert ends[1] in error
+
+
+def _tls(pair: Pair, folder: Path) -> dict[str, str]:
+    certificate, key = pair.write(folder, "tls")
+    return {"cert_file": str(certificate), "key_file": str(key)}
+
+
+def helm_test(container: Manifest, url: str, more: Mapping[str, str] = NOTHING) -> tuple[int, str]:
     """Run what the pod of `helm test` runs, on another URL."""
     _, *arguments = container["command"]
     answer = subprocess.run(
         [sys.executable, *arguments],
-        env={"PATH": os.defpath, "URL": url, "NO_PROXY": "*"},
+        env={"PATH": os.defpath, "URL": url, "NO_PROXY": "*", **more},
         capture_output=True,
         text=True,
         check=False,

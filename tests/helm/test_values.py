@@ -116,7 +116,17 @@ REFUSED = [
     ),
     (
         "config.web.config_file=/a.yaml",
-        "config.web.config_file: TLS and authentication are not supported yet: leave it empty",
+        (
+            "config.web.config_file: put the file into a Secret and name it in webConfig.secret, "
+            "so that probes and monitors know of TLS"
+        ),
+    ),
+    (
+        "webConfig.tls=true",
+        (
+            "webConfig.tls: is of use only with webConfig.secret, the Secret that holds the web "
+            "configuration file"
+        ),
     ),
     (
         "config.web.listen_address=127.0.0.1:9000",

@@ -196,13 +196,9 @@ def test_secrets_are_nowhere(authority: Authority, tmp_path: Path) -> None:
             for password in ("marked-password", "marked-wrong"):
                 value = basic("u0", password)
                 said.append(ask(exporter, path, context, Authorization=value)[1])
-        for text in bad:
-            refusals = exporter.log.count("event=web_config_refused")
+        for number, text in enumerate(bad, 1):
             file.write_text(text)
-            until(
-                partial(lambda n: exporter.log.count("event=web_config_refused") > n, refusals),
-                "the refusal",
-            )
+            until(partial(_refusals, exporter, number), "the refusal")
         said.append(ask(exporter, "/metrics", context, Authorization=basic("u0", PASSWORD))[1])
         exporter.stop()
         said.append(exporter.log)

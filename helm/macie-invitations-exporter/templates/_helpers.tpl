@@ -111,10 +111,25 @@ imagePullSecrets:
 {{- toYaml .Values.config }}
 {{- end }}
 
-{{/* A probe: (list $ "/path" timing). */}}
+{{- define "exporter.webConfigFolder" -}}
+/etc/macie-invitations-exporter-web
+{{- end }}
+
+{{/* The Service's name in the cluster, which certificates are made for. */}}
+{{- define "exporter.host" -}}
+{{ include "exporter.fullname" . }}.{{ .Release.Namespace }}.svc
+{{- end }}
+
+{{/* A probe: (list $ "/path" timing). The kubelet has no password and no certificate, and a pod is no place for one. */}}
 {{- define "exporter.probe" -}}
+{{- $web := (index . 0).Values.webConfig }}
 {{- $timing := omit (index . 2) "httpGet" "exec" "tcpSocket" "grpc" }}
-{{- dict "httpGet" (dict "path" (index . 1) "port" "metrics") | merge $timing | toYaml }}
+{{- $get := dict "path" (index . 1) "port" "metrics" }}
+{{- if $web.tls }}
+{{- $get = set $get "scheme" "HTTPS" }}
+{{- end }}
+{{- $handler := ternary (dict "tcpSocket" (dict "port" "metrics")) (dict "httpGet" $get) $web.authentication }}
+{{- $handler | merge $timing | toYaml }}
 {{- end }}
 
 {{/* Others than the exporter's, or its Service would send scrapes to the test pod. */}}

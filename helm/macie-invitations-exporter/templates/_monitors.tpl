@@ -4,6 +4,11 @@
 {{- $monitor := index . 1 }}
 port: metrics
 path: {{ include "exporter.telemetryPath" $context }}
+{{- if $context.Values.webConfig.tls }}
+{{- /* Targets are addresses, and certificates are made for names. */}}
+{{- $name := dict "serverName" (include "exporter.host" $context) }}
+{{- $monitor = merge (dict "scheme" "https" "tlsConfig" (merge (deepCopy $monitor.tlsConfig) $name)) $monitor }}
+{{- end }}
 scheme: {{ $monitor.scheme }}
 honorLabels: {{ $monitor.honorLabels }}
 {{- range $key := list "interval" "scrapeTimeout" "tlsConfig" "basicAuth" "relabelings" "metricRelabelings" }}

@@ -66,6 +66,17 @@ spec:
       configMap:
         name: {{ include "exporter.configName" . }}
       {{- end }}
+    {{- if .Values.webConfig.secret }}
+    - name: web-config
+      projected:
+        sources:
+          - secret:
+              name: {{ .Values.webConfig.secret }}
+          {{- with .Values.webConfig.certificateSecret }}
+          - secret:
+              name: {{ . }}
+          {{- end }}
+    {{- end }}
     {{- with .Values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -83,6 +94,9 @@ args:
   - serve
   {{- end }}
   - --config.file={{ include "exporter.configFile" . }}
+  {{- if .Values.webConfig.secret }}
+  - --web.config-file={{ include "exporter.webConfigFolder" . }}/{{ .Values.webConfig.key }}
+  {{- end }}
   {{- with .Values.extraArgs }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -116,6 +130,11 @@ volumeMounts:
   - name: config
     mountPath: /etc/macie-invitations-exporter
     readOnly: true
+  {{- if .Values.webConfig.secret }}
+  - name: web-config
+    mountPath: {{ include "exporter.webConfigFolder" . }}
+    readOnly: true
+  {{- end }}
   {{- with .Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

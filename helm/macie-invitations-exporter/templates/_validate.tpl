@@ -10,7 +10,12 @@
 {{- fail "shards: the demo is one process: leave shards at 1, or demo.enabled at false" }}
 {{- end }}
 {{- if $web.config_file }}
-{{- fail "config.web.config_file: TLS and authentication are not supported yet: leave it empty" }}
+{{- fail "config.web.config_file: put the file into a Secret and name it in webConfig.secret, so that probes and monitors know of TLS" }}
+{{- end }}
+{{- range $key := list "tls" "authentication" "certificateSecret" }}
+{{- if and (index $.Values.webConfig $key) (not $.Values.webConfig.secret) }}
+{{- fail (printf "webConfig.%s: is of use only with webConfig.secret, the Secret that holds the web configuration file" $key) }}
+{{- end }}
 {{- end }}
 {{- if regexMatch "^(127[.]|localhost:|\\[::1\\])" (include "exporter.listenAddress" .) }}
 {{- fail (printf "config.web.listen_address = %s: nothing outside the pod reaches it: write :%s" $web.listen_address (include "exporter.port" .)) }}
