@@ -21,6 +21,7 @@ from exporter.log import Lines
 from exporter.model import Account, Answer, Failure, PollResult, Target
 from exporter.parallel import in_parallel
 from exporter.poller import Pace, Poller
+from exporter.restarts import Restarts, Upkeep
 from exporter.schedule import Schedule
 from exporter.settings import Settings
 from exporter.snapshot import Snapshot
@@ -75,6 +76,7 @@ class Core:
             region=lambda: self._configuration.region,
             step=lambda: self._configuration.pace.interval,
         )
+        upkeep = Upkeep(self._log, self.telemetry.worker_restarted)
         self._audit = Audit(self._log)
         self.snapshot = Snapshot()
         self.poller = Poller(
@@ -83,7 +85,7 @@ class Core:
             clock=clock,
             read=self._read,
             record=self._record,
-            log=self._log,
+            upkeep=upkeep,
         )
         self._build = build()
         self._reload = Reload(
@@ -98,7 +100,10 @@ class Core:
         self.discovery = self._make_discovery(None)
         self._organization = DiscoveryView(success=False, last_success=0.0)
         self.exposition = self._make_exposition()
-        self._discoverer = threading.Thread(target=self._discover, name="discovery", daemon=True)
+        self._discovering = Restarts("discovery", upkeep, ports.stop.wait)
+        self._discoverer = threading.Thread(
+            target=self._discovering.keep, args=(self._discover,), name="discovery", daemon=True
+        )
 
     def start(self) -> None:
         """Start polling, as soon as discovery has found what."""
