@@ -4,12 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# What an environment holds; runtime.txt and demo.txt are for images.
+# What an environment holds; build.txt, runtime.txt and demo.txt are for images.
 LOCKS := requirements/dev.txt requirements/tools.txt
+
+SCRIPTS := .ci/run image/build requirements/bootstrap tests/system-packages tests/helm/fetch-helm tests/image/stand-in-base
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test pytest lint format docs bench lock check-lock system-packages helm-tools venv
+.PHONY: help run test pytest lint format hooks docs dashboards bench image lock check-lock system-packages helm-tools venv
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,23 +25,38 @@ test: system-packages lint pytest ## Everything that must pass: lint, types, tes
 pytest: venv system-packages helm-tools lint
 	$(BIN)/pytest --cov
 
-lint: venv check-lock ## ruff, formatting, mypy, yamllint
+lint: venv check-lock ## ruff, formatting, mypy, who imports whom, yamllint; Dockerfile, workflows and scripts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	@told=$$($(BIN)/lint-imports --no-cache) || { echo "$$told"; exit 1; }
 	$(BIN)/yamllint --strict .
+	$(BIN)/pre-commit validate-config
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/shellcheck --severity=warning $(SCRIPTS)
+	$(BIN)/actionlint -shellcheck $(BIN)/shellcheck .github/workflows/*.yml
+	$(BIN)/zizmor --quiet --offline .github
 
 format: venv ## Mend what ruff can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: venv ## Write the tables of the documentation anew from the code
+hooks: venv ## Have git check every commit (pre-commit), as make lint does
+	$(BIN)/pre-commit install
+
+docs: venv dashboards ## Write the tables of the documentation and the dashboards anew from the code
 	$(BIN)/python -m exporter.reference README.md
 	$(BIN)/python -m exporter.schema helm/macie-invitations-exporter/values.schema.json
 	$(BIN)/python -m tests.helm.values_table
 
+dashboards: venv ## Write the dashboards' JSON anew from grafana/, there and into the chart
+	$(BIN)/python -W ignore::DeprecationWarning -m grafana
+
 bench: venv ## What polls and scrapes cost, against references and goals: eight minutes (ARGS=--quick)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+image: ## The images, with docker, podman or buildah, and their sizes (TARGET=demo: one, ARGS=flags for the build)
+	@ARGS='$(ARGS)' image/build $(TARGET)
 
 # For every platform and from the oldest Python on, whichever runs here. dev.txt comes first and constrains the others:
 # what ships is what was tested.
@@ -51,6 +68,7 @@ lock: venv ## Lock what pyproject.toml asks for (ARGS=--upgrade: at its newest)
 	$(LOCK) $(ARGS) pyproject.toml $(SUBSET) --output-file requirements/runtime.txt
 	$(LOCK) $(ARGS) pyproject.toml $(SUBSET) --extra demo --output-file requirements/demo.txt
 	$(LOCK) $(ARGS) --group tools $(SUBSET) --output-file requirements/tools.txt
+	$(LOCK) $(ARGS) --group build --constraint requirements/tools.txt --output-file requirements/build.txt
 	$(BIN)/python requirements/fingerprint.py >requirements/fingerprint
 
 check-lock: venv

@@ -94,9 +94,13 @@ class Exporter:
         """Scrape, by name and labels."""
         return series_of(self.metrics())
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and wait for the end; give the exit code."""
-        self.process.send_signal(number)
+        self.send(number)
         code = self.process.wait(PATIENCE)
         self._reader.join(PATIENCE)
         assert self.process.stderr is not None

@@ -1,0 +1,222 @@
+"""Kinds of panels, and what several of them have in common."""
+
+from collections.abc import Mapping
+
+from grafana_foundation_sdk.builders import (
+    barchart,
+    common,
+    heatmap,
+    stat,
+    statetimeline,
+    table,
+    timeseries,
+)
+from grafana_foundation_sdk.models import common as options
+from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
+
+from grafana.board import Link, Override, Transformation, mappings, thresholds
+from grafana.looks import PLAIN, STATUSES, Meaning, Steps
+
+INVITATIONS_UID = "macie-invitations"
+ACCOUNT_UID = "macie-account"
+EXPORTER_UID = "macie-exporter"
+
+_KEPT = "${datasource:queryparam}&${cluster:queryparam}&${job:queryparam}&${__url_time_range}"
+
+
+def board_link(title: str, uid: str, query: str = "") -> Link:
+    """Link to a dashboard, with the choices that all have in common and the time range."""
+    return Link(title, f"/d/{uid}/{uid}?{query}{_KEPT}")
+
+
+def account_link(account: str) -> Link:
+    """Link to the Account dashboard; `account` is Grafana's expression for the account's id."""
+    return board_link("This account over its regions", ACCOUNT_UID, f"var-account={account}&")
+
+
+def stat_panel() -> stat.Panel:
+    """Draw the last value of each query, large, on its colour."""
+    return (
+        stat.Panel()
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+        .color_mode(options.BigValueColorMode.BACKGROUND)
+        .graph_mode(options.BigValueGraphMode.NONE)
+        .text_mode(options.BigValueTextMode.VALUE_AND_NAME)
+        .orientation(options.VizOrientation.HORIZONTAL)
+    )
+
+
+def _legend() -> common.VizLegendOptions:
+    return (
+        common.VizLegendOptions()
+        .show_legend(show_legend=True)
+        .display_mode(options.LegendDisplayMode.LIST)
+        .placement(options.LegendPlacement.BOTTOM)
+    )
+
+
+def _tooltip() -> common.VizTooltipOptions:
+    return (
+        common.VizTooltipOptions()
+        .mode(options.TooltipDisplayMode.MULTI)
+        .sort(options.SortOrder.DESCENDING)
+    )
+
+
+def trend() -> timeseries.Panel:
+    """Draw lines; where nothing is known there is a gap."""
+    return (
+        timeseries.Panel()
+        .legend(_legend())
+        .tooltip(_tooltip())
+        .line_width(2)
+        .fill_opacity(10)
+        .show_points(options.VisibilityMode.AUTO)
+        .span_nulls(span_nulls=False)
+    )
+
+
+def stacked_trend() -> timeseries.Panel:
+    """Draw areas on top of each other, which add up to something; with gaps as well."""
+    stacking = common.StackingConfig().mode(options.StackingMode.NORMAL)
+    return trend().stacking(stacking).fill_opacity(60).line_width(1)
+
+
+def limited_trend() -> timeseries.Panel:
+    """Draw lines, and the thresholds as dashes."""
+    dashes = common.GraphThresholdsStyleConfig().mode(options.GraphThresholdsStyleMode.DASHED)
+    return trend().thresholds_style(dashes)
+
+
+def bars() -> barchart.Panel:
+    """Draw a stacked bar for each row of a table."""
+    return (
+        barchart.Panel()
+        .legend(_legend())
+        .tooltip(_tooltip())
+        .stacking(options.StackingMode.NORMAL)
+        .orientation(options.VizOrientation.HORIZONTAL)
+        .show_value(options.VisibilityMode.NEVER)
+        .fill_opacity(80)
+    )
+
+
+def ages() -> heatmap.Panel:
+    """Draw how many invitations are how old, a row for each age bucket as the query gives it."""
+    return (
+        heatmap.Panel()
+        .calculate(calculate=False)
+        .color(
+            heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Blues").steps(64)
+        )
+        .cell_gap(1)
+        .show_legend()
+        .y_axis(heatmap.YAxisConfig().unit("string"))
+        .rows_frame(heatmap.RowsHeatmapOptions().value("invitations"))
+        .cell_values(heatmap.CellValues().unit("short").decimals(0))
+        .tooltip(heatmap.HeatmapTooltip().mode(options.TooltipDisplayMode.SINGLE))
+    )
+
+
+def listing() -> table.Panel:
+    """Draw a table."""
+    return (
+        table.Panel()
+        .show_header(show_header=True)
+        .cell_height(options.TableCellHeight.SM)
+        .filterable(filterable=True)
+    )
+
+
+def sorted_listing(column: str) -> table.Panel:
+    """Draw a table, the greatest value of a column first."""
+    first = common.TableSortByFieldState().display_name(column).desc(desc=True)
+    return listing().sort_by([first])
+
+
+def states() -> statetimeline.Panel:
+    """Draw how a state changes, a line for each series; with gaps where it is unknown."""
+    return (
+        statetimeline.Panel()
+        .merge_values(merge_values=True)
+        .show_value(options.VisibilityMode.NEVER)
+        .legend(_legend())
+        .tooltip(_tooltip())
+        .row_height(0.8)
+        .fill_opacity(90)
+        .span_nulls(span_nulls=False)
+    )
+
+
+def columns(names: Mapping[str, str]) -> tuple[Transformation, ...]:
+    """Make one table of all queries, with just these columns in this order, renamed."""
+    pick = {"include": {"names": list(names)}}
+    order = {name: index for index, name in enumerate(names)}
+    return (
+        Transformation("merge", {}),
+        Transformation("filterFieldsByName", pick),
+        Transformation("organize", {"indexByName": order, "renameByName": dict(names)}),
+    )
+
+
+def matrix(row: str, column: str) -> tuple[Transformation, ...]:
+    """Make a table of one query: a row and a column for each value of two labels, sorted."""
+    shape = {"rowField": row, "columnField": column, "valueField": "Value", "emptyValue": "null"}
+    order = {"sort": [{"field": row, "desc": False}]}
+    return (Transformation("sortBy", order), Transformation("groupingToMatrix", shape))
+
+
+def field(name: str, **properties: object) -> Override:
+    """Set something for the field of a name."""
+    return Override("byName", name, properties)
+
+
+def query(letter: str, **properties: object) -> Override:
+    """Set something for the fields of a query."""
+    return Override("byFrameRefID", letter, properties)
+
+
+def coloured(colours: Mapping[str, str]) -> tuple[Override, ...]:
+    """Give the series of these names their colours."""
+    return tuple(
+        field(name, color={"mode": "fixed", "fixedColor": colour})
+        for name, colour in colours.items()
+    )
+
+
+BY_STATUS = coloured(STATUSES)
+
+
+def limits(steps: Steps) -> dict[str, object]:
+    """Give the property of a field whose thresholds are not the panel's."""
+    return {"thresholds": thresholds(steps)}
+
+
+def cell(
+    name: str,
+    meanings: Mapping[int, Meaning] | None = None,
+    steps: Steps = PLAIN,
+    **properties: object,
+) -> Override:
+    """Colour the text of a table's column by what its values mean."""
+    look = {"custom.cellOptions": {"type": "color-text"}}
+    meant = {"mappings": mappings(meanings or {}, "unknown")}
+    return field(name, **meant, **limits(steps), **look, **properties)
+
+
+def status_cell(name: str) -> Override:
+    """Colour a column of statuses."""
+    options_ = {status: {"color": colour, "text": status} for status, colour in STATUSES.items()}
+    look = {"custom.cellOptions": {"type": "color-text"}}
+    return field(name, mappings=[{"type": "value", "options": options_}], **look)
+
+
+def absent_cell(name: str) -> Override:
+    """Leave a column's cells empty where nothing is to be said."""
+    return field(name, noValue="–")  # noqa: RUF001 - a dash, as in tables
+
+
+def account_cell(name: str) -> Override:
+    """Link a column of account ids to the Account dashboard; ids are text, never numbers."""
+    link = account_link("${__value.raw}")
+    return field(name, unit="string", links=[{"title": link.title, "url": link.url}])

@@ -1,0 +1,180 @@
+"""The queries that several panels are made of, as text.
+
+Two rules hold in all of them. A target is counted once: with replicas being replaced, or two
+Prometheus jobs for one exporter, its series exist twice, so `max by` its own labels comes before
+any sum. And what is unknown is absent: a 0 comes only from series that are there when it is true.
+"""
+
+from collections.abc import Iterable
+
+from exporter.errors import ERRORS
+from exporter.exposition.table import TARGET_LABELS
+
+REPLICA = ("cluster", "job", "instance")
+"""The labels of one running exporter; `cluster` is empty where Prometheus adds none."""
+
+# Paused: Macie is suspended in the member, whose administrator stays.
+ACCEPTED_STATUSES = ("Enabled", "Paused")
+BROKEN_STATUSES = (
+    "Paused",
+    "Removed",
+    "Resigned",
+    "EmailVerificationFailed",
+    "RegionDisabled",
+    "AccountSuspended",
+)
+
+_FLEET = ('cluster=~"$cluster"', 'job=~"$job"', 'instance=~"$instance"')
+_ACCOUNT = 'aws_account_id=~"$account"'
+_REGION = 'aws_region=~"$region"'
+
+
+def fleet(metric: str, *matchers: str) -> str:
+    """Select series of the chosen exporters."""
+    return f"{metric}{{{', '.join((*_FLEET, *matchers))}}}"
+
+
+def accounts(metric: str, *matchers: str) -> str:
+    """Select series of the chosen accounts, whatever the region."""
+    return fleet(metric, _ACCOUNT, *matchers)
+
+
+def targets(metric: str, *matchers: str) -> str:
+    """Select series of the chosen accounts in the chosen regions."""
+    return fleet(metric, _ACCOUNT, _REGION, *matchers)
+
+
+def each(metric: str, *matchers: str, by: Iterable[str] = (), ago: str = "") -> str:
+    """Give every target once, with more labels where asked for; `ago` is a duration such as 1d."""
+    offset = f" offset {ago}" if ago else ""
+    return f"max by ({', '.join((*TARGET_LABELS, *by))}) ({targets(metric, *matchers)}{offset})"
+
+
+def status(*statuses: str) -> str:
+    """Match some statuses."""
+    return f'relationship_status=~"{"|".join(statuses)}"'
+
+
+CHOSEN_STATUS = 'relationship_status=~"$status"'
+
+
+def invitations(*matchers: str) -> str:
+    """Give every target's invitations once, by status and age."""
+    return each("macie_invitations", *matchers, by=("relationship_status", "age_bucket"))
+
+
+def untrusted(*matchers: str) -> str:
+    """Give every target's invitations of unknown inviters once, by status."""
+    return each("macie_untrusted_invitations", *matchers, by=("relationship_status",))
+
+
+# macie_enabled goes away with a target's invitations, and is there wherever they are known.
+KNOWN = each("macie_enabled")
+POLLED = each("macie_poll_timestamp_seconds")
+SUCCESS = each("macie_poll_success")
+MACIE_OFF = f"{KNOWN} == 0"
+NO_ANSWER = f"({POLLED} unless {KNOWN})"
+POLLED_YESTERDAY = each("macie_poll_timestamp_seconds", ago="1d")
+GONE = f"({POLLED_YESTERDAY} unless {POLLED})"
+ERROR = (
+    f"({each('macie_poll_error_info', by=('error_code',))}"
+    f" unless on ({', '.join(TARGET_LABELS)}) {SUCCESS} == 1)"
+)
+"""Why targets fail, unless another replica got an answer."""
+
+_T = ", ".join(TARGET_LABELS)
+_BROKEN = f"sum by ({_T}) ({invitations(status(*BROKEN_STATUSES))}) > 0"
+_ENABLED = f"sum by ({_T}) ({invitations(status('Enabled'))}) > 0"
+BROKEN = f"({_BROKEN} unless {_ENABLED})"
+"""Targets that had an administrator and have none; how many invitations say so."""
+
+
+def sharded(expr: str) -> str:
+    """Put the label `shard` on series of exporters."""
+    on = ", ".join(REPLICA)
+    shard = f'count_values by ({on}) ("shard", {fleet("macie_exporter_shard_index")})'
+    return f"{expr} * on ({on}) group_left (shard) {shard}"
+
+
+_SHARDS = fleet("macie_exporter_shard_index")
+_SHARDS_THERE = f'count by (cluster, job) (count_values by (cluster, job) ("shard", {_SHARDS}))'
+_SHARDS_WANTED = f"max by (cluster, job) ({fleet('macie_exporter_shard_total')})"
+SHARDS_MISSING = f"sum({_SHARDS_WANTED} - {_SHARDS_THERE})"
+_PENDING_TARGETS = sharded(fleet("macie_exporter_targets", 'state="pending"'))
+PENDING_TARGETS = f"sum(max by (cluster, job, shard) ({_PENDING_TARGETS}))"
+"""Targets that were not polled yet; those of a shard that is being replaced once."""
+
+# In order: targets without an answer, targets not polled yet, shards that are not there. What the
+# last two would tell is nobody's account or region yet, so that they count whatever is chosen.
+_UNKNOWN = f"clamp_max(count({NO_ANSWER}) or {PENDING_TARGETS} > 0 or {SHARDS_MISSING} > 0, 1)"
+
+NONE_SEEN = -1
+"""What `honest` gives instead of 0 where something is unknown."""
+
+ZERO = f"0 * count({KNOWN})"
+"""0 as soon as one target is known, and nothing before: then a count that is absent is a 0."""
+
+NOT_YET = -2
+"""What a comparison gives with a time of which nothing was recorded."""
+
+ZERO_GONE = f"0 * count({POLLED_YESTERDAY})"
+"""0 only once there is a yesterday to compare with."""
+
+ZERO_UNTRUSTED = f"0 * sum({targets('macie_untrusted_invitations')})"
+"""0 only where unknown inviters are told from known ones, by metrics.trusted_inviters."""
+
+
+def honest(count: str, zero: str = ZERO) -> str:
+    """Give a count if it is above 0, else 0 if all is known, NONE_SEEN if only a part is.
+
+    Nothing if nothing is known. `count` and `zero` are vectors without labels.
+    """
+    return f"({count}) > 0 or {zero} - {_UNKNOWN} or {zero}"
+
+
+SHARE_KNOWN = (
+    f"count({KNOWN}) / (count({POLLED}) + {PENDING_TARGETS})"
+    f" * min({_SHARDS_THERE} / {_SHARDS_WANTED})"
+)
+"""The share of targets that are known; of missing shards it takes what they would have."""
+
+ANSWER_AGE = f"time() - ({each('macie_poll_last_success_timestamp_seconds')} > 0)"
+"""Seconds since each target's last answer; absent before the first."""
+
+ACCOUNT_NAME = (
+    "topk by (aws_account_id) (1, max by (aws_account_id, account_name)"
+    f" ({accounts('macie_account_info')}))"
+)
+"""One name for each account: during a rename there are two, which no join takes."""
+
+
+def named(expr: str) -> str:
+    """Put account_name beside aws_account_id; a series whose account has no name stays."""
+    joined = f"({expr}) * on (aws_account_id) group_left (account_name) {ACCOUNT_NAME}"
+    return f"{joined} or on (aws_account_id) ({expr})"
+
+
+def reason(expr: str, text: str) -> str:
+    """Give targets with the label `reason`, and value 1."""
+    return f'label_replace(group by ({_T}) ({expr}), "reason", "{text}", "", "")'
+
+
+def ours(expr: str) -> str:
+    """Keep of series that every job has (`process_*`, `scrape_*`) those of the exporters."""
+    return f"{expr} and on ({', '.join(REPLICA)}) {fleet('macie_exporter_build_info')}"
+
+
+UP = (
+    f"({fleet('up')} and on (cluster, job)"
+    f" present_over_time({fleet('macie_exporter_build_info')}[1d]))"
+)
+"""Scrapes of the jobs in which there was an exporter within a day, also where it is down."""
+
+THROTTLING = "|".join(
+    kind.code for kind in ERRORS.values() if kind.hint == ERRORS["ThrottlingException"].hint
+)
+
+
+def rate(metric: str, *matchers: str) -> str:
+    """Give how fast a counter of the exporters grows, a second."""
+    return f"rate({fleet(metric, *matchers)}[$__rate_interval])"

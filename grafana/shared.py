@@ -1,0 +1,370 @@
+"""What the dashboards have in common: the four questions, choices, annotations, some panels."""
+
+from exporter.model import PENDING_STATUSES
+from grafana.board import Annotation, Panel, Query, Row, Variable, now, rows
+from grafana.looks import (
+    ANY_IS_CRITICAL,
+    ANY_IS_INFO,
+    ANY_IS_WARNING,
+    CRITICAL,
+    INFO,
+    NONE,
+    PENDING_AGE,
+    SHARE,
+    WARNING,
+)
+from grafana.panels import (
+    BY_STATUS,
+    absent_cell,
+    account_cell,
+    ages,
+    cell,
+    coloured,
+    columns,
+    field,
+    limits,
+    query,
+    sorted_listing,
+    stat_panel,
+    status_cell,
+    trend,
+)
+from grafana.promql import (
+    ACCEPTED_STATUSES,
+    ANSWER_AGE,
+    BROKEN,
+    CHOSEN_STATUS,
+    ERROR,
+    GONE,
+    MACIE_OFF,
+    NO_ANSWER,
+    NOT_YET,
+    SHARE_KNOWN,
+    ZERO,
+    ZERO_GONE,
+    ZERO_UNTRUSTED,
+    accounts,
+    each,
+    fleet,
+    honest,
+    invitations,
+    named,
+    status,
+    targets,
+    untrusted,
+)
+
+PENDING = status(*PENDING_STATUSES)
+ACCEPTED = status(*ACCEPTED_STATUSES)
+
+FEW_POINTS = 200
+"""For what reads every series of macie_invitations: with 20,000 targets and metrics.zero_fill
+invited 20 million samples a query, of the 50 million that Prometheus allows by default."""
+
+NO_ROWS = "no rows: none, or unknown; the questions above tell which"
+EVENTUALLY = "empty where there are none, which the questions tell from unknown"
+PER_INVITATION = "only with metrics.per_invitation.enabled, and while there are invitations"
+
+_OLDEST = each("macie_invitation_oldest_timestamp_seconds", PENDING, by=("relationship_status",))
+
+_SOME_UNKNOWN = (
+    "A number counts what is known. "
+    "“none seen, some unknown” says that some targets have not answered, or shards are missing; "
+    "“unknown” that none has."
+)
+
+
+def _count(expr: str) -> str:
+    return f"count({expr})"
+
+
+UNKNOWN_INVITERS = Panel(
+    title="Is someone unknown our administrator, or asking?",
+    description=(
+        "Invitations of accounts that are not in metrics.trusted_inviters: *asking* are those "
+        "without an answer, *accepted* those whose sender sees this organisation's findings "
+        "(Enabled, Paused). Unknown as long as metrics.trusted_inviters is not set; also where "
+        "there are none, with metrics.zero_fill none. "
+        f"{_SOME_UNKNOWN}"
+    ),
+    queries=(
+        now(honest(f"sum({untrusted(PENDING)})", ZERO_UNTRUSTED), "asking"),
+        now(honest(f"sum({untrusted(ACCEPTED)})", ZERO_UNTRUSTED), "accepted"),
+    ),
+    draw=stat_panel,
+    unit="short",
+    steps=ANY_IS_WARNING,
+    meanings=NONE,
+    overrides=(query("B", **limits(ANY_IS_CRITICAL)),),
+    runbooks=("MacieUntrustedInvitation", "MacieUntrustedAdministrator"),
+    least=None,
+    width=6,
+    height=6,
+)
+
+UNANSWERED = Panel(
+    title="Who has not answered?",
+    description=(
+        "Invitations that wait for an answer (Invited, Created, EmailVerificationInProgress), of "
+        f"trusted inviters as well, and how long the oldest has waited. {_SOME_UNKNOWN}"
+    ),
+    queries=(
+        now(honest(f"sum({invitations(PENDING)})"), "waiting"),
+        now(honest(f"time() - min({_OLDEST})"), "longest"),
+    ),
+    draw=stat_panel,
+    unit="short",
+    steps=ANY_IS_INFO,
+    meanings=NONE,
+    overrides=(query("B", unit="dtdurations", decimals=1, **limits(PENDING_AGE)),),
+    runbooks=("MacieInvitationPending",),
+    least=None,
+    width=6,
+    height=6,
+)
+
+LOST_COVERAGE = Panel(
+    title="Where have we lost coverage?",
+    description=(
+        "Targets (an account in a region) in which Macie is off; in which an administrator's "
+        "relationship ended or never came about (Paused, Removed, Resigned, "
+        "EmailVerificationFailed, RegionDisabled, AccountSuspended) and no other is Enabled; and "
+        "which were polled a day ago and no longer are: closed accounts, "
+        f"or a narrower configuration. {_SOME_UNKNOWN}"
+    ),
+    queries=(
+        now(honest(_count(MACIE_OFF)), "Macie is off"),
+        now(honest(_count(BROKEN)), "relationship broken"),
+        now(f"{honest(_count(GONE), ZERO_GONE)} or {ZERO} + {NOT_YET}", "no longer polled"),
+    ),
+    draw=stat_panel,
+    unit="short",
+    steps=ANY_IS_WARNING,
+    meanings=NONE,
+    # As not_enabled is elsewhere: where Macie was on before, an alert says so.
+    overrides=(query("A", **limits(ANY_IS_INFO)),),
+    runbooks=("MacieDisabled", "MacieRelationshipBroken", "MacieTargetsLost"),
+    least=None,
+    width=6,
+    height=6,
+)
+
+BELIEVABLE = Panel(
+    title="Can I believe these numbers?",
+    description=(
+        "The share of targets of which everything here is known, those that were not polled yet "
+        "and what missing shards would have counted as unknown; and the age of the oldest answer "
+        "that is still shown, which the exporter drops after poll.stale_after."
+    ),
+    queries=(
+        now(SHARE_KNOWN, "of the targets known"),
+        now(
+            f"max(({ANSWER_AGE}) and {each('macie_enabled')})",
+            "oldest answer shown",
+        ),
+    ),
+    draw=stat_panel,
+    unit="percentunit",
+    steps=SHARE,
+    overrides=(
+        query("A", decimals=1),
+        query("B", unit="dtdurations", decimals=0, **limits(((None, INFO),))),
+    ),
+    runbooks=("MacieTargetStale", "MacieTargetsFailing", "MacieShardMissing", "MacieExporterDown"),
+    width=6,
+    height=6,
+)
+
+QUESTIONS = Row("The four questions", (UNKNOWN_INVITERS, UNANSWERED, LOST_COVERAGE, BELIEVABLE))
+
+LONGEST_WAITING = Panel(
+    title="Waiting longest for an answer",
+    description=(
+        "The oldest invitation without an answer of each account, region and status; the 50 "
+        "oldest. The account's id leads to that account."
+    ),
+    queries=(
+        rows(named(f"bottomk(50, {_OLDEST}) * 1000"), EVENTUALLY),
+        rows(f"topk(50, time() - {_OLDEST})", EVENTUALLY),
+    ),
+    draw=lambda: sorted_listing("Waiting"),
+    unit="short",
+    unknown=NO_ROWS,
+    overrides=(
+        field("Sent", unit="dateTimeAsIso"),
+        cell("Waiting", steps=PENDING_AGE, unit="dtdurations", decimals=1),
+        absent_cell("Name"),
+        account_cell("Account"),
+        status_cell("Status"),
+    ),
+    transformations=columns(
+        {
+            "account_name": "Name",
+            "aws_account_id": "Account",
+            "aws_region": "Region",
+            "relationship_status": "Status",
+            "Value #A": "Sent",
+            "Value #B": "Waiting",
+        }
+    ),
+    runbooks=("MacieInvitationPending",),
+)
+
+NEWEST = Panel(
+    title="Newest invitations, and who sent them",
+    description=(
+        "The 50 newest invitations of the chosen statuses with their senders. Needs "
+        "metrics.per_invitation.enabled, whose max_series keeps the newest."
+    ),
+    queries=(
+        rows(
+            named(
+                "topk(50, "
+                + each(
+                    "macie_invitation_timestamp_seconds",
+                    CHOSEN_STATUS,
+                    by=("invitation_id", "inviter_account_id", "relationship_status"),
+                )
+                + ") * 1000"
+            ),
+            PER_INVITATION,
+        ),
+    ),
+    draw=lambda: sorted_listing("Sent"),
+    unit="dateTimeAsIso",
+    unknown="no rows: none, unknown, or metrics.per_invitation is off",
+    overrides=(absent_cell("Name"), account_cell("Account"), status_cell("Status")),
+    transformations=columns(
+        {
+            "Value": "Sent",
+            "inviter_account_id": "Inviter",
+            "relationship_status": "Status",
+            "account_name": "Name",
+            "aws_account_id": "Account",
+            "aws_region": "Region",
+            "invitation_id": "Invitation",
+        }
+    ),
+)
+
+BY_STATUS_OVER_TIME = Panel(
+    title="Invitations by status",
+    description=(
+        "How many invitations of the chosen statuses were listed. A gap says that nothing was "
+        "known; a dip at the time of one in “Targets without an answer” that less was."
+    ),
+    queries=(
+        Query(
+            f"sum by (relationship_status) ({invitations(CHOSEN_STATUS)})",
+            "{{relationship_status}}",
+        ),
+    ),
+    draw=trend,
+    unit="short",
+    colour="palette-classic-by-name",
+    overrides=BY_STATUS,
+    points=FEW_POINTS,
+)
+
+AGES = Panel(
+    title="Ages of invitations",
+    description=(
+        "How many invitations of the chosen statuses are in each age bucket, the youngest at the "
+        "bottom. The buckets are those of metrics.age_buckets, in their order."
+    ),
+    queries=(Query(f"sum by (age_bucket) ({invitations(CHOSEN_STATUS)})", "{{age_bucket}}"),),
+    draw=ages,
+    unit="short",
+    points=FEW_POINTS,
+)
+
+UNANSWERING_TARGETS = Panel(
+    title="Targets without an answer",
+    description=(
+        "Targets that were polled and of which nothing is known any more. What the other panels "
+        "show is without them. No line where there is none."
+    ),
+    queries=(
+        Query(f"count({NO_ANSWER}) or {ZERO}", "without an answer"),
+        Query(f"count({ERROR})", "last poll failed", may_be_empty="only while polls fail"),
+    ),
+    draw=trend,
+    unit="short",
+    steps=ANY_IS_WARNING,
+    overrides=coloured({"without an answer": CRITICAL, "last poll failed": WARNING}),
+    colour="palette-classic-by-name",
+    runbooks=("MacieTargetStale", "MacieTargetsFailing"),
+)
+
+
+CLUSTER = Variable(
+    "cluster",
+    "cluster",
+    "Where Prometheus or its peers add the label cluster; else there is nothing to choose.",
+    "label_values(macie_exporter_build_info, cluster)",
+    all_value=".*",
+)
+JOB = Variable(
+    "job",
+    "job",
+    "Prometheus' jobs that scrape an exporter.",
+    'label_values(macie_exporter_build_info{cluster=~"$cluster"}, job)',
+)
+INSTANCE = Variable(
+    "instance",
+    "instance",
+    "Running exporters. One of several shards knows only its part of the accounts: what the "
+    "others know then counts as unknown.",
+    'label_values(macie_exporter_build_info{cluster=~"$cluster", job=~"$job"}, instance)',
+)
+ACCOUNT = Variable(
+    "account",
+    "Account",
+    "Accounts that receive invitations, by name.",
+    f"query_result(max by (account_name, aws_account_id) ({fleet('macie_account_info')}))",
+    regex='/(?:account_name="(?<text>[^"]*)".*)?aws_account_id="(?<value>[^"]*)"/',
+)
+REGION = Variable(
+    "region",
+    "Region",
+    "Regions that are polled.",
+    f"label_values({accounts('macie_poll_timestamp_seconds')}, aws_region)",
+)
+STATUS = Variable(
+    "status",
+    "Status",
+    "Statuses of invitations. The four questions ask of statuses of their own.",
+    f"label_values({targets('macie_invitations')}, relationship_status)",
+)
+
+NEW_INVITATIONS = Annotation(
+    "New invitations",
+    Query(
+        named(
+            each(
+                "macie_invitation_newest_timestamp_seconds",
+                PENDING,
+                by=("relationship_status",),
+            )
+            + " * 1000"
+        ),
+        may_be_empty=EVENTUALLY,
+    ),
+    title="Invitation in {{aws_region}}",
+    text="{{account_name}} {{aws_account_id}}: {{relationship_status}}",
+    colour=INFO,
+    tags=("aws_account_id", "aws_region", "relationship_status"),
+    at_value=True,
+)
+UNTRUSTED_INVITATIONS = Annotation(
+    "Untrusted invitations",
+    Query(
+        named(f"sum by (aws_account_id, aws_region) ({untrusted(PENDING)}) > 0"),
+        may_be_empty=EVENTUALLY,
+    ),
+    title="An unknown account is asking, in {{aws_region}}",
+    text="{{account_name}} {{aws_account_id}}",
+    colour=WARNING,
+    tags=("aws_account_id", "aws_region"),
+    step="15m",
+)

@@ -1,0 +1,200 @@
+"""The dashboards over a real Prometheus that scrapes the demo; twice, as replicas that overlap."""
+
+import contextlib
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from exporter.ages import AgeBuckets
+from exporter.demo.organisation import HUB, configuration
+from exporter.model import PENDING_STATUSES
+from exporter.settings.tree import Settings
+from grafana.board import Query
+from grafana.boards import BOARDS
+from grafana.promql import invitations, status
+from tests.conftest import require
+from tests.grafana.reading import NAMES, dashboard, interpolated, variables
+from tests.grafana.stack import Prometheus, Result, free_port, running
+from tests.processes import Exporter, environment, until
+
+JOBS = ("macie", "macie-again")
+PENDING = status(*PENDING_STATUSES)
+
+EMPTY_IN_THE_DEMO = {
+    ("exporter", "Discovery"): "it discovers nothing",
+    ("exporter", "Age of discovery"): "it discovers nothing",
+    ("exporter", "Failing targets"): "what fails there never succeeded",
+    ("account", "Its regions"): "none of the management account's fails",
+    ("account", "Targets without an answer"): "none of the management account's fails",
+    ("account", "Untrusted invitations"): "no stranger invites the management account",
+}
+"""Panels and annotations with a query that finds nothing in the demo, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A Prometheus, and the exporter that it scrapes."""
+
+    prometheus: Prometheus
+    exporter: Exporter
+    since: float
+
+    def ask(self, query: Query, account: str = ".+") -> Result:
+        """Ask as Grafana would."""
+        expr = interpolated(query.expr, account=account)
+        if query.instant:
+            return self.prometheus.now(expr)
+        return self.prometheus.over_time(expr, self.since, time.time())
+
+    def number(self, expr: str) -> float | None:
+        """Ask for one number as of now."""
+        result = self.prometheus.now(interpolated(expr))
+        return float(result[0]["value"][1]) if result else None
+
+
+@contextlib.contextmanager
+def demo() -> Iterator[Exporter]:
+    """Run the demo until the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "exporter", "demo", "--web.listen-address=127.0.0.1:0"],
+        env=environment({}),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    exporter = Exporter(process)
+    try:
+        exporter.wait_until_ready()
+        yield exporter
+    finally:
+        if process.poll() is None:
+            exporter.stop()
+
+
+@contextlib.contextmanager
+def scraped(exporter: Exporter, folder: Path) -> Iterator[Stack]:
+    """Scrape the exporter every second by two jobs; a third has nothing to do with it."""
+    jobs = dict.fromkeys(JOBS, exporter.port) | {"another": free_port()}
+    settings = {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+        "scrape_configs": [
+            {"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
+            for job, port in jobs.items()
+        ],
+    }
+    since = time.time()
+    with running(require("prometheus"), folder, settings) as prometheus:
+        yield Stack(prometheus, exporter, since)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The demo and its Prometheus."""
+    with demo() as exporter, scraped(exporter, tmp_path_factory.mktemp("prometheus")) as running_:
+        yield running_
+
+
+def account_of(name: str) -> str:
+    """Choose what Grafana would: the Account dashboard shows one."""
+    return HUB if name == "account" else ".+"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_query_has_data_or_says_why_not(stack: Stack, name: str) -> None:
+    """As soon as Prometheus has scraped twice; what may be empty is known to be so in the demo."""
+    missing = list(BOARDS[name].queries())
+
+    def only_expected_are_missing() -> bool:
+        missing[:] = [each for each in missing if not stack.ask(each[1], account_of(name))]
+        return {(name, where) for where, _ in missing} <= set(EMPTY_IN_THE_DEMO)
+
+    until(
+        only_expected_are_missing,
+        lambda: "\n".join(f"{where}: {query.expr}" for where, query in missing),
+    )
+    assert [where for where, query in missing if not query.may_be_empty] == []
+    empty = {(name, where) for where, _ in missing}
+    assert empty == {each for each in EMPTY_IN_THE_DEMO if each[0] == name}
+
+
+def test_targets_of_overlapping_replicas_count_once(stack: Stack) -> None:
+    """All jobs together give what one of them gives."""
+    every = f"sum({invitations(PENDING)})"
+    one = f'sum(macie_invitations{{job="{JOBS[0]}",{PENDING}}})'
+    until(lambda: (stack.number(every) or 0) > 0, "invitations")
+    # Not at once: a poll can lie between the two scrapes.
+    until(lambda: stack.number(f"{every} == {one}") is not None, "the same number")
+
+
+def test_other_jobs_are_left_out(stack: Stack) -> None:
+    """`up` and the like are there for every job, and all jobs are chosen."""
+    (panel,) = [each for each in BOARDS["exporter"].panels if "down" in each.title]
+    down, all_of_them = panel.queries
+    until(lambda: stack.number(all_of_them.expr) == len(JOBS), "both")
+    assert stack.number(down.expr) == 0
+    for where, query in BOARDS["exporter"].queries():
+        for series in stack.ask(query):
+            assert series["metric"].get("job", JOBS[0]) in JOBS, where
+
+
+def test_ages_come_in_their_order(stack: Stack) -> None:
+    """The heatmap draws the series as Prometheus sorts them, the youngest first."""
+    (query,) = next(each for each in BOARDS["invitations"].panels if "Ages" in each.title).queries
+    until(lambda: stack.ask(query) != [], "ages")
+    labels = [series["metric"]["age_bucket"] for series in stack.ask(query)]
+    assert labels == list(AgeBuckets(Settings().metrics.age_buckets).labels)
+
+
+@pytest.mark.parametrize("name", ["cluster", "job", "instance", "account", "region", "status"])
+def test_variables_offer_what_there_is(stack: Stack, name: str) -> None:
+    """Clusters aside, which are not there; accounts by name."""
+    variable = variables(dashboard("invitations"))[name]
+    demo_ = configuration()["aws"]
+    assert isinstance(demo_, dict)
+    expected = {
+        "cluster": [],
+        "job": sorted(JOBS),
+        "instance": [f"127.0.0.1:{stack.exporter.port}"],
+        "account": sorted((each["name"], each["id"]) for each in demo_["accounts"]),
+        "region": sorted(demo_["regions"]),
+    }
+    until(lambda: stack.number("macie_exporter_build_info") is not None, "a scrape")
+    offered = _offered(stack, variable["query"], variable["regex"])
+    if name == "status":
+        assert {*PENDING_STATUSES, "Enabled"} < set(offered)
+    else:
+        assert offered == expected[name]
+
+
+def _offered(stack: Stack, query: str, regex: str) -> Sequence[object]:
+    """Give the choices that Grafana makes of a variable's query, with texts where it has some."""
+    found = re.fullmatch(r"label_values\((.+), (\w+)\)", query)
+    if found:
+        matching = {"match[]": interpolated(found[1])}
+        return list(stack.prometheus.get(f"/api/v1/label/{found[2]}/values", **matching))
+    result = stack.prometheus.now(interpolated(query[len("query_result(") : -1]))
+    lines = [
+        "{" + ",".join(f'{name}="{value}"' for name, value in series["metric"].items()) + "} 1"
+        for series in result
+    ]
+    # JavaScript's named groups, in Python's spelling.
+    pattern = re.compile(regex.strip("/").replace("(?<", "(?P<"))
+    chosen = [pattern.search(line) for line in lines]
+    return sorted((each["text"], each["value"]) for each in chosen if each)
+
+
+def test_nothing_is_known_once_the_exporter_is_gone(tmp_path: Path) -> None:
+    """No number of the first row stays; the Exporter dashboard says that it is down."""
+    questions = [query for panel in BOARDS["invitations"].rows[0].panels for query in panel.queries]
+    (panel,) = [each for each in BOARDS["exporter"].panels if "down" in each.title]
+    with demo() as exporter, scraped(exporter, tmp_path) as stack:
+        until(lambda: all(stack.ask(query) for query in questions), "answers")
+        exporter.stop()
+        until(lambda: not any(stack.ask(query) for query in questions), "no answers")
+        assert stack.number(panel.queries[0].expr) == len(JOBS)

@@ -1,0 +1,41 @@
+"""The committed JSON is what the code says, here and in the chart."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from grafana.board import Board
+from grafana.boards import BOARDS, FOLDERS
+from tests.grafana.reading import NAMES, dashboard, queries
+
+_CONFIG_MAP_LIMIT = 1024 * 1024
+"""Bytes: https://kubernetes.io/docs/concepts/configuration/configmap/"""
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def test_files_have_not_drifted(folder: Path) -> None:
+    """`make dashboards` would change nothing, and leaves nothing over."""
+    there = {path.stem: path.read_text() for path in folder.glob("*.json")}
+    assert there == {name: board.json() for name, board in BOARDS.items()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_fit_into_config_maps(name: str) -> None:
+    """With room for what the chart puts around them."""
+    assert len(json.dumps(dashboard(name)).encode()) < _CONFIG_MAP_LIMIT / 4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_code_knows_every_query(name: str) -> None:
+    """So that what it says of empty results holds for what Grafana asks."""
+    assert [(asked.where, asked.expr) for asked in queries(dashboard(name))] == [
+        (where, query.expr) for where, query in BOARDS[name].queries()
+    ]
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+def test_reasons_for_empty_results_are_sentences(board: Board) -> None:
+    """Not just a mark."""
+    for where, query in board.queries():
+        assert not query.may_be_empty or " " in query.may_be_empty, where

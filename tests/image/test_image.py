@@ -1,0 +1,229 @@
+"""The images do what they are for within Kubernetes' restricted profile, and hold nothing else."""
+
+import ast
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import botocore
+import pytest
+import yaml
+from botocore.loaders import create_loader
+
+import exporter
+from exporter.demo.server import EmbeddedAws
+from exporter.demo.world import DEFAULT_ROLE
+from tests import fleets
+from tests.image.images import NAME, REVISION, ROOT, VERSION, Image
+from tests.processes import Series
+
+# Whoever asks for an image first builds it.
+pytestmark = pytest.mark.timeout(600)
+
+MEGABYTE = 1_000_000
+PRODUCTION_ADDS, DEMO_ADDS = 60 * MEGABYTE, 130 * MEGABYTE
+"""What the images may add to their base, uncompressed."""
+SECONDS_TO_END = 5.0
+DEMO_COMMAND = ["demo", "--web.listen-address=:10058"]
+ANY_PORT = "--web.listen-address=127.0.0.1:0"
+
+
+def states(series: Series) -> dict[str, float]:
+    """Give the number of targets by state, of those states that have any."""
+    return {
+        dict(labels)["state"]: value
+        for (name, labels), value in series.items()
+        if name == "macie_exporter_targets" and value
+    }
+
+
+def built_from(series: Series) -> tuple[str, str]:
+    """Give the version and the revision that an exporter tells."""
+    (labels,) = [dict(each) for name, each in series if name == "macie_exporter_build_info"]
+    return labels["version"], labels["revision"]
+
+
+LIMITS = """
+import json, os, pathlib
+status = dict(line.split(":", 1) for line in pathlib.Path("/proc/self/status").open())
+def refusal(folder):
+    try:
+        pathlib.Path(folder, "x").touch()
+    except OSError as error:
+        return error.strerror
+print(json.dumps({
+    "process": os.getpid(),
+    "user": [os.getuid(), os.getgid()],
+    "capabilities": [int(status[name], 16) for name in ("CapEff", "CapPrm", "CapBnd")],
+    "no new privileges": int(status["NoNewPrivs"]),
+    "variables": sorted(os.environ),
+    "writes": [refusal(each) for each in ("/", "/tmp", "/var/tmp", "/opt/exporter", "/dev")],
+}))
+"""
+
+
+def test_the_sandbox_is_as_narrow_as_a_restricted_pod(production: Image) -> None:
+    """Said by a process in it, since all that follows leans on this."""
+    assert json.loads(production.output("python3", "-c", LIMITS)) == {
+        "process": 1,
+        "user": [65532, 65532],
+        "capabilities": [0, 0, 0],
+        "no new privileges": 1,
+        "variables": ["LC_CTYPE", "PATH", "PWD", "PYTHONDONTWRITEBYTECODE"],
+        "writes": ["Read-only file system"] * 5,
+    }
+
+
+def test_the_demo_runs_within_the_limits(demo: Image) -> None:
+    """Its organisation is polled and served, and SIGTERM ends it at once and in peace."""
+    with demo.running("demo", ANY_PORT) as container:
+        container.wait_until_ready()
+        series = container.series()
+        begin = time.monotonic()
+        assert container.stop() == 0
+    assert time.monotonic() - begin < SECONDS_TO_END
+    assert sum(states(series).values()) == 48
+    assert states(series)["ok"] > 40
+    assert built_from(series) == (VERSION, REVISION)
+    assert any(name == "macie_invitations" for name, _ in series)
+
+
+def test_production_polls_an_organisation_within_the_limits(production: Image) -> None:
+    """By every service of AWS that the exporter knows: what botocore lost, it does not need."""
+    with EmbeddedAws(fleets.fleet(5)) as aws:
+        variables = aws.environment() | {
+            "MACIE_EXPORTER_AWS__REGIONS": "auto",
+            "MACIE_EXPORTER_AWS__ORGANIZATION__ROLE_NAME": DEFAULT_ROLE,
+            "NO_PROXY": "*",
+        }
+        with production.running("serve", ANY_PORT, variables=variables) as container:
+            container.wait_until_ready()
+            series = container.series()
+            begin = time.monotonic()
+            assert container.stop() == 0
+    assert time.monotonic() - begin < SECONDS_TO_END
+    called = {
+        (labels["service"], labels["operation"])
+        for name, each in series
+        if name == "macie_exporter_aws_requests_total"
+        for labels in [dict(each)]
+    }
+    assert called >= {
+        ("account", "ListRegions"),
+        ("macie2", "ListInvitations"),
+        ("organizations", "ListAccounts"),
+        ("sts", "AssumeRole"),
+        ("sts", "GetCallerIdentity"),
+    }
+    accounts = {dict(each)["aws_account_id"] for name, each in series if name == "macie_enabled"}
+    assert accounts == {fleets.HUB, *fleets.accounts(5)}
+    assert states(series).keys() == {"ok"}
+    assert built_from(series) == (VERSION, REVISION)
+
+
+@pytest.mark.parametrize(("target", "command"), [("production", None), ("demo", DEMO_COMMAND)])
+def test_an_image_says_what_it_is_and_how_it_runs(
+    request: pytest.FixtureRequest, target: str, command: list[str] | None
+) -> None:
+    """Its entry point is no shell, which would keep SIGTERM; its user is a number, and not 0."""
+    image: Image = request.getfixturevalue(target)
+    assert image.config["Entrypoint"] == ["macie-invitations-exporter"]
+    assert image.config.get("Cmd") == command
+    assert image.config["User"] == "65532:65532"
+    assert list(image.config["ExposedPorts"]) == ["10058/tcp"]
+    labels = image.config["Labels"]
+    prefix = "org.opencontainers.image."
+    assert {name: labels[prefix + name] for name in ("version", "revision", "licenses")} == {
+        "version": VERSION,
+        "revision": REVISION,
+        "licenses": "Apache-2.0",
+    }
+    assert labels[prefix + "source"] == f"https://github.com/{NAME.removeprefix('ghcr.io/')}"
+    told = image.output("macie-invitations-exporter", "--version")
+    assert told == f"macie-invitations-exporter {VERSION}\n"
+
+
+def test_production_holds_no_tools_and_no_leftovers(production: Image) -> None:
+    """No compiler, no pip, no lists of packages, and nothing of the demo's or the build's."""
+    programs = {
+        path.name
+        for folder in ("usr/local/bin", "usr/bin", "usr/sbin", "opt/exporter/bin")
+        for path in production.root.glob(f"{folder}/*")
+    }
+    assert "python3" in programs
+    unwanted = {"cc", "gcc", "c++", "g++", "ld", "as", "make", "pip", "pip3", "uv", "hatchling"}
+    assert programs & unwanted == set()
+    installed = {path.name.partition("-")[0] for path in production.packages.glob("*.dist-info")}
+    assert installed & {"pip", "setuptools", "hatchling", "moto", "flask"} == set()
+    assert list(production.root.rglob("ensurepip")) == []
+    assert list(production.root.rglob("pip-*.whl")) == []
+    left = "root/.cache tmp/* src build wheel var/cache/apt/* var/lib/apt/lists/*"
+    assert [path for each in left.split() for path in production.root.glob(each)] == []
+
+
+BYTECODE = """
+import json, pathlib, sys
+import {module}
+cached = [each.__spec__.cached for each in sys.modules.values() if getattr(each, "__spec__", None)]
+def read(path):
+    # A .pyc begins with Python's number and then its flags: bit 0 a hash, bit 1 that it is checked.
+    return pathlib.Path(path).read_bytes()[4:8] if pathlib.Path(path).exists() else b"none"
+found = [(path, read(path).hex()) for path in cached if path and path.endswith(".pyc")]
+print(json.dumps([len(found), [each for each in found if each[1] != "01000000"]]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "module", "least"),
+    [("production", "exporter.daemon", 400), ("demo", "exporter.demo.moto_services", 600)],
+)
+def test_every_module_that_is_loaded_is_compiled(
+    request: pytest.FixtureRequest, target: str, module: str, least: int
+) -> None:
+    """The standard library's too, and never checked against dates, which do not survive."""
+    image: Image = request.getfixturevalue(target)
+    count, lacking = json.loads(image.output("python3", "-c", BYTECODE.format(module=module)))
+    assert lacking == []
+    assert count > least
+
+
+def test_the_images_add_little_to_their_base(production: Image, demo: Image) -> None:
+    """Uncompressed, all layers but the base's."""
+    assert sum(production.sizes[1:]) < PRODUCTION_ADDS
+    assert sum(demo.sizes[1:]) < DEMO_ADDS
+
+
+def named(folder: Path, *functions: str) -> Iterator[str]:
+    """Give the texts that a package's own code calls some functions with."""
+    for path in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(functions):
+                texts = [each.value for each in node.args if isinstance(each, ast.Constant)]
+                yield from (text for text in texts if isinstance(text, str))
+
+
+def test_botocore_describes_what_is_called_and_no_more(production: Image) -> None:
+    """The exporter's services, and those that botocore asks for credentials."""
+    services = set(create_loader().list_available_services("service-2"))
+    ours = services & set(named(ROOT / "exporter" / "aws", ".call", "._items"))
+    creators = ("client_creator", "create_nested_client")
+    credentials = services & set(named(Path(botocore.__file__).parent, *creators))
+    assert ours == {"account", "macie2", "organizations", "sts"}
+    assert credentials >= {"sso", "sso-oidc", "sts"}
+    data = production.packages / "botocore" / "data"
+    assert {path.name for path in data.iterdir() if path.is_dir()} == ours | credentials
+    assert {path.name for path in data.iterdir() if path.is_file()} == {
+        path.name for path in (Path(botocore.__file__).parent / "data").iterdir() if path.is_file()
+    }
+
+
+def test_names_and_versions_agree() -> None:
+    """Of what is built without arguments, and of what the chart asks for."""
+    chart = ROOT / "helm" / "macie-invitations-exporter"
+    image = yaml.safe_load((chart / "values.yaml").read_text())["image"]
+    assert f"{image['registry']}/{image['repository']}" == NAME
+    wanted = yaml.safe_load((chart / "Chart.yaml").read_text())["appVersion"]
+    assert wanted == exporter.__version__
+    assert f"ARG VERSION={exporter.__version__}\n" in (ROOT / "Dockerfile").read_text()
+    assert f"name={NAME}\n" in (ROOT / "image" / "build").read_text()

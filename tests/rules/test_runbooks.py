@@ -1,0 +1,133 @@
+"""The runbooks: one for each alert, found where the alert says, and true in what can be checked."""
+
+import re
+import shlex
+from pathlib import Path
+
+import botocore.session
+import pytest
+from botocore import xform_name
+
+from exporter.cli import COMMANDS
+from exporter.settings.keys import KEYS
+from tests.promql import complaints
+from tests.rules.rulefile import RECORDED, alerts
+
+ROOT = Path(__file__).parents[2]
+RUNBOOKS = ROOT / "docs" / "runbooks"
+PAGES = sorted(RUNBOOKS.glob("*.md"))
+INDEX = RUNBOOKS / "README.md"
+ALERTS = alerts()
+HOME = "https://github.com/macie-invitations-exporter/macie-invitations-exporter/blob/main/"
+EXPORTER = "macie-invitations-exporter"
+SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Give the code blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def words_of_commands(text: str) -> list[list[str]]:
+    """Give the words of every command of the exporter's in a page, without its own name."""
+    lines = [line for block in blocks(text, "sh") for line in block.splitlines()]
+    mark = f" -- {EXPORTER} "
+    return [shlex.split(line.partition(mark)[2]) for line in lines if mark in line]
+
+
+def test_each_alert_has_its_runbook() -> None:
+    """No alert without a runbook, no runbook without an alert."""
+    assert {page.stem for page in PAGES} == {*ALERTS, "README"}
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_alerts_say_where_their_runbook_is(alert: str) -> None:
+    """The address is the page's own."""
+    url = ALERTS[alert]["annotations"]["runbook_url"]
+    assert url == f"{HOME}{(RUNBOOKS / f'{alert}.md').relative_to(ROOT)}"
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_runbooks_are_about_their_alert(alert: str) -> None:
+    """Title, summary and severity are the alert's; the sections are the same in all."""
+    text = (RUNBOOKS / f"{alert}.md").read_text()
+    rule = ALERTS[alert]
+    severity = rule["labels"]["severity"]
+    opening = f"# {alert}\n\n{rule['annotations']['summary']} Severity: {severity}.\n\n## Meaning\n"
+    assert text.startswith(opening)
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == SECTIONS
+    diagnosis = text.partition("## Diagnosis")[2].partition("## Mitigation")[0]
+    assert blocks(diagnosis, "promql")
+    assert "Panels: *Macie: " in diagnosis
+
+
+def test_the_index_lists_all() -> None:
+    """The table is that of the rules, in their order."""
+    rows = [
+        f"| [{alert}]({alert}.md) | {labels['severity']} | {annotations['summary']} |"
+        for alert, labels, annotations in (
+            (alert, rule["labels"], rule["annotations"]) for alert, rule in ALERTS.items()
+        )
+    ]
+    listed = [line for line in INDEX.read_text().splitlines() if line.startswith("| [")]
+    assert listed == rows
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Relative links are files."""
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_queries_are_of_what_there_is(page: Path) -> None:
+    """What is to be pasted into Prometheus parses and names series and labels that exist."""
+    queries = blocks(page.read_text(), "promql")
+    assert [each for query in queries for each in complaints(query, RECORDED)] == []
+
+
+def test_commands_of_the_exporter_exist() -> None:
+    """Commands, their options and the settings among their flags are the exporter's own."""
+    found = [words for page in PAGES for words in words_of_commands(page.read_text())]
+    assert len(found) > 5
+    for command, *flags in found:
+        names = {flag.removeprefix("--").partition("=")[0] for flag in flags}
+        assert names <= {*COMMANDS[command].options, "config.file"}
+
+
+def test_commands_of_aws_exist() -> None:
+    """Services, operations and their options are those of AWS's own models."""
+    session = botocore.session.get_session()
+    text = "".join(page.read_text() for page in PAGES)
+    found = [
+        shlex.split(line) for line in re.findall(r"^aws .*$|(?<=`)aws [^`]*", text, re.MULTILINE)
+    ]
+    assert len(found) > 9
+    for _, service, command, *words in found:
+        model = session.get_service_model(service)
+        operations = {xform_name(name, "-"): name for name in model.operation_names}
+        shape = model.operation_model(operations[command]).input_shape
+        options = {xform_name(name, "-") for name in shape.members} if shape else set()
+        named = {word.removeprefix("--") for word in words if word.startswith("--")}
+        assert named <= options | {"region", "query", "max-items"}, command
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_settings_and_events_exist(page: Path) -> None:
+    """Settings in code marks are keys of the configuration; events of the log are logged."""
+    text = page.read_text()
+    keys = [".".join(key) for key in KEYS]
+    groups = "|".join(sorted({key.partition(".")[0] for key in keys}))
+    named = re.findall(rf"`((?:{groups})\.[a-z_.]+)", text)
+    assert sorted({*named} - {*keys}) == []
+    sources = "".join(path.read_text() for path in ROOT.glob("exporter/**/*.py"))
+    assert [e for e in re.findall(r"event=(\w+)", text) if f'"{e}' not in sources] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_names_of_metrics_exist(page: Path) -> None:
+    """Metrics that are named outside of queries exist as well."""
+    named = re.findall(r"`(macie_\w+)`", page.read_text())
+    assert [each for name in named for each in complaints(name)] == []
