@@ -144,7 +144,6 @@ def _times(cache: Cache, scrapes: int) -> Figures:
 def _app(cache: Cache) -> ASGIApp:
     return app(
         telemetry_path="/metrics",
-        version="0",
         exposition=cache,
         own=Telemetry(CollectorRegistry()),
         health=_Healthy(),

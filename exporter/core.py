@@ -25,6 +25,7 @@ from exporter.restarts import Restarts, Upkeep
 from exporter.schedule import Schedule
 from exporter.settings import Settings
 from exporter.snapshot import Snapshot
+from exporter.status import Search, Status
 from exporter.telemetry import Telemetry
 
 DISCOVERY_SECONDS = 900.0
@@ -87,7 +88,7 @@ class Core:
             record=self._record,
             upkeep=upkeep,
         )
-        self._build = build()
+        self.build = build()
         self._reload = Reload(
             successful=True,
             last_success=clock.now(),
@@ -99,6 +100,7 @@ class Core:
         self._wake = threading.Event()
         self.discovery = self._make_discovery(None)
         self._organization = DiscoveryView(success=False, last_success=0.0)
+        self._not_found: Failure | None = None
         self.exposition = self._make_exposition()
         self._discovering = Restarts("discovery", upkeep, ports.stop.wait)
         self._discoverer = threading.Thread(
@@ -144,6 +146,28 @@ class Core:
     def ready(self) -> bool:
         """Tell whether every target has been polled once since start; once true, it stays so."""
         return self._first_round.is_set()
+
+    def status(self) -> Status:
+        """Give everything that is known now, for the pages."""
+        now = self._ports.clock.now()
+        found, discovery = self._found, self._organization
+        return Status(
+            now=now,
+            settings=self._configuration.settings,
+            known=self.snapshot.all(),
+            accounts=found.by_id,
+            due={target: now + wait for target, wait in self.poller.next_polls().items()},
+            search=Search(
+                known=found.known,
+                repeats=self.discovery.repeats,
+                last_success=discovery.last_success,
+                failure=self._not_found,
+                hint=hint(self._not_found) if self._not_found else "",
+            ),
+            reload=self._reload,
+            lag=self.poller.lag(),
+            healthy=self.healthy(),
+        )
 
     def wait_for_one_round(self) -> bool:
         """Wait until all that can be found is polled; tell whether that is all there is.
@@ -215,6 +239,7 @@ class Core:
         return organization.refresh_interval.total_seconds() if organization else _REGIONS_REFRESH
 
     def _note_discovery(self, failure: Failure | None, pause: float | None) -> None:
+        self._not_found = failure
         if failure is None:
             self._organization = DiscoveryView(success=True, last_success=self._ports.clock.now())
             return
@@ -268,7 +293,7 @@ class Core:
             lag=self.poller.lag(),
             reload=self._reload,
             targets_known=self._found.known,
-            build=self._build,
+            build=self.build,
             shard_index=int(settings.shard.index),
             shard_total=settings.shard.total,
             discovery=self._organization if settings.aws.organization else None,

@@ -8,11 +8,14 @@ from queue import Empty
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter import __version__
+from exporter.check import report
 from exporter.core import Configuration, Core, Ports
+from exporter.remedies import remedy
 from exporter.settings import ConfigurationError
 from exporter.settings.fields import listen_address
 from exporter.signals import Wish, Wishes
 from exporter.web.app import app
+from exporter.web.pages import routes
 from exporter.web.server import Server, listen
 
 _LONGEST_WAIT = 0.5
@@ -98,9 +101,16 @@ class Daemon:
         web = self._configuration.settings.web
         return app(
             telemetry_path=web.telemetry_path,
-            version=__version__,
             exposition=self._core.exposition,
             own=self._core.telemetry,
             health=self._core,
+            pages=routes(
+                status=self._core.status,
+                failures=self._core.snapshot.failures,
+                remedy=remedy,
+                configuration=lambda: report(self._configuration.settings),
+                telemetry_path=web.telemetry_path,
+                build=self._core.build,
+            ),
             reload=self.reload if web.enable_lifecycle else None,
         )

@@ -8,6 +8,7 @@ from exporter.aws.cloud import Cloud
 from exporter.clock import Clock
 from exporter.errors import kind_of
 from exporter.model import Account, AwsError, Failure
+from exporter.remedies import allow, assume_role
 
 _STEP_SECONDS = 60.0
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
@@ -61,23 +62,18 @@ class Doctor:
     def _assume(self, account: Account) -> Step:
         role = account.role
         assert role is not None  # noqa: S101 -- asked for by the caller alone
-        external = " and its sts:ExternalId" if role.external_id else ""
-        remedy = (
-            f"let the trust policy of {role.arn} name the exporter's principal{external}, "
-            f"and allow the exporter sts:AssumeRole on {role.arn}"
-        )
 
         def assume(deadline: float) -> str:
             self._cloud.credentials.of(account).current(deadline)
             return role.arn
 
-        return self._try(account.id, "", "AssumeRole", assume, _if_denied(remedy))
+        return self._try(account.id, "", "AssumeRole", assume, _if_denied(assume_role(role)))
 
     def _list_regions(self, account: Account) -> Step:
         def regions(deadline: float) -> str:
             return ", ".join(self._cloud.directory.regions(account, deadline))
 
-        remedy = f"allow account:ListRegions on Resource '*' {_in_policy(account)}"
+        remedy = allow("account:ListRegions", account)
         return self._try(account.id, "", "ListRegions", regions, _if_denied(remedy))
 
     def _list_invitations(self, account: Account, region: str) -> Step:
@@ -87,7 +83,7 @@ class Doctor:
                 return "Macie is not enabled"
             return f"{len(answer.invitations)} invitations"
 
-        remedy = f"allow macie2:ListInvitations on Resource '*' {_in_policy(account)}"
+        remedy = allow("macie2:ListInvitations", account)
         return self._try(account.id, region, "ListInvitations", read, _if_denied(remedy))
 
     def _try(
@@ -180,11 +176,6 @@ def _own_remedy(failure: Failure) -> str:
 
 def _place(step: Step) -> str:
     return " ".join(part for part in (step.account or "exporter", step.region, step.step) if part)
-
-
-def _in_policy(account: Account) -> str:
-    where = f"the policy of {account.role.arn}" if account.role else "the exporter's own policy"
-    return f"in {where}, and look for a service control policy that denies it"
 
 
 def _if_denied(remedy: str) -> Callable[[Failure], str]:

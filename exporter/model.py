@@ -1,6 +1,6 @@
 """The values that flow through the exporter. Frozen; knows no AWS library, no clock, no I/O."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 PENDING_STATUSES = ("Invited", "Created", "EmailVerificationInProgress")
 """Relationship statuses of an invitation that nobody has answered yet."""
@@ -112,6 +112,8 @@ class Answer:
 
     enabled: bool
     invitations: tuple[Invitation, ...] = ()
+    pages: int = field(default=1, compare=False)
+    """How many pages it came on, which says nothing of what it holds."""
 
 
 @dataclass(frozen=True, slots=True)

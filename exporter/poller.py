@@ -4,7 +4,7 @@ Knows when and how long, not what is read (`read`) or what becomes of it (`recor
 """
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
@@ -111,11 +111,12 @@ class Poller:
         with self._condition:
             return self._schedule.lag(self._clock.monotonic())
 
-    def next_poll_in(self, target: Target) -> float | None:
-        """Give the seconds until a target's next poll; None while one is under way."""
+    def next_polls(self) -> Mapping[Target, float]:
+        """Give the seconds until each target's next poll; without those that are under way."""
         with self._condition:
-            at = self._schedule.next_poll(target)
-        return None if at is None else max(at - self._clock.monotonic(), 0.0)
+            due = self._schedule.next_polls()
+        now = self._clock.monotonic()
+        return {target: max(at - now, 0.0) for target, at in due}
 
     def poll(self, target: Target) -> PollResult:
         """Poll a target now, in this thread. Whatever goes wrong is a result, not an exception."""

@@ -136,6 +136,12 @@ class Schedule:
         waiting = [queue[0].at for queue in (self._heap, self._held) if queue]
         return max([self._last_lag, *(now - at for at in waiting)])
 
+    def next_polls(self) -> list[tuple[Target, float]]:
+        """Give the time of every target's next poll; without those that are under way."""
+        return [
+            (t, progress.due.at) for t, progress in self._progress.items() if not progress.running
+        ]
+
     def next_poll(self, target: Target) -> float | None:
         """Give the time of a target's next poll; None while one is under way."""
         progress = self._progress.get(target)

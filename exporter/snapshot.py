@@ -4,12 +4,17 @@ Staleness lives here alone. Knows nothing of AWS or of how values are shown.
 """
 
 import threading
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from weakref import WeakSet
 
+from exporter.history import remember
 from exporter.model import Answer, Failure, Invitation, PollResult, Target
+
+FAILURES_KEPT = 1000
+"""Of all targets together: what AWS said may be 500 characters, and a whole fleet may fail."""
 
 
 class State(Enum):
@@ -33,6 +38,8 @@ class Knowledge:
     """The last answer, however old; `current` says whether it still counts."""
     listed: tuple[Invitation, ...] | None = None
     """The last list of invitations that AWS gave, for the audit trail alone."""
+    polls: bytes = b""
+    """The last polls, as `exporter.history` packs them."""
 
     @property
     def failure(self) -> Failure | None:
@@ -81,14 +88,15 @@ class Change:
 def advance(previous: Knowledge, result: PollResult) -> Knowledge:
     """Take a poll's result in. A failure changes nothing of what AWS last said."""
     outcome = result.outcome
+    polls = remember(previous.polls, result)
     if isinstance(outcome, Failure):
-        return replace(previous, last=result)
+        return replace(previous, last=result, polls=polls)
     # The old object where nothing changed: readers compare by identity, and memory is shared.
     known = previous.answer
     answer = known if known is not None and known == outcome else outcome
     kept = result if answer is outcome else replace(result, outcome=answer)
     listed = answer.invitations if answer.enabled else previous.listed
-    return Knowledge(previous.target, kept, result.ended, answer, listed)
+    return Knowledge(previous.target, kept, result.ended, answer, listed, polls)
 
 
 def changes(previous: Knowledge, following: Knowledge) -> Iterator[Change]:
@@ -149,6 +157,7 @@ class Snapshot:
         """Start without targets."""
         self._lock = threading.Lock()
         self._known: dict[Target, Knowledge] = {}
+        self._failures: deque[PollResult] = deque(maxlen=FAILURES_KEPT)
         # Weak: a reader that is dropped, as at a reload, leaves nothing behind.
         self._readers: WeakSet[Changes] = WeakSet()
         self._pending: int | None = None
@@ -176,6 +185,8 @@ class Snapshot:
                 return None
             following = advance(previous, result)
             self._known[result.target] = following
+            if following.failure is not None:
+                self._failures.append(result)
             self._note((result.target,))
             if previous.last is None and self._pending is not None:
                 self._pending -= 1
@@ -189,6 +200,11 @@ class Snapshot:
         """Give what is known of all targets."""
         with self._lock:
             return tuple(self._known.values())
+
+    def failures(self, target: Target) -> tuple[PollResult, ...]:
+        """Give a target's failed polls that are among the latest of all targets."""
+        with self._lock:
+            return tuple(result for result in self._failures if result.target == target)
 
     @property
     def polled(self) -> bool:

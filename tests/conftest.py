@@ -30,3 +30,9 @@ def unavailable(reason: str) -> NoReturn:
 def promtool() -> Path:
     """Prometheus' own checker of expositions, rules and configurations."""
     return require("promtool")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """A browser of the system's: none is downloaded."""
+    return require("chromium")

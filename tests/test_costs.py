@@ -6,6 +6,7 @@
 import cProfile
 import pstats
 import random
+import sys
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -21,11 +22,15 @@ import pytest
 from exporter.aws.macie import PAGE_SIZE
 from exporter.exposition.column import BLOCK
 from exporter.exposition.table import METRICS
+from exporter.history import recall, remember
 from exporter.model import Account, Answer, Invitation, PollResult, Role, Target
 from exporter.schedule import Schedule
+from exporter.snapshot import FAILURES_KEPT, Knowledge, advance
+from exporter.web.selection import Query, select
 from tests import faulty
 from tests.aws.rig import REGION, Rig, rig
 from tests.exposition.scene import NOW, Scene, options
+from tests.statuses import status
 
 REGIONS = ("eu-west-1", "eu-central-1", "us-east-1", "us-east-2")
 SESSION = faulty.response(
@@ -117,7 +122,8 @@ def test_a_poll_is_a_request_a_page(
     """Nothing is asked but for the pages themselves, and all on one connection."""
     made.read()
     server.behave(aws(invitations))
-    assert len(made.read().invitations) == invitations
+    answer = made.read()
+    assert (len(answer.invitations), answer.pages) == (invitations, requests)
     assert len(server.requests) == requests
     assert server.connections == 1
 
@@ -297,3 +303,41 @@ def test_a_target_holds_little_memory() -> None:
         tracemalloc.stop()
     assert size < 1_000 * 1_800
     assert held < 1_000 * 4_500
+
+
+def test_the_last_polls_of_a_target_take_300_bytes() -> None:
+    """Whatever they come to: a fleet of 20,000 keeps twelve polls of each in 6 MB."""
+    known = Knowledge(Target("111122223333", REGION))
+    for number in range(100):
+        known = advance(known, PollResult(known.target, NOW + number, 0.1, Answer(enabled=True)))
+    assert len(recall(known.polls)) == 12
+    assert sys.getsizeof(known.polls) <= 300
+
+
+def test_failures_are_kept_of_few_polls() -> None:
+    """What AWS said is long: a fleet that fails for hours keeps a thousand of its texts."""
+    scene = scene_of(50)
+    for number in range(FAILURES_KEPT // 50 + 5):
+        for knowledge in scene.snapshot.all():
+            scene.failed(knowledge.target, "AccessDenied")
+        assert number or len(scene.snapshot.failures(Target("000000000001", REGION))) == 1
+    kept = sum(len(scene.snapshot.failures(known.target)) for known in scene.snapshot.all())
+    assert kept == FAILURES_KEPT
+
+
+def test_to_remember_a_poll_is_a_few_calls() -> None:
+    """Pages take nothing from polls but a packed line each."""
+    polls = remember(
+        b"", PollResult(Target("111122223333", REGION), NOW, 0.1, Answer(enabled=True))
+    )
+    result = PollResult(Target("111122223333", REGION), NOW, 0.1, Answer(enabled=True))
+    assert calls_of(lambda: remember(polls, result)) < 12
+
+
+@pytest.mark.parametrize("query", [Query(), Query(sort="oldest"), Query(text="r1 7", sort="next")])
+def test_a_page_of_targets_is_a_few_calls_a_target(query: Query) -> None:
+    """Rows are made, filtered and sorted for all, rendered for fifty: 50 to 120 ms of 20,000."""
+    accounts = [Account(f"{n:012d}", "", None, ("r1", "r2", "r3", "r4")) for n in range(500)]
+    targets = [target for account in accounts for target in account.targets()]
+    made = status(*accounts, polls={t: [Answer(enabled=True)] for t in targets})
+    assert calls_of(lambda: select(made.rows(), query)) < len(targets) * 25

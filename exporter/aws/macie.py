@@ -56,6 +56,7 @@ class Macie:
     def _pages(self, region: str, call: Call) -> Answer:
         invitations: list[Invitation] = []
         seen: set[bytes] = set()
+        pages = 0
         query: dict[str, str | int] = {"maxResults": PAGE_SIZE}
         operation = Operation("macie2", "ListInvitations", region)
         while True:
@@ -65,10 +66,11 @@ class Macie:
                 if _not_enabled(error):
                     return Answer(enabled=False)
                 raise
+            pages += 1
             invitations += _invitations(page)
             token = _next_token(page)
             if token is None:
-                return Answer(enabled=True, invitations=tuple(invitations))
+                return Answer(enabled=True, invitations=tuple(invitations), pages=pages)
             # Not the token itself: pages may be many, and tokens of any length.
             digest = blake2b(token.encode(), digest_size=16).digest()
             if digest in seen:

@@ -185,7 +185,9 @@ def _announce(host: str, port: int, stdout: TextIO) -> None:
     address = f"http://{shown}:{port}"
     stdout.write(
         f"\nThe demo is ready: an organisation of its own, with no AWS account involved.\n\n"
-        f"  {address}/         what there is to see\n"
+        f"  {address}/         how it is, and what is wrong\n"
+        f"  {address}/targets  every account and region: what is known, or why it is not\n"
+        f"  {address}/config   the configuration in force\n"
         f"  {address}/metrics  what Prometheus reads\n\n"
         f"Something changes every few seconds. Ctrl-C ends it.\n"
     )

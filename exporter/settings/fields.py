@@ -24,7 +24,7 @@ _HOST_AND_PORT = re.compile(
 )
 _HIGHEST_PORT = 65535
 _URL_PATH = re.compile(r"/[\w./-]+", re.ASCII)
-_OWN_PATHS = re.compile(r"/(?:-|api|targets)(?:/.*)?")
+_OWN_PATHS = re.compile(r"/(?:-|api|config|static|targets)(?:/.*)?")
 """What the exporter itself answers on, beside the metrics."""
 
 

@@ -1,14 +1,13 @@
 """The routes: what is answered on each path. Knows nothing of sockets, threads or AWS."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from html import escape
 from typing import Protocol
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
 
 from exporter.web.negotiation import accepts_gzip, choose_format
 
@@ -57,21 +56,16 @@ Reload = Callable[[], str | None]
 def app(
     *,
     telemetry_path: str,
-    version: str,
     exposition: Exposition,
     own: OwnMetrics,
     health: Health,
+    pages: Sequence[BaseRoute] = (),
     reload: Reload | None = None,
 ) -> Starlette:
-    """Give the application. Unknown paths are 404, wrong methods 405.
+    """Give the application, with routes of pages. Unknown paths are 404, wrong methods 405.
 
     Without `reload` there is no path to ask for one.
     """
-    page = _landing_page(telemetry_path, version)
-
-    async def landing(_: Request) -> Response:
-        return HTMLResponse(page)
-
     metrics = _Metrics(exposition, own)
     not_ready = "The first round of polls is under way.\n"
     application = Starlette(
@@ -79,7 +73,7 @@ def app(
             Route(telemetry_path, metrics.__call__),
             Route("/-/healthy", _probe(health.healthy, "Healthy.\n", "Polling has stopped.\n")),
             Route("/-/ready", _probe(health.ready, "Ready.\n", not_ready)),
-            Route("/", landing),
+            *pages,
             *([Route("/-/reload", _reloading(reload), methods=["POST"])] if reload else []),
         ],
     )
@@ -156,20 +150,3 @@ def _probe(
         return PlainTextResponse(yes) if passes() else PlainTextResponse(no, status_code=503)
 
     return probe
-
-
-def _landing_page(telemetry_path: str, version: str) -> str:
-    links = "".join(
-        f'<li><a href="{escape(path)}">{escape(path)}</a> {escape(text)}</li>'
-        for path, text in (
-            (telemetry_path, "the metrics"),
-            ("/-/healthy", "whether polling goes on"),
-            ("/-/ready", "whether every target has been polled once"),
-        )
-    )
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        "<title>Macie invitations exporter</title></head>"
-        f"<body><h1>Macie invitations exporter</h1><p>Version {escape(version)}</p>"
-        f"<ul>{links}</ul></body></html>\n"
-    )

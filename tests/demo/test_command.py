@@ -89,7 +89,7 @@ def test_signals_reach_the_exporter_whose_code_is_ours(tmp_path: Path) -> None:
     ) as demo:
         assert demo.stdout is not None
         try:
-            said = [demo.stdout.readline() for _ in range(7)]
+            said = [demo.stdout.readline() for _ in range(9)]
             assert f"  http://{address}/metrics  what Prometheus reads\n" in said
             demo.send_signal(signal.SIGHUP)
             assert demo.stdout.readline() == "reloaded\n"

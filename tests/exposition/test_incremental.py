@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 from exporter.exposition.column import BLOCK
 from exporter.exposition.tally import Options
 from exporter.model import Account, Answer, Failure, Target
+from exporter.snapshot import FAILURES_KEPT
 from tests.exposition.scene import (
     AUDIT,
     DAY,
@@ -240,7 +241,8 @@ def test_memory_does_not_grow_with_polls(outcome: str) -> None:
 
     tracemalloc.start()
     try:
-        poll(100)
+        # Failures are kept up to a number: from then on there are no more of them.
+        poll(FAILURES_KEPT)
         before, _ = tracemalloc.get_traced_memory()
         poll(400)
         after, _ = tracemalloc.get_traced_memory()

@@ -203,6 +203,8 @@ def _no_text(field: str) -> Iterator[object]:
     return ({"invitations": [LISTED[0], {**LISTED[1], field: value}]} for value in others)
 
 
+_NO_TOKENS: Sequence[Any] = (7, True, [], {})
+
 BYTES = (
     _fault(
         "100 MB of body",
@@ -256,7 +258,7 @@ BYTES = (
     _fault(
         "wrong type of nextToken",
         "MalformedResponse",
-        *_bodies(*({"invitations": LISTED, "nextToken": value} for value in (7, True, [], {}))),
+        *_bodies(*({"invitations": LISTED, "nextToken": value} for value in _NO_TOKENS)),
     ),
     _fault(
         "HTML instead of JSON",

@@ -15,12 +15,12 @@ from exporter.model import Account, Failure, Role
 from exporter.settings import load
 from tests.aws.rig import Stage
 from tests.faults.matrix import error
+from tests.faults.services import HUB, MEMBERS, Services, organizations, refusal, sts
 from tests.faults.watch import FAILED, GOOD, OK, SAYS, Watch
 from tests.faulty import (
     Behaviour,
     FaultyServer,
     Peer,
-    by_turns,
     page,
     response,
     send,
@@ -29,53 +29,12 @@ from tests.faulty import (
 )
 from tests.processes import Series, series_of, until
 
-HUB, MEMBERS = "100000000000", ("111122223333", "444455556666", "777788889999")
 
-SESSION = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
-<AssumeRoleResult><Credentials><AccessKeyId>ASIAEXAMPLE</AccessKeyId>
-<SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken>
-<Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult>
-</AssumeRoleResponse>"""
-IDENTITY = f"""<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
-<GetCallerIdentityResult><Arn>arn:aws:iam::{HUB}:user/x</Arn><UserId>x</UserId>
-<Account>{HUB}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"""
-
-
-def refusal(code: str, status: int, text: str = "no") -> bytes:
-    """Write an error as STS does."""
-    return response(
-        f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{text}</Message>"
-        "</Error><RequestId>r</RequestId></ErrorResponse>",
-        status,
-        {"Content-Type": "text/xml"},
-    )
-
-
-def sts(peer: Peer) -> bool:
-    """Answer AssumeRole and GetCallerIdentity."""
-    asked = peer.request.body
-    return send(response(SESSION if b"AssumeRole" in asked else IDENTITY))(peer)
-
-
-def organizations(*listed: str) -> Behaviour:
-    """Answer ListAccounts, all on one page."""
-    accounts = [{"Id": one, "Name": f"account {one}", "Status": "ACTIVE"} for one in listed]
-    return send(response(json.dumps({"Accounts": accounts})))
-
-
-@dataclass
-class Services:
-    """Several services behind one endpoint; each can be given a fault."""
-
-    sts: Behaviour = sts
-    organizations: Behaviour = organizations(HUB, *MEMBERS)
-    macie2: Behaviour = send(GOOD)
-
-    def __call__(self, peer: Peer) -> bool:
-        """Answer as the service does that the request is signed for."""
-        service = peer.request.headers["authorization"].split("/")[3]
-        behave: Behaviour = getattr(self, service)
-        return behave(peer)
+@pytest.fixture
+def stage(patient: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """The stage, for clients of services too that it has not called yet."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", patient.server.url)
+    return patient
 
 
 # -- STS -----------------------------------------------------------------------------------------
@@ -100,11 +59,11 @@ ASSUME: Mapping[str, tuple[Behaviour, str]] = {
 
 
 @pytest.mark.parametrize("name", ASSUME)
-def test_a_role_that_cannot_be_assumed(patient: Stage, name: str) -> None:
+def test_a_role_that_cannot_be_assumed(stage: Stage, name: str) -> None:
     """The last good values stay; the role is not asked for again at once; then it heals."""
     behaviour, code = ASSUME[name]
     services = Services()
-    watch = Watch(patient.play(services), account=_account(f"{name} before"))
+    watch = Watch(stage.play(services), account=_account(f"{name} before"))
     watch.poll()
     assert watch.text() == watch.expected(SAYS + OK)
     services.sts = behaviour
@@ -114,7 +73,7 @@ def test_a_role_that_cannot_be_assumed(patient: Stage, name: str) -> None:
         assert isinstance(outcome, Failure)
         assert outcome.code == code
         assert watch.text() == watch.expected(SAYS + FAILED, code=code, good=good)
-    assert len(patient.server.requests) <= 2 + 3
+    assert len(stage.server.requests) <= 2 + 3
     services.sts = sts
     watch.account = _account(f"{name} after")
     watch.poll()
@@ -126,19 +85,17 @@ def _account(name: str) -> Account:
     return Account(MEMBERS[0], role=Role(f"arn:aws:iam::{MEMBERS[0]}:role/{name}"))
 
 
-def test_a_session_that_expires_between_pages_is_renewed_once(patient: Stage) -> None:
+def test_a_session_that_expires_between_pages_is_renewed_once(stage: Stage) -> None:
     """And the list is read anew from its first page: nothing is counted twice."""
     expired = send(error("ExpiredTokenException", 403))
-    services = Services(
-        macie2=by_turns(
-            send(response("")),
-            send(response(page([{"accountId": "1"}], nextToken="t"))),
-            expired,
-            send(response("")),
-            send(GOOD),
-        )
-    )
-    watch = Watch(patient.play(services), account=_account("renewed"))
+    first = send(response(page([{"accountId": "1"}], nextToken="t")))
+    answers = iter((first, expired, send(GOOD)))
+
+    def macie(peer: Peer) -> bool:
+        return next(answers)(peer)
+
+    services = Services(macie2=macie)
+    watch = Watch(stage.play(services), account=_account("renewed"))
     watch.poll()
     assert watch.text() == watch.expected(SAYS + OK)
 
@@ -240,11 +197,8 @@ ORGANIZATIONS: Mapping[str, Behaviour] = {
 def test_a_discovery_that_fails_drops_no_target(fleet: Fleet, name: str) -> None:
     """Every target stays, with all its values; the metrics say that discovery fails; it heals."""
     before = fleet.of_targets()
-    assert {
-        dict(labels)["aws_account_id"]
-        for _, labels in fleet.series()
-        if labels and "aws_account_id" in dict(labels)
-    } == {HUB, *MEMBERS}
+    polled = [dict(labels) for name, labels in fleet.series() if name == "macie_poll_success"]
+    assert {labels["aws_account_id"] for labels in polled} == {HUB, *MEMBERS}
     fleet.services.organizations = ORGANIZATIONS[name]
     fleet.discover()
     until(lambda: fleet.success() == 0, "the failure shows")

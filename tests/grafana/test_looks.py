@@ -226,7 +226,9 @@ def test_runbooks_name_panels_that_there_are() -> None:
     named = {
         (path.stem, " ".join(title.split()))
         for path in (ROOT / "docs" / "runbooks").glob("Macie*.md")
-        for paragraph in re.findall(r"^Panels: (.+?)(?:\n\n|\Z)", path.read_text(), re.M | re.S)
+        for paragraph in re.findall(
+            r"^Panels: (.+?)(?:\n\n|\Z)", path.read_text(), re.MULTILINE | re.DOTALL
+        )
         for title in re.findall(r"\*([^*]+)\*", paragraph)
     }
     assert named

@@ -93,7 +93,6 @@ def served() -> Iterator[tuple[Server, Health]]:
     health = Health()
     application = app(
         telemetry_path="/metrics",
-        version="1.2.3",
         exposition=Shown(),
         own=Own(),
         health=health,

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from exporter.web.app import app
 from exporter.web.server import Server, listen
@@ -58,7 +60,7 @@ def test_odd_headers_get_text(client: Client, header: str) -> None:
     assert client.ok("/metrics", Accept=header, Accept_Encoding=header).body.startswith(b"shown")
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/", "/-/healthy", "/-/ready"])
+@pytest.mark.parametrize("path", ["/metrics", "/-/healthy", "/-/ready"])
 def test_head(client: Client, path: str) -> None:
     """HEAD gives the headers of GET and no body."""
     get, head = client(path), client(path, "HEAD")
@@ -89,12 +91,17 @@ def test_ready_only_after_the_first_round(client: Client, health: Health) -> Non
     assert client("/-/healthy").status == 200
 
 
-def test_landing_page(client: Client) -> None:
-    """The root is a page that leads to the others."""
-    answer = client.ok("/")
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    for part in (b"1.2.3", b'href="/metrics"', b'href="/-/healthy"', b'href="/-/ready"'):
-        assert part in answer.body
+def test_pages_stand_beside_the_metrics() -> None:
+    """Routes that are handed in are answered; without them the root is not found."""
+    page = Route("/", lambda _: PlainTextResponse("a page"))
+    for pages, status in (((page,), 200), ((), 404)):
+        application = app(
+            telemetry_path="/metrics", exposition=Shown(), own=Own(), health=Health(), pages=pages
+        )
+        server = Server(application, listen("127.0.0.1", 0))
+        server.start()
+        assert Client(server.port)("/").status == status
+        server.stop(5)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +127,7 @@ def test_a_query_is_no_other_path(client: Client) -> None:
     assert client("/metrics?x=1").status == 200
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/", "/-/healthy", "/-/ready"])
+@pytest.mark.parametrize("path", ["/metrics", "/-/healthy", "/-/ready"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "FUNNY"])
 def test_wrong_methods(client: Client, path: str, method: str) -> None:
     """A wrong method is 405, and the right ones are named."""
@@ -135,7 +142,6 @@ def reloaded() -> Iterator[tuple[Client, list[str | None]]]:
     outcomes: list[str | None] = []
     application = app(
         telemetry_path="/metrics",
-        version="1.2.3",
         exposition=Shown(),
         own=Own(),
         health=Health(),
@@ -182,9 +188,7 @@ class Slow(Shown):
 def test_a_slow_scrape_does_not_keep_the_probes_waiting() -> None:
     """Nor do those that wait behind it, even if the exposition is fresh again by then."""
     slow = Slow()
-    application = app(
-        telemetry_path="/metrics", version="1", exposition=slow, own=Own(), health=Health()
-    )
+    application = app(telemetry_path="/metrics", exposition=slow, own=Own(), health=Health())
     server = Server(application, listen("127.0.0.1", 0))
     server.start()
     client = Client(server.port)
@@ -209,9 +213,7 @@ def test_a_large_text_comes_whole() -> None:
         def pieces(self, tail: bytes = b"") -> Sequence[bytes]:
             return [b"%07d\n" % n * 5000 for n in range(50)] + [tail]
 
-    application = app(
-        telemetry_path="/metrics", version="1", exposition=Large(), own=Own(), health=Health()
-    )
+    application = app(telemetry_path="/metrics", exposition=Large(), own=Own(), health=Health())
     server = Server(application, listen("127.0.0.1", 0))
     server.start()
     answer = Client(server.port).ok("/metrics")

@@ -1,0 +1,104 @@
+"""What mends a target that AWS denies: in words, and as the statements to paste.
+
+Pure. `exporter.errors` says what mends an error anywhere; here it is known whose role it was.
+"""
+
+import re
+
+from exporter.errors import kind_of
+from exporter.iam import (
+    UNKNOWN_HUB,
+    Document,
+    Grants,
+    as_json,
+    grants,
+    hub_policy,
+    member_policy,
+    trust_policy,
+)
+from exporter.model import Account, Failure, Role
+from exporter.settings import Settings
+from exporter.status import Remedy, Statement
+
+SECRET = "EXTERNAL_ID"  # noqa: S105 -- stands in its place
+_CALLER = re.compile(
+    r"User: arn:(?P<partition>aws[a-z-]*):(?P<service>iam|sts)::(?P<account>[0-9]{12}):"
+    r"(?P<kind>user|role|assumed-role)/(?P<name>[\w+=,.@/-]+) is not authorized",
+    re.ASCII,
+)
+
+
+_BLANKS = {
+    UNKNOWN_HUB: "the exporter's own role or user",
+    SECRET: "the configured external_id",
+}
+
+
+def remedy(account: Account, failure: Failure, settings: Settings) -> Remedy:
+    """Say what mends a target's failed poll."""
+    match failure.code:
+        case "AccessDenied" if account.role is not None:
+            return _let_in(account.role, principal(failure.message))
+        case "AccessDeniedException":
+            return _let_read(account, grants(settings))
+        case code:
+            return Remedy(kind_of(code).hint)
+
+
+def assume_role(role: Role) -> str:
+    """Say what lets the exporter assume a role."""
+    external = " and its sts:ExternalId" if role.external_id else ""
+    return (
+        f"let the trust policy of {role.arn} name the exporter's principal{external}, "
+        f"and allow the exporter sts:AssumeRole on {role.arn}"
+    )
+
+
+def allow(action: str, account: Account) -> str:
+    """Say what lets the exporter take an action in an account."""
+    where = f"the policy of {account.role.arn}" if account.role else "the exporter's own policy"
+    return (
+        f"allow {action} on Resource '*' in {where}, "
+        "and look for a service control policy that denies it"
+    )
+
+
+def principal(message: str) -> str:
+    """Read off AWS's denial who was denied, as a trust policy names it.
+
+    A role's sessions are trusted by the role's ARN, of which the session's leaves out the path:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+    """
+    caller = _CALLER.match(message)
+    if caller is None:
+        return UNKNOWN_HUB
+    kind, name = caller["kind"], caller["name"]
+    if kind == "assumed-role":
+        kind, name = "role", name.partition("/")[0]
+    return f"arn:{caller['partition']}:iam::{caller['account']}:{kind}/{name}"
+
+
+def _let_in(role: Role, hub: str) -> Remedy:
+    alone = Grants(roles=(role,), reads=(), discovers=(), own=False)
+    trust = trust_policy(hub, external_id=SECRET if role.external_id else "")
+    return Remedy(
+        assume_role(role),
+        (
+            _statement(f"The trust policy of {role.arn}", trust),
+            _statement("In the exporter's own policy", hub_policy(alone)),
+        ),
+    )
+
+
+def _let_read(account: Account, needs: Grants) -> Remedy:
+    place = f"The policy of {account.role.arn}" if account.role else "The exporter's own policy"
+    policy = member_policy(needs) if account.role else hub_policy(needs)
+    return Remedy(
+        allow("macie2:ListInvitations", account),
+        (_statement(place, policy),),
+    )
+
+
+def _statement(place: str, policy: Document) -> Statement:
+    text = as_json(policy)
+    return Statement(place, text, {word: by for word, by in _BLANKS.items() if word in text})

@@ -1,0 +1,69 @@
+"""`/api/v1/targets` as values that JSON knows. docs/api/targets.schema.json describes them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from exporter.snapshot import State
+from exporter.status import TargetRow
+from exporter.web.selection import Page
+
+Document = Mapping[str, Any]
+
+_FIRST = int(datetime.min.replace(tzinfo=UTC).timestamp())
+_LAST = int(datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp())
+
+
+def targets(page: Page, states: Mapping[State, int], now: float) -> Document:
+    """Give a page of targets, and how many there are of each state in all."""
+    return {
+        "now": timestamp(now),
+        "states": {state.value: number for state, number in states.items()},
+        "total": page.total,
+        "page": page.number,
+        "pages": page.pages,
+        "targets": [_target(row) for row in page.rows],
+    }
+
+
+def errors(lines: Sequence[str]) -> Document:
+    """Give what is wrong with a query."""
+    return {"errors": list(lines)}
+
+
+def timestamp(seconds: float | None) -> str | None:
+    """Write Unix seconds as RFC 3339, whole seconds in UTC: what `jq`'s fromdate reads."""
+    if seconds is None:
+        return None
+    # A time zone may carry what AWS sent out of the years that datetime has.
+    whole = min(max(int(seconds), _FIRST), _LAST)
+    return datetime.fromtimestamp(whole, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _target(row: TargetRow) -> Document:
+    last = row.knowledge.last
+    return {
+        "account_id": row.account_id,
+        "account_name": row.account_name,
+        "region": row.region,
+        "state": row.state.value,
+        "invitations": row.invitations,
+        "oldest_pending": timestamp(row.oldest_pending),
+        "last_poll": timestamp(last.ended if last else None),
+        "last_poll_seconds": round(last.duration, 3) if last else None,
+        "last_success": timestamp(row.last_success),
+        "next_poll": timestamp(row.next_poll),
+        "error": _error(row),
+    }
+
+
+def _error(row: TargetRow) -> Document | None:
+    failure = row.failure
+    if failure is None:
+        return None
+    return {
+        "code": failure.code,
+        "message": failure.message,
+        "request_id": failure.request_id,
+        "hint": row.hint,
+    }

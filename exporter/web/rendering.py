@@ -1,0 +1,101 @@
+"""Templates, and how values are written in them. Jinja2 is imported with the first page."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from exporter.history import recall
+from exporter.model import PENDING_STATUSES
+from exporter.snapshot import State
+from exporter.web.assets import Asset
+from exporter.web.documents import timestamp
+
+if TYPE_CHECKING:
+    import jinja2
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+LABELS = {
+    State.OK: "ok",
+    State.PENDING: "not polled yet",
+    State.NOT_ENABLED: "not enabled",
+    State.FAILING: "failing",
+    State.STALE: "stale",
+}
+MEANINGS = {
+    State.OK: "The last poll got an answer.",
+    State.PENDING: "The first poll is still to come.",
+    State.NOT_ENABLED: "AWS answers that Macie is not enabled there.",
+    State.FAILING: "The last poll failed; the last answer, if there was one, is still exported.",
+    State.STALE: "Polls have failed for so long that the last answer is no longer exported.",
+}
+
+
+class Templates:
+    """Renders the package's templates; everything put in is escaped."""
+
+    def __init__(self, assets: Mapping[str, Asset]) -> None:
+        """Let templates refer to these files by name."""
+        self._assets = assets
+
+    def render(self, name: str, values: Mapping[str, object]) -> str:
+        """Render a template. Raises jinja2.UndefinedError if it asks for what is not given."""
+        return self._environment.get_template(name).render(values)
+
+    @cached_property
+    def _environment(self) -> "jinja2.Environment":
+        # A twentieth of a second that a start does without, and a scrape for ever.
+        import jinja2  # noqa: PLC0415 -- see above
+
+        environment = jinja2.Environment(
+            loader=jinja2.PackageLoader("exporter.web"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.filters |= {
+            "ago": ago,
+            "due": due,
+            "polls": recall,
+            "seconds": seconds,
+            "timestamp": timestamp,
+        }
+        environment.globals |= {
+            "asset": lambda name: self._assets[name].path,
+            "labels": LABELS,
+            "meanings": MEANINGS,
+            "pending_statuses": PENDING_STATUSES,
+            "states": tuple(State),
+        }
+        return environment
+
+
+def ago(time: float, now: float) -> str:
+    """Say how long ago a time in Unix seconds is, or how far ahead of the clock.
+
+    static/pages.js says the same, second by second.
+    """
+    age = int(now - time)
+    return f"{span(age)} ago" if age >= 0 else f"in {span(-age)}"
+
+
+def due(time: float, now: float) -> str:
+    """Say how long it takes until a time in Unix seconds."""
+    return f"in {span(int(time - now))}" if time >= now + 1 else "now"
+
+
+def span(seconds: int) -> str:
+    """Write a duration with its two largest units."""
+    if seconds < _MINUTE:
+        return f"{seconds}s"
+    if seconds < _HOUR:
+        return f"{seconds // _MINUTE}m {seconds % _MINUTE}s"
+    if seconds < _DAY:
+        return f"{seconds // _HOUR}h {seconds % _HOUR // _MINUTE}m"
+    return f"{seconds // _DAY}d {seconds % _DAY // _HOUR}h"
+
+
+def seconds(duration: float) -> str:
+    """Write how long a poll took."""
+    return f"{duration * 1000:.0f} ms" if duration < 1 else f"{duration:.1f} s"

@@ -1,0 +1,91 @@
+"""The demo's world behind a running exporter, and the system's Chromium that looks at it."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from exporter.demo.command import child_environment
+from exporter.demo.organisation import build
+from exporter.demo.server import EmbeddedAws, utc_now
+from exporter.demo.world import World
+from tests.processes import Exporter, running
+
+BROKEN = "888899990000"
+"""An account of the demo whose role no longer lets the exporter in."""
+
+REFUSED = "Failed to load resource: the server responded with a status of 4"
+"""What Chromium says of a page that is 404 or 400, as it should be."""
+
+NewPage = Callable[..., Page]
+
+
+class Demo:
+    """The demo as it runs."""
+
+    def __init__(self, world: World, exporter: Exporter) -> None:
+        """Know its world, which tests may change, and its exporter."""
+        self.world, self.exporter = world, exporter
+        self.url = f"http://127.0.0.1:{exporter.port}"
+
+
+@pytest.fixture(scope="module")
+def demo(chromium: Path) -> Iterator[Demo]:
+    """The demo's organisation, with one account's role broken."""
+    del chromium  # Without it nothing has to be started.
+    world = build(utc_now())
+    world.break_role(world.role_arn(BROKEN))
+    with EmbeddedAws(world) as aws:
+        variables = child_environment({}, aws.environment(), "127.0.0.1:0")
+        with running(variables) as exporter:
+            exporter.wait_until_ready()
+            yield Demo(world, exporter)
+
+
+# Not for the session: an event loop runs meanwhile, and other tests may want their own.
+@pytest.fixture(scope="module")
+def browser(chromium: Path) -> Iterator[Browser]:
+    """Debian's Chromium, as root in a container too."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def new_page(browser: Browser, demo: Demo) -> Iterator[NewPage]:
+    """Opens pages; none may say an error, or ask anybody but the exporter for anything."""
+    wrong: list[str] = []
+
+    def note_message(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and not message.text.startswith(REFUSED):
+            wrong.append(f"{message.type}: {message.text}")
+
+    def note_request(request: Request) -> None:
+        if not request.url.startswith(f"{demo.url}/"):
+            wrong.append(f"asked for {request.url}")
+
+    with contextlib.ExitStack() as contexts:
+
+        def make(**options: Any) -> Page:
+            options = {"viewport": {"width": 1280, "height": 800}, **options}
+            context = browser.new_context(base_url=demo.url, **options)
+            contexts.callback(context.close)
+            page = context.new_page()
+            page.set_default_timeout(10_000)
+            page.on("console", note_message)
+            page.on("pageerror", lambda error: wrong.append(f"thrown: {error}"))
+            page.on("request", note_request)
+            return page
+
+        yield make
+    assert wrong == []
+
+
+@pytest.fixture
+def page(new_page: NewPage) -> Page:
+    """A page of usual size, with scripts."""
+    return new_page()

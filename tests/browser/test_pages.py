@@ -1,0 +1,347 @@
+"""The pages as people meet them: a real browser, the running demo, and one broken role in it."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from exporter.demo.organisation import DENIED, NOT_ENABLED
+from exporter.demo.world import Invitation
+from tests.browser.conftest import BROKEN, Demo, NewPage
+from tests.processes import until
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+PATHS = (
+    "/",
+    "/targets",
+    "/targets?state=failing&group=none&sort=error",
+    "/targets?q=123456789012",
+    f"/targets/{BROKEN}/eu-west-1",
+    f"/targets/{NOT_ENABLED[0]}/{NOT_ENABLED[1]}",
+    "/config",
+    "/targets?page=x",
+    "/targets/1/2",
+)
+NARROW = {"width": 360, "height": 740}
+REGIONS = "tbody td:first-child a"
+
+
+def regions(page: Page) -> list[str]:
+    """Give the table's targets, in order."""
+    return [str(link.get_attribute("id")) for link in page.locator(REGIONS).all()]
+
+
+def test_from_the_first_page_to_the_statement_that_mends_it(new_page: NewPage) -> None:
+    """A newcomer sees that something is wrong, in two clicks where and why, and copies the cure."""
+    page = new_page(permissions=["clipboard-read", "clipboard-write"])
+    page.goto("/")
+    expect(page.get_by_role("heading", level=2).first).to_have_text(
+        re.compile(r"\d+ of 48 targets cannot be polled")
+    )
+    problem = page.get_by_role("listitem").filter(has_text=BROKEN)
+    expect(problem).to_contain_text("AccessDenied")
+    expect(problem).to_contain_text("trust policy")
+
+    problem.get_by_role("link").click()
+    page.get_by_role("link", name="eu-west-1").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("web-staging, eu-west-1")
+    expect(page.get_by_role("heading", level=2).first).to_contain_text("AccessDenied")
+    expect(page.locator("#target")).to_contain_text(re.compile("AWS.s request id [0-9a-f-]{36}"))
+    expect(page.locator("#target")).to_contain_text("is not authorized to perform: sts:AssumeRole")
+    copy = page.get_by_role("button", name="Copy").first
+    copy.click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = json.loads(page.evaluate("navigator.clipboard.readText()"))
+    (statement,) = copied["Statement"]
+    assert statement["Action"] == "sts:AssumeRole"
+    assert statement["Principal"] == {
+        "AWS": "arn:aws:iam::111111111111:user/macie-invitations-exporter"
+    }
+
+
+def test_what_is_copied_without_a_clipboard_of_its_own(new_page: NewPage) -> None:
+    """Over plain HTTP a browser has no clipboard to write to but the old one."""
+    page = new_page(permissions=["clipboard-read"])
+    page.add_init_script("Object.defineProperty(navigator.clipboard, 'writeText', {value: null})")
+    page.goto(f"/targets/{BROKEN}/eu-west-1")
+    # Not the first: another test may have left that in the clipboard.
+    page.get_by_role("button", name="Copy").last.click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert "AssumeMemberRoles" in page.evaluate("navigator.clipboard.readText()")
+
+
+def test_filter(page: Page) -> None:
+    """By words, and by state without a further click."""
+    page.goto("/targets")
+    expect(page.locator("#total")).to_have_text("48 of 48 targets")
+    box = page.get_by_label("Account, region or error")
+    box.fill("legacy us-")
+    box.press("Enter")
+    expect(page.locator("#total")).to_have_text("2 of 48 targets")
+    expect(page).to_have_url(re.compile(r"/targets\?q=legacy\+us-$"))
+    page.get_by_role("checkbox", name="failing").check()
+    expect(page.locator("#total")).to_have_text("1 of 48 targets")
+    expect(page).to_have_url(re.compile(r"q=legacy\+us-&state=failing$"))
+    assert regions(page) == ["t-" + "-".join(DENIED)]
+    expect(box).to_have_value("legacy us-")
+    page.get_by_role("link", name="Reset").click()
+    expect(page.locator("#total")).to_have_text("48 of 48 targets")
+
+
+def test_sort(page: Page) -> None:
+    """By a click on a column, the other way round by another; or by the form."""
+    page.goto("/targets?group=none")
+    page.get_by_role("link", name="Region").click()
+    header = page.get_by_role("columnheader", name="Region")
+    expect(header).to_have_attribute("aria-sort", "ascending")
+    up = [name.split("-", 2)[2] for name in regions(page)]
+    assert up == sorted(up)
+    page.get_by_role("link", name="Region").click()
+    expect(header).to_have_attribute("aria-sort", "descending")
+    down = [name.split("-", 2)[2] for name in regions(page)]
+    assert down == sorted(up, reverse=True)
+    page.get_by_label("Sort by").select_option("Last error")
+    expect(page.get_by_role("columnheader", name="Last error")).to_have_attribute(
+        "aria-sort", "descending"
+    )
+
+
+def test_group(page: Page) -> None:
+    """Each account stands once, above its regions; or not at all."""
+    page.goto("/targets?sort=state")
+    expect(page.locator("tr.group")).to_have_count(12)
+    page.get_by_label("Group").select_option("not at all")
+    expect(page.get_by_role("columnheader", name="Account")).to_be_visible()
+    expect(page.locator("tr.group")).to_have_count(0)
+
+
+def test_pages(page: Page) -> None:
+    """Forwards, back, to the ends; what was asked for stays."""
+    page.goto("/targets?per_page=10&sort=region")
+    expect(page.get_by_text("Page 1 of 5")).to_be_visible()
+    first = regions(page)
+    page.get_by_role("link", name="Next", exact=True).click()
+    expect(page.get_by_text("Page 2 of 5")).to_be_visible()
+    assert not set(first) & set(regions(page))
+    page.get_by_role("link", name="Last", exact=True).click()
+    expect(page.get_by_text("Page 5 of 5")).to_be_visible()
+    assert len(regions(page)) == 8
+    page.get_by_role("link", name="Previous", exact=True).click()
+    page.get_by_role("link", name="First", exact=True).click()
+    expect(page.get_by_text("Page 1 of 5")).to_be_visible()
+    assert regions(page) == first
+
+
+def test_a_target_and_back(page: Page) -> None:
+    """Its invitations and last polls, and the way back to its account."""
+    page.goto("/targets?q=machine-learning")
+    page.get_by_role("link", name="us-east-1").click()
+    expect(page.get_by_role("table", name="Invitations").get_by_role("row")).to_have_count(1 + 63)
+    polls = page.get_by_role("table", name="Last polls").get_by_role("row")
+    expect(polls.nth(1)).to_contain_text("63 invitations")
+    expect(polls.nth(1).get_by_role("cell").nth(1)).to_have_text("3")
+    page.get_by_role("navigation", name="Above this page").get_by_text("machine-learning").click()
+    expect(page.locator("#total")).to_have_text("4 of 48 targets")
+
+
+def test_ages_tick(page: Page) -> None:
+    """Every second, without asking the exporter, and by its clock instead of the browser's."""
+    page.add_init_script("localStorage.setItem('macie-exporter-refresh-off', '1')")
+    page.clock.install(time="2001-02-03T04:05:06Z")
+    page.goto("/targets?q=007700770077&sort=region")
+    page.clock.pause_at("2001-02-03T04:05:07Z")
+    age = page.locator("tbody tr:nth-child(2) td[data-label='Last success'] time")
+    before = int(str(age.text_content()).removesuffix("s ago"))
+    assert before < 15
+    page.clock.run_for(3000)
+    expect(age).to_have_text(f"{before + 3}s ago")
+    page.clock.run_for(15_000)
+    expect(page.locator("tbody tr:nth-child(2) time[data-due]")).to_have_text("now")
+
+
+def test_the_table_refreshes_itself_and_stays_where_it_is(page: Page, demo: Demo) -> None:
+    """New data come in; the place on the page, the focus and what somebody types remain."""
+    account, region = "090909090909", "us-east-2"
+    page.clock.install()
+    page.goto("/targets")
+    link = page.locator(f"#t-{account}-{region}")
+    link.scroll_into_view_if_needed()
+    page.get_by_label("Account, region or error").fill("half a w")
+    link.focus()
+    row = page.get_by_role("row").filter(has=link)
+    expect(row).not_to_contain_text("Paused")
+    page.evaluate("scrollTo(0, 100)")
+    expect(link).not_to_be_in_viewport()
+    sent = demo.world.invitations(account, region)[0].invited_at
+    demo.world.invite(account, region, Invitation("new", "012345678901", "Paused", sent))
+    until(
+        lambda: b'"Paused"' in demo.exporter.request(f"/api/v1/targets?q={account}").body,
+        "the poll after the invitation",
+    )
+    page.clock.run_for(10_000)
+    expect(row).to_contain_text("Paused 1")
+    expect(link).to_be_focused()
+    expect(page.get_by_label("Account, region or error")).to_have_value("half a w")
+    assert page.evaluate("scrollY") == 100
+
+
+def test_refreshing_can_be_stopped(page: Page) -> None:
+    """For those who read slowly; it is remembered."""
+    page.clock.install()
+    page.goto("/targets")
+    page.get_by_role("button", name="Stop refreshing").click()
+    page.reload()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.run_for(60_000)
+    assert [url for url in asked if url.endswith("/targets")] == []
+    with page.expect_response("**/targets"):
+        page.get_by_role("button", name="Refresh every 10s").click()
+
+
+def test_what_is_marked_is_not_taken_away(page: Page) -> None:
+    """Somebody may be about to copy it."""
+    page.clock.install()
+    page.goto("/targets?state=failing")
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('td .said'))")
+    marked = page.evaluate("String(getSelection())")
+    with page.expect_response("**/targets?state=failing"):
+        page.clock.run_for(10_000)
+    expect(page.locator("#as-of")).to_be_visible()
+    assert page.evaluate("String(getSelection())") == marked != ""
+
+
+def test_a_page_of_mistakes_does_not_refresh_itself(page: Page) -> None:
+    """It would be the same mistake every ten seconds."""
+    page.clock.install()
+    asked: list[str] = []
+    page.goto("/targets?page=x")
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.run_for(30_000)
+    expect(page.get_by_role("button")).to_have_count(0)
+    assert [url for url in asked if "page=x" in url] == []
+
+
+def test_a_browser_that_remembers_nothing(page: Page) -> None:
+    """Where storage is forbidden the page ticks, refreshes and copies all the same."""
+    forbid = "Object.defineProperty(window, 'localStorage', {get() { throw new Error('no') }})"
+    page.add_init_script(forbid)
+    page.goto("/targets")
+    page.get_by_role("button", name="Stop refreshing").click()
+    expect(page.get_by_role("button", name="Refresh every 10s")).to_be_visible()
+
+
+def test_an_exporter_that_does_not_answer(page: Page) -> None:
+    """The page says so, and that it no longer does once there is an answer again."""
+    page.clock.install()
+    page.goto("/targets")
+    status = page.get_by_role("status")
+    page.route("**/targets", lambda route: route.fulfill(body="<p>Log in, please</p>"))
+    page.clock.run_for(10_000)
+    expect(status).to_have_text("The exporter does not answer: what is shown is old.")
+    expect(page.locator("#total")).to_have_text("48 of 48 targets")
+    page.unroute("**/targets")
+    page.clock.run_for(10_000)
+    expect(status).to_have_text("")
+
+
+def test_without_scripts(new_page: NewPage) -> None:
+    """Filter, sort, page and drill down all the same."""
+    page = new_page(java_script_enabled=False)
+    page.goto("/targets")
+    page.get_by_label("Account, region or error").fill("payments")
+    page.get_by_role("checkbox", name="ok").check()
+    page.get_by_label("Sort by").select_option("Region")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("#total")).to_have_text("8 of 48 targets")
+    page.get_by_role("link", name="Oldest pending").click()
+    expect(page.get_by_role("columnheader", name="Oldest pending")).to_have_attribute(
+        "aria-sort", "ascending"
+    )
+    page.goto("/targets?per_page=10")
+    page.get_by_role("link", name="Next", exact=True).click()
+    expect(page.get_by_text("Page 2 of 5")).to_be_visible()
+    page.goto("/")
+    page.get_by_role("listitem").filter(has_text=BROKEN).get_by_role("link").click()
+    page.get_by_role("link", name="eu-west-1").click()
+    expect(page.locator("pre").first).to_contain_text("LetTheExporterIn")
+    expect(page.get_by_role("button")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [320, 600, 961, 1200])
+def test_narrow_screens(new_page: NewPage, width: int) -> None:
+    """Nothing has to be pushed sideways but a block of code in itself."""
+    page = new_page(viewport={"width": width, "height": 740})
+    wide: dict[str, int] = {}
+    for path in PATHS:
+        page.goto(path)
+        found = page.evaluate("document.documentElement.scrollWidth")
+        wide |= {path: found} if found > width else {}
+    assert wide == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "viewport", [{"width": 1280, "height": 800}, NARROW], ids=["wide", "narrow"]
+)
+def test_nobody_is_shut_out(new_page: NewPage, scheme: str, viewport: dict[str, int]) -> None:
+    """Axe has nothing to say: contrast, labels, captions, landmarks, order of headings."""
+    page = new_page(viewport=viewport, color_scheme=scheme)
+    found: dict[tuple[str, ...], list[str]] = {}
+    for path in PATHS:
+        page.goto(path)
+        violations = Axe().run(page).response["violations"]
+        found |= {
+            (path, each["id"], each["impact"]): [node["html"] for node in each["nodes"]][:2]
+            for each in violations
+        }
+    assert found == {}
+
+
+def test_by_keyboard(page: Page) -> None:
+    """The first stop skips what every page has; every stop can be seen."""
+    page.goto("/targets?q=legacy")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("Account, region or error")).to_be_focused()
+    outline = "getComputedStyle(document.activeElement).outlineStyle"
+    for _ in range(12):
+        assert page.evaluate(outline) == "solid"
+        page.keyboard.press("Tab")
+
+
+def test_on_paper(page: Page) -> None:
+    """What can only be clicked is left out, and ink is dark."""
+    page.emulate_media(media="print", color_scheme="dark")
+    page.goto("/targets")
+    expect(page.get_by_role("search")).to_be_hidden()
+    expect(page.get_by_role("table")).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+
+
+PICTURES = {
+    "overview": ("/", "light"),
+    "targets": ("/targets?sort=state", "light"),
+    "targets-dark": ("/targets?sort=state", "dark"),
+    "target": (f"/targets/{BROKEN}/eu-west-1", "light"),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_of_the_documentation(new_page: NewPage, name: str) -> None:
+    """Each is there, and small; with UPDATE_SCREENSHOTS=1 it is taken anew."""
+    path, scheme = PICTURES[name]
+    image = IMAGES / f"{name}.png"
+    page = new_page(color_scheme=scheme, viewport={"width": 1200, "height": 760})
+    page.goto(path)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    if os.environ.get("UPDATE_SCREENSHOTS") == "1":
+        page.screenshot(path=image)
+    assert 10_000 < image.stat().st_size < 150_000

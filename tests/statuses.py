@@ -1,0 +1,66 @@
+"""Everything that pages show, made by hand."""
+
+from collections.abc import Iterable, Mapping
+
+from exporter.exposition.family import Reload
+from exporter.model import Account, Answer, Failure, Invitation, PollResult, Target
+from exporter.settings import Settings
+from exporter.snapshot import Snapshot
+from exporter.status import Search, Status
+
+NOW = 1_700_000_000.0
+MINUTE = 60.0
+DAY = 86_400.0
+
+PAYMENTS = Account("111122223333", "payments", regions=("eu-west-1", "us-east-1"))
+AUDIT = Account("000000000042", "audit", regions=("eu-west-1",))
+
+
+def invited(
+    status: str = "Invited", age: float = DAY, inviter: str = "999988887777", name: str = "i1"
+) -> Invitation:
+    """Make an invitation that is so many seconds old."""
+    return Invitation(inviter, name, status, NOW - age)
+
+
+def answered(*invitations: Invitation) -> Answer:
+    """Make an answer that lists invitations."""
+    return Answer(enabled=True, invitations=invitations)
+
+
+def status(
+    *accounts: Account,
+    polls: Mapping[Target, Iterable[Answer | Failure]] | None = None,
+    settings: Settings | None = None,
+    search: Search | None = None,
+    reloaded: bool = True,
+    lag: float = 0.0,
+    healthy: bool = True,
+) -> Status:
+    """Say what is known of accounts whose targets were polled, a minute apart, with outcomes."""
+    snapshot = snapshot_of(accounts, polls or {})
+    return Status(
+        now=NOW,
+        settings=settings or Settings(),
+        known=snapshot.all(),
+        accounts={account.id: account for account in accounts},
+        due={knowledge.target: NOW + MINUTE for knowledge in snapshot.all()},
+        search=search or Search(known=True, repeats=False, last_success=NOW, failure=None),
+        reload=Reload(successful=reloaded, last_success=NOW - DAY, config_hash=42.0),
+        lag=lag,
+        healthy=healthy,
+    )
+
+
+def snapshot_of(
+    accounts: Iterable[Account], polls: Mapping[Target, Iterable[Answer | Failure]]
+) -> Snapshot:
+    """Know targets that were polled, a minute apart and the last a minute ago."""
+    snapshot = Snapshot()
+    snapshot.retain([target for account in accounts for target in account.targets()])
+    for target, outcomes in polls.items():
+        listed = list(outcomes)
+        for number, outcome in enumerate(listed):
+            ended = NOW - MINUTE * (len(listed) - number)
+            snapshot.record(PollResult(target, ended, 0.25, outcome))
+    return snapshot

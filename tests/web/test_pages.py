@@ -1,0 +1,534 @@
+"""The pages and the API over a real socket: what they say of what, and what they never do."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]  # its stubs are a package of their own
+import pytest
+
+from exporter.exposition.family import Build
+from exporter.model import Account, Answer, Failure, Invitation, Role, Target
+from exporter.remedies import remedy
+from exporter.settings import Settings
+from exporter.snapshot import State
+from exporter.status import Search
+from exporter.web.app import app
+from exporter.web.pages import routes
+from exporter.web.selection import COLUMNS, MOST_PER_PAGE, PARAMETERS
+from exporter.web.server import Server, listen
+from tests.statuses import AUDIT, DAY, PAYMENTS, answered, invited, snapshot_of, status
+from tests.web.conftest import Client, Health, Own, Shown
+
+HERE, THERE = PAYMENTS.targets()
+DENIED = Failure("AccessDenied", "User: x is not authorized", "req-1")
+SCHEMA = json.loads(
+    (Path(__file__).parents[2] / "docs/api/targets.schema.json").read_text(encoding="utf-8")
+)
+
+
+class Site:
+    """The pages of a status that the test sets."""
+
+    def __init__(self) -> None:
+        """Serve on a free port."""
+        self.status = status()
+        self.failures: tuple[Any, ...] = ()
+        pages = routes(
+            status=lambda: self.status,
+            failures=lambda target: [each for each in self.failures if each.target == target],
+            remedy=remedy,
+            configuration=lambda: "poll:\n  interval: 5m\n# <targets>: 3\n",
+            telemetry_path="/metrics",
+            build=Build("1.2.3", "abcdef0123456789", "3.13.1"),
+        )
+        application = app(
+            telemetry_path="/metrics", exposition=Shown(), own=Own(), health=Health(), pages=pages
+        )
+        self.server = Server(application, listen("127.0.0.1", 0))
+        self.server.start()
+        self.client = Client(self.server.port)
+
+    def polled(self, *accounts: Account, **polls: list[Answer | Failure]) -> None:
+        """Show accounts, of which payments' regions were polled; all else is as usual."""
+        outcomes = {Target(PAYMENTS.id, r.replace("_", "-")): some for r, some in polls.items()}
+        self.status = status(*accounts, polls=outcomes)
+        snapshot = snapshot_of(accounts, outcomes)
+        self.failures = tuple(each for target in outcomes for each in snapshot.failures(target))
+
+    def text(self, path: str, code: int = 200) -> str:
+        """Give a page."""
+        answer = self.client(path)
+        assert answer.status == code, answer.body
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        return answer.body.decode()
+
+    def words(self, path: str, code: int = 200) -> str:
+        """Give a page's words, as they are read."""
+        reader = _Words()
+        reader.feed(self.text(path, code))
+        return " ".join(" ".join(reader.words).split()).translate(_TYPED)
+
+    def json(self, path: str, code: int = 200) -> Any:
+        """Give what the API answers, which is as its schema says."""
+        answer = self.client(path)
+        assert (answer.status, answer.headers["content-type"]) == (code, "application/json")
+        document = json.loads(answer.body)
+        jsonschema.Draft202012Validator(SCHEMA).validate(document)
+        return document
+
+
+_TYPED = {0x2013: "-", 0x2019: "'"}
+"""Typographic characters, as keyboards have them."""
+
+
+class _Words(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Site]:
+    """Pages that are served for all tests of the module."""
+    site = Site()
+    yield site
+    site.server.stop(5)
+
+
+@pytest.fixture
+def site(running: Site) -> Site:
+    """The same, of two accounts of which nothing is known yet."""
+    running.polled(PAYMENTS, AUDIT)
+    return running
+
+
+PATHS = ("/", "/targets", f"/targets/{HERE.account_id}/{HERE.region}", "/config", "/api/v1/targets")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_head(site: Site, path: str) -> None:
+    """HEAD gives the headers of GET and no body."""
+    get, head = site.client(path), site.client(path, "HEAD")
+    assert (get.status, head.status, head.body) == (200, 200, b"")
+    assert head.headers["content-length"] == get.headers["content-length"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "FUNNY"])
+def test_wrong_methods(site: Site, path: str, method: str) -> None:
+    """Pages are looked at, nothing else."""
+    answer = site.client(path, method)
+    assert (answer.status, set(answer.headers["allow"].split(", "))) == (405, {"GET", "HEAD"})
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/targets/",
+        "/targets/111122223333",
+        "/targets/111122223333/eu-west-1/",
+        "/config/",
+        "/api",
+        "/api/v1/targets/",
+        "/static/",
+        "/static/pages.css",
+        "/static/../pages.py",
+        "/favicon.ico",
+    ],
+)
+def test_anything_else_is_not_found(site: Site, path: str) -> None:
+    """Only the very paths are there, and no folder is listed."""
+    assert site.client(path).status == 404
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/targets?x=1", "/targets/1/2"])
+def test_nothing_comes_from_elsewhere(site: Site, path: str) -> None:
+    """Nor is a script or a style in a page, which the policy would forbid."""
+    answer = site.client(path)
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+    assert "unsafe" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "private, no-cache"
+    text = answer.body.decode()
+    assert not re.search(r"<style|style=|\son[a-z]+=|javascript:|<script(?! src=\"/static/)", text)
+    assert not re.search(r"(?:src|href|action)=\"(?!/|\?|#)", text)
+
+
+def test_files_are_kept_by_their_hash(site: Site) -> None:
+    """A page names them; they may be kept for ever, and are not sent twice."""
+    paths = re.findall(r'"(/static/[^"]+)"', site.text("/"))
+    assert {Path(path).suffix for path in paths} == {".css", ".js", ".svg"}
+    for path in paths:
+        answer = site.client(path)
+        assert answer.status == 200
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        tag = answer.headers["etag"]
+        for known in (tag, f'W/{tag}, "other"'):
+            again = site.client(path, If_None_Match=known)
+            assert (again.status, again.body, again.headers["etag"]) == (304, b"", tag)
+        assert site.client(path, If_None_Match='"other"').body == answer.body
+        head = site.client(path, "HEAD")
+        assert (head.status, head.body, head.headers["etag"]) == (200, b"", tag)
+
+
+# -- the first page --------------------------------------------------------------------------
+
+
+def test_the_first_page_when_all_is_well(site: Site) -> None:
+    """It says so, what this is, and leads to everything."""
+    site.polled(PAYMENTS, eu_west_1=[answered(invited())], us_east_1=[Answer(enabled=False)])
+    words = site.words("/")
+    assert "All is well: 2 targets answered" in words
+    assert "Version 1.2.3 (abcdef012345), Python 3.13.1" in words
+    assert "Pending invitations 1 the oldest sent 1d 0h ago" in words
+    assert "Shard 0 of 1" in words
+    text = site.text("/")
+    for path in ("/metrics", "/targets", "/config", "/api/v1/targets", "/-/healthy", "/-/ready"):
+        assert f'href="{path}"' in text
+    assert "verdict bad" not in text
+
+
+def test_the_first_page_before_anything_is_known(site: Site) -> None:
+    """It neither claims that all is well nor that something is wrong."""
+    assert "The first round is under way: 0 of 3 targets polled" in site.words("/")
+    unknown = Search(known=False, repeats=True, last_success=0.0, failure=None)
+    site.status = status(search=unknown)
+    assert "Looking for what there is to poll" in site.words("/")
+    site.status = status()
+    assert "There is nothing to poll" in site.words("/")
+
+
+def test_the_first_page_tells_of_failing_targets(site: Site) -> None:
+    """How many, which account, why, what to do; and it leads to them."""
+    site.polled(PAYMENTS, AUDIT, eu_west_1=[DENIED], us_east_1=[DENIED])
+    words = site.words("/")
+    assert "2 of 3 targets cannot be polled" in words
+    assert "payments 111122223333 in eu-west-1, us-east-1: AccessDenied Let the role's" in words
+    text = site.text("/")
+    assert 'href="/targets?q=111122223333&amp;state=failing&amp;state=stale"' in text
+    assert 'href="/targets?state=failing&amp;state=stale"' in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"healthy": False}, "Polling has stopped."),
+        ({"lag": 200.0}, "Polls start 200 s late. Raise poll.concurrency"),
+        ({"reloaded": False}, "The last reload was refused."),
+        (
+            {"search": Search(known=True, repeats=True, last_success=0.0, failure=DENIED)},
+            "Accounts cannot be discovered: AccessDenied. User: x is not authorized",
+        ),
+    ],
+)
+def test_the_first_page_tells_what_else_is_wrong(
+    site: Site, changes: dict[str, Any], expected: str
+) -> None:
+    """Though every target answers."""
+    polls = {target: [answered()] for target in PAYMENTS.targets()}
+    site.status = status(PAYMENTS, polls=polls, **changes)
+    assert expected in site.words("/")
+    assert "Something is wrong" in site.words("/")
+
+
+def test_many_troubles_are_cut_short(site: Site) -> None:
+    """The first page names five accounts and says how many targets it leaves out."""
+    accounts = [Account(f"{n:012d}", f"account {n}", regions=("a",)) for n in range(8)]
+    site.status = status(*accounts, polls={a.targets()[0]: [DENIED] for a in accounts})
+    words = site.words("/")
+    assert "account 4" in words
+    assert "account 5" not in words
+    assert "Show the 8 targets, 3 more than listed here" in words
+
+
+# -- the table -------------------------------------------------------------------------------
+
+
+def test_the_table(site: Site) -> None:
+    """Each target with all that is asked for, under its account."""
+    listed = (invited("Invited", 3 * DAY), invited("Enabled"), invited("Invited"))
+    site.polled(PAYMENTS, AUDIT, eu_west_1=[answered(*listed)], us_east_1=[DENIED])
+    words = site.words("/targets")
+    assert "3 of 3 targets" in words
+    assert "audit 000000000042 eu-west-1 not polled yet unknown - never in 1m 0s -" in words
+    assert (
+        "payments 111122223333 eu-west-1 ok Enabled 1 Invited 2 3d 0h ago 1m 0s ago in 1m 0s -"
+    ) in words
+    assert (
+        "us-east-1 failing unknown - never in 1m 0s AccessDenied User: x is not authorized Let the "
+        "role's trust policy name the exporter's principal (and its ExternalId, if one is set), "
+        "and allow sts:AssumeRole on the role in the exporter's own policy. Request id req-1"
+    ) in words
+
+
+def test_a_poll_under_way_has_no_next(site: Site) -> None:
+    """It is said to be under way."""
+    site.status = replace(site.status, due={})
+    assert "under way" in site.words("/targets")
+
+
+def test_the_table_as_asked_for(site: Site) -> None:
+    """Filter, order and page come from the address, and stay in the form and the links."""
+    site.polled(PAYMENTS, AUDIT, eu_west_1=[answered()], us_east_1=[DENIED])
+    words = site.words(
+        "/targets?q=payments&state=ok&state=failing&sort=region&order=desc&per_page=1"
+    )
+    assert "2 of 3 targets" in words
+    assert "Page 1 of 2" in words
+    text = site.text("/targets?q=payments&state=ok&sort=region&order=desc&group=none")
+    assert 'name="q" value="payments"' in text
+    assert 'value="ok" checked' in text
+    assert '<option value="region" selected>' in text
+    assert 'aria-sort="descending"' in text
+    assert "us-east-1</a>" not in text
+    second = site.words("/targets?q=payments&per_page=1&page=2")
+    assert "payments 111122223333 continued" in second
+
+
+def test_a_table_with_nothing_in_it(site: Site) -> None:
+    """It says why: nothing like that, no such page, not polled here, or nothing known yet."""
+    assert "No target is like that." in site.words("/targets?q=nowhere")
+    assert "There is no page 9: the last is 1" in site.words("/targets?page=9")
+    words = site.words("/targets?q=123456789012")
+    assert "Account 123456789012 is not polled here: it is not among aws.accounts" in words
+    site.status = status(search=Search(known=False, repeats=True, last_success=0.0, failure=DENIED))
+    assert "not known yet what there is to poll. The last discovery failed: AccessDenied" in (
+        site.words("/targets")
+    )
+
+
+def test_a_query_that_cannot_be_understood(site: Site) -> None:
+    """Is 400, and says what would be right."""
+    words = site.words("/targets?state=bad&pgae=1", 400)
+    assert "state = bad: must be one of pending, ok, not_enabled, failing, stale" in words
+    assert "pgae: unknown; the nearest is page" in words
+
+
+# -- a target --------------------------------------------------------------------------------
+
+
+def test_a_target_that_is_denied(site: Site) -> None:
+    """Why, AWS's request id, and the statements that mend it, without the secret."""
+    role = Role("arn:aws:iam::111122223333:role/reader", "hush")
+    site.polled(replace(PAYMENTS, role=role), eu_west_1=[answered(invited()), DENIED])
+    words = site.words("/targets/111122223333/eu-west-1")
+    assert "AccessDenied: this target cannot be polled User: x is not authorized" in words
+    assert "AWS's request id req-1" in words
+    assert "The trust policy of arn:aws:iam::111122223333:role/reader" in words
+    assert '"sts:ExternalId": "EXTERNAL_ID"' in words
+    assert "Put the exporter's own role or user in the place of arn:aws:iam::HUB_" in words
+    assert "Put the configured external_id in the place of EXTERNAL_ID" in words
+    assert "hush" not in words
+    assert "As they were 2m 0s ago" in words
+
+
+def test_the_last_polls_of_a_target(site: Site) -> None:
+    """Each with its time, pages and outcome, the latest first."""
+    found = Answer(enabled=True, invitations=(invited(),), pages=3)
+    site.polled(PAYMENTS, eu_west_1=[DENIED, Answer(enabled=False), found])
+    words = site.words("/targets/111122223333/eu-west-1")
+    assert (
+        "Ended Took Pages Outcome 1m 0s ago 250 ms 3 1 invitation 2m 0s ago 250 ms 1 Macie is not "
+        "enabled 3m 0s ago 250 ms - AccessDenied User: x is not authorized Request id req-1"
+    ) in words
+
+
+def test_the_invitations_of_a_target(site: Site) -> None:
+    """Those that wait come first; who is not trusted is said to be so."""
+    listed = (invited("Enabled", DAY, "000000000001", "i2"), invited("Invited", 2 * DAY))
+    site.polled(PAYMENTS, eu_west_1=[answered(*listed)])
+    settings = Settings.model_validate({"metrics": {"trusted_inviters": ["000000000001"]}})
+    site.status = replace(site.status, settings=settings)
+    words = site.words("/targets/111122223333/eu-west-1")
+    assert (
+        "999988887777 not trusted Invited 2d 0h ago i1 000000000001 Enabled 1d 0h ago i2"
+    ) in words
+
+
+def test_very_many_invitations_come_in_pages(site: Site) -> None:
+    """A hundred on each."""
+    listed = [invited("Removed", age=float(n), name=f"number-{n}.") for n in range(201)]
+    site.polled(PAYMENTS, eu_west_1=[answered(*listed)])
+    path = "/targets/111122223333/eu-west-1"
+    assert "number-99." in site.words(path)
+    assert "number-100." not in site.words(path)
+    assert "number-200. Page 3 of 3" not in site.words(f"{path}?page=2")
+    assert "number-200." in site.words(f"{path}?page=3")
+    assert "There is no page 4: the last is 3" in site.words(f"{path}?page=4")
+    assert "page = x: must be a whole number" in site.words(f"{path}?page=x", 400)
+    assert "q: unknown; only page is known here" in site.words(f"{path}?q=x", 400)
+
+
+@pytest.mark.parametrize(
+    ("polls", "expected"),
+    [
+        ([], "Not known: AWS has not answered yet."),
+        ([Answer(enabled=False)], "Macie is not enabled in this account and region"),
+        ([answered()], "None: the account has received no invitation here"),
+        ([answered(invited()), *[DENIED] * 20], "too old to be exported"),
+    ],
+)
+def test_a_target_without_invitations_says_why(
+    site: Site, polls: list[Answer | Failure], expected: str
+) -> None:
+    """Unknown, none and not enabled are different things."""
+    site.polled(PAYMENTS, eu_west_1=polls)
+    assert expected in site.words("/targets/111122223333/eu-west-1")
+
+
+def test_a_target_that_is_none(site: Site) -> None:
+    """It is 404, with the reason."""
+    words = site.words("/targets/123456789012/eu-west-1", 404)
+    assert "It is not among aws.accounts, and no organization is configured." in words
+    words = site.words("/targets/111122223333/sa-east-1", 404)
+    assert "The account is polled in eu-west-1, us-east-1 alone." in words
+
+
+def test_the_configuration(site: Site) -> None:
+    """It is shown as it is handed in; a refused reload is told."""
+    assert "poll: interval: 5m # <targets>: 3" in site.words("/config")
+    site.status = status(reloaded=False)
+    assert "A newer configuration was refused." in site.words("/config")
+
+
+# -- what comes from outside -----------------------------------------------------------------
+
+HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'{{7*7}}"
+
+
+def test_hostile_texts_are_only_text(site: Site) -> None:
+    """Names, inviters, ids, statuses, errors and queries are outsiders'."""
+    account = Account("111122223333", HOSTILE, regions=("eu-west-1", "us-east-1"))
+    bad = Failure("other", HOSTILE, HOSTILE)
+    site.polled(
+        account,
+        eu_west_1=[bad, answered(Invitation(HOSTILE, HOSTILE, HOSTILE, -1e12))],
+        us_east_1=[bad],
+    )
+    for path in (
+        "/",
+        "/targets",
+        "/targets?group=none",
+        "/targets/111122223333/eu-west-1",
+        "/targets/111122223333/us-east-1",
+        "/targets?q=%22%3E%3Cscript%3Ealert(1)",
+    ):
+        text = site.text(path)
+        assert "<script>" not in text
+        assert "<img src=x" not in text
+        assert "{{7*7}}" in text or "%22" in path
+        assert "&lt;script&gt;alert(1)" in text
+    for path, code in (
+        ("/targets?%22%3E%3Cscript%3E=1", 400),
+        ("/targets?state=%3Cscript%3E", 400),
+        ("/targets/%3Cscript%3E/%3Cscript%3E", 404),
+    ):
+        assert "<script>" not in site.text(path, code)
+
+
+# -- the API ---------------------------------------------------------------------------------
+
+
+def test_the_api(site: Site) -> None:
+    """The same as the table, as JSON; what is not known is null."""
+    site.polled(PAYMENTS, AUDIT, eu_west_1=[answered(invited())], us_east_1=[DENIED])
+    document = site.json("/api/v1/targets?sort=region&order=desc&group=none&per_page=2")
+    assert document == {
+        "now": "2023-11-14T22:13:20Z",
+        "states": {"pending": 1, "ok": 1, "not_enabled": 0, "failing": 1, "stale": 0},
+        "total": 3,
+        "page": 1,
+        "pages": 2,
+        "targets": [
+            {
+                "account_id": "111122223333",
+                "account_name": "payments",
+                "region": "us-east-1",
+                "state": "failing",
+                "invitations": None,
+                "oldest_pending": None,
+                "last_poll": "2023-11-14T22:12:20Z",
+                "last_poll_seconds": 0.25,
+                "last_success": None,
+                "next_poll": "2023-11-14T22:14:20Z",
+                "error": {
+                    "code": "AccessDenied",
+                    "message": "User: x is not authorized",
+                    "request_id": "req-1",
+                    "hint": document["targets"][0]["error"]["hint"],
+                },
+            },
+            {
+                "account_id": "000000000042",
+                "account_name": "audit",
+                "region": "eu-west-1",
+                "state": "pending",
+                "invitations": None,
+                "oldest_pending": None,
+                "last_poll": None,
+                "last_poll_seconds": None,
+                "last_success": None,
+                "next_poll": "2023-11-14T22:14:20Z",
+                "error": None,
+            },
+        ],
+    }
+
+
+def test_the_api_beyond_the_last_page(site: Site) -> None:
+    """There is nothing, so that who asks until then comes to an end."""
+    document = site.json("/api/v1/targets?page=2")
+    assert (document["targets"], document["total"], document["pages"]) == ([], 3, 1)
+
+
+def test_the_api_refuses_what_it_does_not_understand(site: Site) -> None:
+    """With every mistake, and what would be right."""
+    assert site.json("/api/v1/targets?per_page=0&sort=x&stat=ok", 400) == {
+        "errors": [
+            "per_page = 0: must be a whole number from 1 to 1000",
+            f"sort = x: must be one of {', '.join(COLUMNS)}",
+            "stat: unknown; the nearest is state",
+        ]
+    }
+
+
+def test_times_out_of_all_years_are_still_times(site: Site) -> None:
+    """A time zone can carry what AWS sent beyond the years that there are."""
+    for at in (-62_135_650_000.0, 253_402_350_000.0):
+        odd = Invitation("999988887777", "i1", "Invited", at)
+        site.polled(PAYMENTS, eu_west_1=[answered(odd)])
+        site.json("/api/v1/targets")
+        site.text("/targets")
+
+
+def test_the_schema_knows_what_the_code_knows() -> None:
+    """States and parameters, which a schema by hand could forget."""
+    defs = SCHEMA["$defs"]
+    states = [state.value for state in State]
+    assert defs["target"]["properties"]["state"]["enum"] == states
+    assert list(defs["page"]["properties"]["states"]["properties"]) == states
+    description = SCHEMA["description"]
+    assert [name for name in PARAMETERS if not re.search(rf"\b{name}\b", description)] == []
+    assert f"sort ({', '.join(COLUMNS)})" in description
+    assert f"at most {MOST_PER_PAGE}" in description
+
+
+def test_a_page_of_twenty_thousand_targets_is_no_larger(site: Site) -> None:
+    """It is as long as its fifty rows. What it costs to make is told in tests/test_costs.py."""
+    accounts = [
+        Account(f"{n:012d}", f"service-{n}", regions=tuple(f"r{k}" for k in range(20)))
+        for n in range(1000)
+    ]
+    site.status = status(*accounts)
+    text = site.text("/targets?sort=oldest&page=399")
+    assert "Page 399 of 400" in text
+    assert len(text) < 100_000

@@ -1,0 +1,204 @@
+"""Filtering, sorting, grouping and paging are what they say they are, for any targets."""
+
+from itertools import groupby
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.model import Answer, Failure, Invitation, PollResult, Target
+from exporter.snapshot import Knowledge, State, advance
+from exporter.status import TargetRow
+from exporter.web.selection import COLUMNS, Query, QueryError, arranged, filtered, parse, select
+
+times = st.none() | st.integers(0, 5).map(float)
+invitations = st.builds(
+    Invitation,
+    inviter_account_id=st.just("999988887777"),
+    invitation_id=st.just("i"),
+    relationship_status=st.sampled_from(["Invited", "Enabled", "Paused"]),
+    invited_at=times,
+)
+answers = st.builds(
+    Answer, enabled=st.booleans(), invitations=st.lists(invitations, max_size=3).map(tuple)
+)
+failures = st.builds(
+    Failure, code=st.sampled_from(["AccessDenied", "other"]), message=st.sampled_from(["No", "ſß"])
+)
+targets = st.builds(
+    Target,
+    account_id=st.sampled_from(["000000000001", "000000000002", "111122223333"]),
+    region=st.sampled_from(["eu-west-1", "us-east-1", "us-east-2"]),
+)
+
+
+@st.composite
+def rows(draw: st.DrawFn, target: Target) -> TargetRow:
+    """Draw one target after some polls."""
+    knowledge = Knowledge(target)
+    for outcome in draw(st.lists(answers | failures, max_size=2)):
+        knowledge = advance(knowledge, PollResult(target, draw(st.floats(1, 5)), 0.1, outcome))
+    state, answer = knowledge.as_of(draw(st.sampled_from([5.0, 50.0])), 10.0)
+    # The same name for two accounts: the id still tells them apart.
+    name = {"000000000001": "Äpfel", "000000000002": "äpfel"}.get(target.account_id, "")
+    return TargetRow(knowledge, name, state, answer, draw(times))
+
+
+fleets = st.sets(targets, max_size=9).flatmap(
+    lambda chosen: st.tuples(*(rows(target) for target in chosen)).map(list)
+)
+queries = st.builds(
+    Query,
+    text=st.sampled_from(["", "west", "EU 1", "äpfel", "denied us", "none such"]),
+    states=st.frozensets(st.sampled_from(State)),
+    sort=st.sampled_from(sorted(COLUMNS)),
+    order=st.sampled_from(["asc", "desc"]),
+    group=st.sampled_from(["account", "none"]),
+    page=st.integers(1, 4),
+    per_page=st.integers(1, 5),
+)
+
+
+def ids(some: list[TargetRow] | tuple[TargetRow, ...]) -> list[Target]:
+    """Name rows."""
+    return [row.knowledge.target for row in some]
+
+
+@given(fleets, queries)
+def test_a_filter_takes_what_fits_and_nothing_else(fleet: list[TargetRow], query: Query) -> None:
+    """A state among the wanted ones, and every word somewhere."""
+    chosen = filtered(fleet, query)
+    for row in fleet:
+        error = f"{row.failure.code} {row.failure.message}" if row.failure else ""
+        text = f"{row.account_id} {row.account_name} {row.region} {error}".casefold()
+        fits = (not query.states or row.state in query.states) and all(
+            word in text for word in query.text.casefold().split()
+        )
+        assert (row in chosen) == fits
+
+
+@given(fleets, queries)
+def test_nothing_is_lost_or_doubled(fleet: list[TargetRow], query: Query) -> None:
+    """Sorting and grouping move rows; pages together are all of them, in order."""
+    ordered = arranged(fleet, query)
+    assert sorted(ids(ordered)) == sorted(ids(fleet))
+    chosen = arranged(filtered(fleet, query), query)
+    pages = select(fleet, query).pages
+    shown = [
+        row
+        for number in range(1, pages + 1)
+        for row in select(fleet, Query(**{**fields(query), "page": number})).rows  # type: ignore[arg-type]
+    ]
+    assert ids(shown) == ids(chosen)
+
+
+def fields(query: Query) -> dict[str, object]:
+    """Give a query's fields by name."""
+    return {name: getattr(query, name) for name in Query.__dataclass_fields__}
+
+
+@given(fleets, queries)
+def test_sorted_without_groups(fleet: list[TargetRow], query: Query) -> None:
+    """Values ascend or descend, equal ones by target, and those without a value come last."""
+    query = Query(sort=query.sort, order=query.order, group="none")
+    key = COLUMNS[query.sort]
+    ordered = arranged(fleet, query)
+    values = [key(row) for row in ordered]
+    present = [value for value in values if value is not None]
+    assert values == present + [None] * (len(values) - len(present))
+    assert present == sorted(present, reverse=query.order == "desc")
+    for _, same in groupby(ordered, key=key):
+        assert (equal := ids(list(same))) == sorted(equal)
+
+
+@given(fleets, queries)
+def test_grouped_by_account(fleet: list[TargetRow], query: Query) -> None:
+    """Each account stands once, where the first of its rows would, its rows in their order."""
+    flat = arranged(fleet, Query(sort=query.sort, order=query.order, group="none"))
+    grouped = arranged(fleet, Query(sort=query.sort, order=query.order))
+    accounts = [account for account, _ in groupby(grouped, key=lambda row: row.account_id)]
+    assert accounts == list(dict.fromkeys(row.account_id for row in flat))
+    for account in accounts:
+        of_account = [[r for r in some if r.account_id == account] for some in (flat, grouped)]
+        assert of_account[0] == of_account[1]
+
+
+@given(fleets, queries)
+def test_a_page_says_where_it_stands(fleet: list[TargetRow], query: Query) -> None:
+    """How many there are, on how many pages; one beyond the last is empty, no error."""
+    page = select(fleet, query)
+    assert page.total == len(filtered(fleet, query))
+    assert page.pages == max(1, -(-page.total // query.per_page))
+    assert bool(page.rows) == (query.page <= page.pages and page.total > 0)
+    if query.page == 1:
+        assert not page.continued
+
+
+def test_an_account_that_goes_on_is_said_to() -> None:
+    """The page before ended within it."""
+    made = [
+        TargetRow(Knowledge(Target("000000000001", region)), "", State.PENDING, None, None)
+        for region in ("a", "b")
+    ]
+    assert select(made, Query(page=2, per_page=1)).continued
+    assert not select(made, Query(page=2, per_page=2)).continued
+
+
+@given(queries)
+def test_a_query_survives_its_address(query: Query) -> None:
+    """What a link says is read as the query that it was made from."""
+    link = query.url(page=query.page)
+    assert link.startswith("?")
+    assert parse(parse_qsl(link[1:], keep_blank_values=True)) == query
+
+
+def test_links_of_columns() -> None:
+    """The first click sorts upwards, the second downwards, from the first page on."""
+    query = Query(text="a b", page=3)
+    assert query.sorted_by("oldest") == "?q=a+b&sort=oldest"
+    assert parse(parse_qsl(query.sorted_by("oldest")[1:])).sorted_by("oldest") == (
+        "?q=a+b&sort=oldest&order=desc"
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "lines"),
+    [
+        ([("stat", "ok")], ["stat: unknown; the nearest is state"]),
+        (
+            [("state", "bad"), ("page", "0")],
+            [
+                "state = bad: must be one of pending, ok, not_enabled, failing, stale",
+                "page = 0: must be a whole number from 1 to 999999999",
+            ],
+        ),
+        ([("page", "٣")], ["page = ٣: must be a whole number from 1 to 999999999"]),
+        ([("per_page", "1001")], ["per_page = 1001: must be a whole number from 1 to 1000"]),
+        ([("order", "up")], ["order = up: must be one of asc, desc"]),
+        ([("group", "region")], ["group = region: must be one of account, none"]),
+        ([("q", "x" * 257)], [f"q = {'x' * 256}: must have at most 256 characters"]),
+        (
+            [("sort", "age")],
+            [f"sort = age: must be one of {', '.join(COLUMNS)}"],
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_all_at_once(
+    parameters: list[tuple[str, str]], lines: list[str]
+) -> None:
+    """With what would be right."""
+    with pytest.raises(QueryError) as caught:
+        parse(parameters)
+    assert caught.value.lines == tuple(lines)
+
+
+@given(st.lists(st.tuples(st.text(), st.text())))
+def test_any_query_is_read_or_refused(parameters: list[tuple[str, str]]) -> None:
+    """Whatever somebody types."""
+    try:
+        query: Query | None = parse(parameters)
+        lines: tuple[str, ...] = ()
+    except QueryError as error:
+        query, lines = None, error.lines
+    assert (query is None) == bool(lines)
