@@ -67,8 +67,9 @@ class Exporter:
     @property
     def port(self) -> int:
         """The port it listens on."""
-        until(lambda: "event=listening" in self.log or self.process.poll() is not None, "listening")
-        found = re.search(r"event=listening port=(\d+)", self.log)
+        said = re.compile(r'event(?:=|": ")listening(?: port=|", "port": )(\d+)')
+        until(lambda: bool(said.search(self.log)) or self.process.poll() is not None, "listening")
+        found = said.search(self.log)
         assert found, self.log
         return int(found[1])
 
