@@ -18,7 +18,7 @@ from exporter.exposition.table import Discovery as DiscoveryView
 from exporter.exposition.table import Fleet, Reload
 from exporter.exposition.tally import Options
 from exporter.log import Lines
-from exporter.model import Account, Answer, Failure, PollResult, Target
+from exporter.model import Account, Answer, AwsError, Failure, PollResult, Target
 from exporter.parallel import in_parallel
 from exporter.poller import Pace, Poller
 from exporter.restarts import Restarts, Upkeep
@@ -270,7 +270,11 @@ class Core:
         self._note_round()
 
     def _read(self, target: Target, deadline: float) -> Answer:
-        return self.cloud.macie.read(self._found.by_id[target.account_id], target.region, deadline)
+        account = self._found.by_id.get(target.account_id)
+        if account is None:
+            # Discovery dropped it after its poll was due: nobody will know this result.
+            raise AwsError("other", "no target any more")
+        return self.cloud.macie.read(account, target.region, deadline)
 
     def _record(self, result: PollResult) -> None:
         if self._ports.stop.is_set() and isinstance(result.outcome, Failure):
