@@ -40,13 +40,15 @@ class _Loader(yaml.SafeLoader):
 _Loader.yaml_implicit_resolvers = {}
 
 
-def _number(_: yaml.SafeLoader, node: yaml.ScalarNode) -> Unquoted:
-    return Unquoted(node.value)
+def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Unquoted:
+    # Tags may stand before anything: this refuses a list that is said to be a number.
+    return Unquoted(loader.construct_scalar(node))
 
 
 def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> Tree:
     seen: set[str] = set()
-    for key, _ in node.value:
+    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+    for key, _ in pairs:
         if not isinstance(key, yaml.ScalarNode):
             raise yaml.constructor.ConstructorError(
                 None, None, "a key must be a word", key.start_mark

@@ -29,6 +29,8 @@ from tests.processes import Exporter, environment, no_aws, running, until
 
 STOP_SECONDS = 5.0
 """Before an orchestrator loses patience; a busy machine may take a little more."""
+PAUSES = (0.0, 0.02, 0.1, 0.2, 0.4, 0.8)
+STREAMS = ("2>/dev/full", "2>/dev/full >/dev/full")
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def test_a_signal_before_it_listens(aws: EmbeddedAws, tmp_path: Path) -> None:
     assert "Traceback" not in exporter.log
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.02, 0.1, 0.2, 0.4, 0.8])
+@pytest.mark.parametrize("pause", PAUSES)
 def test_a_signal_at_any_moment_of_the_start(aws: EmbeddedAws, pause: float) -> None:
     """It ends, by the signal itself where nothing of the exporter runs as yet."""
     with running(aws.environment()) as exporter:
@@ -199,7 +201,7 @@ def test_a_read_only_root_and_no_home(aws: EmbeddedAws) -> None:
         stops_in_order(exporter)
 
 
-@pytest.mark.parametrize("stream", ["2>/dev/full", "2>/dev/full >/dev/full"])
+@pytest.mark.parametrize("stream", STREAMS)
 def test_a_full_disk_for_the_log(aws: EmbeddedAws, stream: str) -> None:
     """It polls, serves and stops all the same."""
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -245,7 +247,7 @@ def metrics_at(port: int) -> bytes:
         return b""
 
 
-def test_a_crash_of_a_worker_shows_in_the_metrics(aws: EmbeddedAws) -> None:
+def test_restarts_are_counted_from_the_start(aws: EmbeddedAws) -> None:
     """The counter is there from the start."""
     with running(aws.environment()) as exporter:
         exporter.wait_until_ready()
