@@ -41,14 +41,17 @@ _Loader.yaml_implicit_resolvers = {}
 
 
 def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Unquoted:
-    # Tags may stand before anything: this refuses a list that is said to be a number.
+    # A tag may stand before anything: this refuses a list that is said to be a number.
     return Unquoted(loader.construct_scalar(node))
 
 
-def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> Tree:
+def _mapping(loader: yaml.SafeLoader, node: yaml.Node) -> Tree:
+    if not isinstance(node, yaml.MappingNode):
+        raise yaml.constructor.ConstructorError(
+            None, None, "a tag says that this is a mapping", node.start_mark
+        )
     seen: set[str] = set()
-    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
-    for key, _ in pairs:
+    for key, _ in node.value:
         if not isinstance(key, yaml.ScalarNode):
             raise yaml.constructor.ConstructorError(
                 None, None, "a key must be a word", key.start_mark

@@ -206,7 +206,7 @@ _JSON = (
 TARGETS = (
     Target(
         "response",
-        280,
+        240,
         (
             response(_LISTED),
             response(_LISTED, length=None),
@@ -223,7 +223,7 @@ TARGETS = (
     ),
     Target(
         "body",
-        280,
+        240,
         (
             _LISTED.encode(),
             page([invitation()], nextToken=None).encode(),

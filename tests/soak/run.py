@@ -9,13 +9,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.demo.server import EmbeddedAws
-from exporter.demo.world import DEFAULT_ROLE, World
+from exporter.demo.world import World
 from tests import fleets
 from tests.processes import Exporter, environment, until
 from tests.soak.daemon import FACTOR
@@ -25,7 +25,11 @@ INTERVAL = 10.0 / FACTOR
 _STEP = 0.1
 _MEGABYTE = 1024 * 1024
 _SETTLE_SECONDS = 60.0
-_FORMS = ({}, {"Accept-Encoding": "gzip"}, {"Accept": "application/openmetrics-text"})
+_FORMS: Sequence[Mapping[str, str]] = (
+    {},
+    {"Accept-Encoding": "gzip"},
+    {"Accept": "application/openmetrics-text"},
+)
 GROWTH = 6 * _MEGABYTE
 """Bytes by which memory may vary: allocators and threads do not give all back at once."""
 
