@@ -59,7 +59,7 @@ bench: venv ## What polls and scrapes cost, against references and goals: eight 
 fuzz: venv ## 210,000 cases for everything that takes bytes from outside: five minutes (ARGS=--seed=N, names of targets)
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
-soak: venv ## Ten minutes of polling at a hundred times the pace, with faults coming and going (ARGS=--seconds=N)
+soak: venv ## Ten minutes of polling at ten times the pace, with faults coming and going (ARGS=--seconds=N)
 	$(BIN)/python -m tests.soak $(ARGS)
 
 image: ## The images, with docker, podman or buildah, and their sizes (TARGET=demo: one, ARGS=flags for the build)

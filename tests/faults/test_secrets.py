@@ -239,6 +239,12 @@ _WRONG = {
     "in a list": f"aws: {{accounts: [{secret('item')}, {{external_id: {secret('noid')}}}]}}",
     "alias": f"aws: *{secret('alias')}",
 }
+_WRONG_WEB = {
+    "password": f"basic_auth_users: {{user: {secret('password')}}}",
+    "passwords": f"basic_auth_users: {{user: [{secret('password')}]}}",
+    "key": f"tls_server_config: {{cert: x, key: '{secret('tlskey')}'}}",
+    "not YAML": f"basic_auth_users: {{user: {secret('password')}: [",
+}
 _REFUSED = {
     **{
         name: Place({**_CONFIGURED, **_KEYS}, {"exporter.yaml": text})
@@ -247,6 +253,13 @@ _REFUSED = {
     "not JSON": _environment(
         MACIE_EXPORTER_AWS__ACCOUNTS=f'[{{"id": "1", "external_id": "{secret("json")}'
     ),
+    **{
+        f"web file: {name}": Place(
+            {**_CONFIGURED, **_KEYS, "MACIE_EXPORTER_WEB__CONFIG_FILE": "DIR/web.yaml"},
+            {**_FILES, "web.yaml": text},
+        )
+        for name, text in _WRONG_WEB.items()
+    },
     "a variable of its own": _environment(
         MACIE_EXPORTER_AWS__ORGANIZATION__EXTERNAL_IDS=secret("variable")
     ),
@@ -346,3 +359,25 @@ def test_a_configuration_that_is_refused_shows_no_secret(tmp_path: Path, place: 
     said = "".join(outputs(_REFUSED[place].given(tmp_path), (("check",), ("serve",))))
     assert said
     assert marked(said) == set()
+
+
+@pytest.mark.parametrize("form", ["logfmt", "json"])
+def test_who_may_not_read_sees_no_hash(tmp_path: Path, form: str) -> None:
+    """Neither the hash, nor the password that was tried, is answered or logged."""
+    hashed = f"$2b$04${MARK}".ljust(60, ".")
+    (tmp_path / "web.yaml").write_text(f"basic_auth_users: {{user: {hashed}}}\n")
+    tried = b64encode(f"user:{secret('tried')}".encode()).decode()
+    with FaultyServer(_WELL) as server:
+        given = {"AWS_ENDPOINT_URL": server.url, **_ANSWERED["environment"].given(tmp_path)}
+        given["MACIE_EXPORTER_WEB__CONFIG_FILE"] = str(tmp_path / "web.yaml")
+        flags = ["--log.level=debug", f"--log.format={form}"]
+        with running(given, flags) as exporter:
+            answers = [
+                exporter.request(path, headers={"Authorization": f"Basic {tried}"})
+                for path in ("/metrics", "/targets", "/config")
+            ]
+    assert {answer.status for answer in answers} == {401}
+    said = exporter.log + "".join(f"{answer.headers}{answer.body!r}" for answer in answers)
+    assert "listening" in said
+    assert marked(said) == set()
+    assert tried not in said
