@@ -87,6 +87,11 @@ def fleet() -> Iterator[Row]:
         "no target is dropped; `macie_exporter_discovery_success` 0",
         f"{here}::test_sts_that_fails_during_a_discovery_drops_no_target",
     )
+    yield Row(
+        "discovery drops a target whose poll is due",
+        "no crash, and nothing is said of it",
+        f"{here}::test_a_poll_of_a_target_that_was_just_dropped_is_no_crash",
+    )
 
 
 _PROCESSES: Mapping[str, tuple[str, str]] = {

@@ -11,7 +11,7 @@ import pytest
 from exporter.clock import Stop, SystemClock
 from exporter.core import Configuration, Core, Ports
 from exporter.log import Lines
-from exporter.model import Account, Failure, Role
+from exporter.model import Account, Failure, Role, Target
 from exporter.settings import load
 from tests.aws.rig import Stage
 from tests.faults.matrix import error
@@ -219,3 +219,14 @@ def test_sts_that_fails_during_a_discovery_drops_no_target(fleet: Fleet) -> None
     fleet.services.sts = sts
     fleet.discover()
     until(lambda: fleet.success() == 1, "discovery works again")
+
+
+def test_a_poll_of_a_target_that_was_just_dropped_is_no_crash(
+    fleet: Fleet, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Discovery may drop a target between its turn and its poll."""
+    before = fleet.of_targets()
+    outcome = fleet.core.poller.poll(Target("999999999999", "eu-west-1")).outcome
+    assert outcome == Failure("other", "no target any more")
+    assert "poll_crashed" not in capfd.readouterr().err
+    assert fleet.of_targets() == before
