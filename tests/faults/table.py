@@ -100,7 +100,10 @@ _PROCESSES: Mapping[str, tuple[str, str]] = {
         "SIGTERM during the first discovery",
         "ends within seconds, in order",
     ),
-    "a_signal_during_a_scrape": ("SIGTERM during a scrape", "the answer comes whole, then it ends"),
+    "a_signal_during_a_scrape": (
+        "SIGTERM during a scrape",
+        "ends within seconds, in order, though nobody reads the answer",
+    ),
     "a_signal_during_a_reload": ("SIGTERM during a reload", "ends within seconds, in order"),
     "a_signal_just_before_the_wait_is_not_lost": (
         "SIGTERM between two instructions of the main loop",
