@@ -11,7 +11,7 @@ SCRIPTS := .ci/run image/build requirements/bootstrap tests/system-packages test
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test pytest lint format hooks docs dashboards bench image lock check-lock system-packages helm-tools venv
+.PHONY: help run test pytest lint format hooks docs dashboards bench fuzz soak image lock check-lock system-packages helm-tools venv
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,12 +48,19 @@ docs: venv dashboards ## Write the tables of the documentation and the dashboard
 	$(BIN)/python -m exporter.reference README.md
 	$(BIN)/python -m exporter.schema helm/macie-invitations-exporter/values.schema.json
 	$(BIN)/python -m tests.helm.values_table
+	$(BIN)/python -m tests.faults.table
 
 dashboards: venv ## Write the dashboards' JSON anew from grafana/, there and into the chart
 	$(BIN)/python -W ignore::DeprecationWarning -m grafana
 
 bench: venv ## What polls and scrapes cost, against references and goals: eight minutes (ARGS=--quick)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+fuzz: venv ## 210,000 cases for everything that takes bytes from outside: five minutes (ARGS=--seed=N, names of targets)
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+soak: venv ## Ten minutes of polling at ten times the pace, with faults coming and going (ARGS=--seconds=N)
+	$(BIN)/python -m tests.soak $(ARGS)
 
 image: ## The images, with docker, podman or buildah, and their sizes (TARGET=demo: one, ARGS=flags for the build)
 	@ARGS='$(ARGS)' image/build $(TARGET)

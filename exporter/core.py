@@ -19,9 +19,10 @@ from exporter.exposition.table import Discovery as DiscoveryView
 from exporter.exposition.table import Fleet, Reload, WebConfig
 from exporter.exposition.tally import Options
 from exporter.log import Lines
-from exporter.model import Account, Answer, Failure, PollResult, Target
+from exporter.model import Account, Answer, AwsError, Failure, PollResult, Target
 from exporter.parallel import in_parallel
 from exporter.poller import Pace, Poller
+from exporter.restarts import Restarts, Upkeep
 from exporter.schedule import Schedule
 from exporter.settings import Settings
 from exporter.snapshot import Snapshot
@@ -82,6 +83,7 @@ class Core:
             region=lambda: self._configuration.region,
             step=lambda: self._configuration.pace.interval,
         )
+        upkeep = Upkeep(self._log, self.telemetry.worker_restarted)
         self._audit = Audit(self._log)
         self.snapshot = Snapshot()
         self.poller = Poller(
@@ -90,7 +92,7 @@ class Core:
             clock=clock,
             read=self._read,
             record=self._record,
-            log=self._log,
+            upkeep=upkeep,
         )
         self.build = build()
         self._reload = Reload(
@@ -106,7 +108,10 @@ class Core:
         self._organization = DiscoveryView(success=False, last_success=0.0)
         self._not_found: Failure | None = None
         self.exposition = self._make_exposition()
-        self._discoverer = threading.Thread(target=self._discover, name="discovery", daemon=True)
+        self._discovering = Restarts("discovery", upkeep, ports.stop.wait)
+        self._discoverer = threading.Thread(
+            target=self._discovering.keep, args=(self._discover,), name="discovery", daemon=True
+        )
 
     def start(self) -> None:
         """Start polling, as soon as discovery has found what."""
@@ -271,7 +276,11 @@ class Core:
         self._note_round()
 
     def _read(self, target: Target, deadline: float) -> Answer:
-        return self.cloud.macie.read(self._found.by_id[target.account_id], target.region, deadline)
+        account = self._found.by_id.get(target.account_id)
+        if account is None:
+            # Discovery dropped it after its poll was due: nobody will know this result.
+            raise AwsError("other", "no target any more")
+        return self.cloud.macie.read(account, target.region, deadline)
 
     def _record(self, result: PollResult) -> None:
         if self._ports.stop.is_set() and isinstance(result.outcome, Failure):

@@ -7,21 +7,17 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Protocol
 
 from exporter.clock import Clock
 from exporter.model import Answer, AwsError, Failure, PollResult, Target
+from exporter.restarts import Restarts, Upkeep
 from exporter.schedule import Schedule
 
 Read = Callable[[Target, float], Answer]
 """Reads a target before a monotonic deadline; raises AwsError."""
 
-
-class Log(Protocol):
-    """Where events go."""
-
-    def exception(self, event: str, **fields: object) -> object:
-        """Log an error that should not happen, with its traceback."""
+_RESTAFF_SECONDS = 5.0
+"""After a thread could not be started, until that is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +31,21 @@ class Pace:
 
 @dataclass(slots=True)
 class _Workers:
-    """The threads, and how many of them wait for work."""
+    """The threads, how many of them are to stay, and how many of those wait for work."""
 
     threads: list[threading.Thread] = field(default_factory=list)
+    size: int = 0
     free: int = 0
+    try_again_at: float = 0.0
+    """The monotonic time before which no further thread is started."""
 
 
 class Poller:
-    """Polls targets on a schedule, each never more than once at a time."""
+    """Polls targets on a schedule, each never more than once at a time.
+
+    Nothing that a target, or what becomes of its results, brings up ends the polling: threads that
+    crash begin anew, and the target that one of them had is scheduled again.
+    """
 
     def __init__(
         self,
@@ -52,22 +55,25 @@ class Poller:
         clock: Clock,
         read: Read,
         record: Callable[[PollResult], None],
-        log: Log,
+        upkeep: Upkeep,
     ) -> None:
         """Make a poller that does not run yet."""
-        self._schedule, self._pace, self._clock, self._log = schedule, pace, clock, log
-        self._read, self._record = read, record
+        self._schedule, self._pace, self._clock = schedule, pace, clock
+        self._read, self._record, self._upkeep = read, record, upkeep
         self._condition = threading.Condition()
         self._work: SimpleQueue[Target | None] = SimpleQueue()
         self._workers = _Workers()
-        self._dispatcher = threading.Thread(target=self._dispatch, name="poller", daemon=True)
+        self._lost: list[Target] = []
+        self._dispatching = Restarts("dispatcher", upkeep, self._pause)
+        self._polling = Restarts("poll", upkeep, self._pause)
+        self._dispatcher = upkeep.thread(target=self._run, name="poller", daemon=True)
         self._stopping = False
 
     def start(self) -> None:
         """Start the threads. They are daemons: a hung one cannot keep the process from ending."""
-        self._dispatcher.start()
         with self._condition:
             self._staff()
+        self._dispatcher.start()
 
     def stop(self, timeout: float) -> bool:
         """Start nothing more; wait so many seconds for polls under way; tell whether all ended."""
@@ -92,14 +98,13 @@ class Poller:
         with self._condition:
             self._pace = pace
             self._schedule.set_pace(pace.interval, pace.concurrency, self._clock.monotonic())
-            if self._dispatcher.ident is not None:
-                self._staff()
-            else:
-                self._condition.notify_all()
+            self._condition.notify_all()
 
     def alive(self) -> bool:
-        """Tell whether polling goes on: the dispatcher and at least one worker live."""
-        return self._dispatcher.is_alive() and any(t.is_alive() for t in self._workers.threads)
+        """Tell whether polling goes on: some thread dispatches, some poll, and not to crash."""
+        hopeless = self._dispatching.hopeless or self._polling.hopeless
+        workers = any(thread.is_alive() for thread in self._workers.threads)
+        return self._dispatcher.is_alive() and workers and not hopeless
 
     def lag(self) -> float:
         """Tell how late the latest polls started, in seconds."""
@@ -120,58 +125,111 @@ class Poller:
             outcome: Answer | Failure = self._read(target, started + self._pace.timeout)
         except AwsError as error:
             outcome = error.failure
-        except Exception as error:  # noqa: BLE001 -- logged with its traceback
+        except Exception as error:
             # The last line of defence: one target's surprise must not end the polling of all.
-            self._log.exception("poll_crashed", account=target.account_id, region=target.region)
+            self._upkeep.log.exception(
+                "poll_crashed", account=target.account_id, region=target.region
+            )
             outcome = Failure("other", f"{type(error).__name__} in the exporter itself")
         ended = self._clock.monotonic()
         return PollResult(target, self._clock.now(), ended - started, outcome)
 
-    def _staff(self) -> None:
-        """Have as many workers as polls at once; those too many end after their poll."""
-        threads = self._workers.threads
-        threads[:] = [thread for thread in threads if thread.is_alive()]
-        for number in range(len(threads), self._pace.concurrency):
-            thread = threading.Thread(target=self._serve, name=f"poll-{number}", daemon=True)
-            threads.append(thread)
-            self._workers.free += 1
-            thread.start()
-        for _ in range(self._pace.concurrency, len(threads)):
-            self._workers.free -= 1
-            self._work.put(None)
-        self._condition.notify_all()
-
-    def _dispatch(self) -> None:
-        while True:
-            with self._condition:
-                due = None
-                while not self._stopping:
-                    now = self._clock.monotonic()
-                    due = self._schedule.take(now) if self._workers.free > 0 else None
-                    if due is not None:
-                        break
-                    wait = self._schedule.wait(now) if self._workers.free > 0 else None
-                    self._condition.wait(None if wait in {None, float("inf")} else wait)
-                if due is None:
-                    break
-                self._workers.free -= 1
-            self._work.put(due.target)
+    def _run(self) -> None:
+        self._dispatching.keep(self._dispatch)
         for _ in self._workers.threads:
             self._work.put(None)
 
+    def _dispatch(self) -> None:
+        while (target := self._next()) is not None:
+            self._work.put(target)
+            self._dispatching.worked()
+
+    def _next(self) -> Target | None:
+        """Wait until a poll is due and a worker is free for it; None where polling stops."""
+        with self._condition:
+            while not self._stopping:
+                self._staff()
+                self._find_again()
+                now = self._clock.monotonic()
+                due = self._schedule.take(now) if self._workers.free > 0 else None
+                if due is not None:
+                    self._workers.free -= 1
+                    return due.target
+                self._condition.wait(self._patience(now))
+        return None
+
+    def _patience(self, now: float) -> float | None:
+        """Give the seconds after which to look again; None where only a change calls for it."""
+        wait = self._schedule.wait(now) if self._workers.free > 0 else float("inf")
+        if self._workers.size < self._pace.concurrency:
+            wait = min(wait, max(self._workers.try_again_at - now, 0.0))
+        return None if wait == float("inf") else wait
+
+    def _staff(self) -> None:
+        """Have as many workers as polls at once; those too many end after their poll."""
+        workers = self._workers
+        while workers.size > self._pace.concurrency:
+            workers.size -= 1
+            workers.free -= 1
+            self._work.put(None)
+        if workers.size == self._pace.concurrency or self._clock.monotonic() < workers.try_again_at:
+            return
+        workers.threads[:] = [thread for thread in workers.threads if thread.is_alive()]
+        try:
+            while workers.size < self._pace.concurrency:
+                self._start_worker(f"poll-{workers.size}")
+        except (RuntimeError, MemoryError):
+            # A limit on threads or memory: those that run go on, and more may be had later.
+            workers.try_again_at = self._clock.monotonic() + _RESTAFF_SECONDS
+            self._upkeep.log.exception(
+                "worker_not_started", workers=workers.size, next_try_seconds=_RESTAFF_SECONDS
+            )
+
+    def _start_worker(self, name: str) -> None:
+        thread = self._upkeep.thread(target=self._polling.keep, args=(self._serve,), name=name)
+        thread.daemon = True
+        thread.start()
+        self._workers.threads.append(thread)
+        self._workers.size += 1
+
     def _serve(self) -> None:
+        self._note_free()
         while (target := self._work.get()) is not None:
+            self._serve_one(target)
+            self._note_free()
+            self._polling.worked()
+
+    def _note_free(self) -> None:
+        with self._condition:
+            self._workers.free += 1
+            self._condition.notify()
+
+    def _serve_one(self, target: Target) -> None:
+        is_done = False
+        try:
             result = self.poll(target)
             self._hand_on(result)
             with self._condition:
                 self._schedule.done(result, self._clock.monotonic())
-                self._workers.free += 1
-                self._condition.notify()
+            is_done = True
+        finally:
+            if not is_done:
+                self._lost.append(target)
+
+    def _find_again(self) -> None:
+        """Schedule targets that a crash took out of the schedule."""
+        while self._lost:
+            self._schedule.abandon(self._lost[-1], self._clock.monotonic())
+            self._lost.pop()
+
+    def _pause(self, seconds: float) -> None:
+        with self._condition:
+            self._condition.wait_for(lambda: self._stopping, seconds)
 
     def _hand_on(self, result: PollResult) -> None:
         try:
             self._record(result)
-        except Exception:  # noqa: BLE001 -- as above
-            self._log.exception(
+        except Exception:
+            self._upkeep.log.exception(
                 "record_crashed", account=result.target.account_id, region=result.target.region
             )

@@ -115,6 +115,16 @@ class Schedule:
         at = min(at, now + self._back_off(progress.failures)) if soon else at
         progress.due = self._push(result.target, at)
 
+    def abandon(self, target: Target, now: float) -> None:
+        """Schedule a target anew whose poll came to no end, whatever state it was left in."""
+        progress = self._progress.pop(target, None)
+        if progress is None:
+            return
+        self._slow_running -= progress.slow and progress.running
+        if not progress.gone:
+            due = self._push(target, self._slot(progress, now))
+            self._progress[target] = _Progress(progress.phase, due)
+
     def wait(self, now: float) -> float:
         """Give the seconds until a poll is due; infinity while there is none to wait for."""
         self._drop_outdated()

@@ -33,6 +33,8 @@ class Telemetry:
         self._duration = Histogram(
             duration.name, duration.help, duration.labels, registry=registry, buckets=_SECONDS
         )
+        restarts = rows["macie_exporter_worker_restarts_total"]
+        self._restarts = Counter(restarts.name, restarts.help, registry=registry)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         self._shown = _WithoutCreated(registry)
@@ -45,6 +47,10 @@ class Telemetry:
         self._duration.labels(service, operation).observe(seconds)
         if error_code is not None:
             self._errors.labels(service, operation, region, error_code).inc()
+
+    def worker_restarted(self) -> None:
+        """Count a thread that crashed and began anew."""
+        self._restarts.inc()
 
     def text(self) -> bytes:
         """Render in the text format."""

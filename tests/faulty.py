@@ -300,7 +300,8 @@ def proxy(peer: Peer) -> bool:
             headers = "".join(
                 f"{name}: {value}\r\n" for name, value in peer.request.headers.items()
             )
-            upstream.sendall(f"GET {path} HTTP/1.1\r\n{headers}\r\n".encode())
+            head = f"{peer.request.method} {path} HTTP/1.1\r\n{headers}\r\n"
+            upstream.sendall(head.encode() + peer.request.body)
             peer.socket.sendall(upstream.recv(65536))
     return not tunnel
 

@@ -67,8 +67,9 @@ class Exporter:
     @property
     def port(self) -> int:
         """The port it listens on."""
-        until(lambda: "event=listening" in self.log or self.process.poll() is not None, "listening")
-        found = re.search(r"event=listening port=(\d+)", self.log)
+        said = re.compile(r'event(?:=|": ")listening(?: port=|", "port": )(\d+)')
+        until(lambda: bool(said.search(self.log)) or self.process.poll() is not None, "listening")
+        found = said.search(self.log)
         assert found, self.log
         return int(found[1])
 
@@ -153,10 +154,17 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running(variables: Mapping[str, str], flags: Sequence[str] = ()) -> Iterator[Exporter]:
-    """Run the exporter until the block ends."""
+def running(
+    variables: Mapping[str, str],
+    flags: Sequence[str] = (),
+    *,
+    port: int = 0,
+    before: Sequence[str] = (),
+) -> Iterator[Exporter]:
+    """Run the exporter until the block ends; `before` is a program that runs it, with arguments."""
+    listen = f"--web.listen-address=127.0.0.1:{port}"
     process = subprocess.Popen(
-        [sys.executable, "-m", "exporter", "serve", "--web.listen-address=127.0.0.1:0", *flags],
+        [*before, sys.executable, "-m", "exporter", "serve", listen, *flags],
         env=environment(variables),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -6,20 +6,26 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from exporter.clock import SystemClock
+from exporter.clock import Clock, SystemClock
 from exporter.model import Answer, AwsError, Failure, PollResult, Target
 from exporter.poller import Pace, Poller
-from exporter.schedule import Schedule
+from exporter.restarts import Upkeep
+from exporter.schedule import Due, Schedule
 from tests.processes import until
 
 TARGETS = [Target(f"{number:012d}", "eu-west-1") for number in range(20)]
 
 
 class Log:
-    """Remembers events."""
+    """Remembers events, and counts restarts."""
 
     def __init__(self) -> None:
         self.events: list[str] = []
+        self.restarts = 0
+
+    def restarted(self) -> None:
+        """Count a restart."""
+        self.restarts += 1
 
     def exception(self, event: str, **_: object) -> None:
         """Note an event."""
@@ -71,14 +77,17 @@ def make(log: Log) -> Iterator[Make]:
         *,
         interval: float = 300.0,
         concurrency: int = 4,
+        schedule: type[Schedule] = Schedule,
+        clock: Clock | None = None,
+        thread: Callable[..., threading.Thread] = threading.Thread,
     ) -> Poller:
         poller = Poller(
-            schedule=Schedule(interval, concurrency, random.Random(1)),
+            schedule=schedule(interval, concurrency, random.Random(1)),
             pace=Pace(interval, concurrency, 60.0),
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
             read=read,
             record=record,
-            log=log,
+            upkeep=Upkeep(log, log.restarted, thread),
         )
         made.append(poller)
         return poller
@@ -202,3 +211,182 @@ def test_lag_and_next_poll_are_told_in_seconds_from_now(make: Make) -> None:
     until(lambda: bool(poller.next_polls()), "the poll done")
     assert 0 <= poller.next_polls()[TARGETS[0]] <= 300
     assert 0 <= poller.lag() < 30
+
+
+def answer(target: Target, deadline: float) -> Answer:
+    """Answer at once."""
+    del target, deadline
+    return Answer(enabled=True)
+
+
+def test_concurrency_can_shrink_twice_during_a_poll(make: Make) -> None:
+    """No more workers are sent away than there are too many."""
+    reads, results = Reads(), list[PollResult]()
+    poller = make(reads.read, results.append)
+    poller.set_targets(TARGETS)
+    poller.start()
+    until(lambda: reads.most == 4, "four polls at once")
+    for _ in range(3):
+        poller.set_pace(Pace(300.0, 1, 60.0))
+    reads.go.set()
+    until(lambda: len(results) == len(TARGETS), "every target polled")
+    assert poller.alive()
+
+
+@pytest.mark.parametrize("error", [SystemExit, GeneratorExit, KeyboardInterrupt])
+def test_what_ends_a_worker_begins_it_anew(
+    make: Make, log: Log, error: type[BaseException]
+) -> None:
+    """Counted and told; the only worker polls the others, and later this target too."""
+    results: list[PollResult] = []
+    raised: list[Target] = []
+
+    def fatal(target: Target, deadline: float) -> Answer:
+        del deadline
+        if target == TARGETS[0] and not raised:
+            raised.append(target)
+            raise error
+        return Answer(enabled=True)
+
+    poller = make(fatal, results.append, concurrency=1, interval=0.5)
+    poller.set_targets(TARGETS)
+    poller.start()
+    until(lambda: {one.target for one in results} == set(TARGETS), "every target polled")
+    assert (log.events, log.restarts) == (["worker_crashed"], 1)
+    assert poller.alive()
+
+
+def test_a_result_that_cannot_be_scheduled_loses_no_target(make: Make, log: Log) -> None:
+    """Memory that runs out in between: the target's turn comes again."""
+
+    class Full(Schedule):
+        """A schedule that fails once, after it has begun to note a result."""
+
+        has_failed = False
+
+        def done(self, result: PollResult, now: float) -> None:
+            """Note it, or half of it."""
+            super().done(result, now)
+            if not Full.has_failed:
+                Full.has_failed = True
+                raise MemoryError
+
+    results: list[PollResult] = []
+    poller = make(answer, results.append, concurrency=1, interval=0.2, schedule=Full)
+    poller.set_targets(TARGETS[:1])
+    poller.start()
+    until(lambda: len(results) > 3, "polled again")
+    assert (log.events, log.restarts) == (["worker_crashed"], 1)
+
+
+class Broken(Schedule):
+    """A schedule that gives no poll while it is broken."""
+
+    is_broken = True
+
+    def take(self, now: float) -> Due | None:
+        """Fail, or give a poll that is due."""
+        if Broken.is_broken:
+            raise ZeroDivisionError
+        return super().take(now)
+
+
+def test_a_dispatcher_that_crashes_for_ever_is_not_alive_until_it_works(
+    make: Make, log: Log
+) -> None:
+    """One crash is mended; where nothing works any more, the liveness probe has to know."""
+    Broken.is_broken = True
+    results: list[PollResult] = []
+    poller = make(answer, results.append, schedule=Broken)
+    poller.set_targets(TARGETS)
+    poller.start()
+    until(lambda: log.restarts > 0, "a restart")
+    assert poller.alive()
+    until(lambda: not poller.alive(), "no hope")
+    Broken.is_broken = False
+    until(lambda: len(results) == len(TARGETS), "every target polled")
+    assert poller.alive()
+    assert set(log.events) == {"worker_crashed"}
+
+
+def test_a_log_that_fails_does_not_end_a_worker(make: Make, log: Log) -> None:
+    """What tells of a crash may crash for the same reason."""
+
+    def fail(event: str, **_: object) -> None:
+        raise MemoryError(event)
+
+    def fatal(target: Target, deadline: float) -> Answer:
+        del deadline
+        if target == TARGETS[0]:
+            raise SystemExit
+        return Answer(enabled=True)
+
+    log.exception = fail  # type: ignore[method-assign]
+    results: list[PollResult] = []
+    poller = make(fatal, results.append, concurrency=1)
+    poller.set_targets(TARGETS)
+    poller.start()
+    until(lambda: len(results) == len(TARGETS) - 1, "every other target polled")
+    assert poller.alive()
+
+
+class ShiftedClock(SystemClock):
+    """Real time, put forward."""
+
+    ahead = 0.0
+
+    def monotonic(self) -> float:
+        """Give seconds that never go back."""
+        return super().monotonic() + self.ahead
+
+
+def test_threads_that_cannot_be_started_are_started_later(make: Make, log: Log) -> None:
+    """A limit on processes: polling goes on with those there are; the rest follow."""
+    allowed = [2]
+    clock = ShiftedClock()
+
+    class Limited(threading.Thread):
+        """A thread that starts only within the limit."""
+
+        def start(self) -> None:
+            """Start, or fail as Python does."""
+            if allowed[0] == 0:
+                raise RuntimeError("can't start new thread")
+            allowed[0] -= 1
+            super().start()
+
+    reads = Reads()
+    # One of the two is the dispatcher's.
+    allowed[0] = 2
+    poller = make(reads.read, thread=Limited, clock=clock, concurrency=1)
+    poller.start()
+    poller.set_targets(TARGETS)
+    until(lambda: reads.most == 1, "one poll")
+    poller.set_pace(Pace(300.0, 4, 60.0))
+    until(lambda: log.events == ["worker_not_started"], "told")
+    assert poller.alive()
+    poller.set_targets(TARGETS)
+    allowed[0] = 10
+    clock.ahead = 6.0
+    poller.set_targets(TARGETS)
+    until(lambda: reads.most == 4, "four polls at once")
+    assert log.events == ["worker_not_started"]
+    reads.go.set()
+
+
+def test_without_any_worker_polling_is_not_alive(make: Make, log: Log) -> None:
+    """The dispatcher alone polls nothing."""
+
+    class Forbidden(threading.Thread):
+        """A worker's thread that cannot be started."""
+
+        def start(self) -> None:
+            """Fail, as Python does, but for the dispatcher."""
+            if self.name != "poller":
+                raise RuntimeError("can't start new thread")
+            super().start()
+
+    poller = make(answer, thread=Forbidden)
+    poller.start()
+    assert log.events == ["worker_not_started"]
+    assert not poller.alive()

@@ -30,10 +30,21 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What travels with a call: who signs it, and its monotonic deadline."""
+    """What travels with a call: who signs it, and its monotonic deadline.
+
+    And what of its parameters no message may repeat.
+    """
 
     credentials: ReadOnlyCredentials
     deadline: float
+    hidden: tuple[str, ...] = ()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Give all that no message may repeat."""
+        own = self.credentials
+        found = (own.token, own.secret_key, own.access_key, *self.hidden)
+        return tuple(secret for secret in found if secret)
 
 
 class Operation(NamedTuple):
@@ -90,7 +101,7 @@ class Attempts:
             answer = send(attempt)
             code = None
         except EXPECTED as error:
-            known = failed(error, attempt.reply)
+            known = failed(error, attempt.reply, attempt.call.secrets)
             code = known.failure.code
             raise known from error
         finally:

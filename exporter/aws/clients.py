@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -35,6 +36,9 @@ from exporter.model import AwsError
 
 Response = Mapping[str, Any]
 
+
+_SECRET = ("ExternalId", "NextToken")
+"""Parameters that no message may repeat."""
 
 _ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
 
@@ -103,6 +107,8 @@ class Clients:
                 response: Response = getattr(client, operation)(**parameters)
                 return response
 
+        hidden = tuple(str(parameters[name]) for name in _SECRET if name in parameters)
+        call = replace(call, hidden=hidden)
         name = client.meta.method_to_api_mapping[operation]
         return self._attempts.make(Operation(service, name, region), call, send)
 
@@ -112,11 +118,13 @@ class Clients:
         Raises AwsError.
         """
         get = self._gets.get(operation) or self._learn(operation, call)
+        if "nextToken" in parameters:
+            call = replace(call, hidden=(str(parameters["nextToken"]),))
 
         def send(attempt: Attempt) -> Document:
             request = get.request(parameters, call.credentials)
             attempt.reply = self._transport.send(request, call.deadline)
-            return document(attempt.reply, self._errors)
+            return document(attempt.reply, self._errors, attempt.call.secrets)
 
         return self._attempts.make(operation, call, send)
 
@@ -145,8 +153,10 @@ class Clients:
                 service, region_name=region, config=self._config
             )
         except (BotoCoreError, ValueError) as error:
+            # A ValueError shows the URL, which may hold a password.
+            reason = str(error) if isinstance(error, BotoCoreError) else "check AWS_ENDPOINT_URL"
             raise AwsError(
-                "EndpointConnectionError", f"no endpoint for {service}: {error}"
+                "EndpointConnectionError", f"no endpoint for {service}: {reason}"
             ) from error
         events = client.meta.events
         events.register("before-send", self._send)

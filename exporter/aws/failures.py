@@ -1,7 +1,8 @@
 """What went wrong between a request and its answer, as failures with a code of the table."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
@@ -29,25 +30,28 @@ _SERVER_ERROR = 500
 _LONGEST_MESSAGE = 500
 
 
-def failed(error: Exception, reply: Reply | None) -> AwsError:
-    """Name one of the expected errors; `reply` is what was answered, if anything was."""
+def failed(error: Exception, reply: Reply | None, hidden: Iterable[str] = ()) -> AwsError:
+    """Name one of the expected errors; `reply` is what was answered, if anything was.
+
+    What is hidden is not repeated: AWS's answer to a wrong signature holds the whole request.
+    """
     match error:
         case AwsError():
             return error
         case ClientError():
-            return answered(error.response)
+            return answered(error.response, hidden)
         case _:
             return _unreadable(error, reply)
 
 
-def answered(response: Mapping[str, Any]) -> AwsError:
+def answered(response: Mapping[str, Any], hidden: Iterable[str] = ()) -> AwsError:
     """Name an error that AWS answered, given as botocore's parsers give it."""
     metadata = response.get("ResponseMetadata", {})
     detail = response.get("Error", {})
     raw = detail["Code"] if isinstance(detail.get("Code"), str) else ""
     message = str(detail.get("Message") or response.get("message") or "no message")
     code = raw if raw in ERRORS else _by_status(raw, metadata.get("HTTPStatusCode", 0))
-    text = _shortened(message if raw == code else f"{raw}: {message}")
+    text = _shortened(_without(hidden, message if raw == code else f"{raw}: {message}"))
     # botocore leaves it in the headers where the body is a front's, not a service's.
     spare = metadata.get("HTTPHeaders", {}).get("x-amzn-requestid", "")
     return AwsError(code, text, str(metadata.get("RequestId") or spare))
@@ -61,6 +65,14 @@ def _unreadable(error: Exception, reply: Reply | None) -> AwsError:
         return AwsError("other", f"no request could be made: {reason}")
     message = f"HTTP {reply.status}, not of the API's form: {type(error).__name__}"
     return AwsError(_by_status("", reply.status), message, reply.request_id)
+
+
+def _without(hidden: Iterable[str], text: str) -> str:
+    """Put three dots where a text repeats something, as it is or as it stands in a query."""
+    for secret in hidden:
+        for form in {secret, quote(secret, safe=""), quote(secret)} if secret else ():
+            text = text.replace(form, "...")
+    return text
 
 
 def _shortened(text: str) -> str:

@@ -6,7 +6,7 @@ and name to sign for. botocore still signs each request, and reads the errors.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -66,10 +66,13 @@ class Get:
         return Request("GET", url, {**signed.headers, "User-Agent": self.user_agent})
 
 
-def document(reply: Reply, parser: ResponseParser) -> Document:
-    """Read a reply. Raises AwsError for an error of AWS's and for what is no JSON object."""
+def document(reply: Reply, parser: ResponseParser, hidden: Iterable[str] = ()) -> Document:
+    """Read a reply; nothing that is hidden is repeated in an error's message.
+
+    Raises AwsError for an error of AWS's and for what is no JSON object.
+    """
     if reply.status >= _REDIRECTION:
-        raise answered(parser.parse(_as_botocore(reply), _NO_SHAPE))
+        raise answered(parser.parse(_as_botocore(reply), _NO_SHAPE), hidden)
     try:
         fields = json.loads(reply.body)
     except (ValueError, RecursionError) as error:

@@ -195,6 +195,14 @@ METRICS: tuple[Family, ...] = (
         Group.TELEMETRY,
     ),
     Family(
+        "macie_exporter_worker_restarts_total",
+        "counter",
+        (),
+        "Threads of the exporter that an error of its own ended and that began anew; the log has "
+        "a line worker_crashed with the traceback of each.",
+        Group.TELEMETRY,
+    ),
+    Family(
         "macie_exporter_discovery_success",
         "gauge",
         (),

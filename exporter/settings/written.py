@@ -40,11 +40,16 @@ class _Loader(yaml.SafeLoader):
 _Loader.yaml_implicit_resolvers = {}
 
 
-def _number(_: yaml.SafeLoader, node: yaml.ScalarNode) -> Unquoted:
-    return Unquoted(node.value)
+def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Unquoted:
+    # A tag may stand before anything: this refuses a list that is said to be a number.
+    return Unquoted(loader.construct_scalar(node))
 
 
-def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> Tree:
+def _mapping(loader: yaml.SafeLoader, node: yaml.Node) -> Tree:
+    if not isinstance(node, yaml.MappingNode):
+        raise yaml.constructor.ConstructorError(
+            None, None, "a tag says that this is a mapping", node.start_mark
+        )
     seen: set[str] = set()
     for key, _ in node.value:
         if not isinstance(key, yaml.ScalarNode):
@@ -125,9 +130,14 @@ def _shown(value: object) -> str:
             return json.dumps(value, default=str)
 
 
+_QUOTED = re.compile(r"""\b(alias|anchor|tag|handle|base 10):? (['"]).*\2""")
+"""What YAML's errors repeat of the file: an external id may begin like an alias or a tag."""
+
+
 def _on_one_line(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
-        said = ", ".join(part for part in (error.context, error.problem) if part)
+        parts = (error.context, error.problem)
+        said = ", ".join(_QUOTED.sub(r"\1", part) for part in parts if part)
         return f"{said} (line {mark.line + 1}, column {mark.column + 1})"
-    return " ".join(str(error).split())
+    return _QUOTED.sub(r"\1", " ".join(str(error).split()))

@@ -1,0 +1,59 @@
+"""STS, Organizations and Macie behind one endpoint, each as a test wants it."""
+
+import json
+from dataclasses import dataclass
+
+from tests.faults.watch import GOOD
+from tests.faulty import Behaviour, Peer, response, send
+
+HUB, MEMBERS = "100000000000", ("111122223333", "444455556666", "777788889999")
+
+SESSION = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+<AssumeRoleResult><Credentials><AccessKeyId>ASIAEXAMPLE</AccessKeyId>
+<SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken>
+<Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult>
+</AssumeRoleResponse>"""
+IDENTITY = f"""<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+<GetCallerIdentityResult><Arn>arn:aws:iam::{HUB}:user/x</Arn><UserId>x</UserId>
+<Account>{HUB}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"""
+
+
+def refusal(code: str, status: int, text: str = "no") -> bytes:
+    """Write an error as STS does."""
+    return response(
+        f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{text}</Message>"
+        "</Error><RequestId>r</RequestId></ErrorResponse>",
+        status,
+        {"Content-Type": "text/xml"},
+    )
+
+
+def sts(peer: Peer) -> bool:
+    """Answer AssumeRole and GetCallerIdentity."""
+    asked = peer.request.body
+    return send(response(SESSION if b"AssumeRole" in asked else IDENTITY))(peer)
+
+
+def organizations(*listed: str) -> Behaviour:
+    """Answer ListAccounts, all on one page."""
+    accounts = [{"Id": one, "Name": f"account {one}", "Status": "ACTIVE"} for one in listed]
+    return send(response(json.dumps({"Accounts": accounts})))
+
+
+_ORGANIZATION = organizations(HUB, *MEMBERS)
+_MACIE = send(GOOD)
+
+
+@dataclass
+class Services:
+    """Several services behind one endpoint; each can be given a fault."""
+
+    sts: Behaviour = sts
+    organizations: Behaviour = _ORGANIZATION
+    macie2: Behaviour = _MACIE
+
+    def __call__(self, peer: Peer) -> bool:
+        """Answer as the service does that the request is signed for."""
+        service = peer.request.headers["authorization"].split("/")[3]
+        behave: Behaviour = getattr(self, service)
+        return behave(peer)

@@ -1,0 +1,241 @@
+"""Makes the fault matrix of docs/reliability.md: `python -m tests.faults.table`.
+
+A row is a fault, what is promised, and the test that holds it. What a table of the tests declares
+is taken from there; the other tests of faults are named here.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.faults.matrix import FAULTS, ODDITIES, SLACK, Fault
+from tests.faults.test_fleet import ASSUME, ORGANIZATIONS
+from tests.faults.test_processes import PAUSES, STREAMS
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "reliability.md"
+_TABLE = re.compile(
+    r"(<!-- (?P<name>[\w-]+): made by `make docs` from tests/faults -->\n).*?(<!-- end -->)",
+    re.DOTALL,
+)
+
+
+class Row(NamedTuple):
+    """A fault, the promised behaviour, and the test's name as pytest takes it."""
+
+    fault: str
+    promise: str
+    test: str
+
+
+def _codes(fault: Fault) -> str:
+    return " or ".join(f"`{code}`" for code in sorted(fault.codes))
+
+
+def aws() -> Iterator[Row]:
+    """Give what AWS's side may do to a poll."""
+    here = "tests/faults/test_matrix.py"
+    for name, fault in FAULTS.items():
+        bound = f" within {fault.timeout + SLACK:g} s" if fault.timeout < 1 else ""
+        yield Row(name, f"the poll fails{bound}: {_codes(fault)}", f"{here}::test_fault[{name}]")
+    for name, oddity in ODDITIES.items():
+        yield Row(name, _MEANT[name], f"{here}::test_oddity[{name}]")
+        assert oddity.behaviours
+    for name in ("429 storm", "5xx storm"):
+        yield Row(
+            f"{name}, as AWS sees it",
+            "three attempts a poll, with pauses between them",
+            f"{here}::test_a_storm_is_not_answered_with_a_storm[{name}]",
+        )
+
+
+_MEANT: Mapping[str, str] = {
+    "10,000 pages": "read to the end within the deadline; all of it counts",
+    "duplicate ids": "counted as often as AWS lists them, one series for each id",
+    "dates in every bad form": 'counted under `age_bucket="unknown"`, without a timestamp series',
+    "the year 1": "counted as older than the last edge",
+    "the year 9999": "counted as age 0",
+    "Macie is not enabled, in all wordings": "an answer: `macie_enabled` 0, no invitation series",
+    "faults that pass within the poll": "tried again, then as if nothing had been",
+    "a drip that is done in time": "an answer like any other",
+}
+
+
+def fleet() -> Iterator[Row]:
+    """Give the faults of STS and Organizations."""
+    here = "tests/faults/test_fleet.py"
+    for name, (_, code) in ASSUME.items():
+        yield Row(
+            name,
+            f"that account's polls fail with `{code}`, and STS is left alone for a while",
+            f"{here}::test_a_role_that_cannot_be_assumed[{name}]",
+        )
+    yield Row(
+        "a session expires between pages",
+        "renewed once, and the list read anew from its first page",
+        f"{here}::test_a_session_that_expires_between_pages_is_renewed_once",
+    )
+    for name in ORGANIZATIONS:
+        yield Row(
+            name,
+            "no target is dropped; `macie_exporter_discovery_success` 0",
+            f"{here}::test_a_discovery_that_fails_drops_no_target[{name}]",
+        )
+    yield Row(
+        "STS fails during a discovery",
+        "no target is dropped; `macie_exporter_discovery_success` 0",
+        f"{here}::test_sts_that_fails_during_a_discovery_drops_no_target",
+    )
+    yield Row(
+        "discovery drops a target whose poll is due",
+        "no crash, and nothing is said of it",
+        f"{here}::test_a_poll_of_a_target_that_was_just_dropped_is_no_crash",
+    )
+
+
+_PROCESSES: Mapping[str, tuple[str, str]] = {
+    "a_signal_before_it_listens": ("SIGTERM before it listens", "ends within seconds"),
+    "a_signal_during_the_first_discovery": (
+        "SIGTERM during the first discovery",
+        "ends within seconds, in order",
+    ),
+    "a_signal_during_a_scrape": (
+        "SIGTERM during a scrape",
+        "ends within seconds, in order, though nobody reads the answer",
+    ),
+    "a_signal_during_a_reload": ("SIGTERM during a reload", "ends within seconds, in order"),
+    "a_signal_just_before_the_wait_is_not_lost": (
+        "SIGTERM between two instructions of the main loop",
+        "seen within half a second",
+    ),
+    "killed_and_started_again": (
+        "SIGKILL, and a new start",
+        "the same truth after the first round; nothing is 0 before it",
+    ),
+    "a_read_only_root_and_no_home": (
+        "read-only root, no HOME",
+        "polls and serves; nothing is written anywhere",
+    ),
+    "a_log_that_nobody_reads_any_more": (
+        "standard error is a broken pipe",
+        "polls and serves on, and stops in order",
+    ),
+    "restarts_are_counted_from_the_start": (
+        "no crash so far",
+        "`macie_exporter_worker_restarts_total` is there from the start, at 0",
+    ),
+    "polls_that_hang_do_not_make_it_unhealthy": (
+        "every poll hangs",
+        "`/-/healthy` stays 200: a restart would not help",
+    ),
+}
+
+_ELSEWHERE = (
+    *(
+        Row(
+            f"an unhandled error in a worker: {error}",
+            "restarted, logged, counted in `macie_exporter_worker_restarts_total`",
+            f"tests/test_poller.py::test_what_ends_a_worker_begins_it_anew[{error}]",
+        )
+        for error in ("SystemExit", "GeneratorExit", "KeyboardInterrupt")
+    ),
+    Row(
+        "SIGTERM while AWS hangs",
+        "ends in five seconds, in order",
+        "tests/test_daemon.py::test_stops_in_order_while_aws_hangs[15]",
+    ),
+    Row(
+        "a second SIGTERM",
+        "ends at once",
+        "tests/test_daemon.py::test_a_second_signal_stops_at_once",
+    ),
+    Row(
+        "no network at the start",
+        "serves, and polls once there is one",
+        "tests/test_daemon.py::test_starts_before_its_network",
+    ),
+    Row(
+        "a restricted pod: no root, no capability, read-only root, no HOME, no new processes",
+        "the image polls an organization and stops in order",
+        "tests/image/test_image.py::test_production_polls_an_organisation_within_the_limits",
+    ),
+    Row(
+        "a dispatcher that crashes for ever",
+        "`/-/healthy` 503 until it works again",
+        "tests/test_poller.py::test_a_dispatcher_that_crashes_for_ever_is_not_alive_until_it_works",
+    ),
+    Row(
+        "no worker thread can be started",
+        "`/-/healthy` 503",
+        "tests/test_poller.py::test_without_any_worker_polling_is_not_alive",
+    ),
+    Row(
+        "a limit on threads is met by a reload",
+        "polls on with those there are, and has the rest later",
+        "tests/test_poller.py::test_threads_that_cannot_be_started_are_started_later",
+    ),
+    Row(
+        "memory runs out between a poll and its schedule",
+        "the target's turn comes again",
+        "tests/test_poller.py::test_a_result_that_cannot_be_scheduled_loses_no_target",
+    ),
+    Row(
+        "standard error is closed",
+        "polls on, and stops in order",
+        "tests/test_streams.py::test_the_daemon_does_not_need_a_log",
+    ),
+)
+
+
+def process() -> Iterator[Row]:
+    """Give what may happen to the process."""
+    here = "tests/faults/test_processes.py"
+    for name, (fault, promise) in _PROCESSES.items():
+        yield Row(fault, promise, f"{here}::test_{name}")
+    for pause in PAUSES:
+        yield Row(
+            f"SIGTERM {pause} s after the start",
+            "ends within seconds",
+            f"{here}::test_a_signal_at_any_moment_of_the_start[{pause}]",
+        )
+    for stream in STREAMS:
+        yield Row(
+            f"a full disk: `{stream}`",
+            "polls and serves on, and stops in order",
+            f"{here}::test_a_full_disk_for_the_log[{stream}]",
+        )
+    yield from _ELSEWHERE
+
+
+TABLES = {"faults-aws": aws, "faults-fleet": fleet, "faults-process": process}
+
+
+def written(page: str) -> str:
+    """Give the page with its tables made anew; raises KeyError for a table that nobody makes."""
+    head = "| fault | promised behaviour | test |\n| --- | --- | --- |\n"
+    return _TABLE.sub(
+        lambda found: (
+            f"{found[1]}\n{head}"
+            + "".join(
+                f"| {row.fault} | {row.promise} | `{row.test}` |\n"
+                for row in TABLES[found["name"]]()
+            )
+            + f"\n{found[3]}"
+        ),
+        page,
+    )
+
+
+def named_in(page: str) -> list[str]:
+    """Give the names of the tests that a page's tables name."""
+    return re.findall(r"\| `(tests/[^`]+)` \|$", page, re.MULTILINE)
+
+
+def main() -> None:
+    """Write the tables of the page anew."""
+    PAGE.write_text(written(PAGE.read_text()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+"""Faults of STS and Organizations: what was found stays, and one target's fault is its own."""
+
+import json
+import random
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pytest
+
+from exporter.clock import Stop, SystemClock
+from exporter.core import Configuration, Core, Ports
+from exporter.log import Lines
+from exporter.model import Account, Failure, Role, Target
+from exporter.settings import load
+from tests.aws.rig import Stage
+from tests.faults.matrix import error
+from tests.faults.services import HUB, MEMBERS, Services, organizations, refusal, sts
+from tests.faults.watch import FAILED, GOOD, OK, SAYS, Watch
+from tests.faulty import (
+    Behaviour,
+    FaultyServer,
+    Peer,
+    page,
+    response,
+    send,
+    send_and_close,
+    send_and_reset,
+)
+from tests.processes import Series, series_of, until
+
+
+@pytest.fixture
+def stage(patient: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """The stage, for clients of services too that it has not called yet."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", patient.server.url)
+    return patient
+
+
+# -- STS -----------------------------------------------------------------------------------------
+
+ASSUME: Mapping[str, tuple[Behaviour, str]] = {
+    "AssumeRole is denied": (send(refusal("AccessDenied", 403)), "AccessDenied"),
+    "STS throttles": (send(refusal("Throttling", 400, "Rate exceeded")), "Throttling"),
+    "STS fails": (send(response("", 500)), "InternalServerException"),
+    "STS resets": (send_and_reset(b"HTTP/1.1 2"), "EndpointConnectionError"),
+    "STS hangs up": (send_and_close(b""), "EndpointConnectionError"),
+    "STS answers HTML": (send(response("<html>log in</html>")), "MalformedResponse"),
+    "STS gives no credentials": (send(response("<AssumeRoleResponse/>")), "MalformedResponse"),
+    "STS does not know the keys": (
+        send(refusal("InvalidClientTokenId", 403)),
+        "InvalidClientTokenId",
+    ),
+    "STS's region is off": (
+        send(refusal("RegionDisabledException", 403)),
+        "RegionDisabledException",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ASSUME)
+def test_a_role_that_cannot_be_assumed(stage: Stage, name: str) -> None:
+    """The last good values stay; the role is not asked for again at once; then it heals."""
+    behaviour, code = ASSUME[name]
+    services = Services()
+    watch = Watch(stage.play(services), account=_account(f"{name} before"))
+    watch.poll()
+    assert watch.text() == watch.expected(SAYS + OK)
+    services.sts = behaviour
+    watch.account = _account(name)
+    for good in (1, 2):
+        outcome = watch.poll().outcome
+        assert isinstance(outcome, Failure)
+        assert outcome.code == code
+        assert watch.text() == watch.expected(SAYS + FAILED, code=code, good=good)
+    assert len(stage.server.requests) <= 2 + 3
+    services.sts = sts
+    watch.account = _account(f"{name} after")
+    watch.poll()
+    assert watch.text() == watch.expected(SAYS + OK)
+
+
+def _account(name: str) -> Account:
+    """Give the account with a role of its own, of which nothing is remembered."""
+    return Account(MEMBERS[0], role=Role(f"arn:aws:iam::{MEMBERS[0]}:role/{name}"))
+
+
+def test_a_session_that_expires_between_pages_is_renewed_once(stage: Stage) -> None:
+    """And the list is read anew from its first page: nothing is counted twice."""
+    expired = send(error("ExpiredTokenException", 403))
+    first = send(response(page([{"accountId": "1"}], nextToken="t")))
+    answers = iter((first, expired, send(GOOD)))
+
+    def macie(peer: Peer) -> bool:
+        return next(answers)(peer)
+
+    services = Services(macie2=macie)
+    watch = Watch(stage.play(services), account=_account("renewed"))
+    watch.poll()
+    assert watch.text() == watch.expected(SAYS + OK)
+
+
+# -- Organizations -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """A core that discovers an organization, and the services that it asks."""
+
+    core: Core
+    services: Services
+    configuration: Configuration
+
+    def series(self) -> Series:
+        """Scrape."""
+        return series_of(self.core.exposition.text().decode())
+
+    def success(self) -> float:
+        """Tell whether the last discovery succeeded."""
+        return self.series()["macie_exporter_discovery_success", frozenset()]
+
+    def discover(self) -> None:
+        """Discover anew, now."""
+        self.core.reconfigure(self.configuration)
+
+    def of_targets(self) -> dict[object, float]:
+        """Give what is said of targets, but for times."""
+        return {
+            key: value
+            for key, value in self.series().items()
+            if "aws_account_id" in dict(key[1])
+            and "timestamp" not in key[0]
+            and "duration" not in key[0]
+        }
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Fleet]:
+    """An organization of four accounts, all of them polled."""
+    services = Services()
+    with FaultyServer(services) as server, pytest.MonkeyPatch.context() as environment:
+        for name, value in {
+            "AWS_ENDPOINT_URL": server.url,
+            "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }.items():
+            environment.setenv(name, value)
+        flags = [("aws.organization.role-name", "reader"), ("aws.regions", "eu-west-1")]
+        configuration = Configuration(load(flags, {}, "eu-west-1"), "eu-west-1")
+        stop = Stop()
+        lines = Lines(sys.stderr, level="error", form="logfmt")
+        core = Core(configuration, Ports(SystemClock(), stop, lines, random.Random(1)))
+        core.start()
+        until(core.ready, "the first round")
+        yield Fleet(core, services, configuration)
+        stop.set()
+        core.stop(5.0)
+
+
+def _denied(service: str) -> bytes:
+    return response(
+        json.dumps({"__type": f"com.amazonaws.{service}#AccessDeniedException", "Message": "no"}),
+        400,
+    )
+
+
+def _last_page_fails(peer: Peer) -> bool:
+    """Give an account and a token, and then nothing any more."""
+    if b"NextToken" in peer.request.body:
+        return send(response("", 500))(peer)
+    first = {"Accounts": [{"Id": HUB, "Name": "x", "Status": "ACTIVE"}], "NextToken": "t"}
+    return send(response(json.dumps(first)))(peer)
+
+
+ORGANIZATIONS: Mapping[str, Behaviour] = {
+    "Organizations denies": send(_denied("organizations")),
+    "Organizations throttles": send(
+        response(json.dumps({"__type": "TooManyRequestsException", "Message": "no"}), 400)
+    ),
+    "Organizations fails": send(response("", 500)),
+    "Organizations resets": send_and_reset(b"HTTP/1.1 200 OK\r\n"),
+    "Organizations answers HTML": send(response("<html>log in</html>")),
+    "Organizations lists nobody": organizations(),
+    "Organizations lists no list": send(response('{"Accounts": {}}')),
+    "Organizations lists an account without id": send(
+        response('{"Accounts": [{"Name": "x", "Status": "ACTIVE"}]}')
+    ),
+    "Organizations repeats a page": send(
+        response('{"Accounts": [{"Id": "1", "Status": "ACTIVE"}], "NextToken": "t"}')
+    ),
+    "Organizations' last page fails": _last_page_fails,
+}
+
+
+@pytest.mark.parametrize("name", ORGANIZATIONS)
+def test_a_discovery_that_fails_drops_no_target(fleet: Fleet, name: str) -> None:
+    """Every target stays, with all its values; the metrics say that discovery fails; it heals."""
+    before = fleet.of_targets()
+    polled = [dict(labels) for name, labels in fleet.series() if name == "macie_poll_success"]
+    assert {labels["aws_account_id"] for labels in polled} == {HUB, *MEMBERS}
+    fleet.services.organizations = ORGANIZATIONS[name]
+    fleet.discover()
+    until(lambda: fleet.success() == 0, "the failure shows")
+    assert fleet.of_targets() == before
+    fleet.services.organizations = organizations(HUB, *MEMBERS)
+    fleet.discover()
+    until(lambda: fleet.success() == 1, "discovery works again")
+    assert fleet.of_targets() == before
+
+
+def test_sts_that_fails_during_a_discovery_drops_no_target(fleet: Fleet) -> None:
+    """Who the exporter itself is, is asked first."""
+    before = fleet.of_targets()
+    fleet.services.sts = send(response("", 500))
+    fleet.discover()
+    until(lambda: fleet.success() == 0, "the failure shows")
+    assert fleet.of_targets() == before
+    fleet.services.sts = sts
+    fleet.discover()
+    until(lambda: fleet.success() == 1, "discovery works again")
+
+
+def test_a_poll_of_a_target_that_was_just_dropped_is_no_crash(
+    fleet: Fleet, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Discovery may drop a target between its turn and its poll."""
+    before = fleet.of_targets()
+    outcome = fleet.core.poller.poll(Target("999999999999", "eu-west-1")).outcome
+    assert outcome == Failure("other", "no target any more")
+    assert "poll_crashed" not in capfd.readouterr().err
+    assert fleet.of_targets() == before

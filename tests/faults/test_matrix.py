@@ -1,0 +1,129 @@
+"""Every fault of the matrix, over real HTTP from the wire to the text of a scrape."""
+
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+import pytest
+
+from exporter.model import Failure
+from tests.aws.rig import Pauses, Rig, Stage, Stopwatch, rig
+from tests.faults.matrix import FAULTS, MEMORY, ODDITIES, SLACK, Fault
+from tests.faults.watch import (
+    FAILED,
+    GOOD,
+    MINUTE,
+    NEVER,
+    OK,
+    PENDING,
+    SAYS,
+    STALE,
+    STALE_AFTER,
+    Watch,
+)
+from tests.faulty import send
+
+ATTEMPTS = 3
+
+
+@contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """Require that what happens takes neither long nor much memory."""
+    tracemalloc.start()
+    watch = Stopwatch()
+    try:
+        yield
+        assert watch.seconds() < seconds + SLACK
+        assert tracemalloc.get_traced_memory()[1] < MEMORY
+    finally:
+        tracemalloc.stop()
+
+
+def code_of(watch: Watch, fault: Fault) -> str:
+    """Poll while the fault lasts; give the code, which is one that may be."""
+    with bounded(fault.timeout):
+        outcome = watch.poll().outcome
+    assert isinstance(outcome, Failure), outcome
+    assert outcome.code in fault.codes, outcome
+    return outcome.code
+
+
+Begin = Callable[[], Rig]
+
+
+def forms(fault: Fault, stage: Stage, stack: ExitStack) -> Iterator[Begin]:
+    """Give each form of the fault: called, it begins, and gives the rig that meets it."""
+    if fault.endpoint is not None:
+        environment = stack.enter_context(pytest.MonkeyPatch.context())
+        environment.setenv("AWS_ENDPOINT_URL", stack.enter_context(fault.endpoint()))
+        elsewhere = stack.enter_context(rig(stop=Pauses())).warm()
+        yield lambda: elsewhere
+    for behaviour in fault.behaviours:
+        yield partial(stage.play, behaviour)
+
+
+def well(stage: Stage, timeout: float) -> Watch:
+    """Give a target that was polled while all was well."""
+    watch = Watch(stage.play(send(GOOD)), timeout=timeout)
+    watch.poll()
+    assert watch.text() == watch.expected(SAYS + OK)
+    return watch
+
+
+def met(stage: Stage, fault: Fault, begin: Begin) -> tuple[Watch, str]:
+    """Have a target meet the fault that was well before; give it, and the error code."""
+    known = well(stage, fault.timeout)
+    known.rig = begin()
+    code = code_of(known, fault)
+    assert known.text() == known.expected(SAYS + FAILED, code=code, good=1)
+    return known, code
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", FAULTS)
+def test_fault(patient: Stage, name: str) -> None:
+    """What was known stays, then goes stale; of what never was nothing is said; then it heals.
+
+    And it takes neither long nor much memory.
+    """
+    fault = FAULTS[name]
+    with ExitStack() as stack:
+        begins = list(forms(fault, patient, stack))
+        known, code = [met(patient, fault, begin) for begin in begins][-1]
+        known.pass_time(STALE_AFTER - MINUTE)
+        assert known.text() == known.expected(STALE, code=code, good=15, ago=14)
+        new = Watch(begins[-1](), timeout=fault.timeout)
+        assert new.text() == new.expected(PENDING)
+        code = code_of(new, fault)
+        assert new.text() == new.expected(NEVER, code=code)
+    known.rig = new.rig = patient.play(send(GOOD))
+    for watch in (known, new):
+        watch.poll()
+        assert watch.text() == watch.expected(SAYS + OK)
+
+
+@pytest.mark.parametrize("name", ["429 storm", "5xx storm"])
+def test_a_storm_is_not_answered_with_a_storm(patient: Stage, name: str) -> None:
+    """Three attempts a poll, with pauses between them."""
+    for behaviour in FAULTS[name].behaviours:
+        watch = Watch(patient.play(behaviour))
+        watch.poll()
+        assert len(patient.server.requests) == ATTEMPTS
+        assert len(patient.pauses.waited) == ATTEMPTS - 1
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", ODDITIES)
+def test_oddity(patient: Stage, name: str) -> None:
+    """A strange answer says what it says, no more and no less; the next usual one as usual."""
+    oddity = ODDITIES[name]
+    for behaviour in oddity.behaviours:
+        watch = well(patient, oddity.timeout)
+        watch.rig = patient.play(behaviour)
+        with bounded(oddity.timeout):
+            watch.poll()
+        assert watch.text() == watch.expected(oddity.says + OK.replace("ok", oddity.state))
+        watch.rig = patient.play(send(GOOD))
+        watch.poll()
+        assert watch.text() == watch.expected(SAYS + OK)

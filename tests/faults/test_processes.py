@@ -1,0 +1,268 @@
+"""The process itself: stopped at any moment, killed, and without what a process usually has."""
+
+import os
+import queue
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exporter.clock import Stop, SystemClock
+from exporter.core import Configuration, Ports
+from exporter.daemon import Daemon
+from exporter.demo.server import EmbeddedAws
+from exporter.demo.world import Fault, World
+from exporter.log import Lines
+from exporter.settings import load
+from exporter.signals import Wish
+from tests import fleets
+from tests.faults.services import Services
+from tests.faulty import FaultyServer, send_and_hang
+from tests.processes import Exporter, environment, no_aws, running, until
+
+STOP_SECONDS = 5.0
+"""Before an orchestrator loses patience; a busy machine may take a little more."""
+PAUSES = (0.0, 0.02, 0.1, 0.2, 0.4, 0.8)
+STREAMS = ("2>/dev/full", "2>/dev/full >/dev/full")
+
+
+@pytest.fixture
+def aws() -> Iterator[EmbeddedAws]:
+    """One account in four regions."""
+    with EmbeddedAws(World(fleets.HUB, regions=fleets.REGIONS)) as embedded:
+        yield embedded
+
+
+def stops_in_order(exporter: Exporter) -> None:
+    """Stop it, and require that it ends in time, by itself, without complaint."""
+    started = time.monotonic()
+    assert exporter.stop() == 0, exporter.log
+    assert time.monotonic() - started < STOP_SECONDS + 1
+    assert "event=stopped" in exporter.log
+    assert "Traceback" not in exporter.log
+
+
+# -- SIGTERM in every phase ------------------------------------------------------------------
+
+
+def test_a_signal_before_it_listens(aws: EmbeddedAws, tmp_path: Path) -> None:
+    """While the configuration is being read, which comes to no end until then."""
+    pipe = tmp_path / "exporter.yaml"
+    os.mkfifo(pipe)
+    with running(aws.environment(), [f"--config.file={pipe}"]) as exporter:
+        with pipe.open("w") as writer:
+            exporter.process.send_signal(signal.SIGTERM)
+            writer.write("poll: {interval: 1m}\n")
+        assert exporter.process.wait(30) == 0
+    assert "Traceback" not in exporter.log
+
+
+@pytest.mark.parametrize("pause", PAUSES)
+def test_a_signal_at_any_moment_of_the_start(aws: EmbeddedAws, pause: float) -> None:
+    """It ends, by the signal itself where nothing of the exporter runs as yet."""
+    with running(aws.environment()) as exporter:
+        time.sleep(pause)
+        code = exporter.stop()
+    assert code in {0, -signal.SIGTERM}
+    if code == 0:
+        assert "Traceback" not in exporter.log
+
+
+def test_a_signal_during_the_first_discovery() -> None:
+    """STS does not answer."""
+    with FaultyServer(Services(sts=send_and_hang())) as server:
+        variables = {
+            "AWS_ENDPOINT_URL": server.url,
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "b",
+            "AWS_REGION": "eu-west-1",
+        }
+        with running(variables) as exporter:
+            server.wait_for(requests=1)
+            stops_in_order(exporter)
+
+
+def test_a_signal_during_a_scrape(aws: EmbeddedAws) -> None:
+    """Be it one that is still being asked for, or one that nobody reads to its end."""
+    with running(aws.environment()) as exporter:
+        exporter.wait_until_ready()
+        with (
+            socket.create_connection(("127.0.0.1", exporter.port)) as asking,
+            socket.create_connection(("127.0.0.1", exporter.port)) as reading,
+        ):
+            asking.sendall(b"GET /metrics HTTP/1.1\r\nHost: ")
+            reading.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
+            assert reading.recv(100)
+            stops_in_order(exporter)
+
+
+def test_a_signal_during_a_reload(aws: EmbeddedAws, tmp_path: Path) -> None:
+    """The reload under way is finished first."""
+    file = tmp_path / "exporter.yaml"
+    file.write_text("poll: {interval: 1m}\n")
+    with running(aws.environment(), [f"--config.file={file}"]) as exporter:
+        exporter.wait_until_ready()
+        file.unlink()
+        os.mkfifo(file)
+        exporter.process.send_signal(signal.SIGHUP)
+        with file.open("w") as writer:  # Opens once the exporter has opened it to read.
+            exporter.process.send_signal(signal.SIGTERM)
+            writer.write("poll: {interval: 2m}\n")
+        stops_in_order_now(exporter)
+    assert "event=reloaded" in exporter.log
+
+
+def stops_in_order_now(exporter: Exporter) -> None:
+    """Require that it ends without a further signal."""
+    assert exporter.process.wait(30) == 0
+    until(lambda: "event=stopped" in exporter.log, "the last line")
+
+
+class LateSignal(queue.SimpleQueue[Wish]):
+    """Wishes of which the first arrives just before somebody waits for it.
+
+    Python then runs the signal's handler, which puts it here, only when the wait ends.
+    """
+
+    def __init__(self) -> None:
+        self.signalled = False
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Wish:  # noqa: FBT001, FBT002 -- the queue's own
+        """Wait to the end, unless that would be for ever, and only then let the handler run."""
+        if self.signalled:
+            return super().get(block, timeout)
+        assert timeout is not None, "a wait that no signal ends"
+        assert timeout <= 1
+        self.signalled = True
+        self.put(Wish.STOP)
+        raise queue.Empty
+
+
+def test_a_signal_just_before_the_wait_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No wait is for longer than somebody who stops the process may have to wait."""
+    for name, value in no_aws(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    settings = load([("web.listen-address", "127.0.0.1:0")], {}, "eu-west-1")
+    configuration = Configuration(settings, "eu-west-1")
+    lines = Lines(sys.stderr, level="error", form="logfmt")
+    ports = Ports(SystemClock(), Stop(), lines, random.Random(1))
+    daemon = Daemon(configuration, lambda: configuration, ports, LateSignal())
+    thread = threading.Thread(target=daemon.run, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+# -- SIGKILL -----------------------------------------------------------------------------------
+
+
+def test_killed_and_started_again(aws: EmbeddedAws) -> None:
+    """On the same port, at once, though connections of the first are still open."""
+    with running(aws.environment()) as exporter:
+        exporter.wait_until_ready()
+        port, before = exporter.port, exporter.series()
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(100)
+            assert exporter.stop(signal.SIGKILL) == -signal.SIGKILL
+            with running(aws.environment(), port=port) as again:
+                again.wait_until_ready()
+                assert fleets.of_invitations(again.series()) == fleets.of_invitations(before)
+
+
+# -- what a process may have to do without ------------------------------------------------------
+
+
+READ_ONLY = (
+    # Coverage would write its data, and complain.
+    *("env", "--unset=COVERAGE_PROCESS_CONFIG", "--unset=COVERAGE_PROCESS_START"),
+    *("unshare", "--mount", "sh", "-c", 'mount -o remount,bind,ro / && exec "$0" "$@"'),
+)
+
+
+def test_a_read_only_root_and_no_home(aws: EmbeddedAws) -> None:
+    """Nothing is written anywhere, and nobody's home is asked for."""
+    if subprocess.run([*READ_ONLY, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no mounts of its own are allowed here: run as root on Linux")
+    with running(aws.environment(), before=READ_ONLY) as exporter:
+        exporter.wait_until_ready()
+        with pytest.raises(OSError, match="Read-only file system"):
+            (Path("/proc") / str(exporter.process.pid) / "root" / "written").touch()
+        assert "macie_poll_success{" in exporter.metrics()
+        stops_in_order(exporter)
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_full_disk_for_the_log(aws: EmbeddedAws, stream: str) -> None:
+    """It polls, serves and stops all the same."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    script = f'exec "$0" -m exporter --web.listen-address=127.0.0.1:{port} {stream}'
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", script, sys.executable], env=environment(aws.environment())
+    )
+    until(lambda: metrics_at(port).startswith(b"HTTP/1.1 200"), "a scrape")
+    assert b"macie_poll_success{" in until_polled(port)
+    process.terminate()
+    assert process.wait(30) == 0
+
+
+def test_a_log_that_nobody_reads_any_more(aws: EmbeddedAws) -> None:
+    """The other end of the pipe is gone: no SIGPIPE, no traceback, polling and scrapes go on."""
+    with running(aws.environment()) as exporter:
+        exporter.wait_until_ready()
+        port = exporter.port
+        assert exporter.process.stderr is not None
+        # As by the end of whoever reads: the descriptor, since the reader's thread is in a read.
+        os.dup2(os.open(os.devnull, os.O_RDONLY), exporter.process.stderr.fileno())
+        for _ in range(3):
+            exporter.process.send_signal(signal.SIGHUP)
+            assert metrics_at(port).startswith(b"HTTP/1.1 200")
+        exporter.process.terminate()
+        assert exporter.process.wait(30) == 0
+
+
+def until_polled(port: int) -> bytes:
+    """Scrape until a target was polled."""
+    until(lambda: b"macie_poll_success{" in metrics_at(port), "a poll")
+    return metrics_at(port)
+
+
+def metrics_at(port: int) -> bytes:
+    """Scrape, as bytes; none where nobody listens as yet."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 10) as connection:
+            connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+    except ConnectionError:
+        return b""
+
+
+def test_restarts_are_counted_from_the_start(aws: EmbeddedAws) -> None:
+    """The counter is there from the start."""
+    with running(aws.environment()) as exporter:
+        exporter.wait_until_ready()
+        assert exporter.series()["macie_exporter_worker_restarts_total", frozenset()] == 0
+
+
+def test_polls_that_hang_do_not_make_it_unhealthy() -> None:
+    """Liveness is about the exporter, not about AWS."""
+    world = World(fleets.HUB, regions=fleets.REGIONS)
+    hold = threading.Event()
+    with EmbeddedAws(world) as embedded:
+        region = embedded.environment()["AWS_REGION"]
+        world.fail(fleets.HUB, region, Fault(500, "x", "", hold=hold))
+        with running(embedded.environment()) as exporter:
+            until(lambda: sum(world.calls().values()) > 1, "a poll hangs")
+            assert exporter.request("/-/healthy").status == 200
+            stops_in_order(exporter)
+        hold.set()

@@ -1,0 +1,129 @@
+"""Raw bytes to the running daemon: an answer below 500 or an end, soon, and it goes on serving."""
+
+import re
+import socket
+from collections.abc import Hashable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from exporter.demo.server import EmbeddedAws
+from exporter.demo.world import World
+from tests import fleets
+from tests.fuzz.engine import Case, Target
+from tests.processes import Exporter, running
+
+_SECONDS = 10.0
+_EVERY = 250
+"""Cases between looks at the daemon itself."""
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d\d\d) ")
+_SERVER_ERROR = 500
+
+
+def _well(exporter: Exporter) -> None:
+    """Require that the daemon serves, and that nothing went wrong in it."""
+    assert exporter.request("/metrics").status == 200
+    assert "web_server_error" not in exporter.log
+    assert "Traceback" not in exporter.log
+
+
+@contextmanager
+def _daemon() -> Iterator[Case]:
+    with ExitStack() as stack:
+        aws = stack.enter_context(EmbeddedAws(World(fleets.HUB, regions=fleets.REGIONS)))
+        exporter = stack.enter_context(running(aws.environment(), ["--poll.interval=1h"]))
+        exporter.wait_until_ready()
+        address = ("127.0.0.1", exporter.port)
+        tried = 0
+
+        def case(data: bytes) -> Hashable:
+            nonlocal tried
+            tried += 1
+            statuses = [int(found) for found in _STATUS.findall(_asked(address, data))]
+            assert all(status < _SERVER_ERROR for status in statuses), statuses
+            if tried % _EVERY == 0:
+                _well(exporter)
+            return tuple(statuses[:4])
+
+        yield case
+        _well(exporter)
+
+
+def _asked(address: tuple[str, int], data: bytes) -> bytes:
+    """Send bytes and an end; give all that comes back until the other end. Raises TimeoutError."""
+    with socket.create_connection(address, _SECONDS) as connection:
+        try:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+        except (ConnectionResetError, BrokenPipeError, OSError) as error:
+            if isinstance(error, TimeoutError):
+                raise
+            return b""
+
+
+def _request(line: str, *headers: str, body: str = "") -> bytes:
+    return "\r\n".join([f"{line} HTTP/1.1", "Host: x", *headers, "", body]).encode()
+
+
+TARGETS = (
+    Target(
+        "request",
+        200,
+        (
+            _request("GET /metrics", "Accept: application/openmetrics-text;q=0.5, text/plain"),
+            _request("GET /metrics", "Accept-Encoding: gzip;q=0.1, identity;q=0"),
+            _request("GET /"),
+            _request("GET /targets?state=failing&account=1"),
+            _request("GET /targets/100000000000/eu-west-1"),
+            _request("GET /api/v1/targets?state=ok", "Accept: application/json"),
+            _request("GET /config"),
+            _request("HEAD /-/healthy"),
+            _request("GET /-/ready"),
+            _request("POST /-/reload", "Content-Length: 3", body="abc"),
+            _request("POST /metrics", "Transfer-Encoding: chunked", body="3\r\nabc\r\n0\r\n\r\n"),
+            _request("GET /a") + _request("GET /b") + _request("GET /-/healthy"),
+            _request("OPTIONS *"),
+            _request("GET http://x/metrics", "Expect: 100-continue"),
+            _request("GET /metrics", "Connection: upgrade", "Upgrade: websocket"),
+        ),
+        (
+            *(
+                b"\r\n",
+                b"\r\n\r\n",
+                b"\n",
+                b" ",
+                b":",
+                b"\x00",
+                b"\xff",
+                b"%00",
+                b"%2e%2e/",
+                b"../",
+            ),
+            *(
+                b"HTTP/1.0",
+                b"HTTP/1.1",
+                b"HTTP/2.0",
+                b"GET ",
+                b"POST ",
+                b"TRACE ",
+                b"CONNECT ",
+                b"PRI ",
+            ),
+            *(
+                b"Content-Length: ",
+                b"Transfer-Encoding: chunked",
+                b"Host: ",
+                b"Accept: ",
+                b"Range: ",
+            ),
+            *(b"Accept-Encoding: ", b";q=", b"*/*", b"gzip", b"?", b"#", b"&", b"=", b"<script>"),
+            *(
+                b"x" * 5000,
+                b"X-A: b\r\n" * 50,
+                b"Authorization: Basic ",
+                b"Cookie: ",
+                b"If-None-Match: ",
+            ),
+        ),
+        _daemon,
+    ),
+)
