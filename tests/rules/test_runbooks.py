@@ -8,7 +8,7 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from exporter.cli import COMMANDS
+from exporter import manual
 from exporter.settings.keys import KEYS
 from tests.promql import complaints
 from tests.rules.rulefile import RECORDED, alerts
@@ -94,7 +94,7 @@ def test_commands_of_the_exporter_exist() -> None:
     assert len(found) > 5
     for command, *flags in found:
         names = {flag.removeprefix("--").partition("=")[0] for flag in flags}
-        assert names <= {*COMMANDS[command].options, "config.file"}
+        assert names <= {*manual.PAGES[command].options, "config.file"}
 
 
 def test_commands_of_aws_exist() -> None:
