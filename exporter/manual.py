@@ -95,8 +95,8 @@ PAGES: Mapping[str, Page] = {
     "iam": Page(
         "print the least IAM policies that this configuration needs",
         "Prints the hub's policy (that of the exporter's own role), the policy and the trust "
-        "policy of the role in each account, a CloudFormation template for a StackSet and a Terraform "
-        "module. It uses no network.",
+        "policy of the role in each account, a CloudFormation template for a StackSet and a "
+        "Terraform module. It uses no network.",
         "0 if they could be written.",
         (
             Example(
