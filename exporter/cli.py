@@ -123,9 +123,11 @@ def once(arguments: Arguments, world: World) -> int:
 def check(arguments: Arguments, world: World) -> int:
     """Print the effective configuration and what it means, without using the network."""
     from exporter.check import report  # noqa: PLC0415 -- as in `serve`
+    from exporter.web.reloading import check_web_file  # noqa: PLC0415
 
     configuration = _configuration(arguments, world)
-    world.stdout.write(report(configuration.settings))
+    rules = check_web_file(configuration.settings.web.config_file)
+    world.stdout.write(f"{report(configuration.settings)}# web: {rules}\n")
     return OK
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import random
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry
@@ -15,7 +16,7 @@ from exporter.clock import Clock, Stop
 from exporter.discovery import Discovery, Finding, hint
 from exporter.exposition.cache import Cache
 from exporter.exposition.table import Discovery as DiscoveryView
-from exporter.exposition.table import Fleet, Reload
+from exporter.exposition.table import Fleet, Reload, WebConfig
 from exporter.exposition.tally import Options
 from exporter.log import Lines
 from exporter.model import Account, Answer, Failure, PollResult, Target
@@ -63,9 +64,14 @@ class Ports:
 class Core:
     """Discovers, polls, remembers and renders."""
 
-    def __init__(self, configuration: Configuration, ports: Ports) -> None:
-        """Wire everything together; nothing runs yet."""
-        self._configuration, self._ports = configuration, ports
+    def __init__(
+        self,
+        configuration: Configuration,
+        ports: Ports,
+        web: Callable[[], WebConfig | None] = lambda: None,
+    ) -> None:
+        """Wire everything together; nothing runs yet. `web` tells how the web file is doing."""
+        self._configuration, self._ports, self._web = configuration, ports, web
         self._log = ports.lines.log
         clock, pace = ports.clock, configuration.pace
         self.telemetry = Telemetry(CollectorRegistry())
@@ -295,6 +301,7 @@ class Core:
             shard_index=int(settings.shard.index),
             shard_total=settings.shard.total,
             discovery=self._organization if settings.aws.organization else None,
+            web=self._web(),
         )
 
 

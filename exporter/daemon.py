@@ -15,7 +15,9 @@ from exporter.settings import ConfigurationError
 from exporter.settings.fields import listen_address
 from exporter.signals import Wish, Wishes
 from exporter.web.app import app
+from exporter.web.guard import Guard
 from exporter.web.pages import routes
+from exporter.web.reloading import WebRules
 from exporter.web.server import Server, listen
 
 _LONGEST_WAIT = 0.5
@@ -36,25 +38,31 @@ class Daemon:
     ) -> None:
         """Bind the listening address and wire everything together; `load` is for reloads.
 
-        Raises AddressInUseError.
+        Raises AddressInUseError, and ConfigurationError where the web file is wrong.
         """
         self._load, self._ports, self._wishes = load, ports, wishes
         self._configuration = configuration
         self._reloading = threading.Lock()
-        sock = listen(*listen_address(self._configuration.settings.web.listen_address))
-        self._core = Core(self._configuration, ports)
+        web = self._configuration.settings.web
+        self._rules = WebRules(web.config_file, ports.clock.now, ports.lines.log)
+        sock = listen(*listen_address(web.listen_address))
+        self._core = Core(self._configuration, ports, self._rules.state)
         self._app = self._make_app()
-        self._server = Server(self._answer, sock, ports.lines.log)
+        self._server = Server(
+            Guard(self._answer, self._rules), sock, ports.lines.log, tls=lambda: self._rules().tls
+        )
 
     def run(self) -> None:
         """Serve and poll until a stop is wanted, then stop both in order."""
         log = self._ports.lines.log
         self._server.start()
-        log.info("listening", port=self._server.port, version=__version__)
+        self._rules.start()
+        log.info("listening", port=self._server.port, version=__version__, web=str(self._rules()))
         self._core.start()
         while self._next_wish() is Wish.RELOAD:
             self.reload()
         log.info("stopping")
+        self._rules.stop()
         self._core.stop(POLLS_STOP_SECONDS)
         self._server.stop(WEB_STOP_SECONDS)
         log.info("stopped")
@@ -78,6 +86,7 @@ class Daemon:
         with self._reloading:
             try:
                 configuration = self._load()
+                self._rules.use(configuration.settings.web.config_file)
             except ConfigurationError as error:
                 self._core.reload_failed()
                 # No traceback: people made this mistake, and the lines say which.

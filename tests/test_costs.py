@@ -331,7 +331,7 @@ def test_to_remember_a_poll_is_a_few_calls() -> None:
         b"", PollResult(Target("111122223333", REGION), NOW, 0.1, Answer(enabled=True))
     )
     result = PollResult(Target("111122223333", REGION), NOW, 0.1, Answer(enabled=True))
-    assert calls_of(lambda: remember(polls, result)) < 12
+    assert calls_of(lambda: remember(polls, result)) < 16
 
 
 @pytest.mark.parametrize("query", [Query(), Query(sort="oldest"), Query(text="r1 7", sort="next")])

@@ -83,6 +83,16 @@ class Reload:
 
 
 @dataclass(frozen=True, slots=True)
+class WebConfig:
+    """How the last reading of the web configuration file went; times in Unix seconds."""
+
+    successful: bool
+    last_success: float
+    certificate_expiry: float | None
+    """When the server's certificate ends; None without TLS."""
+
+
+@dataclass(frozen=True, slots=True)
 class Build:
     """What this exporter was built from."""
 
@@ -103,6 +113,7 @@ class Fleet:
     shard_index: int = 0
     shard_total: int = 1
     discovery: Discovery | None = None
+    web: WebConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,3 +215,13 @@ def discovery(pick: Callable[[Discovery], float]) -> Callable[[FleetView], Seque
     return lambda view: (
         () if view.fleet.discovery is None else (((), float(pick(view.fleet.discovery))),)
     )
+
+
+def web(pick: Callable[[WebConfig], float | None]) -> Callable[[FleetView], Sequence[Sample]]:
+    """Take a sample of the web configuration file, where there is one and it says so much."""
+
+    def samples(view: FleetView) -> Sequence[Sample]:
+        value = None if view.fleet.web is None else pick(view.fleet.web)
+        return () if value is None else (((), float(value)),)
+
+    return samples

@@ -16,6 +16,7 @@ from exporter.exposition.family import (
     Reload,
     Sample,
     TargetView,
+    WebConfig,
 )
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Reload",
     "Sample",
     "TargetView",
+    "WebConfig",
 ]
 
 _BACKGROUND = "polled in the background, not at the scrape"
@@ -231,6 +233,32 @@ METRICS: tuple[Family, ...] = (
         "A hash of the configuration in force: equal where replicas are configured alike.",
         Group.FLEET,
         of.fleet(lambda view: view.fleet.reload.config_hash),
+    ),
+    Family(
+        "macie_exporter_web_config_last_reload_successful",
+        "gauge",
+        (),
+        "Whether the web configuration file, as it is now, is in force (1) or was refused (0); "
+        "absent without one.",
+        Group.FLEET,
+        of.web(lambda web: web.successful),
+    ),
+    Family(
+        "macie_exporter_web_config_last_reload_success_timestamp_seconds",
+        "gauge",
+        (),
+        "When the web configuration in force was loaded, in Unix seconds; absent without a file.",
+        Group.FLEET,
+        of.web(lambda web: web.last_success),
+    ),
+    Family(
+        "macie_exporter_web_certificate_expiry_timestamp_seconds",
+        "gauge",
+        (),
+        "When the certificate that the exporter serves with ends, in Unix seconds; absent "
+        "without TLS.",
+        Group.FLEET,
+        of.web(lambda web: web.certificate_expiry),
     ),
     Family(
         "macie_exporter_shard_index",

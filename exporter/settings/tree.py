@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -193,13 +192,6 @@ class Shard(Section):
         return value
 
 
-def _not_yet(value: str) -> str:
-    """Refuse a web configuration file: to ignore it would leave open what is meant to be closed."""
-    if value:
-        raise ValueError("TLS and authentication are not supported yet: leave it empty")
-    return value
-
-
 class Web(Section):
     """What is served, and where."""
 
@@ -207,8 +199,9 @@ class Web(Section):
     """Address to listen on; an empty host means every interface."""
     telemetry_path: TelemetryPath = "/metrics"
     """Path of the metrics."""
-    config_file: Annotated[str, AfterValidator(_not_yet)] = ""
-    """Web configuration file; not supported yet, so it must be empty."""
+    config_file: str = ""
+    """File with TLS, authentication, headers and rate limit, as of Prometheus' exporter-toolkit.
+    It is read anew when it, or a certificate, changes."""
     enable_lifecycle: bool = False
     """Accept POST /-/reload."""
 

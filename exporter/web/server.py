@@ -7,22 +7,23 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from math import ceil
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from exporter.log import Log
+from exporter.web.connections import Door, Limits, Phase, TlsInForce
+from exporter.web.guard import MAX_HEAD_BYTES
 
 _BACKLOG = 1024
-_KEEP_ALIVE_SECONDS = 75
-"""Longer than the usual scrape interval of a minute, so that Prometheus keeps its connection."""
-
 _SEND_BUFFER_BYTES = 4 * 1024 * 1024
 """As much as the system allows: whatever does not fit waits for the event loop to come round."""
 
-_MAX_HEADER_BYTES = 16 * 1024
 _GRACE_SECONDS = 1
 """For answers under way when the server stops."""
+
+DEFAULT_LIMITS = Limits()
 
 _LOGGERS = ("uvicorn.error", "asyncio")
 """Where what goes wrong in the server is told; without a handler it would go to stderr as it is."""
@@ -83,15 +84,24 @@ def _every_interface(port: int) -> socket.socket:
 class Server:
     """Serves an application on a socket until it is stopped."""
 
-    def __init__(self, app: ASGIApp, sock: socket.socket, log: Log | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        sock: socket.socket,
+        log: Log | None = None,
+        *,
+        tls: TlsInForce = lambda: None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
         """Make a server that does not serve yet; connections wait in the socket's backlog.
 
-        What goes wrong while it serves is told to the log.
+        What goes wrong while it serves is told to the log. Each connection has the TLS that is in
+        force when it comes, if any.
         """
         self._socket = sock
         self._settled = threading.Event()
         self._failure: BaseException | None = None
-        self._server = _Uvicorn(app, self._settled.set)
+        self._server = _Uvicorn(app, self._settled.set, tls, limits)
         self._troubles = _Troubles(log)
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
@@ -141,7 +151,9 @@ class Server:
 class _Uvicorn(uvicorn.Server):
     """Tells when it serves, and leaves no connection behind."""
 
-    def __init__(self, app: ASGIApp, on_start: Callable[[], None]) -> None:
+    def __init__(
+        self, app: ASGIApp, on_start: Callable[[], None], tls: TlsInForce, limits: Limits
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -153,15 +165,22 @@ class _Uvicorn(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                timeout_keep_alive=ceil(limits.seconds[Phase.IDLE]),
                 timeout_graceful_shutdown=_GRACE_SECONDS,
-                h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
+                h11_max_incomplete_event_size=MAX_HEAD_BYTES,
             )
         )
         self._on_start = on_start
+        self._tls, self._limits = tls, limits
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        # No server of asyncio's: it has one TLS context for good, and no limit on connections.
+        await super().startup([])
+        for sock in sockets or ():
+            # A socket that is closed already fails here, and not in a task that nobody looks at.
+            sock.getsockname()
+            door = Door(sock, self.config, self.server_state, self._tls, self._limits)
+            self.servers.append(door)  # type: ignore[arg-type]  # what uvicorn asks of one it has
         self._on_start()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:

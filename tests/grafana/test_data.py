@@ -20,7 +20,7 @@ from grafana.boards import BOARDS
 from grafana.promql import invitations, status
 from tests.conftest import require
 from tests.grafana.reading import NAMES, dashboard, interpolated, variables
-from tests.grafana.stack import Prometheus, Result, free_port, running
+from tests.monitoring import Prometheus, Result, free_port, running
 from tests.processes import Exporter, environment, until
 
 JOBS = ("macie", "macie-again")
@@ -177,7 +177,7 @@ def _offered(stack: Stack, query: str, regex: str) -> Sequence[object]:
     found = re.fullmatch(r"label_values\((.+), (\w+)\)", query)
     if found:
         matching = {"match[]": interpolated(found[1])}
-        return list(stack.prometheus.get(f"/api/v1/label/{found[2]}/values", **matching))
+        return list(stack.prometheus.get(f"/api/v1/label/{found[2]}/values", **matching)["data"])
     result = stack.prometheus.now(interpolated(query[len("query_result(") : -1]))
     lines = [
         "{" + ",".join(f'{name}="{value}"' for name, value in series["metric"].items()) + "} 1"
@@ -193,8 +193,11 @@ def test_nothing_is_known_once_the_exporter_is_gone(tmp_path: Path) -> None:
     """No number of the first row stays; the Exporter dashboard says that it is down."""
     questions = [query for panel in BOARDS["invitations"].rows[0].panels for query in panel.queries]
     (panel,) = [each for each in BOARDS["exporter"].panels if "down" in each.title]
+    down, there = panel.queries
     with demo() as exporter, scraped(exporter, tmp_path) as stack:
         until(lambda: all(stack.ask(query) for query in questions), "answers")
+        # A job that never saw it up is none of the exporter's.
+        until(lambda: stack.number(there.expr) == len(JOBS), "both jobs")
         exporter.stop()
         until(lambda: not any(stack.ask(query) for query in questions), "no answers")
-        assert stack.number(panel.queries[0].expr) == len(JOBS)
+        until(lambda: stack.number(down.expr) == len(JOBS), "down")

@@ -90,6 +90,18 @@ def test_alerts_are_held_by_their_own_name() -> None:
         assert named == ({alert} if alert != "MacieExporterAbsent" else set())
 
 
+def test_what_is_held_of_invitations_is_settled_alike() -> None:
+    """By an answer of the alert's own job, or of another job that does not hold it too."""
+    same_target, job = "on (aws_account_id, aws_region)", "on (job, aws_account_id, aws_region)"
+    about = ("UntrustedInvitation", "UntrustedAdministrator", "InvitationPending")
+    for alert in (*(f"Macie{each}" for each in about), "MacieRelationshipBroken"):
+        held = f'macie:alerts:held{{alertname="{alert}"}}'
+        assert " ".join(ALERTS[alert]["expr"].split()).endswith(
+            f"or max without (alertname) ( {held} unless {job} macie_enabled "
+            f"unless {same_target} ( macie_enabled unless {job} {held} ) )"
+        )
+
+
 def test_held_labels_are_all_that_alerts_have() -> None:
     """An alert is held with all its labels: else one would resolve and another fire."""
     for cases in (yaml.safe_load(cases_of(alert).read_text())["tests"] for alert in ALERTS):
@@ -156,11 +168,15 @@ def broken_rules() -> Mapping[str, tuple[str, Callable[[dict[str, Any]], None]]]
         if HOLD.search(rule["expr"]):
             ways[f"{alert}: not held"] = (alert, expr(without(HOLD)))
         if "unless on" in rule["expr"].partition("held")[2]:
-            settled = r"unless on \(aws_account_id, aws_region\) macie_\w+( == 1)?\s*\)\s*\Z"
+            settled = re.compile(
+                r"unless on \((job, )?aws_account_id, aws_region\) macie_\w+( == 1)?\s*"
+                r"(unless on \(aws_account_id, aws_region\) \(.*\)\s*)?\)\s*\Z",
+                re.DOTALL,
+            )
             ways[f"{alert}: held for good"] = (alert, expr(without(settled, ")")))
         if "# threshold" in rule["expr"]:
-            more, less = r"> 1000000\1", r"> 0.0001\1"
-            mark = r"> \S+( +# threshold)"
+            more, less = r"\1 1000000\2", r"\1 0.0001\2"
+            mark = r"([<>]) \S+( +# threshold)"
             ways[f"{alert}: threshold high"] = (alert, expr(without(mark, more)))
             ways[f"{alert}: threshold low"] = (alert, expr(without(mark, less)))
     return ways

@@ -1,8 +1,10 @@
 """The runbooks: one for each alert, found where the alert says, and true in what can be checked."""
 
+import json
 import re
 import shlex
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import botocore.session
 import pytest
@@ -10,6 +12,7 @@ from botocore import xform_name
 
 from exporter import manual
 from exporter.settings.keys import KEYS
+from exporter.web.selection import parse
 from tests.promql import complaints
 from tests.rules.rulefile import RECORDED, alerts
 
@@ -95,6 +98,35 @@ def test_commands_of_the_exporter_exist() -> None:
     for command, *flags in found:
         names = {flag.removeprefix("--").partition("=")[0] for flag in flags}
         assert names <= {*manual.PAGES[command].options, "config.file"}
+
+
+def test_panels_exist() -> None:
+    """Dashboards and panels are named as they are titled."""
+    boards = [json.loads(path.read_text()) for path in ROOT.glob("grafana/*.json")]
+    titles = {
+        board["title"]: {
+            panel["title"] for row in board["panels"] for panel in (row, *row.get("panels", []))
+        }
+        for board in boards
+    }
+    for alert in ALERTS:
+        (line,) = re.findall(
+            r"^Panels: (.*?)\.$", (RUNBOOKS / f"{alert}.md").read_text(), re.MULTILINE | re.DOTALL
+        )
+        for part in line.replace("\n", " ").split("; "):
+            board, *panels = re.findall(r"\*([^*]+)\*", part)
+            assert panels
+            assert sorted({*panels} - titles[board]) == [], alert
+
+
+def test_pages_of_the_exporter_are_asked_rightly() -> None:
+    """Paths are the exporter's own, and parameters are such as it takes."""
+    text = "".join(page.read_text() for page in PAGES)
+    found = [urlsplit(url) for url in re.findall(r"http://localhost:10058[^'\s]*", text)]
+    assert any(url.query for url in found)
+    for url in found:
+        assert f"{url.path}`" in (ROOT / "docs" / "http.md").read_text()
+        parse(parse_qsl(url.query, strict_parsing=bool(url.query)))
 
 
 def test_commands_of_aws_exist() -> None:

@@ -18,7 +18,6 @@ SCHEMA = Settings.model_json_schema()
 
 BEYOND_A_SCHEMA = {
     "web-path": "taken, though it is a path",
-    "web-file": "refused for the time being",
     "accounts-twice": "items differ, their ids do not",
     "age-buckets-hours": "durations are text to a schema,",
     "age-buckets-order": "so it cannot compare them",

@@ -1,14 +1,19 @@
 """The application behind a real socket, and what it shows."""
 
+import contextlib
 import http.client
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 
 from exporter.web.app import app
-from exporter.web.server import Server, listen
+from exporter.web.connections import Limits
+from exporter.web.server import DEFAULT_LIMITS, Server, listen
+from tests.web.pki import Authority
+from tests.web.secured import Secured
 
 
 class Shown:
@@ -115,3 +120,26 @@ def client(served: tuple[Server, Health], health: Health) -> Client:
     """A client of the server, which is well."""
     assert health is served[1]
     return Client(served[0].port)
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    """Who signs the certificates."""
+    return Authority()
+
+
+Secure = Callable[..., Secured]
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> Iterator[Secure]:
+    """Serve with a web file, in the test's folder; stop when the test ends."""
+    with contextlib.ExitStack() as stack:
+
+        def serve(text: str, limits: Limits = DEFAULT_LIMITS) -> Secured:
+            secured = Secured(tmp_path, text, limits)
+            stack.callback(secured.server.stop, 5)
+            stack.callback(secured.rules.stop)
+            return secured
+
+        yield serve

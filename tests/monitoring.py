@@ -1,0 +1,212 @@
+"""The real Prometheus and Alertmanager as processes: own ports, storage and configuration."""
+
+import contextlib
+import json
+import socket
+import subprocess
+import threading
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.processes import until
+
+Result = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A running Prometheus or Alertmanager."""
+
+    port: int
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as a scrape configuration names it."""
+        return f"127.0.0.1:{self.port}"
+
+    def get(self, path: str, **parameters: str) -> Any:
+        """Ask its API."""
+        url = f"http://{self.address}{path}?{urllib.parse.urlencode(parameters)}"
+        with urllib.request.urlopen(url, timeout=30) as response:
+            return json.load(response)
+
+    def is_ready(self) -> bool:
+        """Tell whether it answers."""
+        try:
+            url = f"http://{self.address}/-/ready"
+            with urllib.request.urlopen(url, timeout=5) as response:
+                return bool(response.status == 200)
+        except OSError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class Prometheus(Peer):
+    """A running Prometheus."""
+
+    def now(self, expr: str) -> Result:
+        """Ask an instant query; gives a vector."""
+        result: Result = self.get("/api/v1/query", query=expr)["data"]["result"]
+        return result
+
+    def over_time(self, expr: str, start: float, end: float) -> Result:
+        """Ask a range query, second by second; gives a matrix."""
+        span = {"start": str(start), "end": str(end), "step": "1"}
+        result: Result = self.get("/api/v1/query_range", query=expr, **span)["data"]["result"]
+        return result
+
+    def targets(self) -> Result:
+        """Give the targets that it scrapes, as its API tells of them."""
+        found: Result = self.get("/api/v1/targets")["data"]["activeTargets"]
+        return found
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def running(program: Path, folder: Path, configuration: Mapping[str, Any]) -> Iterator[Prometheus]:
+    """Run Prometheus with a configuration until the block ends; its files are in the folder."""
+    prometheus = Prometheus(free_port())
+    flags = {"--storage.tsdb.path": str(folder / "data")}
+    with _process(program, folder, configuration, prometheus, flags):
+        yield prometheus
+
+
+@contextlib.contextmanager
+def alerting(program: Path, folder: Path, configuration: Mapping[str, Any]) -> Iterator[Peer]:
+    """Run Alertmanager with a configuration until the block ends; its files are in the folder."""
+    alertmanager = Peer(free_port())
+    # Alone: without an address it looks for no others.
+    flags = {"--storage.path": str(folder / "data"), "--cluster.listen-address": ""}
+    with _process(program, folder, configuration, alertmanager, flags):
+        yield alertmanager
+
+
+@contextlib.contextmanager
+def _process(
+    program: Path,
+    folder: Path,
+    configuration: Mapping[str, Any],
+    peer: Peer,
+    flags: Mapping[str, str],
+) -> Iterator[None]:
+    folder.mkdir(exist_ok=True)
+    file, told = folder / "configuration.yml", folder / "log"
+    file.write_text(yaml.safe_dump(dict(configuration)))
+    own = {"--config.file": str(file), "--web.listen-address": peer.address}
+    with told.open("w") as log:
+        process = subprocess.Popen(
+            [program, *(f"{name}={value}" for name, value in {**own, **flags}.items())],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        until(
+            lambda: process.poll() is not None or peer.is_ready(),
+            lambda: f"ready: {told.read_text()}",
+        )
+        assert process.poll() is None, told.read_text()
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One alert of one message that Alertmanager sent."""
+
+    status: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+
+class Webhook:
+    """Keeps what Alertmanager sends, as somebody's chat or pager would."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._received: list[Notification] = []
+
+    def of(self, **labels: str) -> list[Notification]:
+        """Give what has come so far of alerts with these labels, first things first."""
+        return [each for each in self._received if labels.items() <= each.labels.items()]
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[str]:
+        """Receive until the block ends; gives the URL to send to."""
+        received = self._received
+
+        class Receiver(_Handler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                received.extend(
+                    Notification(alert["status"], alert["labels"], alert["annotations"])
+                    for alert in body["alerts"]
+                )
+                self.send_response(200)
+                self.end_headers()
+
+        with _serving(Receiver) as url:
+            yield url
+
+
+class Proxy:
+    """Forwards scrapes, and keeps which content types came back."""
+
+    def __init__(self, accept: str | None = None) -> None:
+        """Ask for another format than the scraper does, if one is given."""
+        self._accept = accept
+        self.content_types: set[str] = set()
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[str]:
+        """Forward until the block ends; gives the URL for `proxy_url`."""
+        proxy = self
+
+        class Forward(_Handler):
+            def do_GET(self) -> None:
+                headers = dict(self.headers.items())
+                headers["Accept"] = proxy._accept or headers["Accept"]
+                assert self.path.startswith("http://127.0.0.1:")
+                request = urllib.request.Request(self.path, headers=headers)  # noqa: S310 -- see above
+                with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 -- likewise
+                    proxy.content_types.add(answer.headers["Content-Type"].partition(";")[0])
+                    self.send_response(answer.status)
+                    for name in ("Content-Type", "Content-Encoding", "Content-Length"):
+                        if name in answer.headers:
+                            self.send_header(name, answer.headers[name])
+                    self.end_headers()
+                    self.wfile.write(answer.read())
+
+        with _serving(Forward) as url:
+            yield url
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()

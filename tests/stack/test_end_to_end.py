@@ -1,0 +1,223 @@
+"""From AWS to somebody's pager: the exporter, the real Prometheus and the real Alertmanager."""
+
+import json
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from exporter.demo.server import EmbeddedAws
+from exporter.demo.world import Fault, Invitation, World
+from tests import processes
+from tests.conftest import require
+from tests.monitoring import Prometheus, Proxy, Webhook, alerting, running
+from tests.processes import Exporter, until
+
+ROOT = Path(__file__).parents[2]
+RULES = ROOT / "helm/macie-invitations-exporter/files/rules/exporter.yaml"
+REGIONS = ("eu-west-1", "us-east-1")
+HUB, PAYMENTS, AUDIT = "100000000000", "111122223333", "222233334444"
+OURS, STRANGER = "900000000001", "900000000009"
+JOB = "macie-invitations"
+SLOW = 100.0
+"""Seconds for what takes several polls, of which there is one each ten seconds."""
+OUTAGE = Fault(503, "ServiceUnavailableException", "there is an outage")
+LOST = (
+    "prometheus_target_scrapes_sample_duplicate_timestamp_total",
+    "prometheus_target_scrapes_sample_out_of_bounds_total",
+    "prometheus_target_scrapes_sample_out_of_order_total",
+    "prometheus_target_scrapes_exceeded_sample_limit_total",
+)
+"""What Prometheus counts of samples that it could not take."""
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Everything from AWS to the pager."""
+
+    world: World
+    exporter: Exporter
+    prometheus: Prometheus
+    webhook: Webhook
+    proxies: Mapping[str, Proxy]
+
+    def fires(self, name: str, **labels: str) -> bool:
+        """Tell whether an alert fires now, as Prometheus sees it."""
+        wanted = {"alertname": name, "alertstate": "firing", "job": JOB, **labels}
+        matchers = ",".join(f'{label}="{value}"' for label, value in wanted.items())
+        return bool(self.prometheus.now(f"ALERTS{{{matchers}}}"))
+
+    def told(self, name: str, **labels: str) -> list[str]:
+        """Give what the pager was told of an alert: firing, resolved, …."""
+        found = self.webhook.of(alertname=name, job=JOB, **labels)
+        return [each.status for each in found]
+
+    def number(self, expr: str) -> float | None:
+        """Ask for one number as of now."""
+        result = self.prometheus.now(expr)
+        return float(result[0]["value"][1]) if result else None
+
+    def has(self, name: str, job: str, **labels: str) -> bool:
+        """Tell whether Prometheus has a series as of its last scrape."""
+        matchers = ",".join(f'{label}="{value}"' for label, value in {"job": job, **labels}.items())
+        return bool(self.prometheus.now(f"{name}{{{matchers}}}"))
+
+
+def invitation(name: str, inviter: str, status: str) -> Invitation:
+    """Make an invitation of just now."""
+    return Invitation(name, inviter, status, datetime.now(UTC))
+
+
+def fleet() -> World:
+    """Make an organization of two members, which one of ours administers."""
+    world = World(HUB, regions=REGIONS)
+    for account, name in ((PAYMENTS, "payments"), (AUDIT, "audit")):
+        world.add_account(account, name)
+        for region in REGIONS:
+            world.invite(account, region, invitation(f"{account}-{region}", OURS, "Enabled"))
+    return world
+
+
+def impatient_rules() -> dict[str, Any]:
+    """Give the shipped rules, evaluated each second and without their waiting times."""
+    rules: dict[str, Any] = yaml.safe_load(RULES.read_text())
+    for group in rules["groups"]:
+        group["interval"] = "1s"
+        for rule in group["rules"]:
+            if "for" in rule:
+                rule["for"] = "1s"
+    return rules
+
+
+def settings() -> dict[str, Any]:
+    """Configure the exporter as a user would; polls are as frequent as it allows."""
+    return {
+        "poll": {"interval": "10s", "stale_after": "30s"},
+        "aws": {
+            "regions": list(REGIONS),
+            "organization": {"role_name": "macie-invitations-reader"},
+        },
+        "metrics": {
+            "trusted_inviters": [OURS],
+            "per_invitation": {"enabled": True},
+        },
+    }
+
+
+def scrapes(port: int, proxies: Mapping[str, str], alertmanager: str) -> dict[str, Any]:
+    """Configure Prometheus: one job as the README has it, and one for each proxy."""
+    target = {"static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
+    return {
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": ["rules.yml"],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
+        "scrape_configs": [
+            {"job_name": JOB, **target},
+            *({"job_name": job, "proxy_url": url, **target} for job, url in proxies.items()),
+        ],
+    }
+
+
+def routes(webhook: str) -> dict[str, Any]:
+    """Configure Alertmanager: everything goes to the webhook, at once."""
+    receiver = {"name": "pager", "webhook_configs": [{"url": webhook, "send_resolved": True}]}
+    labels = ["alertname", "job", "aws_account_id", "aws_region"]
+    times = {"group_wait": "0s", "group_interval": "1s", "repeat_interval": "1h"}
+    return {"route": {"receiver": "pager", "group_by": labels, **times}, "receivers": [receiver]}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Everything, started and seen by Prometheus."""
+    programs = require("prometheus"), require("prometheus-alertmanager")
+    folder = tmp_path_factory.mktemp("stack")
+    (folder / "exporter.json").write_text(json.dumps(settings()))
+    (folder / "prometheus").mkdir()
+    (folder / "prometheus" / "rules.yml").write_text(yaml.safe_dump(impatient_rules()))
+    world, webhook = fleet(), Webhook()
+    proxies = {"openmetrics": Proxy(), "text": Proxy("text/plain;version=0.0.4")}
+    with ExitStack() as started:
+        aws = started.enter_context(EmbeddedAws(world))
+        flags = [f"--config.file={folder / 'exporter.json'}"]
+        exporter = started.enter_context(processes.running(aws.environment(), flags))
+        exporter.wait_until_ready()
+        urls = {job: started.enter_context(each.listening()) for job, each in proxies.items()}
+        hook = started.enter_context(webhook.listening())
+        alertmanager = started.enter_context(
+            alerting(programs[1], folder / "alertmanager", routes(hook))
+        )
+        prometheus = started.enter_context(
+            running(
+                programs[0],
+                folder / "prometheus",
+                scrapes(exporter.port, urls, alertmanager.address),
+            )
+        )
+        yield Stack(world, exporter, prometheus, webhook, proxies)
+
+
+def test_it_is_scraped_whole_in_both_formats(stack: Stack) -> None:
+    """Every sample that the exporter shows is taken, whichever format Prometheus asks for."""
+    jobs = [JOB, *stack.proxies]
+
+    def all_taken() -> bool:
+        shown = processes.series_of(stack.exporter.metrics())
+        return all(
+            stack.number(f'scrape_samples_post_metric_relabeling{{job="{job}"}}') == len(shown)
+            and stack.number(f'up{{job="{job}"}}') == 1
+            for job in jobs
+        )
+
+    until(all_taken, lambda: str(stack.prometheus.targets()))
+    assert stack.proxies["openmetrics"].content_types == {"application/openmetrics-text"}
+    assert stack.proxies["text"].content_types == {"text/plain"}
+    url = f"http://{stack.prometheus.address}/metrics"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        own = processes.series_of(answer.read().decode())
+    assert {name: own[name, frozenset()] for name in LOST} == dict.fromkeys(LOST, 0)
+    assert [target["lastError"] for target in stack.prometheus.targets()] == [""] * len(jobs)
+
+
+def test_an_invitation_reaches_the_pager_and_outlives_an_outage(stack: Stack) -> None:
+    """It fires with its runbook, stays while AWS is out, and resolves when it is deleted."""
+    world, region = stack.world, REGIONS[0]
+    where = {"aws_account_id": PAYMENTS, "aws_region": region}
+    untrusted, stale = "MacieUntrustedInvitation", "MacieTargetStale"
+    assert stack.told(untrusted) == []
+
+    world.invite(PAYMENTS, region, invitation("stranger", STRANGER, "Invited"))
+    until(lambda: stack.told(untrusted, **where) == ["firing"], "the pager", SLOW)
+    (page,) = stack.webhook.of(alertname=untrusted, job=JOB)
+    runbook = page.annotations["runbook_url"]
+    assert (ROOT / "docs/runbooks" / Path(runbook).name).is_file()
+    assert "payments" in page.annotations["description"]
+    assert STRANGER in page.annotations["description"]
+    assert page.labels["severity"] == "warning"
+
+    for account, each in world.targets():
+        world.fail(account, each, OUTAGE)
+    until(lambda: stack.told(stale, **where) == ["firing"], "the outage", SLOW)
+    until(
+        lambda: not stack.has("macie_untrusted_invitations", JOB, **where),
+        "its values to be too old to show",
+        SLOW,
+    )
+    assert stack.fires(untrusted, **where)
+    assert stack.told(untrusted) == ["firing"]
+
+    for account, each in world.targets():
+        world.heal(account, each)
+    until(lambda: stack.told(stale, **where) == ["firing", "resolved"], "the end of it", SLOW)
+    assert stack.fires(untrusted, **where)
+    assert stack.told(untrusted) == ["firing"]
+
+    world.delete_invitation(PAYMENTS, region, "stranger")
+    until(lambda: stack.told(untrusted) == ["firing", "resolved"], "the invitation's end", SLOW)

@@ -1,0 +1,99 @@
+"""Certificates made for one test: an authority, and what it signs for servers and clients."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+DAY = timedelta(days=1)
+_PEM = serialization.Encoding.PEM
+_PKCS8 = serialization.PrivateFormat.PKCS8
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate and its key, as PEM."""
+
+    certificate: str
+    key: str
+    expiry: float
+    """When the certificate ends, in Unix seconds."""
+
+    def write(self, folder: Path, name: str) -> tuple[Path, Path]:
+        """Write both; give the certificate's file and the key's."""
+        paths = folder / f"{name}.pem", folder / f"{name}.key"
+        for path, text in zip(paths, (self.certificate, self.key), strict=True):
+            path.write_text(text)
+        return paths
+
+
+class Authority:
+    """A certificate authority."""
+
+    def __init__(self) -> None:
+        """Make its key, and a certificate that it signs itself."""
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = _named("a test's authority")
+        constraints = x509.BasicConstraints(ca=True, path_length=0)
+        until = datetime.now(UTC) + 3 * DAY
+        self._certificate = (
+            self._builder(self._name, self._key.public_key(), until)
+            .add_extension(constraints, critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+
+    @property
+    def pem(self) -> str:
+        """Its own certificate."""
+        return self._certificate.public_bytes(_PEM).decode()
+
+    def sign(
+        self, *names: x509.GeneralName, until: datetime | None = None, passphrase: bytes = b""
+    ) -> Pair:
+        """Make a key and a certificate with these names; for localhost where there are none."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        until = until or (datetime.now(UTC) + DAY).replace(microsecond=0)
+        sans = x509.SubjectAlternativeName(names or LOCAL)
+        certificate = (
+            self._builder(_named("a test"), key.public_key(), until)
+            .add_extension(sans, critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        encryption = (
+            serialization.BestAvailableEncryption(passphrase)
+            if passphrase
+            else serialization.NoEncryption()
+        )
+        return Pair(
+            certificate.public_bytes(_PEM).decode(),
+            key.private_bytes(_PEM, _PKCS8, encryption).decode(),
+            until.timestamp(),
+        )
+
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, until: datetime
+    ) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(datetime.now(UTC) - DAY)
+            .not_valid_after(until)
+        )
+
+
+LOCAL: Sequence[x509.GeneralName] = (
+    x509.DNSName("localhost"),
+    x509.IPAddress(ip_address("127.0.0.1")),
+)
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])

@@ -1,0 +1,94 @@
+"""A server with a web configuration file, over real sockets, and clients that speak TLS."""
+
+import http.client
+import io
+import ssl
+import tempfile
+import time
+from base64 import b64encode
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import bcrypt
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from exporter.log import Lines
+from exporter.web.connections import Limits
+from exporter.web.guard import Guard
+from exporter.web.reloading import WebRules
+from exporter.web.server import DEFAULT_LIMITS, Server, listen
+from tests.processes import Answer
+from tests.web.pki import Authority, Pair
+
+
+async def hello(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer anything with a greeting."""
+    await PlainTextResponse(f"hello {Request(scope).method}\n")(scope, receive, send)
+
+
+class Secured:
+    """A server with a web file in a folder, the log that it writes, and what it answers."""
+
+    def __init__(self, folder: Path, text: str, limits: Limits = DEFAULT_LIMITS) -> None:
+        """Write the file and serve."""
+        self.file = folder / "web.yml"
+        self.file.write_text(text)
+        self._log = io.StringIO()
+        log = Lines(self._log, level="debug", form="logfmt", now=lambda: 0.0).log
+        self.rules = WebRules(str(self.file), time.time, log)
+        guard = Guard(hello, self.rules)
+        self.server = Server(
+            guard, listen("127.0.0.1", 0), log, tls=lambda: self.rules().tls, limits=limits
+        )
+        self.server.start()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self.server.port
+
+    @property
+    def log(self) -> str:
+        """What has been logged."""
+        return self._log.getvalue()
+
+    def get(self, path: str = "/", **headers: str) -> Answer:
+        """Ask over plain HTTP; headers are spelled with underscores."""
+        return _ask(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10), path, headers)
+
+    def get_tls(self, context: ssl.SSLContext, path: str = "/", **headers: str) -> Answer:
+        """Ask over TLS."""
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", self.port, timeout=10, context=context
+        )
+        return _ask(connection, path, headers)
+
+
+def _ask(connection: http.client.HTTPConnection, path: str, headers: Mapping[str, str]) -> Answer:
+    with closing(connection):
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request("GET", path, headers=named)
+        got = connection.getresponse()
+        return Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, got.read())
+
+
+def trusting(authority: Authority, client: Pair | None = None) -> ssl.SSLContext:
+    """Give a client's context that trusts an authority, with a certificate of its own if any."""
+    context = ssl.create_default_context(cadata=authority.pem)
+    if client:
+        with tempfile.TemporaryDirectory() as folder:
+            context.load_cert_chain(*client.write(Path(folder), "client"))
+    return context
+
+
+def basic(user: str, password: str) -> str:
+    """Give the value of the header Authorization."""
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
+
+
+def hashed(password: str, cost: int = 4) -> str:
+    """Give a bcrypt hash, a quick one."""
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(cost)).decode()

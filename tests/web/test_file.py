@@ -1,0 +1,166 @@
+"""The web file: what the format has is taken or refused by its name, and always with a reason."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from exporter.settings import ConfigurationError
+from exporter.web.file import WebFile
+from exporter.web.reloading import check_web_file
+from tests.web.pki import Authority, Pair
+from tests.web.secured import hashed
+
+CORPUS = Path(__file__).parent / "corpus"
+HASH = "$2y$10$" + "a" * 53
+TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key, "
+CLIENTS = TLS + "client_ca_file: ca.pem, "
+
+
+@pytest.fixture
+def folder(authority: Authority, tmp_path: Path) -> Path:
+    """A folder with certificates, for paths to be relative to."""
+    authority.sign().write(tmp_path, "server")
+    (tmp_path / "ca.pem").write_text(authority.pem)
+    return tmp_path
+
+
+def refused(folder: Path, text: str) -> list[str]:
+    """Give what is said of a web file, without where it is."""
+    file = folder / "web.yml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError) as error:
+        check_web_file(str(file))
+    return [line.replace(f" (from {file})", "") for line in error.value.lines]
+
+
+ACCEPTED = {
+    "": "http",
+    "{}": "http",
+    "tls_server_config: {cert_file: }\nbasic_auth_users:": "http",
+    TLS + "}": "https",
+    TLS + "client_auth_type: NoClientCert, min_version: TLS13}": "https",
+    CLIENTS + "client_auth_type: VerifyClientCertIfGiven}": "https",
+    CLIENTS + "client_auth_type: RequireAndVerifyClientCert}": (
+        "https, client certificates required"
+    ),
+    TLS + "min_version: TLS12, max_version: TLS12, prefer_server_cipher_suites: false}": "https",
+    TLS + "cipher_suites: [TLS_AES_128_GCM_SHA256, "
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384]}": "https",
+    TLS + "curve_preferences: [CurveP256]}": "https",
+    f"basic_auth_users: {{alice: {HASH}}}": "http, basic authentication (1 user)",
+    f"basic_auth_users: {{alice: {HASH}, bob: {HASH}}}": "http, basic authentication (2 users)",
+    "http_server_config: {http2: false, headers: {X-Frame-Options: deny, X-XSS-Protection: '0'}}": (
+        "http"
+    ),
+}
+"""What promtool takes too."""
+
+
+@pytest.mark.parametrize("text", ACCEPTED)
+def test_what_is_taken(folder: Path, text: str, promtool: Path) -> None:
+    """And told in a few words; Prometheus' own checker takes each of these files as well."""
+    file = folder / "web.yml"
+    file.write_text(text)
+    assert str(check_web_file(str(file))) == ACCEPTED[text]
+    judged = subprocess.run(
+        [promtool, "check", "web-config", file], capture_output=True, text=True, check=False
+    )
+    assert judged.returncode == 0, judged.stderr
+
+
+@pytest.mark.parametrize("interval", ["1s", "100ms", "1m30s", "0.5s", "250us"])
+def test_a_rate_limit_is_taken(folder: Path, interval: str) -> None:
+    """Its interval is written as Go writes durations."""
+    file = folder / "web.yml"
+    file.write_text(f"rate_limit: {{interval: {interval}, burst: 20}}")
+    assert str(check_web_file(str(file))) == "http, rate limit"
+
+
+def test_inline_certificates_are_taken(authority: Authority, tmp_path: Path) -> None:
+    """All three of them: certificate, key, and clients' authority."""
+    file = tmp_path / "web.yml"
+    file.write_text(inline(authority, authority.sign()))
+    assert str(check_web_file(str(file))) == "https, client certificates required"
+
+
+def inline(authority: Authority, pair: Pair) -> str:
+    """Write a file that names no other."""
+
+    def block(name: str, text: str) -> str:
+        return f"  {name}: |\n" + "".join(f"    {line}\n" for line in text.splitlines())
+
+    return (
+        "tls_server_config:\n  client_auth_type: RequireAndVerifyClientCert\n"
+        + block("cert", pair.certificate)
+        + block("key", pair.key)
+        + block("client_ca", authority.pem)
+    )
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(CORPUS.glob("*.bad.yaml"))])
+def test_what_is_refused(folder: Path, name: str) -> None:
+    """Every line names the key and says what would be right; all of them at once."""
+    expected = (CORPUS / f"{name}.txt").read_text().splitlines()
+    assert refused(folder, (CORPUS / f"{name}.yaml").read_text()) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"just text", f"not a mapping with the keys {', '.join(WebFile.model_fields)}"),
+        (b"basic_auth_users:\n  a: x\n  a: y", "not YAML (line 3, column 3)"),
+        (b"\xff\xfe", "not UTF-8 text"),
+        (b"a" * (1024 * 1024 + 1), "cannot read it: larger than 1024 KiB"),
+    ],
+)
+def test_a_file_that_is_none(tmp_path: Path, content: bytes, message: str) -> None:
+    """Is told by its name and the place, never by what stands there: that may be a secret."""
+    file = tmp_path / "web.yml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigurationError) as error:
+        check_web_file(str(file))
+    assert list(error.value.lines) == [f'web.config_file = "{file}": {message}']
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    """Is refused: to serve without it would leave open what is meant to be closed."""
+    with pytest.raises(ConfigurationError) as error:
+        check_web_file(str(tmp_path / "none.yml"))
+    assert list(error.value.lines) == [
+        f'web.config_file = "{tmp_path}/none.yml": cannot read it: No such file or directory'
+    ]
+
+
+def test_a_key_of_another_certificate(authority: Authority, folder: Path) -> None:
+    """Is found before anybody is answered with it."""
+    (folder / "server.key").write_text(authority.sign().key)
+    assert refused(folder, TLS + "}") == [
+        'tls_server_config.key_file = "server.key": is not the key of cert_file'
+    ]
+
+
+def test_an_encrypted_key(authority: Authority, folder: Path) -> None:
+    """Is refused, instead of asking at a terminal that there is not."""
+    authority.sign(passphrase=b"open sesame").write(folder, "server")
+    assert refused(folder, TLS + "}") == [
+        'tls_server_config.key_file = "server.key": is encrypted: give it without a passphrase'
+    ]
+
+
+def test_everything_that_is_wrong_is_told_at_once(folder: Path) -> None:
+    """TLS, users and headers in one go."""
+    text = (
+        "tls_server_config: {cert_file: a, min_version: TLS9}\n"
+        "basic_auth_users: {alice: secret, bob: " + hashed("b") + "}\n"
+        "http_server_config: {headers: {X-Frames: deny}}\n"
+        "rate_limit: {interval: soon}\n"
+    )
+    keys = [line.partition(":")[0].partition(" ")[0] for line in refused(folder, text)]
+    assert sorted(keys) == [
+        "basic_auth_users.alice",
+        "http_server_config.headers.X-Frames",
+        "rate_limit.burst",
+        "rate_limit.interval",
+        "tls_server_config.min_version",
+    ]

@@ -1,0 +1,315 @@
+"""TLS, client certificates, passwords, headers and rate limit, over real sockets."""
+
+import http.client
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from exporter.web.guard import DEFAULT_HEADERS
+from tests.web.conftest import Secure
+from tests.web.pki import DAY, Authority, Pair
+from tests.web.secured import Secured, basic, hashed, trusting
+
+TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key"
+CLIENTS = TLS + ", client_ca_file: ca.pem, client_auth_type: "
+REFUSED_HANDSHAKE = (ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)
+SLOW = 12
+"""A cost of bcrypt that takes a quarter of a second, which one can tell from none."""
+
+
+@pytest.fixture(autouse=True)
+def pair(authority: Authority, tmp_path: Path) -> Pair:
+    """The server's certificate, and the authority's, in the web file's folder."""
+    made = authority.sign()
+    made.write(tmp_path, "server")
+    (tmp_path / "ca.pem").write_text(authority.pem)
+    return made
+
+
+def test_tls_with_paths_relative_to_the_file(secure: Secure, authority: Authority) -> None:
+    """Wherever the process runs; and the certificate is the one that is named."""
+    secured = secure(TLS + "}")
+    assert secured.get_tls(trusting(authority)).body == b"hello GET\n"
+    with pytest.raises(ssl.SSLCertVerificationError):
+        secured.get_tls(trusting(Authority()))
+
+
+def test_plain_http_on_a_tls_port_is_told_so(secure: Secure) -> None:
+    """By an answer that people can read, as Go's servers give it."""
+    answer = secure(TLS + "}").get()
+    assert (answer.status, answer.body) == (400, b"This port speaks HTTPS only\n")
+
+
+@pytest.mark.parametrize(
+    ("keys", "least", "most", "version"),
+    [
+        ("", "TLSv1_2", "TLSv1_3", "TLSv1.3"),
+        ("", "TLSv1_2", "TLSv1_2", "TLSv1.2"),
+        (", max_version: TLS12", "TLSv1_2", "TLSv1_3", "TLSv1.2"),
+        (", max_version: TLS12", "TLSv1_3", "TLSv1_3", ""),
+        (", min_version: TLS13", "TLSv1_2", "TLSv1_2", ""),
+    ],
+)
+def test_versions(  # noqa: PLR0917 -- fixtures among them
+    secure: Secure, authority: Authority, keys: str, least: str, most: str, version: str
+) -> None:
+    """Those between the least and the most are spoken, no others."""
+    context = trusting(authority)
+    context.minimum_version = ssl.TLSVersion[least]
+    context.maximum_version = ssl.TLSVersion[most]
+    secured = secure(TLS + keys + "}")
+    if version:
+        assert handshake(secured, context)[0] == version
+    else:
+        with pytest.raises(ssl.SSLError):
+            handshake(secured, context)
+
+
+def handshake(secured: Secured, context: ssl.SSLContext) -> tuple[str | None, str]:
+    """Give version and cipher of a connection."""
+    with (
+        socket.create_connection(("127.0.0.1", secured.port), timeout=10) as bare,
+        context.wrap_socket(bare, server_hostname="localhost") as wrapped,
+    ):
+        cipher = wrapped.cipher()
+        assert cipher is not None
+        return wrapped.version(), cipher[0]
+
+
+def test_cipher_suites(secure: Secure, authority: Authority) -> None:
+    """Of TLS 1.2 the listed ones alone, under Go's names."""
+    suites = ", max_version: TLS12, cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384]}"
+    secured = secure(TLS + suites)
+    assert handshake(secured, trusting(authority)) == ("TLSv1.2", "ECDHE-ECDSA-AES256-GCM-SHA384")
+    other = trusting(authority)
+    other.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
+    with pytest.raises(ssl.SSLError):
+        handshake(secured, other)
+
+
+@pytest.mark.parametrize(
+    ("kind", "none", "ours", "theirs"),
+    [
+        ("NoClientCert", True, True, True),
+        ("VerifyClientCertIfGiven", True, True, False),
+        ("RequireAndVerifyClientCert", False, True, False),
+    ],
+)
+def test_client_certificates(
+    secure: Secure, authority: Authority, kind: str, *, none: bool, ours: bool, theirs: bool
+) -> None:
+    """Who comes in without one, with one of the authority's, and with another's."""
+    secured = secure((TLS if kind == "NoClientCert" else CLIENTS + kind) + "}")
+    assert comes_in(secured, authority, None) is none
+    assert comes_in(secured, authority, authority.sign()) is ours
+    assert comes_in(secured, authority, Authority().sign()) is theirs
+
+
+def comes_in(secured: Secured, authority: Authority, client: Pair | None) -> bool:
+    """Tell whether a client is answered, rather than refused in the handshake."""
+    try:
+        return secured.get_tls(trusting(authority, client)).status == 200
+    except REFUSED_HANDSHAKE:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        (x509.DNSName("prometheus.example"), True),
+        (x509.DNSName("prometheus.example.org"), False),
+        (x509.IPAddress(ip_address("10.0.0.1")), True),
+        (x509.IPAddress(ip_address("2001:db8::1")), True),
+        (x509.IPAddress(ip_address("2001:db8::2")), False),
+        (x509.RFC822Name("ops@example.org"), True),
+        (x509.UniformResourceIdentifier("spiffe://example/prometheus"), True),
+        (x509.UniformResourceIdentifier("spiffe://example/other"), False),
+    ],
+)
+def test_allowed_names(
+    secure: Secure, authority: Authority, name: x509.GeneralName, *, known: bool
+) -> None:
+    """Of certificates that are good, those with one of the names alone."""
+    secured = secure(
+        CLIENTS + "RequireAndVerifyClientCert, client_allowed_sans: [prometheus.example, "
+        "'10.0.0.1', '2001:db8::1', ops@example.org, 'spiffe://example/prometheus']}"
+    )
+    assert comes_in(secured, authority, authority.sign(name)) is known
+
+
+def test_an_expired_client_certificate(secure: Secure, authority: Authority) -> None:
+    """Is none."""
+    secured = secure(CLIENTS + "RequireAndVerifyClientCert}")
+    expired = authority.sign(until=datetime.now(UTC) - DAY / 2)
+    assert not comes_in(secured, authority, expired)
+
+
+PATHS = ("/", "/metrics", "/-/healthy", "/-/ready", "/nothing")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_passwords_on_every_path(secure: Secure, path: str) -> None:
+    """The probes' included, as in the toolkit's exporters."""
+    secured = secure(f"basic_auth_users: {{alice: {hashed('wonder')}, bob: {hashed('builder')}}}")
+    for _ in range(2):  # The second time out of memory.
+        assert secured.get(path, Authorization=basic("alice", "wonder")).status == 200
+        assert secured.get(path, Authorization=basic("bob", "builder")).status == 200
+        for user, password in (("alice", "builder"), ("carol", "wonder"), ("", ""), ("alice", "")):
+            refused = secured.get(path, Authorization=basic(user, password))
+            assert refused.status == 401
+            assert refused.headers["www-authenticate"].startswith("Basic realm=")
+            assert refused.body == b"Unauthorized\n"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "Basic",
+        "Basic ",
+        "Basic ????",
+        "Basic YWxpY2U=",
+        "Bearer YWxpY2U6d29uZGVy",
+        "Basic YWxpY2U6d29uZGVy YWxpY2U6d29uZGVy",
+        "Basic " + "A" * 8000,
+        basic("alice", "wonder\0"),
+        basic("alice\0", "wonder"),
+    ],
+)
+def test_a_header_that_is_no_password(secure: Secure, value: str) -> None:
+    """Whatever is sent: it is refused, and nothing goes wrong."""
+    secured = secure(f"basic_auth_users: {{alice: {hashed('wonder')}}}")
+    assert secured.get(Authorization=value).status == 401
+    assert (
+        secured.get(AUTHORIZATION=basic("alice", "wonder").replace("Basic", "bAsIc")).status == 200
+    )
+    assert "error" not in secured.log
+
+
+def test_passwords_longer_than_bcrypt_looks_at(secure: Secure) -> None:
+    """Are compared as what made the hash compared them, instead of failing."""
+    long = "p" * 72
+    secured = secure(f"basic_auth_users: {{alice: {hashed(long)}}}")
+    assert secured.get(Authorization=basic("alice", long + "q")).status == 200
+    assert secured.get(Authorization=basic("alice", long[:-1])).status == 401
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """Tell how long an action takes."""
+    start = time.monotonic()
+    action()
+    return time.monotonic() - start
+
+
+def test_unknown_users_cost_what_known_ones_do_and_the_known_nothing(secure: Secure) -> None:
+    """Time does not tell who there is; and a scrape a minute is no bcrypt a minute."""
+    secured = secure(f"basic_auth_users: {{alice: {hashed('wonder', SLOW)}}}")
+
+    def took(user: str, password: str) -> float:
+        return seconds(lambda: secured.get(Authorization=basic(user, password)))
+
+    wrong = min(took("alice", f"wrong{attempt}") for attempt in range(3))
+    unknown = min(took("nobody", f"wrong{attempt}") for attempt in range(3))
+    assert 0.5 < unknown / wrong < 2
+    secured.get(Authorization=basic("alice", "wonder"))
+    again = min(took("alice", "wonder") for _ in range(3))
+    assert again < wrong / 4
+    assert min(took("alice", "wrong1") for _ in range(3)) < wrong / 4
+
+
+def test_a_flood_of_wrong_passwords_does_not_keep_who_is_known(secure: Secure) -> None:
+    """One bcrypt runs at a time, and who has been recognised needs none."""
+    secured = secure(f"basic_auth_users: {{alice: {hashed('wonder', SLOW)}}}")
+    known = basic("alice", "wonder")
+    assert secured.get(Authorization=known).status == 200
+    sockets = []
+    for attempt in range(100):
+        sock = socket.create_connection(("127.0.0.1", secured.port), timeout=30)
+        value = basic("alice", f"guess{attempt}")
+        sock.sendall(f"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: {value}\r\n\r\n".encode())
+        sockets.append(sock)
+    took = seconds(lambda: secured.get(Authorization=known))
+    assert took < 1
+    # Beyond those that may wait nobody does.
+    assert sockets[-1].recv(100).startswith(b"HTTP/1.1 503 ")
+    for sock in sockets:
+        sock.close()
+
+
+def test_headers_of_every_answer(secure: Secure) -> None:
+    """Refusals included: what the file says, else what is safe."""
+    secured = secure(
+        "http_server_config: {headers: {X-Frame-Options: sameorigin, "
+        "Strict-Transport-Security: max-age=60, X-Content-Type-Options: nosniff}}\n"
+        f"basic_auth_users: {{alice: {hashed('wonder')}}}"
+    )
+    for answer in (secured.get(), secured.get(Authorization=basic("alice", "wonder"))):
+        assert answer.headers["x-frame-options"] == "sameorigin"
+        assert answer.headers["strict-transport-security"] == "max-age=60"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert (
+            answer.headers["content-security-policy"]
+            == (DEFAULT_HEADERS["Content-Security-Policy"])
+        )
+        assert "server" not in answer.headers
+
+
+def test_a_header_that_the_file_empties_is_not_sent(secure: Secure) -> None:
+    """So that a proxy in front may set it."""
+    secured = secure("http_server_config: {headers: {Content-Security-Policy: ''}}")
+    assert "content-security-policy" not in secured.get().headers
+
+
+def test_safe_headers_without_a_file(secure: Secure) -> None:
+    """By themselves."""
+    headers = secure("").get().headers
+    assert {name: headers[name.lower()] for name in DEFAULT_HEADERS} == DEFAULT_HEADERS
+
+
+def test_rate_limit(secure: Secure) -> None:
+    """As many as the burst at once; then 429 that says when to come back."""
+    secured = secure("rate_limit: {interval: 30s, burst: 3}")
+    assert [secured.get().status for _ in range(5)] == [200, 200, 200, 429, 429]
+    refused = secured.get()
+    assert refused.body == b"Too Many Requests\n"
+    assert 1 <= int(refused.headers["retry-after"]) <= 30
+
+
+def test_rate_limit_lets_in_again(secure: Secure) -> None:
+    """Once the time has come that it told."""
+    secured = secure("rate_limit: {interval: 1s, burst: 1}")
+    assert secured.get().status == 200
+    refused = secured.get()
+    assert (refused.status, refused.headers["retry-after"]) == (429, "1")
+    time.sleep(int(refused.headers["retry-after"]))
+    assert secured.get().status == 200
+
+
+def test_who_is_limited_costs_no_bcrypt(secure: Secure) -> None:
+    """The limit goes before authentication."""
+    secured = secure(
+        f"rate_limit: {{interval: 1h, burst: 1}}\nbasic_auth_users: {{a: {hashed('b', SLOW)}}}"
+    )
+    assert secured.get(Authorization=basic("a", "c")).status == 401
+    assert secured.get(Authorization=basic("a", "b")).status == 429
+
+
+def test_requests_on_a_kept_connection(secure: Secure, authority: Authority) -> None:
+    """Over TLS too: Prometheus asks on one connection, scrape after scrape."""
+    secured = secure(TLS + "}")
+    connection = http.client.HTTPSConnection(
+        "127.0.0.1", secured.port, timeout=10, context=trusting(authority)
+    )
+    with closing(connection):
+        for _ in range(3):
+            connection.request("GET", "/")
+            assert connection.getresponse().read() == b"hello GET\n"
+            assert connection.sock is not None

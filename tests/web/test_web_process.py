@@ -1,0 +1,238 @@
+"""The exporter as a process with a web file: start, metrics, `check`, and what it never says."""
+
+import contextlib
+import http.client
+import ssl
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import require
+from tests.monitoring import running as prometheus
+from tests.processes import Exporter, command, no_aws, running, series_of, until
+from tests.web.pki import Authority, Pair
+from tests.web.secured import basic, hashed, trusting
+
+NAMES = (
+    "macie_exporter_web_config_last_reload_successful",
+    "macie_exporter_web_config_last_reload_success_timestamp_seconds",
+    "macie_exporter_web_certificate_expiry_timestamp_seconds",
+)
+PASSWORD = "marked-password"
+
+
+def ask(
+    exporter: Exporter, path: str, context: ssl.SSLContext | None = None, **headers: str
+) -> tuple[int, str]:
+    """Ask a running exporter; give status and body."""
+    port = exporter.port
+    connection = (
+        http.client.HTTPSConnection("127.0.0.1", port, timeout=30, context=context)
+        if context
+        else http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    )
+    with contextlib.closing(connection):
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+
+@pytest.fixture
+def client(authority: Authority) -> Pair:
+    """A client's certificate."""
+    return authority.sign()
+
+
+@pytest.fixture
+def web_file(authority: Authority, tmp_path: Path) -> Path:
+    """Mutual TLS with a password on top."""
+    pair = authority.sign()
+    pair.write(tmp_path, "server")
+    (tmp_path / "ca.pem").write_text(authority.pem)
+    file = tmp_path / "web.yml"
+    content = {
+        "tls_server_config": {
+            "cert_file": "server.pem",
+            "key_file": "server.key",
+            "client_ca_file": "ca.pem",
+            "client_auth_type": "RequireAndVerifyClientCert",
+        },
+        "basic_auth_users": {"prometheus": hashed(PASSWORD)},
+    }
+    file.write_text(yaml.safe_dump(content))
+    return file
+
+
+def web(samples: Mapping[tuple[str, frozenset[tuple[str, str]]], float]) -> list[float | None]:
+    """Give the values of the three metrics."""
+    return [samples.get((name, frozenset())) for name in NAMES]
+
+
+def test_metrics_of_the_web_file(
+    web_file: Path, authority: Authority, client: Pair, tmp_path: Path
+) -> None:
+    """Its state and the certificate's end; a bad file turns the first to 0 and stays out."""
+    context = trusting(authority, client)
+    allowed = {"Authorization": basic("prometheus", PASSWORD)}
+
+    def samples() -> list[float | None]:
+        status, body = ask(exporter, "/metrics", context, **allowed)
+        assert status == 200
+        return web(series_of(body))
+
+    with running(no_aws(tmp_path), [f"--web.config-file={web_file}"]) as exporter:
+        assert 'web="https, client certificates required, basic authentication (1 user)"' in (
+            next(line for line in exporter.lines if "event=listening" in line)
+            if exporter.port
+            else ""
+        )
+        successful, loaded, expiry = samples()
+        assert successful == 1
+        assert loaded
+        assert expiry == pytest.approx(_expiry(tmp_path))
+        for path in ("/metrics", "/-/healthy", "/-/ready", "/"):
+            assert ask(exporter, path, context)[0] == 401
+        web_file.write_text("basic_auth_users: {prometheus: plain}")
+        until(lambda: samples()[0] == 0, "the refusal")
+        assert samples()[1:] == [loaded, expiry]
+        until(lambda: "event=web_config_refused" in exporter.log, "the refusal's line")
+
+
+def _expiry(folder: Path) -> float:
+    """Read when the certificate ends, by another reader than the exporter's."""
+    from cryptography import x509  # noqa: PLC0415 -- takes long to load, and one test needs it
+
+    pem = (folder / "server.pem").read_bytes()
+    return x509.load_pem_x509_certificate(pem).not_valid_after_utc.timestamp()
+
+
+def test_no_metrics_without_a_file_and_none_of_tls_without_tls(tmp_path: Path) -> None:
+    """What there is not has no value."""
+    with running(no_aws(tmp_path)) as exporter:
+        assert web(exporter.series()) == [None, None, None]
+    file = tmp_path / "web.yml"
+    file.write_text("{}")
+    with running(no_aws(tmp_path), [f"--web.config-file={file}"]) as exporter:
+        successful, loaded, expiry = web(exporter.series())
+        assert (successful, expiry) == (1, None)
+        assert loaded
+
+
+@pytest.mark.parametrize("word", ["serve", "check"])
+def test_a_wrong_file_is_told_at_the_start(tmp_path: Path, word: str) -> None:
+    """Exit code 2, every line names a key, nothing is served."""
+    file = tmp_path / "web.yml"
+    file.write_text("tls_server_config: {cert_file: a.pem}\nbasic_auth_users: {a: marked-secret}")
+    ran = command(no_aws(tmp_path), word, f"--web.config-file={file}")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.splitlines() == [
+        f"basic_auth_users.a (from {file}): not a bcrypt hash; make one with: htpasswd -nBC 10 USER"
+    ]
+
+
+def test_check_says_what_the_file_means(web_file: Path, tmp_path: Path) -> None:
+    """In one line."""
+    ran = command(no_aws(tmp_path), "check", f"--web.config-file={web_file}")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines()[-1] == (
+        "# web: https, client certificates required, basic authentication (1 user)"
+    )
+
+
+def test_bcrypt_is_loaded_for_passwords_alone() -> None:
+    """A start without a web file does not pay for it."""
+    code = "import sys; from exporter import daemon, cli; sys.exit('bcrypt' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+SECRETS = (
+    *("marked-password", "marked-key", "marked-plain", "marked-wrong"),
+    *("$2b$04$", "PRIVATE KEY"),
+)
+PATHS = ("/", "/metrics", "/-/ready", "/-/healthy", "/targets", "/api/v1/targets", "/x")
+
+
+def _refusals(exporter: Exporter, number: int) -> bool:
+    return exporter.log.count("event=web_config_refused") == number
+
+
+def test_secrets_are_nowhere(authority: Authority, tmp_path: Path) -> None:
+    """Not in logs at debug level, pages, metrics, errors or `check`: whatever goes wrong."""
+    pair = authority.sign()
+    file = tmp_path / "web.yml"
+
+    def content(key: str, *users: str) -> str:
+        tls = {"cert": pair.certificate, "key": key}
+        hashes = {f"u{number}": text for number, text in enumerate(users)}
+        return yaml.safe_dump({"tls_server_config": tls, "basic_auth_users": hashes})
+
+    good = content(pair.key, hashed("marked-password"))
+    bad = [
+        content("marked-key", hashed("marked-password")),
+        content(pair.key, "marked-plain"),
+        content(pair.key.replace("\n", "", 3), hashed("marked-password")),
+        f"basic_auth_users:\n  a: marked-plain\n  b: [marked-key\n{pair.key}",
+        "basic_auth_users: {a: {marked-plain: marked-key}}",
+        f"basic_auth_user: {{a: '{hashed('x')}'}}\ntls_server_config: {{keys: marked-key}}",
+        "tls_server_config: [marked-key]",
+        "marked-plain",
+    ]
+    said = []
+    for text in [good, *bad]:
+        file.write_text(text)
+        ran = command(no_aws(tmp_path), "check", f"--web.config-file={file}", "--log.level=debug")
+        assert ran.returncode == (0 if text is good else 2)
+        said.append(ran.stdout + ran.stderr)
+    file.write_text(good)
+    flags = [f"--web.config-file={file}", "--log.level=debug", "--web.enable-lifecycle=true"]
+    context = trusting(authority)
+    with running(no_aws(tmp_path), flags) as exporter:
+        for path in PATHS:
+            for password in ("marked-password", "marked-wrong"):
+                value = basic("u0", password)
+                said.append(ask(exporter, path, context, Authorization=value)[1])
+        for text in bad:
+            refusals = exporter.log.count("event=web_config_refused")
+            file.write_text(text)
+            until(
+                partial(lambda n: exporter.log.count("event=web_config_refused") > n, refusals),
+                "the refusal",
+            )
+        said.append(ask(exporter, "/metrics", context, Authorization=basic("u0", PASSWORD))[1])
+        exporter.stop()
+        said.append(exporter.log)
+    everything = "\n".join(said)
+    assert "event=web_config_refused" in everything
+    assert [secret for secret in SECRETS if secret in everything] == []
+    assert pair.key.splitlines()[1] not in everything
+
+
+def test_a_real_prometheus_scrapes_with_certificate_and_password(
+    web_file: Path, authority: Authority, client: Pair, tmp_path: Path
+) -> None:
+    """With its own `tls_config` and `basic_auth`, as its documentation has them."""
+    program = require("prometheus")
+    certificate, key = client.write(tmp_path, "client")
+    with running(no_aws(tmp_path), [f"--web.config-file={web_file}"]) as exporter:
+        job = {
+            "job_name": "macie",
+            "scheme": "https",
+            "scrape_interval": "1s",
+            "tls_config": {
+                "ca_file": str(tmp_path / "ca.pem"),
+                "cert_file": str(certificate),
+                "key_file": str(key),
+            },
+            "basic_auth": {"username": "prometheus", "password": PASSWORD},
+            "static_configs": [{"targets": [f"127.0.0.1:{exporter.port}"]}],
+        }
+        with prometheus(program, tmp_path, {"scrape_configs": [job]}) as peer:
+            until(lambda: peer.now("up == 1") != [], "a scrape")
+            (found,) = peer.now(NAMES[0])
+            assert found["value"][1] == "1"
+    assert authority.pem
