@@ -177,9 +177,10 @@ class Core:
         Unlike a daemon this does not wait for a discovery that failed. `tell` takes the progress.
         """
         while not self._ports.stop.is_set():
+            finished = self._first_round.wait(0.1)
             known = self.snapshot.all()
             tell(sum(each.last is not None for each in known), len(known) or None)
-            if self._first_round.wait(0.1):
+            if finished:
                 return True
             if self._discovery_failed and self.snapshot.polled:
                 return False

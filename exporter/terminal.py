@@ -1,7 +1,7 @@
 """What a person at a terminal sees beside the output: progress and colours.
 
 Nothing of it in files and pipes, nor on a terminal that cannot move its cursor. rich is imported
-where it is shown, and only there: it would make every start longer.
+where something is shown, and only there: it would make every start longer.
 """
 
 import contextlib
