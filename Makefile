@@ -11,7 +11,7 @@ SCRIPTS := .ci/run image/build requirements/bootstrap tests/system-packages test
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test pytest lint format hooks docs dashboards bench fuzz soak image lock check-lock system-packages helm-tools venv
+.PHONY: help run test pytest lint format hooks docs site dashboards bench fuzz soak image lock check-lock system-packages helm-tools venv
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,11 +44,14 @@ format: venv ## Mend what ruff can mend
 hooks: venv ## Have git check every commit (pre-commit), as make lint does
 	$(BIN)/pre-commit install
 
-docs: venv dashboards ## Write the tables of the documentation and the dashboards anew from the code
-	$(BIN)/python -m exporter.reference README.md
+docs: venv dashboards ## Write the reference in the documentation and the dashboards anew from the code
+	$(BIN)/python -m exporter.reference docs/*.md
 	$(BIN)/python -m exporter.schema helm/macie-invitations-exporter/values.schema.json
 	$(BIN)/python -m tests.helm.values_table
 	$(BIN)/python -m tests.faults.table
+
+site: venv ## The documentation as pages that need no network, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir build/site
 
 dashboards: venv ## Write the dashboards' JSON anew from grafana/, there and into the chart
 	$(BIN)/python -W ignore::DeprecationWarning -m grafana

@@ -5,25 +5,26 @@ import os
 import random
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from exporter import __version__
 from exporter.clock import Stop, SystemClock
+from exporter.manual import NAME, PAGES, of_command, overview
 from exporter.nearest import nearest
 from exporter.settings import ConfigurationError, Settings, load
 from exporter.settings.fields import AUTO
-from exporter.settings.flags import Words, flags_help, read
+from exporter.settings.flags import Words, read
 from exporter.signals import Wishes, handle_signals
 from exporter.streams import delivered, standard_streams
+from exporter.terminal import progress, write
 
 if TYPE_CHECKING:
     from exporter.core import Configuration, Ports
     from exporter.log import Log
 
 OK, FAILED, MISUSED = 0, 1, 2
-_NAME = "macie-invitations-exporter"
 _DEFAULT = "serve"
 _HELP = frozenset({"-h", "--help"})
 _VERSION = "--version"
@@ -54,27 +55,19 @@ class Arguments:
     options: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """Something to run: gives the process's exit code. Options are by name, with their help."""
-
-    run: Callable[[Arguments, World], int]
-    help: str
-    options: Mapping[str, str] = field(default_factory=dict)
-
-
 def main(argv: Sequence[str], world: World) -> int:
     """Run a command; give the process's exit code."""
     words = read(argv)
     if not _HELP.isdisjoint(words.rest):
-        world.stdout.write(_help())
+        asked = next((word for word in words.rest if word in PAGES), None)
+        world.stdout.write(of_command(asked) if asked else overview())
         return OK
     if _VERSION in words.rest:
-        world.stdout.write(f"{_NAME} {__version__}\n")
+        world.stdout.write(f"{NAME} {__version__}\n")
         return OK
     try:
         arguments = _understood(words, world)
-        return COMMANDS[arguments.command].run(arguments, world)
+        return COMMANDS[arguments.command](arguments, world)
     except ConfigurationError as error:
         _complain(world, error.lines)
         return MISUSED
@@ -115,9 +108,11 @@ def once(arguments: Arguments, world: World) -> int:
     from exporter.core import Core  # noqa: PLC0415 -- as in `serve`
 
     configuration = _configuration(arguments, world)
-    core = Core(configuration, _ports(configuration.settings, world))
-    core.start()
-    finished = core.wait_for_one_round()
+    with progress("targets", world.stderr, world.environ) as (tell, stderr):
+        ports = _ports(configuration.settings, replace(world, stderr=stderr))
+        core = Core(configuration, ports)
+        core.start()
+        finished = core.wait_for_one_round(tell)
     world.stdout.write(core.exposition.text().decode() + core.telemetry.text().decode())
     world.stdout.flush()
     core.stop(1.0)
@@ -152,10 +147,13 @@ def doctor(arguments: Arguments, world: World) -> int:
 
     form = _choice(arguments, "format", ("table", "json"))
     configuration = _configuration(arguments, world)
-    ports = _ports(configuration.settings, world)
     only = {name: set(_listed(arguments, name)) for name in ("account", "region")}
-    report, healthy = consult(configuration, ports, only["account"], only["region"], form)
-    world.stdout.write(report)
+    with progress("accounts", world.stderr, world.environ) as (tell, stderr):
+        ports = _ports(configuration.settings, replace(world, stderr=stderr))
+        report, healthy = consult(
+            configuration, ports, only["account"], only["region"], form=form, tell=tell
+        )
+    write(report, world.stdout, world.environ)
     return OK if healthy else FAILED
 
 
@@ -172,29 +170,13 @@ def iam(arguments: Arguments, world: World) -> int:
     return OK
 
 
-COMMANDS: Mapping[str, Command] = {
-    "serve": Command(serve, "poll in the background and serve the metrics (the default)"),
-    "once": Command(once, "poll everything once and print the metrics"),
-    "check": Command(check, "print the effective configuration and what it means; no network"),
-    "doctor": Command(
-        doctor,
-        "try every step for every target, and say what permission is missing",
-        {
-            "account": "only these accounts: ID,...",
-            "region": "only these regions: REGION,...",
-            "format": "table or json [table]",
-        },
-    ),
-    "iam": Command(
-        iam,
-        "print the least IAM policies that this configuration needs",
-        {
-            "document": "hub-policy, member-policy, trust-policy, cloudformation, terraform [all]",
-            "hub-principal": "ARN of the role that the exporter runs as",
-            "organization-id": "trust the hub only within this organization",
-        },
-    ),
-    "demo": Command(demo, "run with an embedded AWS; no credentials needed"),
+COMMANDS: Mapping[str, Callable[[Arguments, World], int]] = {
+    "serve": serve,
+    "once": once,
+    "check": check,
+    "doctor": doctor,
+    "iam": iam,
+    "demo": demo,
 }
 
 
@@ -215,7 +197,7 @@ def _understood(words: Words, world: World) -> Arguments:
     if command not in COMMANDS:
         lines.append(f"{command}: unknown command; the nearest is {nearest(command, COMMANDS)}")
     lines += words.problems
-    known = COMMANDS[command].options if command in COMMANDS else {}
+    known = PAGES[command].options if command in PAGES else {}
     flags = tuple((name, text) for name, text in words.flags if name not in known)
     if lines:
         raise ConfigurationError([*lines, *_wrong_settings(flags, world)])
@@ -284,32 +266,3 @@ def _warn_of_many_series(settings: Settings, log: "Log") -> None:
         log.warning(
             "many_series", series=numbers.series, targets=numbers.targets, hint=too_many(numbers)
         )
-
-
-def _help() -> str:
-    commands = "".join(
-        f"  {name:<8}{command.help}\n"
-        + "".join(f"{'':<10}--{option}: {text}\n" for option, text in command.options.items())
-        for name, command in COMMANDS.items()
-    )
-    return f"""\
-usage: {_NAME} [COMMAND] [--KEY=VALUE]...
-
-Prometheus exporter for the Amazon Macie invitations that AWS accounts have received.
-
-commands:
-{commands}
-Settings are flags, environment variables and keys of a YAML file, the first of these first:
---poll.stale-after=1h, MACIE_EXPORTER_POLL__STALE_AFTER=1h, poll: {{stale_after: 1h}}.
-In flags and variables lists are written a,b or as JSON. Defaults stand in brackets.
-
-{flags_help()}examples:
-  {_NAME}
-      serve http://localhost:10058/metrics for the account and region of the AWS environment
-  {_NAME} check --config.file=exporter.yaml
-      say what is wrong with a configuration, or what it means
-  {_NAME} once --aws.regions=eu-west-1,us-east-1 --log.level=error
-      print the metrics of two regions
-  {_NAME} doctor --config.file=exporter.yaml --account=111122223333
-      find out why an account fails, and what would mend it
-"""

@@ -1,10 +1,7 @@
-"""The command `doctor` from a configuration to its report, with progress on a terminal."""
+"""The command `doctor` from a configuration to its report."""
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-
-from rich.console import Console
-from rich.progress import Progress
+from collections.abc import Callable, Collection
+from itertools import count
 
 from exporter.core import DISCOVERY_SECONDS, Configuration, Core, Ports
 from exporter.discovery import hint
@@ -13,6 +10,7 @@ from exporter.model import Account, Failure
 from exporter.parallel import in_parallel
 from exporter.settings import Settings
 from exporter.settings.fields import AUTO
+from exporter.terminal import Tell
 
 
 def consult(
@@ -20,9 +18,11 @@ def consult(
     ports: Ports,
     accounts: Collection[str],
     regions: Collection[str],
+    *,
     form: str,
+    tell: Tell,
 ) -> tuple[str, bool]:
-    """Look at the targets, or at those of some accounts and regions.
+    """Look at the targets, or at those of some accounts and regions; tell of each account.
 
     Give the report, as a table or as JSON, and whether everything works.
     """
@@ -38,8 +38,9 @@ def consult(
         if not accounts or account.id in accounts
     ]
     steps += [_not_found(account) for account in sorted({*accounts} - {a.id for a in found})]
-    with _progress(len(chosen)) as advance:
-        steps += examine(doctor, chosen, advance, in_parallel)
+    done = count(1)
+    tell(0, len(chosen))
+    steps += examine(doctor, chosen, lambda: tell(next(done), len(chosen)), in_parallel)
     core.cloud.close()
     report = as_json(steps) if form == "json" else as_table(steps)
     return report, all(step.ok for step in steps)
@@ -79,12 +80,3 @@ def _not_found(account: str) -> Step:
         error_code="-",
         remedy="configure it, or look whether it is suspended, excluded or another shard's",
     )
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], object]]:
-    """Show a bar on standard error, where that is a terminal."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("accounts", total=total)
-        yield lambda: bar.advance(task)

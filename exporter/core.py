@@ -28,6 +28,7 @@ from exporter.settings import Settings
 from exporter.snapshot import Snapshot
 from exporter.status import Search, Status
 from exporter.telemetry import Telemetry
+from exporter.terminal import Tell
 
 DISCOVERY_SECONDS = 900.0
 """Ten thousand accounts are five hundred pages, one after the other."""
@@ -175,13 +176,16 @@ class Core:
             healthy=self.healthy(),
         )
 
-    def wait_for_one_round(self) -> bool:
-        """Wait until all that can be found is polled; tell whether that is all there is.
+    def wait_for_one_round(self, tell: Tell) -> bool:
+        """Wait until all that can be found is polled; give whether that is all there is.
 
-        Unlike a daemon this does not wait for a discovery that failed.
+        Unlike a daemon this does not wait for a discovery that failed. `tell` takes the progress.
         """
         while not self._ports.stop.is_set():
-            if self._first_round.wait(0.1):
+            finished = self._first_round.wait(0.1)
+            known = self.snapshot.all()
+            tell(sum(each.last is not None for each in known), len(known) or None)
+            if finished:
                 return True
             if self._discovery_failed and self.snapshot.polled:
                 return False

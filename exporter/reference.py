@@ -1,6 +1,6 @@
-"""Makes the documentation's tables from the code: `python -m exporter.reference FILE...`.
+"""Makes the documentation's reference from the code: `python -m exporter.reference FILE...`.
 
-Each table stands between a pair of comments that name it, and is written anew there.
+Each part stands between a pair of comments that name it, and is written anew there.
 """
 
 import re
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from exporter.errors import ERRORS
 from exporter.exposition.table import METRICS, TARGET_LABELS
+from exporter.manual import PAGES, of_command, overview
 from exporter.settings.flags import flags
 
 _TABLE = re.compile(
@@ -59,10 +60,17 @@ def settings_table() -> str:
     )
 
 
+def manual() -> str:
+    """Give the help of the program and of each of its commands."""
+    pages = {"All commands": overview(), **{name: of_command(name) for name in PAGES}}
+    return "\n".join(f"## {title}\n\n```text\n{text}```\n" for title, text in pages.items())
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "metrics": metrics_table,
     "errors": errors_table,
     "settings": settings_table,
+    "cli": manual,
 }
 
 

@@ -15,6 +15,7 @@ from exporter.cli import COMMANDS, World, main
 from exporter.clock import Stop
 from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import World as Fleet
+from exporter.manual import PAGES
 from exporter.signals import Wish
 from tests import fleets
 
@@ -61,19 +62,32 @@ def terminal() -> Terminal:
     return Terminal(AWS_REGION="eu-west-1")
 
 
-@pytest.mark.parametrize(
-    "argv", [["--help"], ["-h"], ["check", "--help"], ["--help", "--nonsense"]]
-)
+@pytest.mark.parametrize("argv", [["--help"], ["-h"], ["--help", "--nonsense"]])
 def test_help(terminal: Terminal, argv: list[str]) -> None:
     """It fits a terminal, names every command, and has a short usage and examples."""
     assert terminal.run(*argv) == 0
     assert terminal.out.startswith(f"usage: {NAME} [COMMAND] [--KEY=VALUE]...\n\n")
     assert max(map(len, terminal.out.splitlines())) <= 100
-    for name, command in COMMANDS.items():
-        assert re.search(rf"^  {name} +{re.escape(command.help)}$", terminal.out, re.MULTILINE)
+    assert PAGES.keys() == COMMANDS.keys()
+    for name, page in PAGES.items():
+        assert re.search(rf"^  {name} +{re.escape(page.help)}$", terminal.out, re.MULTILINE)
     assert "  --poll.interval=DURATION\n      How often each target is polled" in terminal.out
     assert "\n\nexamples:\n" in terminal.out
     assert terminal.err == ""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_help_of_a_command(terminal: Terminal, name: str) -> None:
+    """Its own options with their defaults, its exit code and its examples, and it fits as well."""
+    assert terminal.run(name, "--help") == 0
+    assert terminal.out.startswith(f"usage: {NAME} {name} ")
+    assert max(map(len, terminal.out.splitlines())) <= 100
+    for option, about in PAGES[name].options.items():
+        default = f" [{about.default}]" if about.default else ""
+        assert f"\n  --{option}={about.value}\n      {about.help}{default}\n" in terminal.out
+    assert f"\nexit code: {PAGES[name].exits}\n" in terminal.out
+    for example in PAGES[name].examples:
+        assert f"\n  {NAME} {example.words}".rstrip() + "\n" in terminal.out
 
 
 def test_version(terminal: Terminal) -> None:

@@ -1,10 +1,7 @@
 """What `doctor` says of accounts that work and of accounts that do not."""
 
 import json
-import os
-import pty
 import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -18,7 +15,7 @@ from exporter.model import Account, Role
 from exporter.parallel import in_parallel
 from tests import fleets
 from tests.clouds import embedded_cloud
-from tests.processes import command, environment
+from tests.processes import command
 
 ACCOUNT, OTHER = fleets.accounts(2)
 DENIED = Fault(403, "AccessDeniedException", "User: {caller} is not authorized to perform this")
@@ -164,24 +161,6 @@ def test_the_command(world: World) -> None:
         done = run(aws, *flags)
         assert "organizations:ListAccounts" in done.stdout
         assert run(aws, "--format=xml").returncode == 2
-
-
-def test_progress_on_a_terminal_alone(world: World) -> None:
-    """A bar on standard error while accounts are looked at, and not in a file."""
-    parent, child = pty.openpty()
-    with EmbeddedAws(world) as aws:
-        subprocess.run(
-            [sys.executable, "-m", "exporter", "doctor", "--aws.regions=eu-west-1"],
-            env=environment(aws.environment()) | {"TERM": "xterm"},
-            stdout=subprocess.DEVNULL,
-            stderr=child,
-            timeout=60,
-            check=True,
-        )
-    os.close(child)
-    shown = os.read(parent, 100_000)
-    os.close(parent)
-    assert b"accounts" in shown
 
 
 STEPS = [

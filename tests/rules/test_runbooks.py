@@ -10,7 +10,7 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from exporter.cli import COMMANDS
+from exporter import manual
 from exporter.settings.keys import KEYS
 from exporter.web.selection import parse
 from tests.promql import complaints
@@ -97,7 +97,7 @@ def test_commands_of_the_exporter_exist() -> None:
     assert len(found) > 5
     for command, *flags in found:
         names = {flag.removeprefix("--").partition("=")[0] for flag in flags}
-        assert names <= {*COMMANDS[command].options, "config.file"}
+        assert names <= {*manual.PAGES[command].options, "config.file"}
 
 
 def test_panels_exist() -> None:
@@ -125,7 +125,7 @@ def test_pages_of_the_exporter_are_asked_rightly() -> None:
     found = [urlsplit(url) for url in re.findall(r"http://localhost:10058[^'\s]*", text)]
     assert any(url.query for url in found)
     for url in found:
-        assert f"{url.path}`" in (ROOT / "README.md").read_text()
+        assert f"{url.path}`" in (ROOT / "docs" / "http.md").read_text()
         parse(parse_qsl(url.query, strict_parsing=bool(url.query)))
 
 

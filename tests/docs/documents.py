@@ -1,0 +1,94 @@
+"""The documents that people read: their code blocks, their commands, their links."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+CHART = ROOT / "helm" / "macie-invitations-exporter"
+DOCUMENTS = (
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    CHART / "README.md",
+    *sorted(DOCS.rglob("*.md")),
+)
+REPOSITORY = "https://github.com/macie-invitations-exporter/macie-invitations-exporter"
+_BLOCK = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A code block: where it begins, as file:line, its language and its text."""
+
+    document: Path
+    line: int
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.document.relative_to(ROOT)}:{self.line}"
+
+    @property
+    def name(self) -> str:
+        """The file that it is said to be, in a comment on its first line."""
+        found = re.match(r"# ([\w.-]+\.ya?ml)\n", self.text)
+        return found[1] if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that a reader is to type, with its words."""
+
+    block: Block
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.block}: {' '.join(self.words)}"
+
+
+def blocks(*languages: str) -> list[Block]:
+    """Give the code blocks of some languages in all documents."""
+    return [
+        Block(document, text.count("\n", 0, found.start()) + 1, found["language"], found["text"])
+        for document in DOCUMENTS
+        for text in [document.read_text()]
+        for found in _BLOCK.finditer(text)
+        if found["language"] in languages
+    ]
+
+
+def commands() -> list[Command]:
+    """Give the commands of all blocks that show a console; what follows a pipe is one as well."""
+    return [
+        Command(block, words)
+        for block in blocks("console")
+        for line in re.findall(r"^\$ ((?:.*\\\n)*.*)$", block.text, re.MULTILINE)
+        for words in _piped(line.replace("\\\n", " "))
+    ]
+
+
+def _piped(line: str) -> Iterator[tuple[str, ...]]:
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="|>")
+    lexer.whitespace_split = True
+    words: list[str] = []
+    for word in [*lexer, "|"]:
+        if word == "|":
+            yield tuple(words[: words.index(">")] if ">" in words else words)
+            words = []
+        else:
+            words.append(word)
+
+
+def prose(document: Path) -> str:
+    """Give a document without its code blocks."""
+    return _BLOCK.sub("", document.read_text())
+
+
+def anchors(document: Path) -> set[str]:
+    """Give the anchors of a document's headings, as GitHub and the site make them."""
+    titles = re.findall(r"^#+ (.*)$", prose(document), re.MULTILINE)
+    plain = (re.sub(r"[^\w\- ]", "", title.lower()) for title in titles)
+    return {text.strip().replace(" ", "-") for text in plain}

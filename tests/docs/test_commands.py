@@ -1,0 +1,263 @@
+"""Commands in the documents: run where that is possible here, else held to who knows them.
+
+The exporter's run against the embedded AWS, Helm's as `helm template`, requests against a running
+exporter. AWS's are held to its models; what would change this machine, to what it names.
+"""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import DEVNULL
+from urllib.parse import urlsplit
+
+import botocore.session
+import pytest
+from botocore import xform_name
+
+from exporter import __version__
+from exporter.demo.organisation import build, configuration
+from exporter.demo.server import EmbeddedAws, utc_now
+from tests import processes
+from tests.conftest import require
+from tests.docs.documents import CHART, REPOSITORY, ROOT, Command, blocks, commands
+from tests.helm.charts import helm_answers, objects, run
+from tests.helm.conftest import require_tool
+
+NAME = "macie-invitations-exporter"
+PUBLISHED = f"oci://ghcr.io/{NAME}/charts/{NAME}"
+IMAGE = f"ghcr.io/{NAME}/{NAME}:{__version__}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where commands run: an AWS, an exporter that polls it, and an empty folder."""
+
+    aws: Mapping[str, str]
+    exporter: processes.Exporter
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def polled(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Mapping[str, str], processes.Exporter]]:
+    """The demo's organisation, and an exporter that has polled it."""
+    file = tmp_path_factory.mktemp("polled") / "exporter.yaml"
+    file.write_text(json.dumps(configuration()))
+    with EmbeddedAws(build(utc_now())) as aws:
+        variables = {**aws.environment(), "AWS_REGION": "eu-west-1"}
+        with processes.running(variables, [f"--config.file={file}"]) as exporter:
+            exporter.wait_until_ready()
+            yield variables, exporter
+
+
+@pytest.fixture
+def stage(polled: tuple[Mapping[str, str], processes.Exporter], tmp_path: Path) -> Stage:
+    """A folder of its own for each command."""
+    return Stage(*polled, tmp_path)
+
+
+@pytest.mark.parametrize("command", commands(), ids=str)
+def test_commands(command: Command, stage: Stage) -> None:
+    """Each program is one that somebody here answers for, and does as it is told."""
+    _files(command, stage.folder)
+    words = command.words[1:] if command.words[0] == "sudo" else command.words
+    PROGRAMS[Path(words[0]).name](words[1:], stage)
+
+
+def _files(command: Command, folder: Path) -> None:
+    """Write the files that the document shows, the nearest before the command or else after it."""
+    named = [block for block in blocks("yaml") if block.name]
+    others = [block for block in named if block.document != command.block.document]
+    own = [block for block in named if block.document == command.block.document]
+    before = [block for block in own if block.line < command.block.line]
+    after = [block for block in own if block.line > command.block.line]
+    for block in [*reversed(others), *reversed(after), *before]:
+        (folder / block.name).write_text(block.text)
+
+
+def _exporter(words: Sequence[str], stage: Stage) -> None:
+    """Run it; what serves is started, and becomes ready."""
+    here = [
+        re.sub(r"=.*/", f"={stage.folder}/", word)
+        if word.startswith("--config.file=/")
+        else word.replace("--config.file=", f"--config.file={stage.folder}/")
+        for word in words
+    ]
+    if not here or here[0] == "serve" or here[0].startswith("--"):
+        flags = here[1:] if here[:1] == ["serve"] else here
+        with processes.running(stage.aws, flags) as exporter:
+            exporter.wait_until_ready()
+        return
+    done = processes.command(stage.aws, *here)
+    # The demo's AWS need not have what a document's configuration names: that is an answer too.
+    assert done.returncode in ({0, 1} if here[0] in {"doctor", "once"} else {0}), done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout
+
+
+def _helm(words: Sequence[str], stage: Stage) -> None:
+    """Render what would be installed; other commands know their flags."""
+    helm = require_tool("helm4")
+    if words[0] in {"install", "upgrade"}:
+        place = {PUBLISHED: str(CHART)}
+        names = [stage.folder / word if word.endswith(".yaml") else word for word in words[1:]]
+        rest = [place.get(str(word), word) for word in names if word != "--install"]
+        assert objects(run(helm, "template", *rest))
+        return
+    known = helm_answers(helm, words[0], "--help").stdout
+    assert "Usage:" in known
+    assert [word for word in words if word.startswith("--") and word not in known] == []
+
+
+def _kubectl(words: Sequence[str], stage: Stage) -> None:
+    """Name objects that the chart makes; run what is executed in a pod."""
+    namespace, (verb, *rest) = words[:2], words[2:]
+    assert list(namespace) == ["-n", "security"]
+    assert (verb, rest[0]) == ("rollout", "status") or verb in {"exec", "port-forward"}
+    made = {
+        f"{each['kind'].lower()}/{each['metadata']['name']}"
+        for each in objects(run(require_tool("helm4"), "template", NAME, CHART))
+    }
+    assert {word for word in rest if re.match(r"[a-z]+/", word)} <= made
+    if verb == "exec":
+        inner = rest[rest.index("--") + 1 :]
+        assert inner[0] == NAME
+        _exporter(inner[1:], stage)
+
+
+def _aws(words: Sequence[str], _: Stage) -> None:
+    """Call an operation with parameters that it has, and all that it must have."""
+    service, command, *rest = words
+    model = botocore.session.get_session().get_service_model(service)
+    operations = {xform_name(name, "-"): name for name in model.operation_names}
+    shape = model.operation_model(operations[command]).input_shape
+    assert shape is not None
+    given = {word.removeprefix("--") for word in rest if word.startswith("--")}
+    assert given <= {xform_name(name, "-") for name in shape.members}
+    assert given >= {xform_name(name, "-") for name in shape.required_members}
+
+
+def _curl(words: Sequence[str], stage: Stage) -> None:
+    """Ask the running exporter."""
+    address = urlsplit(words[-1])
+    assert (address.scheme, address.netloc) == ("http", "localhost:10058")
+    headers = dict(words[at + 1].split(": ", 1) for at, word in enumerate(words) if word == "-H")
+    assert {word for word in words[:-1] if word.startswith("-")} <= {"-s", "-H"}
+    path = f"{address.path}?{address.query}" if address.query else address.path
+    assert stage.exporter.request(path, headers=headers).status == 200
+
+
+def _grep(words: Sequence[str], stage: Stage) -> None:
+    """Find something in the metrics."""
+    metrics = stage.exporter.metrics()
+    subprocess.run([require("grep"), *words], input=metrics, text=True, stdout=DEVNULL, check=True)
+
+
+def _docker(words: Sequence[str], stage: Stage) -> None:
+    """Run a published image with flags that a hardened one bears, and the exporter's words."""
+    at = next(index for index, word in enumerate(words) if word.startswith("ghcr.io/"))
+    assert words[0] == "run"
+    assert words[at] in {IMAGE, f"{IMAGE}-demo"}
+    known = {"--read-only", "--cap-drop", "-p", "-e", "-v"}
+    assert {word for word in words[1:at] if word.startswith("-")} <= known
+    rest = [word for word in words[at + 1 :] if word != "#"]
+    if words[at] == IMAGE and rest:
+        _exporter(rest, stage)
+
+
+def _make(words: Sequence[str], _: Stage) -> None:
+    """Make what the Makefile makes."""
+    assert re.search(rf"^{words[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def _git(words: Sequence[str], _: Stage) -> None:
+    assert list(words) == ["clone", REPOSITORY]
+
+
+def _cd(words: Sequence[str], _: Stage) -> None:
+    assert list(words) == [REPOSITORY.rpartition("/")[2]]
+
+
+def _pip(words: Sequence[str], _: Stage) -> None:
+    """Install the checkout, or a lock that is there."""
+    assert words[0] == "install"
+    for at, word in enumerate(words[1:], 1):
+        if word == "--requirement":
+            assert "--hash=" in (ROOT / words[at + 1]).read_text()
+        elif word.startswith("--"):
+            assert word in {"--require-hashes", "--no-deps"}
+        else:
+            assert (ROOT / word).exists()
+
+
+def _python3(words: Sequence[str], _: Stage) -> None:
+    assert list(words) == ["-m", "venv", f"/opt/{NAME}"]
+
+
+def _install(words: Sequence[str], stage: Stage) -> None:
+    """Run it, with a folder in place of the root."""
+    if words[0] != "-d":
+        (stage.folder / words[-1].strip("/")).mkdir(parents=True)
+    *flags, target = words
+    sources = [
+        str(stage.folder / word) if (stage.folder / word).is_file() else word for word in flags
+    ]
+    words = [str(require("install")), *sources, str(stage.folder / target.strip("/"))]
+    subprocess.run(words, cwd=ROOT, check=True)
+
+
+def _systemctl(words: Sequence[str], _: Stage) -> None:
+    """Name the unit that is shipped."""
+    assert words[0] in {"daemon-reload", "enable", "status"}
+    names = [word for word in words[1:] if not word.startswith("--")]
+    assert all((ROOT / "deploy" / f"{name}.service").exists() for name in names)
+
+
+def _journalctl(words: Sequence[str], stage: Stage) -> None:
+    assert words[0] == "--unit"
+    _systemctl(["status", words[1]], stage)
+
+
+def _systemd_analyze(words: Sequence[str], _: Stage) -> None:
+    """Run it."""
+    program = require("systemd-analyze")
+    subprocess.run([program, *words], cwd=ROOT, stdout=DEVNULL, check=True)
+
+
+def _cosign(words: Sequence[str], _: Stage) -> None:
+    """Verify a published image, as made by the workflow that there is."""
+    assert (words[0], words[1]) == ("verify", IMAGE)
+    pattern = words[words.index("--certificate-identity-regexp") + 1]
+    (workflow,) = (ROOT / ".github" / "workflows").glob("release.yml")
+    made = f"{REPOSITORY}/{workflow.relative_to(ROOT)}@refs/tags/v{__version__}"
+    assert re.match(pattern, made)
+
+
+PROGRAMS: Mapping[str, Callable[[Sequence[str], Stage], None]] = {
+    NAME: _exporter,
+    "aws": _aws,
+    "cd": _cd,
+    "cosign": _cosign,
+    "curl": _curl,
+    "docker": _docker,
+    "git": _git,
+    "grep": _grep,
+    "helm": _helm,
+    "install": _install,
+    "journalctl": _journalctl,
+    "kubectl": _kubectl,
+    "make": _make,
+    "pip": _pip,
+    "python3": _python3,
+    "systemctl": _systemctl,
+    "systemd-analyze": _systemd_analyze,
+}
+
+
+def test_commands_are_found() -> None:
+    """That they all work is not for want of them, and no program is answered for in vain."""
+    assert {Path(word).name for each in commands() for word in each.words[:2]} >= {*PROGRAMS}

@@ -1,0 +1,89 @@
+"""Configurations in the documents are loaded by what they are for."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from exporter.settings import Settings
+from tests.conftest import require
+from tests.docs.documents import CHART, Block, blocks
+from tests.helm.charts import objects, of_kind, run
+from tests.helm.conftest import require_tool
+from tests.processes import command
+
+RULES = CHART / "files" / "rules" / "exporter.yaml"
+OF_PROMETHEUS = {"global", "scrape_configs", "rule_files", "alerting"}
+OF_THE_CHART = set(yaml.safe_load((CHART / "values.yaml").read_text()))
+OF_THE_EXPORTER = set(Settings.model_fields) - {"config"}
+
+
+def check(file: Path) -> None:
+    """Have the exporter load its configuration."""
+    done = command({"AWS_REGION": "eu-west-1"}, "check", f"--config.file={file}")
+    assert done.returncode == 0, done.stderr
+
+
+def _by_prometheus(file: Path) -> None:
+    (file.parent / "exporter.yaml").write_text(RULES.read_text())
+    _promtool("config", file)
+
+
+def _by_the_rules(file: Path) -> None:
+    _promtool("rules", file)
+
+
+def _by_the_chart(file: Path) -> None:
+    text = run(require_tool("helm4"), "template", "macie", CHART, "--values", file)
+    for each in of_kind(objects(text), "ConfigMap"):
+        configuration = each["data"].get("exporter.yaml")
+        if configuration:
+            inner = file.parent / "inner.yaml"
+            inner.write_text(configuration)
+            check(inner)
+
+
+def _promtool(what: str, file: Path) -> None:
+    done = subprocess.run(
+        [require("promtool"), "check", what, file], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+KINDS: tuple[tuple[set[str], Callable[[Path], None]], ...] = (
+    (OF_THE_EXPORTER, check),
+    (OF_PROMETHEUS, _by_prometheus),
+    ({"groups"}, _by_the_rules),
+    (OF_THE_CHART, _by_the_chart),
+)
+
+
+@pytest.mark.parametrize("block", blocks("yaml"), ids=str)
+def test_yaml(block: Block, tmp_path: Path) -> None:
+    """Its keys say whose it is: the exporter's, Prometheus', its rules' or the chart's."""
+    keys = set(yaml.safe_load(block.text))
+    loaders = [load for known, load in KINDS if keys <= known]
+    assert loaders, f"nothing reads {sorted(keys)}"
+    file = tmp_path / "block.yaml"
+    file.write_text(block.text)
+    loaders[0](file)
+
+
+@pytest.mark.parametrize("block", blocks("json"), ids=str)
+def test_json(block: Block) -> None:
+    """Policies are JSON, with the keys of IAM's language."""
+    policy = json.loads(block.text)
+    assert policy["Version"] == "2012-10-17"
+    for statement in policy["Statement"]:
+        assert statement.keys() <= {"Effect", "Principal", "Action", "Resource", "Condition"}
+        assert statement.keys() >= {"Effect", "Action"}
+
+
+def test_every_block_has_a_language() -> None:
+    """A block without one would be looked at by nobody."""
+    assert [str(block) for block in blocks("")] == []
+    languages = ("yaml", "json", "promql", "console", "sh", "text", "python")
+    assert len(blocks(*languages)) > 80

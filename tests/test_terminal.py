@@ -1,0 +1,136 @@
+"""What a terminal shows beside the output, and that files and pipes get nothing of it."""
+
+import contextlib
+import os
+import pty
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from exporter.demo.server import EmbeddedAws
+from tests import fleets
+from tests.processes import PATIENCE, environment
+
+ESCAPE = "\x1b"
+COLOUR = re.compile(r"\x1b\[[\d;]*3[0-7]m")
+LIVELY = {"TERM": "xterm-256color"}
+
+
+class Terminal:
+    """A pseudo-terminal, and what a process wrote to it."""
+
+    def __init__(self) -> None:
+        """Open it, and read it as it is written to."""
+        self._parent, self.end = pty.openpty()
+        self._read: list[bytes] = []
+        self._reader = threading.Thread(target=self._collect, daemon=True)
+        self._reader.start()
+
+    def _collect(self) -> None:
+        # Linux answers EIO once nobody has the other end.
+        with contextlib.suppress(OSError):
+            while chunk := os.read(self._parent, 65536):
+                self._read.append(chunk)
+
+    @property
+    def text(self) -> str:
+        """Everything that was written, once the process has ended."""
+        if self._reader.is_alive():
+            os.close(self.end)
+            self._reader.join(PATIENCE)
+            os.close(self._parent)
+        return b"".join(self._read).decode()
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Mapping[str, str]]:
+    """The variables of an AWS."""
+    with EmbeddedAws(fleets.fleet(1)) as running:
+        yield {**running.environment(), "AWS_REGION": "eu-west-1"}
+
+
+def run(variables: Mapping[str, str], *words: str, out: Terminal | None = None) -> tuple[str, str]:
+    """Run a command with a terminal as standard error; give its two outputs."""
+    err = Terminal()
+    done = subprocess.run(
+        [sys.executable, "-m", "exporter", *words],
+        env=environment(variables),
+        stdout=out.end if out else subprocess.PIPE,
+        stderr=err.end,
+        timeout=60,
+        check=False,
+    )
+    return out.text if out else done.stdout.decode(), err.text
+
+
+@pytest.mark.parametrize(("command", "what"), [("once", "targets"), ("doctor", "accounts")])
+def test_progress(aws: Mapping[str, str], command: str, what: str) -> None:
+    """A bar counts what is done; the output, which goes into a file, holds nothing of it."""
+    out, err = run({**aws, **LIVELY}, command)
+    assert what in err
+    assert "1/1" in err
+    assert ESCAPE not in out
+
+
+def test_log_lines_stay_above_the_bar(aws: Mapping[str, str]) -> None:
+    """Each is a whole line of its own, which the bar does not cut."""
+    _, err = run({**aws, **LIVELY}, "once")
+    lines = [line for line in re.split(r"[\r\n]|\x1b\[2K|\x1b\[1A", err) if "event=" in line]
+    assert len(lines) >= 2
+    assert [line for line in lines if not re.match(r"ts=\S+ level=\w+ event=\w+", line)] == []
+    assert any(line.endswith("event=first_round_done targets=1") for line in lines)
+
+
+@pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {}])
+def test_no_progress_where_it_cannot_be_shown(
+    aws: Mapping[str, str], variables: Mapping[str, str]
+) -> None:
+    """Such as in the console of an editor: the log alone, in plain lines."""
+    _, err = run({**aws, **variables}, "once")
+    assert ESCAPE not in err
+    assert "event=first_round_done" in err
+
+
+def test_colours(aws: Mapping[str, str]) -> None:
+    """On a terminal the report is coloured, and else the very same."""
+    coloured, _ = run({**aws, **LIVELY}, "doctor", out=Terminal())
+    assert COLOUR.search(coloured)
+    plain = re.sub(r"\x1b\[[\d;]*m", "", coloured)
+    assert re.match(r" +account +region ", plain)
+    assert plain.endswith("\r\nEverything works.\r\n")
+
+
+def test_no_color(aws: Mapping[str, str]) -> None:
+    """NO_COLOR is honoured: by the report, and by the bar, which stays (no-color.org)."""
+    out, err = run({**aws, **LIVELY, "NO_COLOR": "1"}, "doctor", out=Terminal())
+    assert ESCAPE not in out
+    assert "1/1" in err
+    assert not COLOUR.search(err)
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "said"),
+    [("doctor", "rich.progress", "Everything works."), ("--help", "rich", "usage:")],
+)
+def test_rich_is_not_imported_where_nothing_is_shown(
+    aws: Mapping[str, str], command: str, module: str, said: str
+) -> None:
+    """A start must not wait for it. structlog takes part of it where there is a log."""
+    script = (
+        "import os, sys; from exporter.cli import main, World; from exporter.clock import Stop;"
+        f"main(['{command}'], World(os.environ, sys.stdout, sys.stderr, Stop()));"
+        f"sys.exit('{module}' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment({**aws, **LIVELY}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert said in done.stdout
