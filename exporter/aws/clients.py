@@ -153,8 +153,8 @@ class Clients:
                 service, region_name=region, config=self._config
             )
         except (BotoCoreError, ValueError) as error:
-            # A ValueError shows the URL, which may hold a password.
-            reason = str(error) if isinstance(error, BotoCoreError) else "check AWS_ENDPOINT_URL"
+            # The text shows AWS_ENDPOINT_URL, where a password may stand before an @.
+            reason = "check AWS_ENDPOINT_URL" if "@" in str(error) else str(error)
             raise AwsError(
                 "EndpointConnectionError", f"no endpoint for {service}: {reason}"
             ) from error
