@@ -37,7 +37,7 @@ from exporter.model import AwsError
 Response = Mapping[str, Any]
 
 
-_SECRET = ("ExternalId", "NextToken")
+_SECRET = ("ExternalId", "NextToken", "nextToken")
 """Parameters that no message may repeat."""
 
 _ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
@@ -107,10 +107,9 @@ class Clients:
                 response: Response = getattr(client, operation)(**parameters)
                 return response
 
-        hidden = tuple(str(parameters[name]) for name in _SECRET if name in parameters)
-        call = replace(call, hidden=hidden)
         name = client.meta.method_to_api_mapping[operation]
-        return self._attempts.make(Operation(service, name, region), call, send)
+        hiding = _hiding(call, parameters)
+        return self._attempts.make(Operation(service, name, region), hiding, send)
 
     def get(self, operation: Operation, call: Call, **parameters: str | int) -> Document:
         """Ask for a JSON document: what is called with nothing but a query, and often.
@@ -118,15 +117,13 @@ class Clients:
         Raises AwsError.
         """
         get = self._gets.get(operation) or self._learn(operation, call)
-        if "nextToken" in parameters:
-            call = replace(call, hidden=(str(parameters["nextToken"]),))
 
         def send(attempt: Attempt) -> Document:
             request = get.request(parameters, call.credentials)
             attempt.reply = self._transport.send(request, call.deadline)
-            return document(attempt.reply, self._errors, attempt.call.secrets)
+            return document(attempt.reply, self._errors)
 
-        return self._attempts.make(operation, call, send)
+        return self._attempts.make(operation, _hiding(call, parameters), send)
 
     def _learn(self, operation: Operation, call: Call) -> Get:
         client = self._client(operation.service, operation.region)
@@ -183,6 +180,12 @@ class _Raw:
 
     def stream(self) -> list[bytes]:
         return [self._body]
+
+
+def _hiding(call: Call, parameters: Mapping[str, object]) -> Call:
+    """Give the call, with what of its parameters no message may repeat."""
+    hidden = tuple(str(parameters[name]) for name in _SECRET if name in parameters)
+    return replace(call, hidden=hidden) if hidden else call
 
 
 @contextmanager

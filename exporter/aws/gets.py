@@ -6,7 +6,7 @@ and name to sign for. botocore still signs each request, and reads the errors.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,10 +14,10 @@ from urllib.parse import parse_qs, urlsplit
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest, HeadersDict
 from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParser
 from botocore.utils import percent_encode_sequence
 
-from exporter.aws.failures import answered
 from exporter.aws.transport import Reply, Request
 from exporter.model import AwsError
 
@@ -66,13 +66,14 @@ class Get:
         return Request("GET", url, {**signed.headers, "User-Agent": self.user_agent})
 
 
-def document(reply: Reply, parser: ResponseParser, hidden: Iterable[str] = ()) -> Document:
-    """Read a reply; nothing that is hidden is repeated in an error's message.
+def document(reply: Reply, parser: ResponseParser) -> Document:
+    """Read a reply.
 
-    Raises AwsError for an error of AWS's and for what is no JSON object.
+    Raises ClientError for an error of AWS's, as botocore's own calls do, and AwsError for what is
+    no JSON object.
     """
     if reply.status >= _REDIRECTION:
-        raise answered(parser.parse(_as_botocore(reply), _NO_SHAPE), hidden)
+        raise ClientError(parser.parse(_as_botocore(reply), _NO_SHAPE), "GET")
     try:
         fields = json.loads(reply.body)
     except (ValueError, RecursionError) as error:
