@@ -1,15 +1,16 @@
 """The web configuration file: Prometheus' exporter-toolkit format as frozen values.
 
 https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md. What the
-format has works here or is refused by its name, with the reason; nothing is ignored. Knows nothing
-of sockets: `exporter.web.tls` makes a TLS context of what stands here.
+format has works here or is refused by its name, with the reason; nothing is ignored. Each value is
+checked here by itself: `exporter.web.checks` does it for values together, `exporter.web.reading`
+reads files. `exporter.web.tls` makes a TLS context of what stands here.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path as FilePath
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -19,17 +20,12 @@ from pydantic import (
     Field,
     SecretStr,
     StrictBool,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import ErrorDetails
 
 from exporter.nearest import nearest
-from exporter.settings import ConfigurationError
-from exporter.settings.keys import Path
-from exporter.settings.sources import Problem
-from exporter.settings.written import Unquoted, as_written, read_yaml, show
+from exporter.settings.written import Unquoted, as_written, show
 
 Read = Callable[[FilePath], bytes]
 """Reads a file whole; raises OSError."""
@@ -67,16 +63,6 @@ ALWAYS_ON = frozenset(
 )
 """Those of TLS 1.3: the format takes their names, and they are on whatever the list says."""
 
-_HEADERS: Mapping[str, tuple[str, ...]] = {
-    "Content-Security-Policy": (),
-    "Strict-Transport-Security": (),
-    "X-Content-Type-Options": ("nosniff",),
-    "X-Frame-Options": ("deny", "sameorigin"),
-    "X-XSS-Protection": (),
-}
-"""The headers that the format lets people set, and their values where these are a choice."""
-
-_HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 _BCRYPT = re.compile(r"\$2[aby]\$(?P<cost>[0-9]{2})\$[./A-Za-z0-9]{53}")
 _LEAST_COST, _MOST_COST = 4, 18
 _GO_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?(?:ns|us|µs|ms|s|m|h))+", re.ASCII)
@@ -126,16 +112,6 @@ def _no_http2(value: bool) -> bool:  # noqa: FBT001 -- a setting's value
     if value:
         raise ValueError("HTTP/2 is not spoken here, and Prometheus does not need it: leave it out")
     return value
-
-
-def _wrong_header(name: str, value: object) -> str:
-    """Say what is wrong with a header's value; empty where nothing is, or where it is no text."""
-    choices = _HEADERS[name]
-    if choices and value not in choices:
-        return f"must be {' or '.join(choices)}"
-    if isinstance(value, str) and not _HEADER_VALUE.fullmatch(value):
-        return "must be one line of printable ASCII"
-    return ""
 
 
 def _hashed(secret: SecretStr) -> SecretStr:
@@ -229,168 +205,3 @@ class WebFile(_Part):
         default_factory=dict
     )
     rate_limit: RateLimit = RateLimit()
-
-
-def read_web_file(path: str, read: Read) -> tuple[WebFile, list[Problem]]:
-    """Read the file; give its values and what is wrong between them, which concerns TLS alone.
-
-    Raises ConfigurationError where there are no values: with everything that is wrong.
-    """
-    written = _document(path, read)
-    try:
-        file = WebFile.model_validate(written)
-    except ValidationError as error:
-        found = [*_refused(error, path), *_beyond_types(written, path)]
-        # Not from the error: it holds every value, secrets included.
-        raise ConfigurationError(map(str, found)) from None
-    problems = [*_beyond_types(written, path), *_contradictions(file, path)]
-    return file, problems
-
-
-def _document(path: str, read: Read) -> dict[str, Any]:
-    try:
-        content = read_yaml(read(FilePath(path)).decode())
-    except OSError as error:
-        raise _unusable(path, f"cannot read it: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise _unusable(path, "not UTF-8 text") from None
-    except ValueError as error:
-        # Only where it is wrong: what stands there may be part of a secret.
-        where = re.search(r"\(line [0-9]+, column [0-9]+\)$", str(error))
-        raise _unusable(path, f"not YAML {where[0] if where else ''}".rstrip()) from None
-    if not isinstance(content, dict | None):
-        raise _unusable(path, f"not a mapping with the keys {', '.join(WebFile.model_fields)}")
-    return _set(content or {})
-
-
-def _unusable(path: str, message: str) -> ConfigurationError:
-    return ConfigurationError([str(Problem(("web", "config_file"), message, show(path)))])
-
-
-def _set(tree: dict[str, Any]) -> dict[str, Any]:
-    """Leave out keys with nothing behind them, and sections in which nothing is set."""
-    kept = {name: _set(v) if isinstance(v, dict) else v for name, v in tree.items()}
-    return {name: value for name, value in kept.items() if value not in (None, {})}
-
-
-def _refused(error: ValidationError, origin: str) -> Iterator[Problem]:
-    for detail in error.errors(include_url=False):
-        path: Path = detail["loc"]
-        shown = "" if _is_secret(path, detail) else show(detail["input"])
-        yield Problem(path, _message(detail, path), shown, origin)
-
-
-def _is_secret(path: Path, detail: ErrorDetails) -> bool:
-    """Tell whether a value must not be shown; of a section nothing is, nor of an unknown key."""
-    return (
-        detail["type"] == "extra_forbidden"
-        or len(path) == 1
-        or path[0] == "basic_auth_users"
-        or path[-1] in {"key", "cert", "client_ca"}
-    )
-
-
-def _message(detail: ErrorDetails, path: Path) -> str:
-    match detail["type"]:
-        case "extra_forbidden":
-            return f"unknown key; the nearest known key is {_nearest_key(path)}"
-        case "value_error":
-            return str(detail["ctx"]["error"])
-        case "literal_error":
-            return f"must be {detail['ctx']['expected'].replace(chr(39), '')}"
-        case "string_type" if isinstance(detail["input"], bool | int | float):
-            return "must be a string: put it in quotes"
-        case kind:
-            return _EXPECTED.get(kind.partition("_")[0], detail["msg"])
-
-
-_EXPECTED = {
-    "string": "must be a string",
-    "bool": "must be true or false",
-    "tuple": "must be a list",
-    "model": "must be a mapping with the format's keys",
-    "dict": "must be a mapping",
-}
-
-
-def _nearest_key(path: Path) -> str:
-    section = WebFile.SECTIONS.get(str(path[0]), WebFile) if len(path) > 1 else WebFile
-    known = [".".join([*map(str, path[:-1]), name]) for name in section.model_fields]
-    if len(path) == 1:
-        known += [f"{name}.{key}" for name, s in WebFile.SECTIONS.items() for key in s.model_fields]
-    return nearest(".".join(map(str, path)), known)
-
-
-def _beyond_types(written: Mapping[str, Any], origin: str) -> Iterator[Problem]:
-    """Give what is wrong with names that people choose, and between two values."""
-    http = written.get("http_server_config")
-    headers = http.get("headers") if isinstance(http, dict) else None
-    for name, value in headers.items() if isinstance(headers, dict) else ():
-        here = ("http_server_config", "headers", name)
-        if name not in _HEADERS:
-            message = f"cannot be set; the nearest that can is {nearest(name, _HEADERS)}"
-            yield Problem(here, message, origin=origin)
-        elif message := _wrong_header(name, value):
-            yield Problem(here, message, show(value), origin)
-    users = written.get("basic_auth_users")
-    for name in users if isinstance(users, dict) else ():
-        if ":" in name:
-            message = "a user's name cannot have a colon in basic authentication"
-            yield Problem(("basic_auth_users", name), message, origin=origin)
-    yield from _starved(written.get("rate_limit"), origin)
-
-
-def _starved(limit: object, origin: str) -> Iterator[Problem]:
-    if not isinstance(limit, dict):
-        return
-    interval, burst = as_written(limit.get("interval", "0")), as_written(limit.get("burst", "0"))
-    if interval not in {"0", "0s"} and burst == "0":
-        message = "must be at least 1 where an interval is set: with 0 nothing would be answered"
-        yield Problem(("rate_limit", "burst"), message, burst, origin)
-
-
-def _contradictions(file: WebFile, origin: str) -> Iterator[Problem]:
-    tls = file.tls_server_config
-    if tls is not None:
-        for name, message in (*_pairs(tls), *_of_clients(tls), *_of_suites(tls)):
-            yield Problem(("tls_server_config", name), message, origin=origin)
-
-
-def _pairs(tls: TlsServer) -> Iterator[tuple[str, str]]:
-    for name in ("cert", "key"):
-        inline, file = bool(_text(getattr(tls, name))), bool(getattr(tls, f"{name}_file"))
-        if inline and file:
-            yield name, f"give {name} or {name}_file, not both"
-        elif not inline and not file:
-            yield f"{name}_file", f"is required, or {name}"
-    if tls.client_ca and tls.client_ca_file:
-        yield "client_ca", "give client_ca or client_ca_file, not both"
-
-
-def _of_clients(tls: TlsServer) -> Iterator[tuple[str, str]]:
-    authority = tls.client_ca or tls.client_ca_file
-    if authority and tls.client_auth_type == NO_CLIENT:
-        yield "client_auth_type", f"must be {REQUIRED} or {IF_GIVEN} for client_ca to be of use"
-    if not authority and tls.client_auth_type != NO_CLIENT:
-        yield (
-            "client_ca_file",
-            (
-                f"is required for {tls.client_auth_type}, or client_ca: without it every public "
-                "authority would vouch for clients"
-            ),
-        )
-    if tls.client_allowed_sans and tls.client_auth_type != REQUIRED:
-        # Who has a certificate with another name would just leave it out.
-        yield "client_allowed_sans", f"is of use only with client_auth_type {REQUIRED}"
-
-
-def _of_suites(tls: TlsServer) -> Iterator[tuple[str, str]]:
-    if tls.cipher_suites and not set(tls.cipher_suites) - ALWAYS_ON and tls.min_version != "TLS13":
-        yield (
-            "cipher_suites",
-            "names none of TLS 1.2: name some, or set min_version to TLS13",
-        )
-
-
-def _text(value: str | SecretStr) -> str:
-    return value.get_secret_value() if isinstance(value, SecretStr) else value

@@ -16,20 +16,18 @@ from exporter.model import PENDING_STATUSES, Account, Failure, Invitation, PollR
 from exporter.settings import Settings
 from exporter.status import TROUBLED, Remedy, Status, TargetRow, counted, summary, troubles, whys
 from exporter.web import assets, documents
+from exporter.web.headers import content_security_policy
 from exporter.web.rendering import Templates
-from exporter.web.selection import COLUMNS, Query, QueryError, parse, select
+from exporter.web.selection import COLUMNS, Query, QueryError, pages_of, parse, select
 
 HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": content_security_policy(forms="'self'"),
     "Cache-Control": "private, no-cache",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-"""Of every page. Nothing comes from elsewhere, and no script or style stands in a page itself."""
+"""Of every page."""
 
 TITLES = {
     "account": "Account",
@@ -173,7 +171,7 @@ def _target(
         "listed": listed[(page - 1) * _INVITATIONS : page * _INVITATIONS],
         "total": len(listed),
         "page": page,
-        "pages": max(-(-len(listed) // _INVITATIONS), 1),
+        "pages": pages_of(len(listed), _INVITATIONS),
     }
     return show("target.html", values)
 

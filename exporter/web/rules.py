@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from exporter.settings import ConfigurationError
-from exporter.web.file import Read, WebFile, read_web_file
+from exporter.web.file import Read, WebFile
 from exporter.web.passwords import Passwords
 from exporter.web.rate import Bucket
+from exporter.web.reading import read_web_file
 from exporter.web.tls import Tls, TlsError, make_tls
 
 

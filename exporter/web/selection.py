@@ -151,12 +151,17 @@ class Page:
 def select(rows: Iterable[TargetRow], query: Query) -> Page:
     """Filter, sort, group and cut a page. A page beyond the last is empty."""
     chosen = arranged(filtered(rows, query), query)
-    pages = max(-(-len(chosen) // query.per_page), 1)
     start = (query.page - 1) * query.per_page
     shown = tuple(chosen[start : start + query.per_page])
     before = chosen[start - 1].account_id if shown and start else ""
     continued = bool(shown) and before == shown[0].account_id
+    pages = pages_of(len(chosen), query.per_page)
     return Page(shown, query.page, pages, len(chosen), continued)
+
+
+def pages_of(total: int, per_page: int) -> int:
+    """Count the pages that so many rows take; at least one, if an empty one."""
+    return max(-(-total // per_page), 1)
 
 
 def filtered(rows: Iterable[TargetRow], query: Query) -> list[TargetRow]:

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from exporter.settings import Settings
-from exporter.web.file import WebFile, read_web_file
+from exporter.web.file import WebFile
+from exporter.web.reading import read_web_file
 from tests.conftest import require
 from tests.docs.documents import CHART, Block, blocks
 from tests.helm.charts import objects, of_kind, run
