@@ -4,9 +4,6 @@ from dataclasses import replace
 
 from grafana.board import SOURCE, Board, Link, Panel, Query, Row, rows
 from grafana.looks import (
-    ANY_IS_CRITICAL,
-    ANY_IS_INFO,
-    ANY_IS_WARNING,
     CRITICAL,
     INFO,
     MACIE,
@@ -36,6 +33,7 @@ from grafana.shared import (
     BY_STATUS_OVER_TIME,
     CLUSTER,
     INSTANCE,
+    INVITATION_CELLS,
     JOB,
     LONGEST_WAITING,
     NEW_INVITATIONS,
@@ -76,9 +74,7 @@ _REGIONS = Panel(
         cell("Last poll", SUCCESS),
         cell("Macie", MACIE),
         field("Age of the last answer", unit="dtdurations", decimals=0),
-        cell("Waiting", steps=ANY_IS_INFO),
-        cell("Unknown, asking", steps=ANY_IS_WARNING),
-        cell("Unknown, accepted", steps=ANY_IS_CRITICAL),
+        *INVITATION_CELLS,
     ),
     transformations=columns(
         {

@@ -1,7 +1,7 @@
 """The Invitations dashboard: who asks, who has not answered, what is lost, and is it true."""
 
 from grafana.board import SOURCE, Board, Link, Panel, Query, Row, rows
-from grafana.looks import ANY_IS_CRITICAL, ANY_IS_INFO, ANY_IS_WARNING, CRITICAL, WARNING
+from grafana.looks import ANY_IS_WARNING, CRITICAL, WARNING
 from grafana.panels import (
     ACCOUNT_UID,
     BY_STATUS,
@@ -42,6 +42,7 @@ from grafana.shared import (
     EVENTUALLY,
     FEW_POINTS,
     INSTANCE,
+    INVITATION_CELLS,
     JOB,
     LONGEST_WAITING,
     NEW_INVITATIONS,
@@ -121,40 +122,24 @@ _LOST_ROWS = Panel(
     runbooks=("MacieDisabled", "MacieRelationshipBroken", "MacieTargetsLost", "MacieTargetStale"),
 )
 
-_BY_REGION = Panel(
-    title="By region",
-    description="Invitations of the chosen statuses that are listed now, in each region.",
-    queries=(
-        rows(
-            f"sum by (aws_region, relationship_status) ({invitations(CHOSEN_STATUS)}) > 0",
-            EVENTUALLY,
-        ),
-    ),
-    draw=bars,
-    unit="short",
-    colour="palette-classic-by-name",
-    overrides=BY_STATUS,
-    transformations=matrix("aws_region", "relationship_status"),
-)
 
-_BY_AGE = Panel(
-    title="By age",
-    description=(
-        "Invitations of the chosen statuses that are listed now, in each age bucket, youngest "
-        "first."
-    ),
-    queries=(
-        rows(
-            f"sum by (age_bucket, relationship_status) ({invitations(CHOSEN_STATUS)}) > 0",
-            EVENTUALLY,
-        ),
-    ),
-    draw=bars,
-    unit="short",
-    colour="palette-classic-by-name",
-    overrides=BY_STATUS,
-    transformations=matrix("age_bucket", "relationship_status"),
-)
+def _by_status_and(label: str, title: str, where: str) -> Panel:
+    """Make bars of the invitations listed now: one for each of a label's values."""
+    listed = invitations(CHOSEN_STATUS)
+    return Panel(
+        title=title,
+        description=f"Invitations of the chosen statuses that are listed now, {where}.",
+        queries=(rows(f"sum by ({label}, relationship_status) ({listed}) > 0", EVENTUALLY),),
+        draw=bars,
+        unit="short",
+        colour="palette-classic-by-name",
+        overrides=BY_STATUS,
+        transformations=matrix(label, "relationship_status"),
+    )
+
+
+_BY_REGION = _by_status_and("aws_region", "By region", "in each region")
+_BY_AGE = _by_status_and("age_bucket", "By age", "in each age bucket, youngest first")
 
 _UNTRUSTED_TREND = Panel(
     title="Unknown inviters over time",
@@ -200,9 +185,7 @@ _ACCOUNTS = Panel(
     overrides=(
         absent_cell("Name"),
         account_cell("Account"),
-        cell("Waiting", steps=ANY_IS_INFO),
-        cell("Unknown, asking", steps=ANY_IS_WARNING),
-        cell("Unknown, accepted", steps=ANY_IS_CRITICAL),
+        *INVITATION_CELLS,
     ),
     transformations=columns(
         {

@@ -57,6 +57,13 @@ from grafana.promql import (
 PENDING = status(*PENDING_STATUSES)
 ACCEPTED = status(*ACCEPTED_STATUSES)
 
+INVITATION_CELLS = (
+    cell("Waiting", steps=ANY_IS_INFO),
+    cell("Unknown, asking", steps=ANY_IS_WARNING),
+    cell("Unknown, accepted", steps=ANY_IS_CRITICAL),
+)
+"""The columns of a table that count invitations: a colour means the same in each."""
+
 FEW_POINTS = 200
 """For what reads every series of macie_invitations: with 20,000 targets and metrics.zero_fill
 invited 20 million samples a query, of the 50 million that Prometheus allows by default."""

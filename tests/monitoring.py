@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import socket
 import subprocess
 import threading
 import urllib.parse
@@ -15,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from tests.faulty import free_port
 from tests.processes import until
 
 Result = list[dict[str, Any]]
@@ -66,13 +66,6 @@ class Prometheus(Peer):
         """Give the targets that it scrapes, as its API tells of them."""
         found: Result = self.get("/api/v1/targets")["data"]["activeTargets"]
         return found
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

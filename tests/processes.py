@@ -163,8 +163,16 @@ def running(
 ) -> Iterator[Exporter]:
     """Run the exporter until the block ends; `before` is a program that runs it, with arguments."""
     listen = f"--web.listen-address=127.0.0.1:{port}"
+    words = [*before, sys.executable, "-m", "exporter", "serve", listen, *flags]
+    with started(words, variables) as exporter:
+        yield exporter
+
+
+@contextlib.contextmanager
+def started(words: Sequence[str], variables: Mapping[str, str]) -> Iterator[Exporter]:
+    """Run a program that is an exporter in the end, until the block ends."""
     process = subprocess.Popen(
-        [*before, sys.executable, "-m", "exporter", "serve", listen, *flags],
+        words,
         env=environment(variables),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

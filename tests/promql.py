@@ -45,7 +45,7 @@ class Selector:
 
 def selectors(query: str) -> tuple[Selector, ...]:
     """List what a query asks for, in its order; raises ValueError for what is no PromQL."""
-    return tuple(_selector(node) for node in _nodes(promql.parse(query), promql.VectorSelector))
+    return tuple(_selector(node) for node in nodes(promql.parse(query), promql.VectorSelector))
 
 
 def complaints(query: str, also: Exposed | None = None) -> list[str]:
@@ -85,7 +85,7 @@ def _series_of(name: str, kind: str) -> tuple[str, ...]:
 
 
 def _unknown_series(tree: promql.Expr, known: Exposed) -> Iterator[str]:
-    for asked in map(_selector, _nodes(tree, promql.VectorSelector)):
+    for asked in map(_selector, nodes(tree, promql.VectorSelector)):
         if asked.metric not in known:
             yield f"no such series: {asked.metric or 'one without a name'}"
         else:
@@ -94,10 +94,10 @@ def _unknown_series(tree: promql.Expr, known: Exposed) -> Iterator[str]:
 
 
 def _unknown_groupings(tree: promql.Expr, known: Exposed) -> Iterator[str]:
-    for aggregation in _nodes(tree, promql.AggregateExpr):
+    for aggregation in nodes(tree, promql.AggregateExpr):
         if aggregation.modifier is not None:
             yield from _foreign(aggregation.modifier.labels, aggregation, known)
-    for operation in _nodes(tree, promql.BinaryExpr):
+    for operation in nodes(tree, promql.BinaryExpr):
         if operation.modifier is not None:
             matching, carried = operation.modifier.matching, operation.modifier.group_labels
             labels = [*(matching.labels if matching else ()), *(carried or ())]
@@ -107,7 +107,7 @@ def _unknown_groupings(tree: promql.Expr, known: Exposed) -> Iterator[str]:
 def _foreign(labels: Iterable[str], node: promql.Expr, known: Exposed) -> Iterator[str]:
     """Say which labels nothing below a node has, or makes."""
     there = _made(node).union(
-        *(_labels(_selector(each).metric, known) for each in _nodes(node, promql.VectorSelector))
+        *(_labels(_selector(each).metric, known) for each in nodes(node, promql.VectorSelector))
     )
     for label in sorted(set(labels) - there):
         yield f"nothing that is grouped or matched by {label} has it"
@@ -122,8 +122,8 @@ def _labels(metric: str, known: Exposed) -> frozenset[str]:
 def _made(node: promql.Expr) -> frozenset[str]:
     """Give the labels that functions below a node make."""
     makers = ("label_replace", "label_join")
-    calls = [call for call in _nodes(node, promql.Call) if call.func.name in makers]
-    counts = [each for each in _nodes(node, promql.AggregateExpr) if str(each.op) == "count_values"]
+    calls = [call for call in nodes(node, promql.Call) if call.func.name in makers]
+    counts = [each for each in nodes(node, promql.AggregateExpr) if str(each.op) == "count_values"]
     texts = [*(call.args[1] for call in calls), *(each.param for each in counts)]
     return frozenset(text.val for text in texts if isinstance(text, promql.StringLiteral))
 
@@ -135,7 +135,8 @@ def _selector(node: promql.VectorSelector) -> Selector:
     return Selector(node.name or "|".join(names), labels)
 
 
-def _nodes(tree: promql.Expr, kind: type[_Node]) -> list[_Node]:
+def nodes(tree: promql.Expr, kind: type[_Node]) -> list[_Node]:
+    """Give the parts of one kind."""
     found: list[_Node] = []
 
     def note(node: promql.Expr) -> None:

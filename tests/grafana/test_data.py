@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -19,9 +18,10 @@ from grafana.board import Query
 from grafana.boards import BOARDS
 from grafana.promql import invitations, status
 from tests.conftest import require
+from tests.faulty import free_port
 from tests.grafana.reading import NAMES, dashboard, interpolated, variables
-from tests.monitoring import Prometheus, Result, free_port, running
-from tests.processes import Exporter, environment, until
+from tests.monitoring import Prometheus, Result, running
+from tests.processes import Exporter, started, until
 
 JOBS = ("macie", "macie-again")
 PENDING = status(*PENDING_STATUSES)
@@ -61,20 +61,10 @@ class Stack:
 @contextlib.contextmanager
 def demo() -> Iterator[Exporter]:
     """Run the demo until the block ends."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "exporter", "demo", "--web.listen-address=127.0.0.1:0"],
-        env=environment({}),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    exporter = Exporter(process)
-    try:
+    words = [sys.executable, "-m", "exporter", "demo", "--web.listen-address=127.0.0.1:0"]
+    with started(words, {}) as exporter:
         exporter.wait_until_ready()
         yield exporter
-    finally:
-        if process.poll() is None:
-            exporter.stop()
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from tests.grafana.reading import (
     variable_queries,
     variables,
 )
+from tests.promql import nodes
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 UNITS = {
@@ -231,11 +232,4 @@ def test_uids_and_tags_stay() -> None:
 
 
 def _selectors(expr: str) -> list[promql.VectorSelector]:
-    found: list[promql.VectorSelector] = []
-
-    def note(node: promql.Expr) -> None:
-        if isinstance(node, promql.VectorSelector):
-            found.append(node)
-
-    promql.walk(promql.parse(expr), note)
-    return found
+    return nodes(promql.parse(expr), promql.VectorSelector)

@@ -5,17 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import unavailable
+
 TOOLS = Path(__file__).parents[2] / "build" / "tools"
 
 
 def require_tool(name: str) -> Path:
     """Return where a fetched program is; without it skip the test, under CI=true fail it."""
-    if os.access(TOOLS / name, os.X_OK):
-        return TOOLS / name
-    reason = f"there is no build/tools/{name}: run tests/helm/fetch-helm"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
+    if not os.access(TOOLS / name, os.X_OK):
+        unavailable(f"there is no build/tools/{name}: run tests/helm/fetch-helm")
+    return TOOLS / name
 
 
 @pytest.fixture(scope="session")

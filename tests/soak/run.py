@@ -5,7 +5,6 @@ import random
 import signal
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,7 +16,7 @@ from pathlib import Path
 from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import World
 from tests import fleets
-from tests.processes import Exporter, environment, until
+from tests.processes import Exporter, started, until
 from tests.soak.daemon import FACTOR
 from tests.soak.world import STEADY, Weather
 
@@ -102,19 +101,9 @@ class _Settings:
 
 @contextmanager
 def _daemon(aws: EmbeddedAws, file: Path) -> Iterator[Exporter]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.soak.daemon", str(file)],
-        env=environment(aws.environment()),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    exporter = Exporter(process)
-    try:
+    words = [sys.executable, "-m", "tests.soak.daemon", str(file)]
+    with started(words, aws.environment()) as exporter:
         yield exporter
-    finally:
-        if process.poll() is None:
-            exporter.stop()
 
 
 def _abandon(port: int) -> None:
