@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from grafana.board import SOURCE, Board, Link, Panel, Query, Row, rows
+from grafana.board import METRICS, Board, Link, Panel, Query, Row, rows
 from grafana.looks import (
     CRITICAL,
     INFO,
@@ -141,7 +141,7 @@ BOARD = Board(
     links=(
         board_link("Invitations", INVITATIONS_UID),
         board_link("Exporter", EXPORTER_UID),
-        Link("Metrics and settings", f"{SOURCE}#metrics"),
+        Link("Metrics", METRICS),
     ),
     since="now-7d",
     refresh="1m",

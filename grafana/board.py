@@ -21,6 +21,8 @@ from grafana.looks import PLAIN, UNKNOWN, Meaning, Steps
 
 TAG: Final = "macie-invitations-exporter"
 SOURCE: Final = "https://github.com/macie-invitations-exporter/macie-invitations-exporter"
+METRICS: Final = f"{SOURCE}/blob/main/docs/metrics.md"
+TROUBLESHOOTING: Final = f"{SOURCE}/blob/main/docs/troubleshooting.md"
 RUNBOOKS: Final = f"{SOURCE}/blob/main/docs/runbooks"
 WIDTH: Final = 24
 """Columns of Grafana's grid."""

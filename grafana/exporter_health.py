@@ -1,6 +1,6 @@
 """The Exporter dashboard: does it poll, how fresh is what it tells, and what does that cost."""
 
-from grafana.board import SOURCE, Annotation, Board, Link, Panel, Query, Row, now, rows
+from grafana.board import TROUBLESHOOTING, Annotation, Board, Link, Panel, Query, Row, now, rows
 from grafana.looks import (
     ANY_IS_CRITICAL,
     CRITICAL,
@@ -512,7 +512,7 @@ BOARD = Board(
     links=(
         board_link("Invitations", INVITATIONS_UID),
         board_link("Account", ACCOUNT_UID),
-        Link("What error codes mean", f"{SOURCE}#troubleshooting"),
+        Link("What error codes mean", TROUBLESHOOTING),
     ),
     since="now-6h",
     refresh="1m",

@@ -1,6 +1,6 @@
 """The Invitations dashboard: who asks, who has not answered, what is lost, and is it true."""
 
-from grafana.board import SOURCE, Board, Link, Panel, Query, Row, rows
+from grafana.board import METRICS, Board, Link, Panel, Query, Row, rows
 from grafana.looks import ANY_IS_WARNING, CRITICAL, WARNING
 from grafana.panels import (
     ACCOUNT_UID,
@@ -224,7 +224,7 @@ BOARD = Board(
     links=(
         board_link("Account", ACCOUNT_UID),
         board_link("Exporter", EXPORTER_UID),
-        Link("Metrics and settings", f"{SOURCE}#metrics"),
+        Link("Metrics", METRICS),
     ),
     since="now-7d",
     refresh="1m",

@@ -8,6 +8,7 @@ import pytest
 
 from exporter.model import KNOWN_STATUSES
 from exporter.snapshot import State
+from grafana.board import SOURCE
 from grafana.looks import SEVERITIES, STATUSES, TARGET_STATES, UNKNOWN
 from tests.grafana.reading import NAMES, ROOT, Json, dashboard, panels, variables
 
@@ -181,9 +182,8 @@ def _links(node: object) -> Iterator[str]:
 
 @boards
 def test_links_lead_somewhere(board: Json) -> None:
-    """To a dashboard of these with variables that it has, a runbook, or a heading of the README."""
+    """To a dashboard of these with variables that it has, a runbook, or another document."""
     known = {dashboard(name)["uid"]: dashboard(name) for name in NAMES}
-    readme = (ROOT / "README.md").read_text()
     for url in _links(board):
         if found := re.match(r"/d/([\w-]+)/\1\?", url):
             assigned = set(re.findall(r"(?:var-(\w+)=|\$\{(\w+):queryparam\})", url))
@@ -191,8 +191,9 @@ def test_links_lead_somewhere(board: Json) -> None:
             assert names <= set(variables(known[found[1]])), url
             assert url.endswith("&${__url_time_range}")
         elif not RUNBOOK.fullmatch(url):
-            heading = url.rpartition("#")[2]
-            assert f"\n## {heading.capitalize()}\n" in readme, url
+            path = url.removeprefix(f"{SOURCE}/blob/main/")
+            assert path != url
+            assert (ROOT / path).is_file(), url
 
 
 def test_every_dashboard_leads_to_the_others() -> None:
