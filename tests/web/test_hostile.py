@@ -69,6 +69,25 @@ def test_slow_clients_do_not_keep_a_scrape(
             assert time.monotonic() - start < 1
 
 
+def test_half_handshakes_do_not_keep_a_scrape(
+    secure: Secure,
+    authority: Authority,
+    tmp_path: Path,
+    opened: Callable[[int], socket.socket],
+) -> None:
+    """Five hundred, under the limits as they are: another shakes hands and asks within a second."""
+    authority.sign().write(tmp_path, "server")
+    secured = secure(TLS)
+    half = [opened(secured.port) for _ in range(500)]
+    for sock in half:
+        with contextlib.suppress(ConnectionError):  # Some have made room already.
+            sock.sendall(b"\x16\x03\x01\x02\x00\x01")
+    for _ in range(5):
+        start = time.monotonic()
+        assert secured.get_tls(trusting(authority)).status == 200
+        assert time.monotonic() - start < 1
+
+
 def test_who_has_waited_longest_makes_room(
     secure: Secure, opened: Callable[[int], socket.socket]
 ) -> None:
