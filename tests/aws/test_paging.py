@@ -5,7 +5,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.aws.macie import MAX_INVITATIONS
@@ -73,7 +73,6 @@ def test_any_token_comes_back_as_it_was(serve: Serve) -> None:
         @example("\x00\r\n\t\x7f")
         @example("%2B%20+ +")
         @example("😀" * 50)
-        @settings(deadline=None)
         def survives(text: str) -> None:
             nonlocal token
             token = text

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 from botocore.utils import parse_timestamp
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.aws.timestamps import unix_seconds
@@ -24,7 +24,6 @@ def botocores(value: object) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-@settings(deadline=None)
 @given(
     MOMENTS,
     st.sampled_from(["seconds", "milliseconds", "microseconds"]),
@@ -44,7 +43,6 @@ def test_iso_8601_is_read_as_botocore_reads_it(moment: datetime, precision: str,
     assert unix_seconds(text) == botocores(text)
 
 
-@settings(deadline=None)
 @given(MOMENTS.filter(lambda moment: moment.year >= 1000), st.booleans())
 def test_rfc_822_is_read_as_botocore_reads_it(moment: datetime, in_gmt: bool) -> None:  # noqa: FBT001 -- a strategy's
     """As GMT and with an offset."""
@@ -52,7 +50,6 @@ def test_rfc_822_is_read_as_botocore_reads_it(moment: datetime, in_gmt: bool) ->
     assert unix_seconds(text) == botocores(text)
 
 
-@settings(deadline=None)
 @given(
     st.one_of(
         st.integers(-62_000_000_000, 253_000_000_000),
@@ -77,7 +74,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(JSON)
 @example(10**400)
 @example("9" * 5000)

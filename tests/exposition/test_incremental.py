@@ -77,7 +77,7 @@ class Incremental(RuleBasedStateMachine):
 
 def test_incremental_is_as_good_as_fresh() -> None:
     """Whatever happens between scrapes, each is what a rendering from nothing would be."""
-    thorough = settings(max_examples=120, stateful_step_count=30, deadline=None)
+    thorough = settings(max_examples=120, stateful_step_count=30)
     run_state_machine_as_test(Incremental, settings=thorough)
 
 
