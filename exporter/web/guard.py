@@ -23,7 +23,8 @@ MAX_HEAD_BYTES = 16 * 1024
 MAX_BODY_BYTES = 16 * 1024
 """No path takes a body; clients may send one all the same."""
 
-_VERSIONS = frozenset({"1.0", "1.1"})
+_MAJOR = "1."
+"""A later minor version is answered as if it were ours (RFC 9110, section 2.5)."""
 
 _MAX_WAITING = 64
 """Requests that wait for a bcrypt, one of which runs at a time."""
@@ -57,7 +58,7 @@ class Guard:
 
     async def _refusal(self, scope: Scope, rules: Rules) -> Response | None:
         """Give the answer for who is not let in."""
-        if scope["http_version"] not in _VERSIONS:
+        if not scope["http_version"].startswith(_MAJOR):
             return _plain("HTTP Version Not Supported", 505, Connection="close")
         if _head_size(scope) > MAX_HEAD_BYTES:
             return _plain("Request Header Fields Too Large", 431, Connection="close")

@@ -241,6 +241,8 @@ REFUSED = {
     b"GET /\x00 HTTP/1.1\r\nHost: a\r\n\r\n": 400,
     b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n": 400,
     b"GET /\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n": 400,
+    b"GET / HTTP/1.5\r\nHost: a\r\n\r\n": 200,
+    b"GET / HTTP/0.9\r\nHost: a\r\n\r\n": 505,
     b"GET / HTTP/9.9\r\nHost: a\r\n\r\n": 505,
     b"GET / HTTP/1.1\r\n\r\n": 400,
     b"G<script>T / HTTP/1.1\r\nHost: a\r\n\r\n": 400,
