@@ -9,6 +9,10 @@ from collections.abc import Mapping
 _LONGEST = 72
 """Bytes that bcrypt looks at; what made the hash has cut the rest off too."""
 
+_ALPHABET = b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_END_OF_SALT = 28
+"""Where its last character is: two bits of it count, and the other four have to be 0."""
+
 _MOST_WRONG = 256
 """How many wrong passwords are remembered, so that a scrape that has one costs no bcrypt each."""
 
@@ -21,7 +25,7 @@ class Passwords:
 
     def __init__(self, users: Mapping[str, str]) -> None:
         """Take bcrypt hashes by user."""
-        self._hashes = {name.encode(): hashed.encode() for name, hashed in users.items()}
+        self._hashes = {name.encode(): _strict(hashed.encode()) for name, hashed in users.items()}
         costs = [hashed[4:6] for hashed in self._hashes.values()]
         # What unknown users are compared with: the same work, and no password is known for it.
         self._nobody = b"$2b$" + max(costs) + b"$" + b"." * 53
@@ -62,3 +66,10 @@ class Passwords:
         self._wrong[mark] = None
         if len(self._wrong) > _MOST_WRONG:
             self._wrong.popitem(last=False)
+
+
+def _strict(hashed: bytes) -> bytes:
+    """Clear the bits that the toolkit's bcrypt (Go's) ignores, and that ours would refuse."""
+    last = hashed[_END_OF_SALT : _END_OF_SALT + 1]
+    at = _ALPHABET.index(last) & 0b110000
+    return hashed[:_END_OF_SALT] + _ALPHABET[at : at + 1] + hashed[_END_OF_SALT + 1 :]
