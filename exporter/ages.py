@@ -30,6 +30,14 @@ class AgeBuckets:
         names = [f"{number:0{width}d}{letter}" for number in numbers] + ["inf"]
         self.labels = tuple(f"{low}-{high}" for low, high in pairwise(names))
 
+    def __eq__(self, other: object) -> bool:
+        """Tell whether these are the same ranges."""
+        return isinstance(other, AgeBuckets) and self._edges == other._edges
+
+    def __hash__(self) -> int:
+        """Give the same number for the same ranges."""
+        return hash(self._edges)
+
     def label(self, invited_at: float | None, now: float) -> str:
         """Name the bucket of an invitation; both times in Unix seconds.
 

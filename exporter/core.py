@@ -138,7 +138,7 @@ class Core:
             last_success=self._ports.clock.now(),
             config_hash=config_hash(settings),
         )
-        self.exposition = self._make_exposition()
+        self.exposition.show(options_of(settings), settings.poll.stale_after.total_seconds())
         self.discovery = self._make_discovery(self.discovery)
         self._wake.set()
 

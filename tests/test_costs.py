@@ -4,6 +4,7 @@
 """
 
 import cProfile
+import gc
 import pstats
 import random
 import sys
@@ -303,6 +304,22 @@ def test_a_target_holds_little_memory() -> None:
         tracemalloc.stop()
     assert size < 1_000 * 1_800
     assert held < 1_000 * 4_500
+
+
+def test_a_reload_lets_go_of_the_old_text() -> None:
+    """At once, and not when Python next looks for garbage: two are never held together."""
+    tracemalloc.start()
+    gc.disable()
+    try:
+        scene = scene_of(1_000)
+        size = len(scene.cache.text())
+        held = tracemalloc.get_traced_memory()[0]
+        scene.reloaded(options(trusted=["1"]))
+        freed = held - tracemalloc.get_traced_memory()[0]
+    finally:
+        gc.enable()
+        tracemalloc.stop()
+    assert freed > size
 
 
 def test_the_last_polls_of_a_target_take_300_bytes() -> None:

@@ -92,21 +92,36 @@ class Cache:
         accounts: Callable[[], tuple[Account, ...]],
     ) -> None:
         """Render as of `now()`, in Unix seconds; a target is stale after so many seconds."""
-        self._snapshot, self._options, self._stale_after = snapshot, options, stale_after
+        self._snapshot = snapshot
         self._now, self._fleet, self._accounts = now, fleet, accounts
         self._lock = threading.Lock()
+        self.renders = 0
+        """How many rows have been rendered so far: what a test of the cost counts."""
+        self._begin(options, stale_after)
+
+    def _begin(self, options: Options, stale_after: float) -> None:
+        """Have nothing rendered yet."""
+        self._options, self._stale_after = options, stale_after
         self._families = families_of(options)
         self._columns = {f.name: Column(f) for f in self._families if f.group in PER_TARGET}
         self._rows: dict[Target, _Row] = {}
-        self._changes = snapshot.watch()
+        self._changes = self._snapshot.watch()
         self._as_of = -inf
         self._next_edge = -inf
         """Before this no row is due, in Unix seconds."""
         self._states: Counter[State] = Counter()
         self._singles: tuple[_Text, int] | None = None
         self._named: tuple[tuple[Account, ...], _Text] | None = None
-        self.renders = 0
-        """How many rows have been rendered so far: what a test of the cost counts."""
+
+    def show(self, options: Options, stale_after: float) -> None:
+        """Render by these from the next scrape on; where they are the same, nothing is lost.
+
+        The old text goes now: in an exposition of its own it would stay until Python collects
+        garbage, beside the new one.
+        """
+        with self._lock:
+            if (options, stale_after) != (self._options, self._stale_after):
+                self._begin(options, stale_after)
 
     @property
     def is_fresh(self) -> bool:

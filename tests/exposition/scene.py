@@ -66,6 +66,7 @@ class Scene:
         """Know some targets, not yet polled."""
         self.clock = ManualClock(NOW)
         self.shows = shows or options()
+        self.stale_after = STALE_AFTER
         self.accounts = accounts
         self.discovery = discovery
         self.snapshot = Snapshot()
@@ -77,11 +78,16 @@ class Scene:
         return Cache(
             self.snapshot,
             options=self.shows,
-            stale_after=STALE_AFTER,
+            stale_after=self.stale_after,
             now=self.clock.now,
             fleet=self.fleet,
             accounts=lambda: self.accounts,
         )
+
+    def reloaded(self, shows: Options, stale_after: float = STALE_AFTER) -> None:
+        """Have somebody reload the configuration."""
+        self.shows, self.stale_after = shows, stale_after
+        self.cache.show(shows, stale_after)
 
     def answered(self, target: Target, *invitations: Invitation) -> None:
         """Have a poll end now that lists these invitations."""

@@ -22,6 +22,7 @@ from exporter.snapshot import FAILURES_KEPT
 from tests.exposition.scene import (
     AUDIT,
     DAY,
+    EDGES,
     HOUR,
     NOW,
     PAYMENTS,
@@ -66,6 +67,11 @@ class Incremental(RuleBasedStateMachine):
     def rename(self, name: str) -> None:
         """Have an account get another name."""
         self.scene.accounts = (Account(TARGETS[0].account_id, name),)
+
+    @rule(shows=all_options(), stale_after=st.sampled_from((STALE_AFTER, DAY)))
+    def reload(self, shows: Options, stale_after: float) -> None:
+        """Have somebody reload the configuration."""
+        self.scene.reloaded(shows, stale_after)
 
     @rule()
     def scrape(self) -> None:
@@ -117,6 +123,21 @@ def test_one_poll_renders_one_row() -> None:
     assert scrape() == 1
     scene.answered(targets[500], invitation())
     assert scrape() == 1
+
+
+def test_a_reload_renders_what_it_changes() -> None:
+    """Nothing where the exposition is to be as it was; otherwise every row, once."""
+    scene = Scene(*many(10), shows=options(trusted=["1"]))
+    scrape = renders(scene)
+    scrape()
+    scene.reloaded(options(trusted=["1"]))
+    assert scrape() == 0
+    scene.reloaded(options(trusted=["2"]))
+    assert [scrape(), scrape()] == [10, 0]
+    scene.reloaded(options(trusted=["2"], edges=EDGES[:2]))
+    assert [scrape(), scrape()] == [10, 0]
+    scene.reloaded(options(trusted=["2"], edges=EDGES[:2]), DAY)
+    assert [scrape(), scrape()] == [10, 0]
 
 
 def test_an_age_edge_renders_those_that_cross_it() -> None:
