@@ -37,6 +37,13 @@ class Peer:
         with urllib.request.urlopen(url, timeout=30) as response:
             return json.load(response)
 
+    def post(self, path: str, value: object) -> None:
+        """Send its API something."""
+        url, body = f"http://{self.address}{path}", json.dumps(value).encode()
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30):  # noqa: S310 -- HTTP: see above
+            pass
+
     def is_ready(self) -> bool:
         """Tell whether it answers."""
         try:

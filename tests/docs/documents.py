@@ -13,6 +13,7 @@ DOCUMENTS = (
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     CHART / "README.md",
+    ROOT / "examples" / "README.md",
     *sorted(DOCS.rglob("*.md")),
 )
 REPOSITORY = "https://github.com/macie-invitations-exporter/macie-invitations-exporter"

@@ -99,12 +99,18 @@ def _exporter(words: Sequence[str], stage: Stage) -> None:
     assert done.stdout
 
 
+def _file(name: str, stage: Stage) -> Path:
+    """Give a file that the document shows, or one that the repository has."""
+    shown = stage.folder / name
+    return shown if shown.exists() else ROOT / name
+
+
 def _helm(words: Sequence[str], stage: Stage) -> None:
     """Render what would be installed; other commands know their flags."""
     helm = require_tool("helm4")
     if words[0] in {"install", "upgrade"}:
         place = {PUBLISHED: str(CHART)}
-        names = [stage.folder / word if word.endswith(".yaml") else word for word in words[1:]]
+        names = [_file(word, stage) if word.endswith(".yaml") else word for word in words[1:]]
         rest = [place.get(str(word), word) for word in names if word != "--install"]
         assert objects(run(helm, "template", *rest))
         return
@@ -159,6 +165,10 @@ def _grep(words: Sequence[str], stage: Stage) -> None:
 
 def _docker(words: Sequence[str], stage: Stage) -> None:
     """Run a published image with flags that a hardened one bears, and the exporter's words."""
+    if words[0] == "compose":
+        assert (words[1], list(words[3:])) == ("--file", ["up", "--build"])
+        run(require("docker-compose"), "--file", ROOT / words[2], "config", "--quiet")
+        return
     at = next(index for index, word in enumerate(words) if word.startswith("ghcr.io/"))
     assert words[0] == "run"
     assert words[at] in {IMAGE, f"{IMAGE}-demo"}

@@ -1,0 +1,164 @@
+"""The example for one machine: Docker's own reader takes it, and its parts find each other."""
+
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from exporter import __version__
+from exporter.demo.organisation import build, configuration
+from exporter.demo.server import EmbeddedAws, utc_now
+from tests.conftest import require
+from tests.helm.charts import run
+from tests.monitoring import Peer, alerting, running
+from tests.processes import running as exporting
+from tests.processes import until
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+COMPOSE = EXAMPLES / "compose.yaml"
+NAME = "macie-invitations-exporter"
+
+
+def loaded(path: Path) -> Any:
+    """Read an example."""
+    return yaml.safe_load(path.read_text())
+
+
+SERVICES: Mapping[str, Mapping[str, Any]] = loaded(COMPOSE)["services"]
+PROMETHEUS = loaded(EXAMPLES / "compose" / "prometheus.yml")
+(DATASOURCE,) = loaded(EXAMPLES / "compose" / "grafana-datasources.yaml")["datasources"]
+(PROVIDER,) = loaded(EXAMPLES / "compose" / "grafana-dashboards.yaml")["providers"]
+
+
+def mounts(service: str) -> dict[str, Path]:
+    """Give where a service sees which file or folder of the repository."""
+    found = {}
+    for volume in SERVICES[service]["volumes"]:
+        source, target, mode = volume.split(":")
+        assert mode == "ro"
+        assert target not in found
+        found[target] = (EXAMPLES / source).resolve()
+    return found
+
+
+def ports(service: str) -> set[int]:
+    """Give a service's ports, each of which this machine alone reaches by the same number."""
+    found = set()
+    for published in SERVICES[service]["ports"]:
+        host, outside, inside = published.split(":")
+        assert (host, outside) == ("127.0.0.1", inside)
+        found.add(int(inside))
+    return found
+
+
+def test_docker_takes_it() -> None:
+    """As its own program reads it."""
+    listed = run(require("docker-compose"), "--file", COMPOSE, "config", "--services")
+    assert {*listed.split()} == {*SERVICES}
+
+
+def test_the_exporter_is_this_one() -> None:
+    """Its demo, as released or built here, and as restricted as it can be."""
+    service = SERVICES["exporter"]
+    assert service["image"] == f"ghcr.io/{NAME}/{NAME}:{__version__}-demo"
+    assert service["build"] == {"context": "..", "target": "demo"}
+    assert "FROM runtime AS demo" in (COMPOSE.parent / ".." / "Dockerfile").read_text()
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+
+
+@pytest.mark.parametrize("service", sorted({*SERVICES} - {"exporter"}))
+def test_what_is_mounted_is_there(service: str) -> None:
+    """Each file, and where another program has its own."""
+    assert [str(source) for source in mounts(service).values() if not source.exists()] == []
+
+
+def test_services_are_named_as_they_are() -> None:
+    """By name and by a port that is theirs."""
+    asked = [
+        *(target for job in PROMETHEUS["scrape_configs"] for target in _targets(job)),
+        *(target for each in PROMETHEUS["alerting"]["alertmanagers"] for target in _targets(each)),
+        urlsplit(DATASOURCE["url"]).netloc,
+    ]
+    assert asked == ["exporter:10058", "alertmanager:9093", "prometheus:9090"]
+    for address in asked:
+        host, _, port = address.partition(":")
+        assert int(port) in ports(host)
+
+
+def _targets(configured: Mapping[str, Any]) -> list[str]:
+    return [target for group in configured["static_configs"] for target in group["targets"]]
+
+
+def test_grafana_has_every_dashboard_and_where_to_ask() -> None:
+    """One data source, of the kind that the dashboards ask for; the first dashboard is its home."""
+    seen = mounts("grafana")
+    folder = PROVIDER["options"]["path"]
+    shown = {target: source for target, source in seen.items() if target.startswith(f"{folder}/")}
+    assert {*shown.values()} == {*(COMPOSE.parent.parent / "grafana").glob("*.json")}
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert shown[home].name == "invitations.json"
+    assert {Path(target).parent.name for target in seen.keys() - shown.keys()} == {
+        "datasources",
+        "dashboards",
+    }
+    assert (DATASOURCE["type"], DATASOURCE["isDefault"]) == ("prometheus", True)
+    assert DATASOURCE["jsonData"]["timeInterval"] == PROMETHEUS["global"]["scrape_interval"]
+
+
+def test_an_unknown_inviter_of_the_demo_reaches_alertmanager(tmp_path: Path) -> None:
+    """The example's files, but for its addresses and with shorter intervals, as processes here."""
+    programs = require("prometheus"), require("prometheus-alertmanager")
+    flags = [f"--config.file={tmp_path / 'exporter.yaml'}"]
+    (tmp_path / "exporter.yaml").write_text(json.dumps(configuration()))
+    with ExitStack() as started:
+        aws = started.enter_context(EmbeddedAws(build(utc_now())))
+        exporter = started.enter_context(exporting(aws.environment(), flags))
+        exporter.wait_until_ready()
+        alertmanager = started.enter_context(
+            alerting(programs[1], tmp_path / "am", loaded(EXAMPLES / "alertmanager.yml"))
+        )
+        here = {
+            "exporter:10058": f"127.0.0.1:{exporter.port}",
+            "alertmanager:9093": alertmanager.address,
+        }
+        impatient = _impatient(tmp_path / "rules.yaml")
+        prometheus = started.enter_context(
+            running(programs[0], tmp_path / "prometheus", _moved(PROMETHEUS, here, impatient))
+        )
+        until(lambda: _told(alertmanager) >= {"MacieUntrustedInvitation"}, "the alert")
+        assert [target["health"] for target in prometheus.targets()] == ["up"]
+        firing = alertmanager.get("/api/v2/alerts", filter='alertname="MacieUntrustedInvitation"')
+        assert {receiver["name"] for each in firing for receiver in each["receivers"]} == {
+            "security"
+        }
+
+
+def _told(alertmanager: Peer) -> set[str]:
+    return {each["labels"]["alertname"] for each in alertmanager.get("/api/v2/alerts")}
+
+
+def _impatient(file: Path) -> Path:
+    """Write the rules that the example mounts, evaluated each second."""
+    (folder,) = (
+        source for target, source in mounts("prometheus").items() if target.endswith("/rules")
+    )
+    (name,) = PROMETHEUS["rule_files"]
+    rules = loaded(folder / Path(name).name)
+    for group in rules["groups"]:
+        group["interval"] = "1s"
+    file.write_text(yaml.safe_dump(rules))
+    return file
+
+
+def _moved(example: Mapping[str, Any], here: Mapping[str, str], rules: Path) -> dict[str, Any]:
+    text = yaml.safe_dump({**example, "rule_files": [str(rules)]})
+    for name, address in here.items():
+        text = text.replace(name, address)
+    found: dict[str, Any] = yaml.safe_load(text)
+    return {**found, "global": {"scrape_interval": "1s", "evaluation_interval": "1s"}}
