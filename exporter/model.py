@@ -1,6 +1,7 @@
 """The values that flow through the exporter. Frozen; knows no AWS library, no clock, no I/O."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 PENDING_STATUSES = ("Invited", "Created", "EmailVerificationInProgress")
 """Relationship statuses of an invitation that nobody has answered yet."""
@@ -55,9 +56,11 @@ DEFAULT_REGIONS = tuple(region for region in MACIE_REGIONS if region not in OPT_
 """Those that are enabled in every account."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Target:
-    """One AWS account in one region: the unit that is polled."""
+class Target(NamedTuple):
+    """One AWS account in one region: the unit that is polled.
+
+    A tuple, whose hash is made in C: it is the key of whatever is kept by target.
+    """
 
     account_id: str
     region: str

@@ -16,7 +16,7 @@ from exporter.exposition.packing import Piece, gzip_file, pack, store
 from exporter.exposition.singles import newest
 from exporter.exposition.table import METRICS
 from exporter.exposition.tally import Options, tally
-from exporter.exposition.text import header, label_value, line
+from exporter.exposition.text import Numbers, header, label_value, line
 from exporter.model import Account, Answer, Target
 from exporter.snapshot import Knowledge, Snapshot, State
 
@@ -229,8 +229,9 @@ class Cache:
             if row.state is not state:
                 self._count(row, state)
         self.renders += len(batch)
+        numbers = Numbers()
         for column in self._columns.values():
-            column.render(cells[column.group])
+            column.render(cells[column.group], numbers)
 
     def _counted(
         self, row: _Row, known: Knowledge, answer: Answer | None, now: float

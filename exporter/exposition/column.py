@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from exporter.exposition.family import Family, TargetView
 from exporter.exposition.packing import Piece, join, pack
-from exporter.exposition.text import header, label_value, number
+from exporter.exposition.text import Numbers, header, label_value, number
 
 BLOCK = 1024
 """Rows of a block: large enough to compress well, small enough that one change costs little."""
@@ -81,24 +81,30 @@ class Column:
         self._fresh: dict[int, bytes] = {}
         self._packed: Piece | None = None
 
-    def render(self, rows: Sequence[tuple[int, str, TargetView]]) -> None:
+    def render(self, rows: Sequence[tuple[int, str, TargetView]], numbers: Numbers) -> None:
         """Render the cells of some rows, each given as its number, its target's labels, its view.
 
-        The labels come ready to stand between the braces.
+        The labels come ready to stand between the braces. `numbers` has what other columns wrote.
         """
         if self._plain:
-            self._render_plain(rows)
+            self._render_plain(rows, numbers)
         else:
             for row, labels, view in rows:
                 self._fresh[row] = self._cell(labels, view)
 
-    def _render_plain(self, rows: Sequence[tuple[int, str, TargetView]]) -> None:
+    def _render_plain(
+        self, rows: Sequence[tuple[int, str, TargetView]], numbers: Numbers
+    ) -> None:
         """Render a family without labels of its own: the hot path, all that most polls move."""
         start, samples, fresh = self._start, self._samples, self._fresh
         for row, labels, view in rows:
             found = samples(view)
-            text = f"{start}{labels}}} {number(found[0][1])}\n" if found else ""
-            fresh[row] = text.encode()
+            if found:
+                value = found[0][1]
+                shown = numbers[value] if value > 0 else number(value)
+                fresh[row] = f"{start}{labels}}} {shown}\n".encode()
+            else:
+                fresh[row] = b""
 
     def _cell(self, labels: str, view: TargetView) -> bytes:
         template, before = self._template, self._before

@@ -36,6 +36,18 @@ def number(value: float) -> str:
     return text
 
 
+class Numbers(dict[float, str]):
+    """Positive values as they are written, each of them once: families show the same times.
+
+    For those alone: 0 and -0 are one key.
+    """
+
+    def __missing__(self, value: float) -> str:
+        """Write a value for the first time."""
+        text = self[value] = number(value)
+        return text
+
+
 def header(name: str, kind: str, documentation: str) -> bytes:
     """Give the HELP and TYPE lines of a family.
 
