@@ -19,6 +19,10 @@ MEASUREMENTS: Mapping[str, Callable[..., Figures]] = {
 """Each runs in a process of its own."""
 
 
+_SMALL = 0.2
+"""Ratios below this read better as fractions."""
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
     """A bound on a figure, or on its ratio to a reference that was measured in the same run."""
@@ -46,9 +50,11 @@ class Goal:
         """Give the bound in words."""
         if not self.reference:
             return f"{'at least' if self.at_least else 'at most'} {self.bound:g} {self.unit}"
-        if self.bound < 0.2:  # noqa: PLR2004 -- small ratios read better as fractions
-            return f"at most 1/{1 / self.bound:g}"
-        return f"at most {self.bound:g} x"
+        return f"at most {self.ratio(self.bound)}"
+
+    def ratio(self, value: float) -> str:
+        """Write a ratio as the bound is written: a small one as a fraction."""
+        return f"1/{1 / value:.3g}" if self.bound < _SMALL else f"{value:.3g} x"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class Reached:
             self.goal.name,
             f"{self.ours:,.4g} {self.goal.unit}",
             "" if self.reference is None else f"{self.reference:,.4g} {self.goal.unit}",
-            "" if self.ratio is None else _ratio(self.ratio),
+            "" if self.ratio is None else self.goal.ratio(self.ratio),
             self.goal.text,
             "yes" if self.met else "MISSED",
         )
@@ -162,8 +168,3 @@ def reached(figures: Figures) -> Iterator[Reached]:
         found = goal.reached(figures)
         if found is not None:
             yield found
-
-
-def _ratio(value: float) -> str:
-    """Write a ratio; small ones as fractions."""
-    return f"{value:.2f}" if value > 0.2 else f"1/{1 / value:.0f}"  # noqa: PLR2004 -- as above

@@ -92,9 +92,7 @@ class Column:
             for row, labels, view in rows:
                 self._fresh[row] = self._cell(labels, view)
 
-    def _render_plain(
-        self, rows: Sequence[tuple[int, str, TargetView]], numbers: Numbers
-    ) -> None:
+    def _render_plain(self, rows: Sequence[tuple[int, str, TargetView]], numbers: Numbers) -> None:
         """Render a family without labels of its own: the hot path, all that most polls move."""
         start, samples, fresh = self._start, self._samples, self._fresh
         for row, labels, view in rows:
