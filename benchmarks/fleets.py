@@ -51,7 +51,7 @@ def _first_round(running: Exporter) -> Figures:
 
     After a scrape of each kind, too: until then there is no exposition to be remembered.
     """
-    seconds = running.wait_for("/-/ready")
+    seconds = running.wait_for("/-/ready", every=0.25)
     used = running.processor_seconds
     text, packed = running.scrape("identity"), running.scrape()
     return {

@@ -68,15 +68,18 @@ class Exporter:
     log: Path
     started: float
 
-    def wait_for(self, path: str) -> float:
-        """Wait until a path answers 200; give the seconds since the process was started."""
+    def wait_for(self, path: str, every: float = 0.005) -> float:
+        """Wait until a path answers 200; give the seconds since the process was started.
+
+        It is asked every so many seconds, which is load of its own.
+        """
         while time.monotonic() - self.started < _PATIENCE:
             with contextlib.suppress(OSError):
                 if get(self.port, path).status == http.HTTPStatus.OK:
                     return time.monotonic() - self.started
             if self.process.poll() is not None:
                 raise Gone(f"the exporter ended:\n{self.log.read_text()[-2000:]}")
-            time.sleep(0.005)
+            time.sleep(every)
         raise Gone(f"{path} did not answer 200 in {_PATIENCE} s")
 
     def scrape(self, encoding: str = "gzip") -> Answer:
