@@ -169,6 +169,16 @@ _ELSEWHERE = (
         "tests/test_poller.py::test_a_dispatcher_that_crashes_for_ever_is_not_alive_until_it_works",
     ),
     Row(
+        "an unhandled error in the thread that keeps deadlines",
+        "restarted, logged, counted; polls past their deadline still end",
+        "tests/aws/test_watchdog.py::test_an_error_of_the_watchdog_lets_no_poll_hang",
+    ),
+    Row(
+        "that thread crashes for ever",
+        "`/-/healthy` 503",
+        "tests/aws/test_watchdog.py::test_a_watchdog_that_crashes_for_ever_is_no_health",
+    ),
+    Row(
         "no worker thread can be started",
         "`/-/healthy` 503",
         "tests/test_poller.py::test_without_any_worker_polling_is_not_alive",
