@@ -1,17 +1,32 @@
 """The process's first lines, for `python -m exporter` and the console command alike."""
 
+import os
 import signal
+from types import FrameType
 
 
 def main() -> None:
-    """Run, with SIGHUP held back from the first moment on.
+    """Run; until a command looks after signals itself, the first that ends a process does.
 
     Importing what the commands need takes half a second, in which a reload would end the process.
     """
+    # In Python's hands from the first moment on: process 1 of a container has no other way to end.
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGINT, _end)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     from exporter.cli import run  # noqa: PLC0415 -- as said above
 
     run()
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    """End by the signal itself, as whoever started the process expects to see.
+
+    The kernel spares process 1, which then exits as a shell would say of the signal.
+    """
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":

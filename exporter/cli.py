@@ -16,7 +16,7 @@ from exporter.nearest import nearest
 from exporter.settings import ConfigurationError, Settings, load
 from exporter.settings.fields import AUTO
 from exporter.settings.flags import Words, read
-from exporter.signals import Wishes, handle_signals
+from exporter.signals import Wishes, handle_reload, handle_stop
 from exporter.streams import delivered, standard_streams
 from exporter.terminal import progress, write
 
@@ -41,6 +41,9 @@ class World:
     stderr: TextIO
     stop: Stop
     wishes: Wishes = field(default_factory=SimpleQueue)
+    handle_stop: Callable[[Stop, Wishes], object] = lambda *_: None
+    """Has signals stop a command in order, from when it looks at the stop; until then they end it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,8 @@ def main(argv: Sequence[str], world: World) -> int:
 def run() -> NoReturn:
     """Run as the process: its arguments, environment, streams and signals."""
     out, err = standard_streams()
-    world = World(os.environ, out, err, Stop())
-    handle_signals(world.stop, world.wishes)
+    world = World(os.environ, out, err, Stop(), handle_stop=handle_stop)
+    handle_reload(world.wishes)
     with delivered(out, err) as delivery:
         code = main(sys.argv[1:], world)
     sys.exit(FAILED if delivery.failed else code)
@@ -99,6 +102,7 @@ def serve(arguments: Arguments, world: World) -> int:
     except AddressInUseError as error:
         _complain(world, [str(error)])
         return FAILED
+    world.handle_stop(world.stop, world.wishes)
     daemon.run()
     return OK
 
@@ -111,6 +115,7 @@ def once(arguments: Arguments, world: World) -> int:
     with progress("targets", world.stderr, world.environ) as (tell, stderr):
         ports = _ports(configuration.settings, replace(world, stderr=stderr))
         core = Core(configuration, ports)
+        world.handle_stop(world.stop, world.wishes)
         core.start()
         finished = core.wait_for_one_round(tell)
     world.stdout.write(core.exposition.text().decode() + core.telemetry.text().decode())

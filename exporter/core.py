@@ -76,6 +76,7 @@ class Core:
         self._log = ports.lines.log
         clock, pace = ports.clock, configuration.pace
         self.telemetry = Telemetry(CollectorRegistry())
+        upkeep = Upkeep(self._log, self.telemetry.worker_restarted)
         self.cloud = Cloud(
             clock=clock,
             stop=ports.stop,
@@ -83,8 +84,8 @@ class Core:
             rng=ports.rng,
             region=lambda: self._configuration.region,
             step=lambda: self._configuration.pace.interval,
+            upkeep=upkeep,
         )
-        upkeep = Upkeep(self._log, self.telemetry.worker_restarted)
         self._audit = Audit(self._log)
         self.snapshot = Snapshot()
         self.poller = Poller(
@@ -147,8 +148,8 @@ class Core:
         self._reload = replace(self._reload, successful=False)
 
     def healthy(self) -> bool:
-        """Tell whether polling goes on, and looking for what there is to poll."""
-        return self.poller.alive() and self._discoverer.is_alive()
+        """Tell whether polling goes on, within its deadlines, and looking for what to poll."""
+        return self.poller.alive() and self.cloud.alive() and self._discoverer.is_alive()
 
     def ready(self) -> bool:
         """Tell whether every target has been polled once since start; once true, it stays so."""

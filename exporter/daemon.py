@@ -1,7 +1,7 @@
 """The long-running process: core and web server, reload, and the order of stopping."""
 
+import asyncio
 import contextlib
-import threading
 from collections.abc import Callable
 from queue import Empty
 
@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from exporter import __version__
 from exporter.check import report
 from exporter.core import Configuration, Core, Ports
+from exporter.reloads import Reloads
 from exporter.remedies import remedy
 from exporter.settings import ConfigurationError
 from exporter.settings.fields import listen_address
@@ -21,6 +22,7 @@ from exporter.web.reloading import WebRules
 from exporter.web.server import Server, listen
 
 _LONGEST_WAIT = 0.5
+RELOADS_STOP_SECONDS = 0.9
 POLLS_STOP_SECONDS = 2.5
 WEB_STOP_SECONDS = 1.5
 """Together under five seconds, before an orchestrator loses patience."""
@@ -42,7 +44,7 @@ class Daemon:
         """
         self._load, self._ports, self._wishes = load, ports, wishes
         self._configuration = configuration
-        self._reloading = threading.Lock()
+        self._reloads = Reloads(self._reload)
         web = self._configuration.settings.web
         self._rules = WebRules(web.config_file, ports.clock.now, ports.lines.log)
         sock = listen(*listen_address(web.listen_address))
@@ -59,9 +61,11 @@ class Daemon:
         self._rules.start()
         log.info("listening", port=self._server.port, version=__version__, web=str(self._rules()))
         self._core.start()
+        self._reloads.start()
         while self._next_wish() is Wish.RELOAD:
-            self.reload()
+            self._reloads.ask()
         log.info("stopping")
+        self._reloads.stop(RELOADS_STOP_SECONDS)
         self._rules.stop()
         self._core.stop(POLLS_STOP_SECONDS)
         self._server.stop(WEB_STOP_SECONDS)
@@ -77,30 +81,40 @@ class Daemon:
             with contextlib.suppress(Empty):
                 return self._wishes.get(timeout=_LONGEST_WAIT)
 
-    def reload(self) -> str | None:
+    def _reload(self) -> str | None:
         """Load the configuration anew; give the reason why it was refused, if it was.
 
         What is refused changes nothing: the configuration in force stays.
         """
         log = self._ports.lines.log
-        with self._reloading:
-            try:
-                configuration = self._load()
-                self._rules.use(configuration.settings.web.config_file)
-            except ConfigurationError as error:
-                self._core.reload_failed()
-                # No traceback: people made this mistake, and the lines say which.
-                log.error("reload_failed", error="; ".join(error.lines))  # noqa: TRY400
-                return str(error)
-            old = self._configuration.settings.web.listen_address
-            new = configuration.settings.web.listen_address
-            if new != old:
-                log.warning("listen_address_kept", in_force=old, configured=new, hint="restart")
-            self._configuration = configuration
-            self._core.reconfigure(configuration)
-            self._app = self._make_app()
-            log.info("reloaded")
+        try:
+            configuration = self._load()
+            self._rules.use(configuration.settings.web.config_file)
+            self._take_on(configuration)
+        except ConfigurationError as error:
+            self._core.reload_failed()
+            # No traceback: people made this mistake, and the lines say which.
+            log.error("reload_failed", error="; ".join(error.lines))  # noqa: TRY400
+            return str(error)
+        except Exception as error:
+            self._core.reload_failed()
+            log.exception("reload_crashed")
+            return f"{type(error).__name__} in the exporter itself"
+        log.info("reloaded")
         return None
+
+    def _take_on(self, configuration: Configuration) -> None:
+        old = self._configuration.settings.web.listen_address
+        new = configuration.settings.web.listen_address
+        if new != old:
+            log = self._ports.lines.log
+            log.warning("listen_address_kept", in_force=old, configured=new, hint="restart")
+        self._configuration = configuration
+        self._core.reconfigure(configuration)
+        self._app = self._make_app()
+
+    async def _reloaded(self) -> str | None:
+        return await asyncio.wrap_future(self._reloads.ask())
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the application in force: a reload swaps it whole."""
@@ -121,5 +135,5 @@ class Daemon:
                 telemetry_path=web.telemetry_path,
                 build=self._core.build,
             ),
-            reload=self.reload if web.enable_lifecycle else None,
+            reload=self._reloaded if web.enable_lifecycle else None,
         )

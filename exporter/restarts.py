@@ -30,6 +30,15 @@ class Upkeep:
     thread: Callable[..., threading.Thread] = threading.Thread
 
 
+class _Nobody:
+    def exception(self, event: str, **fields: object) -> None:
+        pass
+
+
+UNTOLD = Upkeep(_Nobody(), lambda: None)
+"""For who keeps neither a log nor metrics."""
+
+
 class Restarts:
     """Keeps one kind of part running, on however many threads.
 

@@ -21,8 +21,21 @@ Wishes = SimpleQueue[Wish]
 """A queue whose `put` may be called from a signal handler."""
 
 
-def handle_signals(stop: Stop, wishes: Wishes, end: Callable[[int], object] = os._exit) -> None:
-    """Have SIGTERM and SIGINT stop the process in order, a second one at once; SIGHUP reloads."""
+def handle_reload(wishes: Wishes) -> None:
+    """Have SIGHUP reload."""
+
+    def on_reload(_: int, __: FrameType | None) -> None:
+        wishes.put(Wish.RELOAD)
+
+    signal.signal(signal.SIGHUP, on_reload)
+
+
+def handle_stop(stop: Stop, wishes: Wishes, end: Callable[[int], object] = os._exit) -> None:
+    """Have SIGTERM and SIGINT stop the process in order, a second one at once.
+
+    For whoever looks at the stop from now on: a process that is waiting for something else, such as
+    a file, would not end.
+    """
 
     def on_stop(number: int, _: FrameType | None) -> None:
         if stop.is_set():
@@ -30,9 +43,5 @@ def handle_signals(stop: Stop, wishes: Wishes, end: Callable[[int], object] = os
         stop.set()
         wishes.put(Wish.STOP)
 
-    def on_reload(_: int, __: FrameType | None) -> None:
-        wishes.put(Wish.RELOAD)
-
     signal.signal(signal.SIGTERM, on_stop)
     signal.signal(signal.SIGINT, on_stop)
-    signal.signal(signal.SIGHUP, on_reload)

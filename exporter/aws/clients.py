@@ -33,6 +33,7 @@ from exporter.aws.parsers import Parsers
 from exporter.aws.transport import TIMEOUTS, Proxy, Request, Timeouts, Transport
 from exporter.clock import Clock, Stop
 from exporter.model import AwsError
+from exporter.restarts import UNTOLD, Upkeep
 
 Response = Mapping[str, Any]
 
@@ -73,6 +74,7 @@ class Clients:
         connections: int,
         rng: random.Random,
         timeouts: Timeouts = TIMEOUTS,
+        upkeep: Upkeep = UNTOLD,
     ) -> None:
         """Keep up to `connections` open to each endpoint."""
         self._attempts = Attempts(clock=clock, stop=stop, observer=observer, rng=rng)
@@ -90,11 +92,16 @@ class Clients:
             ca_bundle=_ca_bundle(core),
             proxy_for=_proxy_for,
             timeouts=timeouts,
+            upkeep=upkeep,
         )
 
     def close(self) -> None:
         """Cut every request under way and close every connection."""
         self._transport.close()
+
+    def alive(self) -> bool:
+        """Tell whether deadlines are kept."""
+        return self._transport.alive()
 
     def call(
         self, service: str, region: str, operation: str, call: Call, **parameters: object

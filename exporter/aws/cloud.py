@@ -9,6 +9,7 @@ from exporter.aws.credentials import Credentials, Own
 from exporter.aws.directory import Directory
 from exporter.aws.macie import Macie
 from exporter.clock import Clock, Stop
+from exporter.restarts import UNTOLD, Upkeep
 
 _CONNECTIONS = 512
 """As many as poll.concurrency may ever be; they are opened only when needed."""
@@ -26,16 +27,26 @@ class Cloud:
         rng: random.Random,
         region: Callable[[], str],
         step: Callable[[], float],
+        upkeep: Upkeep = UNTOLD,
     ) -> None:
         """Use the STS of `region()`; back off from broken roles by `step()` seconds."""
         self._clients = Clients(
-            clock=clock, stop=stop, observer=observer, connections=_CONNECTIONS, rng=rng
+            clock=clock,
+            stop=stop,
+            observer=observer,
+            connections=_CONNECTIONS,
+            rng=rng,
+            upkeep=upkeep,
         )
         self.credentials = Credentials(
             self._clients, Own(clock), clock=clock, region=region, step=step, rng=rng
         )
         self.directory = Directory(self._clients, self.credentials)
         self.macie = Macie(self._clients, self.credentials, clock)
+
+    def alive(self) -> bool:
+        """Tell whether deadlines are kept: polls that never end leave none for others."""
+        return self._clients.alive()
 
     def close(self) -> None:
         """Cut every request under way and close every connection."""

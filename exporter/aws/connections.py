@@ -22,6 +22,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from exporter.clock import Clock
 from exporter.model import AwsError
+from exporter.restarts import Restarts, Upkeep
 
 LONGEST_IDLE = 50.0
 """Seconds after which a kept connection is opened anew.
@@ -75,15 +76,18 @@ _EXCHANGE: ContextVar[Exchange] = ContextVar("exchange")
 class Watchdog:
     """Cuts exchanges at their deadline; one thread for all, asleep until the next one is due."""
 
-    def __init__(self, clock: Clock) -> None:
-        """Start the thread."""
+    def __init__(self, clock: Clock, upkeep: Upkeep) -> None:
+        """Start the thread, which begins anew where an error ends it."""
         self._clock = clock
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._under_way: set[Exchange] = set()
         self._wakes_at = inf
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="aws-watchdog", daemon=True)
+        self._watching = Restarts("watchdog", upkeep, self._pause)
+        self._thread = upkeep.thread(
+            target=self._watching.keep, args=(self._run,), name="aws-watchdog", daemon=True
+        )
         self._thread.start()
 
     def watch(self, deadline: float) -> Exchange:
@@ -100,6 +104,10 @@ class Watchdog:
                 self._changed.notify()
         _EXCHANGE.set(exchange)
         return exchange
+
+    def alive(self) -> bool:
+        """Tell whether what is late is cut; without that a poll may take for ever."""
+        return self._thread.is_alive() and not self._watching.hopeless
 
     def forget(self, exchange: Exchange) -> None:
         """Leave an exchange alone from now on: it is not being cut when this returns."""
@@ -120,7 +128,12 @@ class Watchdog:
                 now = self._clock.monotonic()
                 self._cut_until(now)
                 self._wakes_at = min((each.deadline for each in self._under_way), default=inf)
+                self._watching.worked()
                 self._changed.wait(None if self._wakes_at == inf else self._wakes_at - now)
+
+    def _pause(self, seconds: float) -> None:
+        with self._lock:
+            self._changed.wait_for(lambda: self._closed, seconds)
 
     def _cut_until(self, moment: float) -> None:
         late = [exchange for exchange in self._under_way if exchange.deadline <= moment]

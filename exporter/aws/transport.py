@@ -30,6 +30,7 @@ from urllib3.util import Timeout
 from exporter.aws.connections import Exchange, Pool, TLSPool, TLSSocket, Watchdog
 from exporter.clock import Clock
 from exporter.model import AwsError
+from exporter.restarts import UNTOLD, Upkeep
 
 MAX_BODY_BYTES = 1024 * 1024
 """Twenty-five invitations are under 10 kB, and a page of accounts under 20 kB."""
@@ -91,11 +92,12 @@ class Transport:
         ca_bundle: str,
         proxy_for: Callable[[str], Proxy | None],
         timeouts: Timeouts = TIMEOUTS,
+        upkeep: Upkeep = UNTOLD,
     ) -> None:
         """Keep up to `connections` open to each host; verify servers against `ca_bundle`."""
         self._clock = clock
         self._timeout = Timeout(connect=timeouts.connect, read=timeouts.read)
-        self._watchdog = Watchdog(clock)
+        self._watchdog = Watchdog(clock, upkeep)
         self._ca_bundle, self._proxy_for = ca_bundle, proxy_for
         self._options: Mapping[str, Any] = {"maxsize": connections, "num_pools": 256}
         self._lock = threading.Lock()
@@ -108,6 +110,10 @@ class Transport:
         with self._lock:
             for pool in self._pools.values():
                 pool.close()
+
+    def alive(self) -> bool:
+        """Tell whether deadlines are kept."""
+        return self._watchdog.alive()
 
     def send(self, request: Request, deadline: float) -> Reply:
         """Send a request and read its whole answer before the monotonic `deadline`.

@@ -49,7 +49,7 @@ class Health(Protocol):
         """Tell whether every target has been polled once since start."""
 
 
-Reload = Callable[[], str | None]
+Reload = Callable[[], Awaitable[str | None]]
 """Loads the configuration anew; gives the reason why it was refused, if it was."""
 
 
@@ -82,9 +82,9 @@ def app(
     return application
 
 
-def _reloading(reload: Reload) -> Callable[[Request], Response]:
-    def answer(_: Request) -> Response:
-        reason = reload()
+def _reloading(reload: Reload) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(_: Request) -> Response:
+        reason = await reload()
         if reason is None:
             return PlainTextResponse("Reloaded.\n")
         return PlainTextResponse(f"Not reloaded:\n{reason}\n", status_code=500)

@@ -16,6 +16,7 @@ from exporter.aws.macie import Macie
 from exporter.aws.transport import Timeouts
 from exporter.clock import Clock, Stop, SystemClock
 from exporter.model import Account, Answer, AwsError, Failure
+from exporter.restarts import UNTOLD, Upkeep
 from tests.clocks import ManualClock
 from tests.faulty import Behaviour, FaultyServer, page, response, send
 
@@ -93,6 +94,7 @@ def rig(
     clock: Clock | None = None,
     timeouts: Timeouts | None = None,
     connections: int = 8,
+    upkeep: Upkeep = UNTOLD,
 ) -> Iterator[Rig]:
     """Put everything together, with the real time unless given another; close it afterwards."""
     attempts = Attempts()
@@ -104,6 +106,7 @@ def rig(
         connections=connections,
         rng=random.Random(7),
         timeouts=timeouts or Timeouts(),
+        upkeep=upkeep,
     )
     credentials = Credentials(
         clients,

@@ -11,6 +11,7 @@ from exporter.aws.connections import Watchdog
 from exporter.aws.transport import Timeouts
 from exporter.clock import Stop, SystemClock
 from exporter.model import Failure
+from exporter.restarts import UNTOLD
 from tests.aws.conftest import Serve
 from tests.aws.rig import Rig, Stopwatch, rig
 from tests.faulty import (
@@ -153,7 +154,7 @@ def test_the_watch_ends_with_the_clients() -> None:
 
 def test_a_cut_may_come_before_the_socket() -> None:
     """Such as while a name is looked up: the socket is then refused as soon as it is there."""
-    watchdog = Watchdog(SystemClock())
+    watchdog = Watchdog(SystemClock(), UNTOLD)
     exchange = watchdog.watch(float("inf"))
     watchdog.close()
     assert exchange.is_cut
@@ -163,7 +164,7 @@ def test_a_cut_may_come_before_the_socket() -> None:
 
 def test_what_has_ended_is_not_cut() -> None:
     """Its connection may be another's by then."""
-    watchdog = Watchdog(SystemClock())
+    watchdog = Watchdog(SystemClock(), UNTOLD)
     exchange = watchdog.watch(float("inf"))
     with socket.socket() as sock:
         exchange.hold(sock)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tests.faults.matrix import FAULTS, ODDITIES, SLACK, Fault
 from tests.faults.test_fleet import ASSUME, ORGANIZATIONS
-from tests.faults.test_processes import PAUSES, STREAMS
+from tests.faults.test_processes import MOMENTS, PAUSES, STREAMS, UNREAD, WAYS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
@@ -95,7 +95,6 @@ def fleet() -> Iterator[Row]:
 
 
 _PROCESSES: Mapping[str, tuple[str, str]] = {
-    "a_signal_before_it_listens": ("SIGTERM before it listens", "ends within seconds"),
     "a_signal_during_the_first_discovery": (
         "SIGTERM during the first discovery",
         "ends within seconds, in order",
@@ -105,6 +104,10 @@ _PROCESSES: Mapping[str, tuple[str, str]] = {
         "ends within seconds, in order, though nobody reads the answer",
     ),
     "a_signal_during_a_reload": ("SIGTERM during a reload", "ends within seconds, in order"),
+    "a_reload_that_crashes": (
+        "an unhandled error in a reload",
+        "logged, and refused; polls, serves, and stops in order",
+    ),
     "a_signal_just_before_the_wait_is_not_lost": (
         "SIGTERM between two instructions of the main loop",
         "seen within half a second",
@@ -166,6 +169,16 @@ _ELSEWHERE = (
         "tests/test_poller.py::test_a_dispatcher_that_crashes_for_ever_is_not_alive_until_it_works",
     ),
     Row(
+        "an unhandled error in the thread that keeps deadlines",
+        "restarted, logged, counted; polls past their deadline still end",
+        "tests/aws/test_watchdog.py::test_an_error_of_the_watchdog_lets_no_poll_hang",
+    ),
+    Row(
+        "that thread crashes for ever",
+        "`/-/healthy` 503",
+        "tests/aws/test_watchdog.py::test_a_watchdog_that_crashes_for_ever_is_no_health",
+    ),
+    Row(
         "no worker thread can be started",
         "`/-/healthy` 503",
         "tests/test_poller.py::test_without_any_worker_polling_is_not_alive",
@@ -193,6 +206,25 @@ def process() -> Iterator[Row]:
     here = "tests/faults/test_processes.py"
     for name, (fault, promise) in _PROCESSES.items():
         yield Row(fault, promise, f"{here}::test_{name}")
+    for words in UNREAD:
+        asked = " ".join(words)
+        yield Row(
+            f"SIGTERM while a file cannot be read to its end: `{asked}`",
+            "ends at once",
+            f"{here}::test_a_signal_before_it_listens[{asked}]",
+        )
+    for moment in MOMENTS:
+        yield Row(
+            f"SIGTERM to process 1 of a container while {moment}",
+            "ends at once",
+            f"{here}::test_a_signal_to_process_1_of_a_container[{moment}]",
+        )
+    for way in WAYS:
+        yield Row(
+            f"SIGTERM during a reload that hangs, asked for {way}",
+            "ends within seconds, in order; scrapes are answered until then",
+            f"{here}::test_a_signal_during_a_reload_that_hangs[{way}]",
+        )
     for pause in PAUSES:
         yield Row(
             f"SIGTERM {pause} s after the start",

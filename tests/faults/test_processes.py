@@ -1,5 +1,6 @@
 """The process itself: stopped at any moment, killed, and without what a process usually has."""
 
+import io
 import os
 import queue
 import random
@@ -9,7 +10,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -20,16 +23,27 @@ from exporter.daemon import Daemon
 from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import Fault, World
 from exporter.log import Lines
-from exporter.settings import load
-from exporter.signals import Wish
+from exporter.settings import load as settings_of
+from exporter.signals import Wish, Wishes
 from tests import fleets
 from tests.faults.services import Services
 from tests.faulty import FaultyServer, send_and_hang
-from tests.processes import Exporter, environment, no_aws, running, until
+from tests.processes import PATIENCE, Exporter, environment, no_aws, running, started, until
 
 STOP_SECONDS = 5.0
 """Before an orchestrator loses patience; a busy machine may take a little more."""
 PAUSES = (0.0, 0.02, 0.1, 0.2, 0.4, 0.8)
+UNREAD = (
+    ("serve", "--config.file"),
+    ("serve", "--web.config-file"),
+    ("once", "--config.file"),
+    ("check", "--config.file"),
+)
+"""Commands that read a file, whose name is missing at the end."""
+MOMENTS = ("it imports", "it reads a file")
+WAYS = ("by signal", "over HTTP")
+MANY = 50
+"""More requests than there are threads to answer them."""
 STREAMS = ("2>/dev/full", "2>/dev/full >/dev/full")
 
 
@@ -52,16 +66,54 @@ def stops_in_order(exporter: Exporter) -> None:
 # -- SIGTERM in every phase ------------------------------------------------------------------
 
 
-def test_a_signal_before_it_listens(aws: EmbeddedAws, tmp_path: Path) -> None:
-    """While the configuration is being read, which comes to no end until then."""
-    pipe = tmp_path / "exporter.yaml"
+@pytest.mark.parametrize("words", UNREAD, ids=" ".join)
+def test_a_signal_before_it_listens(tmp_path: Path, words: Sequence[str]) -> None:
+    """While a file is being read, which comes to no end: nobody writes to the pipe."""
+    pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with running(aws.environment(), [f"--config.file={pipe}"]) as exporter:
-        with pipe.open("w") as writer:
-            exporter.process.send_signal(signal.SIGTERM)
-            writer.write("poll: {interval: 1m}\n")
-        assert exporter.process.wait(30) == 0
-    assert "Traceback" not in exporter.log
+    *before, flag = (sys.executable, "-m", "exporter", *words)
+    with (
+        started([*before, f"{flag}={pipe}"], no_aws(tmp_path)) as exporter,
+        pipe.open("w"),  # Opens once the exporter has opened it to read.
+    ):
+        assert exporter.stop() == -signal.SIGTERM
+    assert not exporter.log
+
+
+AS_PROCESS_1 = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_signal_to_process_1_of_a_container(tmp_path: Path, moment: str) -> None:
+    """The kernel keeps from it what it does not handle itself."""
+    if subprocess.run([*AS_PROCESS_1, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no namespaces of its own are allowed here: run as root on Linux")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with running(no_aws(tmp_path), [f"--config.file={pipe}"], before=AS_PROCESS_1) as exporter:
+        try:
+            process = child_of(exporter.process.pid)
+            until(lambda: signal.SIGHUP in ignored(process), "its first lines")
+            with pipe.open("w") if moment == "it reads a file" else nullcontext():
+                os.kill(process, signal.SIGTERM)
+                assert exporter.process.wait(PATIENCE) == 128 + signal.SIGTERM
+        finally:
+            exporter.process.kill()  # And with it its child, which a SIGTERM has not ended.
+    assert not exporter.log
+
+
+def child_of(process: int) -> int:
+    """Wait for the one child of a process; give its id."""
+    children = Path(f"/proc/{process}/task/{process}/children")
+    until(lambda: bool(children.read_text()), "a child")
+    return int(children.read_text())
+
+
+def ignored(process: int) -> set[int]:
+    """Give the signals that a process ignores."""
+    status = Path(f"/proc/{process}/status").read_text()
+    mask = int(status.partition("SigIgn:")[2].split()[0], 16)
+    return {number for number in range(1, 65) if mask >> (number - 1) & 1}
 
 
 @pytest.mark.parametrize("pause", PAUSES)
@@ -119,6 +171,27 @@ def test_a_signal_during_a_reload(aws: EmbeddedAws, tmp_path: Path) -> None:
     assert "event=reloaded" in exporter.log
 
 
+@pytest.mark.parametrize("asked", WAYS)
+def test_a_signal_during_a_reload_that_hangs(aws: EmbeddedAws, tmp_path: Path, asked: str) -> None:
+    """A file that cannot be read to its end holds up neither the end nor, before it, scrapes."""
+    file = tmp_path / "exporter.yaml"
+    file.write_text("poll: {interval: 1m}\n")
+    flags = [f"--config.file={file}", "--web.enable-lifecycle=true"]
+    with running(aws.environment(), flags) as exporter:
+        exporter.wait_until_ready()
+        file.unlink()
+        os.mkfifo(file)
+        with ThreadPoolExecutor() as pool:
+            if asked == "by signal":
+                exporter.send(signal.SIGHUP)
+            else:
+                for _ in range(MANY):
+                    pool.submit(exporter.request, "/-/reload", "POST")
+            with file.open("w"):  # Opens once the exporter has opened it to read.
+                assert exporter.request("/metrics").status == 200
+                stops_in_order(exporter)
+
+
 def stops_in_order_now(exporter: Exporter) -> None:
     """Require that it ends without a further signal."""
     assert exporter.process.wait(30) == 0
@@ -145,21 +218,47 @@ class LateSignal(queue.SimpleQueue[Wish]):
         raise queue.Empty
 
 
+def daemon(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, load: Callable[[], Configuration], wishes: Wishes
+) -> tuple[threading.Thread, io.StringIO]:
+    """Run a daemon in a thread; give that, and the log."""
+    for name, value in no_aws(folder).items():
+        monkeypatch.setenv(name, value)
+    settings = settings_of([("web.listen-address", "127.0.0.1:0")], {}, "eu-west-1")
+    log = io.StringIO()
+    lines = Lines(log, level="info", form="logfmt")
+    ports = Ports(SystemClock(), Stop(), lines, random.Random(1))
+    made = Daemon(Configuration(settings, "eu-west-1"), load, ports, wishes)
+    thread = threading.Thread(target=made.run, daemon=True)
+    thread.start()
+    return thread, log
+
+
+def broken() -> Configuration:
+    """Fail in a way that nobody has thought of."""
+    raise RuntimeError("never seen before")
+
+
 def test_a_signal_just_before_the_wait_is_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No wait is for longer than somebody who stops the process may have to wait."""
-    for name, value in no_aws(tmp_path).items():
-        monkeypatch.setenv(name, value)
-    settings = load([("web.listen-address", "127.0.0.1:0")], {}, "eu-west-1")
-    configuration = Configuration(settings, "eu-west-1")
-    lines = Lines(sys.stderr, level="error", form="logfmt")
-    ports = Ports(SystemClock(), Stop(), lines, random.Random(1))
-    daemon = Daemon(configuration, lambda: configuration, ports, LateSignal())
-    thread = threading.Thread(target=daemon.run, daemon=True)
-    thread.start()
+    thread, _ = daemon(tmp_path, monkeypatch, broken, LateSignal())
     thread.join(30)
     assert not thread.is_alive()
+
+
+def test_a_reload_that_crashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one may be asked for, and the process stops in order."""
+    wishes: Wishes = queue.SimpleQueue()
+    thread, log = daemon(tmp_path, monkeypatch, broken, wishes)
+    wishes.put(Wish.RELOAD)
+    until(lambda: log.getvalue().count("event=reload_crashed") == 1, log.getvalue)
+    wishes.put(Wish.RELOAD)
+    until(lambda: log.getvalue().count("event=reload_crashed") == 2, log.getvalue)
+    wishes.put(Wish.STOP)
+    thread.join(30)
+    assert "event=stopped" in log.getvalue()
 
 
 # -- SIGKILL -----------------------------------------------------------------------------------

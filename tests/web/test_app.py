@@ -140,12 +140,16 @@ def test_wrong_methods(client: Client, path: str, method: str) -> None:
 def reloaded() -> Iterator[tuple[Client, list[str | None]]]:
     """A client of a server that may be told to reload, and what the next reloads come to."""
     outcomes: list[str | None] = []
+
+    async def reload() -> str | None:
+        return outcomes.pop()
+
     application = app(
         telemetry_path="/metrics",
         exposition=Shown(),
         own=Own(),
         health=Health(),
-        reload=outcomes.pop,
+        reload=reload,
     )
     server = Server(application, listen("127.0.0.1", 0))
     server.start()
