@@ -1,5 +1,6 @@
 """What AWS says of accounts: Organizations' members, and the regions that an account enabled."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,10 @@ _ENABLED = ("ENABLED", "ENABLED_BY_DEFAULT")
 _MOST_PAGES = 10_000
 _DEEPEST = 10
 """Organizations nests units five deep; deeper answers would never end."""
+
+_ACCOUNT_ID = re.compile(r"[0-9]{12}", re.ASCII)
+_LONGEST_NAME = 256
+"""Characters; AWS's have at most 50."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +46,27 @@ class Directory:
             if units
             else self._items("organizations", "list_accounts", "Accounts", call)
         )
-        listed = list(found)
-        if not listed and not units:
+        # All of it first: an answer that fails later fails for what it fails of.
+        active = [account for account in list(found) if _is_active(account)]
+        if not active and not units:
             # There is always the management account: this is no answer to lose every target over.
-            raise AwsError("MalformedResponse", "an organization without any account")
-        members = (
-            Member(_text(one, "Id"), one.get("Name") or "") for one in listed if _is_active(one)
-        )
+            raise AwsError("MalformedResponse", "an organization without any active account")
+        members = (Member(_account_id(one), _name(one)) for one in active)
         return tuple({member.id: member for member in members}.values())
 
     def regions(self, account: Account, deadline: float) -> tuple[str, ...]:
         """List the regions with Macie that an account has enabled. Raises AwsError."""
         call = Call(self._credentials.of(account).current(deadline), deadline)
-        enabled = {
+        enabled = [
             region.get("RegionName")
             for region in self._items("account", "list_regions", "Regions", call, MaxResults=50)
             if region.get("RegionOptStatus") in _ENABLED
-        }
-        return tuple(region for region in MACIE_REGIONS if region in enabled)
+        ]
+        found = tuple(region for region in MACIE_REGIONS if region in enabled)
+        if not found:
+            # Most of Macie's regions cannot be disabled: the account would go without a word.
+            raise AwsError("MalformedResponse", "an account without any region that has Macie")
+        return found
 
     def _under(self, unit: str, call: Call, depth: int = 0) -> Iterator[Mapping[str, Any]]:
         """Give the accounts of a unit or root, those of nested units included."""
@@ -102,6 +110,23 @@ class Directory:
 def _is_active(account: Mapping[str, Any]) -> bool:
     """Tell whether an account is in use; `State` supersedes `Status`, which AWS is retiring."""
     return (account.get("State") or account.get("Status")) == "ACTIVE"
+
+
+def _account_id(account: Mapping[str, Any]) -> str:
+    """Give an account's id, which becomes a label, a part of a role's ARN and of a page's path."""
+    found = _text(account, "Id")
+    if not _ACCOUNT_ID.fullmatch(found):
+        raise AwsError("MalformedResponse", "an account whose Id is not 12 digits")
+    return found
+
+
+def _name(account: Mapping[str, Any]) -> str:
+    """Give an account's name; an empty one for what is none: it is polled all the same."""
+    name = account.get("Name")
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME:
+        return ""
+    # JSON can spell half a surrogate pair, which no page can be written with.
+    return name.encode(errors="replace").decode()
 
 
 def _text(item: Mapping[str, Any], key: str) -> str:

@@ -86,6 +86,11 @@ def test_state_supersedes_the_status_that_aws_retires(cloud: Cloud, world: World
         ({"Accounts": [1]}, "MalformedResponse"),
         ({"Accounts": [{"Status": "ACTIVE"}]}, "MalformedResponse"),
         ({"Accounts": [{"Id": "", "Status": "ACTIVE"}]}, "MalformedResponse"),
+        ({"Accounts": [{"Id": "../../x", "Status": "ACTIVE"}]}, "MalformedResponse"),
+        ({"Accounts": [{"Id": "1\ud800", "Status": "ACTIVE"}]}, "MalformedResponse"),
+        ({"Accounts": [{"Id": ACCOUNT, "Status": "SUSPENDED"}]}, "MalformedResponse"),
+        ({"Accounts": [{"Id": ACCOUNT, "Status": "Active"}]}, "MalformedResponse"),
+        ({"Accounts": [{"Id": ACCOUNT, "Status": ["ACTIVE"]}]}, "MalformedResponse"),
     ],
 )
 def test_an_answer_without_accounts_loses_none(
@@ -96,6 +101,27 @@ def test_an_answer_without_accounts_loses_none(
     with pytest.raises(AwsError) as caught:
         members(cloud)
     assert caught.value.failure.code == code
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (5, ""),
+        ({"a": 1}, ""),
+        (None, ""),
+        ("x" * 1000, ""),
+        ("half \ud83d a pair", "half ? a pair"),
+        ("whole \U0001f600", "whole \U0001f600"),
+    ],
+)
+def test_a_name_that_is_none_costs_no_account(
+    cloud: Cloud, world: World, name: object, shown: str
+) -> None:
+    """What cannot be shown is left out; it would break the metrics and every page."""
+    answer(
+        world, "organizations", {"Accounts": [{"Id": ACCOUNT, "Name": name, "Status": "ACTIVE"}]}
+    )
+    assert [one.name for one in cloud.directory.members((), deadline())] == [shown]
 
 
 def test_a_repeating_page_token_ends_the_discovery(cloud: Cloud, world: World) -> None:
@@ -129,3 +155,26 @@ def test_regions_are_those_enabled_that_have_macie(cloud: Cloud, world: World) -
     world.deny_region_listing(ACCOUNT)
     with pytest.raises(AwsError, match="AccessDenied"):
         cloud.directory.regions(account, deadline())
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        [],
+        [{"RegionName": "eu-west-1", "RegionOptStatus": "DISABLED"}],
+        [{"RegionName": "eu-west-1", "RegionOptStatus": "enabled"}],
+        [{"RegionName": "eu-west-1", "RegionOptStatus": {}}],
+        [{"RegionName": ["eu-west-1"], "RegionOptStatus": "ENABLED"}],
+        [{"RegionName": "moon-1", "RegionOptStatus": "ENABLED"}],
+    ],
+)
+def test_an_account_without_any_region_is_no_answer(
+    cloud: Cloud, world: World, listed: object
+) -> None:
+    """It would lose all its targets over it, and nobody would hear of that."""
+    account = Account(ACCOUNT, "", Role(world.role_arn(ACCOUNT)))
+    fault = Fault(200, "", "", times=1, body=json.dumps({"Regions": listed}).encode())
+    world.fail(ACCOUNT, "*", fault, service="account")
+    with pytest.raises(AwsError) as caught:
+        cloud.directory.regions(account, deadline())
+    assert caught.value.failure.code == "MalformedResponse"

@@ -186,6 +186,12 @@ ORGANIZATIONS: Mapping[str, Behaviour] = {
     "Organizations lists an account without id": send(
         response('{"Accounts": [{"Name": "x", "Status": "ACTIVE"}]}')
     ),
+    "Organizations lists an account with another id": send(
+        response('{"Accounts": [{"Id": "../1", "Status": "ACTIVE"}]}')
+    ),
+    "Organizations lists no active account": send(
+        response(json.dumps({"Accounts": [{"Id": HUB, "Status": "Active"}]}))
+    ),
     "Organizations repeats a page": send(
         response('{"Accounts": [{"Id": "1", "Status": "ACTIVE"}], "NextToken": "t"}')
     ),
