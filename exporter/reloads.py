@@ -2,28 +2,30 @@
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, InvalidStateError
-from queue import SimpleQueue
 
 Reload = Callable[[], str | None]
 """Loads anew; gives the reason why that was refused, if it was. It does not raise."""
 
 _STOPPING = "the exporter is stopping"
 
+_Asked = list["Future[str | None]"]
+
 
 class Reloads:
     """A thread for what is asked for: to read a file may take for ever, as from a pipe.
 
-    It is a daemon: it keeps neither the process from ending nor, meanwhile, anybody from answering.
+    One reload serves all who asked before it began. The thread is a daemon: it keeps neither the
+    process from ending nor, meanwhile, anybody from answering.
     """
 
     def __init__(self, reload: Reload) -> None:
         """Make it; nothing runs yet."""
         self._reload = reload
-        self._asked: SimpleQueue[Future[str | None] | None] = SimpleQueue()
-        self._waiting: set[Future[str | None]] = set()
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._asked: _Asked = []
+        self._served: _Asked = []
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="reload", daemon=True)
 
@@ -34,31 +36,39 @@ class Reloads:
     def ask(self) -> "Future[str | None]":
         """Ask for a reload; its outcome comes with the future."""
         answer: Future[str | None] = Future()
-        with self._lock:
+        with self._changed:
             if self._stopped:
                 answer.set_result(_STOPPING)
             else:
-                self._waiting.add(answer)
-                self._asked.put(answer)
+                self._asked.append(answer)
+                self._changed.notify()
         return answer
 
     def stop(self, timeout: float) -> None:
-        """Let what has been asked for end within so many seconds; refuse what has not by then."""
-        self._asked.put(None)
-        self._thread.join(timeout)
-        with self._lock:
+        """Let the one under way end within so many seconds; refuse what has not by then."""
+        with self._changed:
             self._stopped = True
-            waiting = tuple(self._waiting)
-        for answer in waiting:
-            self._settle(answer, _STOPPING)
+            self._changed.notify()
+        self._thread.join(timeout)
+        with self._changed:
+            _settle([*self._served, *self._asked], _STOPPING)
 
     def _run(self) -> None:
-        while (answer := self._asked.get()) is not None:
-            self._settle(answer, self._reload())
+        while self._next():
+            _settle(self._served, self._reload())
 
-    def _settle(self, answer: "Future[str | None]", outcome: str | None) -> None:
-        with self._lock:
-            self._waiting.discard(answer)
+    def _next(self) -> bool:
+        """Wait for somebody who asks; tell whether to go on."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._asked or self._stopped)
+            if self._stopped:
+                return False
+            self._served, self._asked = self._asked, []
+            return True
+
+
+def _settle(answers: "Iterable[Future[str | None]]", outcome: str | None) -> None:
+    for answer in answers:
         # Who asked may have gone, and what hung may end after it was refused.
         with contextlib.suppress(InvalidStateError):
             answer.set_result(outcome)

@@ -154,6 +154,16 @@ _ELSEWHERE = (
         "tests/test_daemon.py::test_a_second_signal_stops_at_once",
     ),
     Row(
+        "a storm of SIGHUP",
+        "one reload serves all who asked before it began",
+        "tests/test_reloads.py::test_a_storm_is_one_reload",
+    ),
+    Row(
+        "SIGTERM after a storm of SIGHUP",
+        "goes before reloads that have not begun",
+        "tests/test_reloads.py::test_a_stop_waits_for_none_that_has_not_begun",
+    ),
+    Row(
         "no network at the start",
         "serves, and polls once there is one",
         "tests/test_daemon.py::test_starts_before_its_network",
