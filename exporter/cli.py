@@ -97,7 +97,7 @@ def serve(arguments: Arguments, world: World) -> int:
     _warn_of_many_series(configuration.settings, ports.lines.log)
     try:
         daemon = Daemon(
-            configuration, lambda: _configuration(arguments, world), ports, world.wishes
+            configuration, lambda: _configuration(arguments, world, anew=True), ports, world.wishes
         )
     except AddressInUseError as error:
         _complain(world, [str(error)])
@@ -232,7 +232,7 @@ def _wrong_settings(flags: Sequence[tuple[str, str]], world: World) -> Sequence[
     return ()
 
 
-def _configuration(arguments: Arguments, world: World) -> "Configuration":
+def _configuration(arguments: Arguments, world: World, *, anew: bool = False) -> "Configuration":
     """Load the settings, and the region for calls that no target's region is meant for.
 
     Raises ConfigurationError.
@@ -245,7 +245,7 @@ def _configuration(arguments: Arguments, world: World) -> "Configuration":
     except environment.AwsEnvironmentError as error:
         others = _wrong_settings(arguments.flags, world)
         raise ConfigurationError([f"the AWS environment: {error}", *others]) from error
-    settings = load(arguments.flags, world.environ, region)
+    settings = load(arguments.flags, world.environ, region, anew=anew)
     return Configuration(settings, region or next(_regions(settings), _ANY_REGION))
 
 

@@ -268,6 +268,21 @@ def test_a_wrong_file_changes_nothing(aws: EmbeddedAws, file: File) -> None:
         assert value(exporter.series(), success) == 1
 
 
+def test_an_empty_file_changes_nothing(aws: EmbeddedAws, file: File) -> None:
+    """It is being written: its accounts would all go, to come back without what was known."""
+    with running(aws.environment(), [file.write(configuration())]) as exporter:
+        exporter.wait_until_ready()
+        before = targets(exporter.series())
+        for content in ("", "\n", "# exporter.yaml\n"):
+            file.path.write_text(content)
+            answer = exporter.request("/-/reload", "POST")
+            assert answer.status == 500
+            assert "is empty now" in answer.body.decode()
+        assert targets(exporter.series()) == before
+        file.path.write_text("{}")
+        assert exporter.request("/-/reload", "POST").status == 200
+
+
 def test_reload_needs_the_lifecycle_setting(aws: EmbeddedAws) -> None:
     """Without it there is no such path."""
     with running(aws.environment()) as exporter:

@@ -40,20 +40,27 @@ class ConfigurationError(Exception):
 
 
 def load(
-    flags: Iterable[tuple[str, str]], environ: Mapping[str, str], region: str | None = None
+    flags: Iterable[tuple[str, str]],
+    environ: Mapping[str, str],
+    region: str | None = None,
+    *,
+    anew: bool = False,
 ) -> Settings:
     """Load the settings: flags over environment over file over defaults.
 
     `region` is that of the AWS environment, for accounts without one of their own; empty where it
     names none, which is an error if any account needs it. None leaves such accounts without.
+    `anew` says that settings are in force already: then an empty file is an error.
 
     Raises ConfigurationError with everything that is wrong.
     """
-    layers = _layers(flags, environ)
+    layers = _layers(flags, environ, anew=anew)
     problems = [problem for layer in layers for problem in layer.problems]
     if region is not None and checks.needs_region(layers):
         layers += [region_layer(region)] if region else []
-        problems += [] if region else [_NO_REGION]
+        # A file that could not be read may well name one.
+        is_told = region or any(problem.path == _FILE for problem in problems)
+        problems += [] if is_told else [_NO_REGION]
     problems += checks.problems(layers)
     try:
         settings = Settings(_build_sources=(tuple(map(_Source, layers)), {}))
@@ -66,12 +73,14 @@ def load(
     return settings
 
 
-def _layers(flags: Iterable[tuple[str, str]], environ: Mapping[str, str]) -> list[Layer]:
+def _layers(
+    flags: Iterable[tuple[str, str]], environ: Mapping[str, str], *, anew: bool
+) -> list[Layer]:
     """Give every source's layer, the one that comes first in front."""
     layers = [flags_layer(flags), environment_layer(environ)]
     file = held(layers, _FILE)
     if isinstance(file.value, str) and file.value:
-        layers.append(file_layer(file.value, file.origin))
+        layers.append(file_layer(file.value, file.origin, anew=anew))
     if held(layers, _INDEX).value == AUTO:
         layers.insert(0, pod_layer(environ))
     return layers

@@ -9,12 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
+from exporter.files import read_whole
 from exporter.settings.keys import KEYS, Kind, Path, dotted, key_at, may_hold_secret, nearest_key
 from exporter.settings.written import Text, Tree, read_yaml, show
 
 ENVIRONMENT_PREFIX = "MACIE_EXPORTER_"
 _SERVICE_LINK = re.compile(r"(?:SERVICE_(?:HOST|PORT(?:_.+)?)|PORT(?:_[0-9]+_.+)?)")
 """What Kubernetes sets beside, in pods next to a Service of the name `macie-exporter`."""
+
+_LARGEST = 64 * 1024 * 1024
+"""Bytes of the configuration file: ten thousand accounts are 2 MiB."""
 
 _ORDINAL = re.compile(r".*-([0-9]+)")
 
@@ -83,16 +87,22 @@ def _has(node: object, step: str | int) -> bool:
     return isinstance(node, dict) and step in node
 
 
-def file_layer(path: str, origin: str) -> Layer:
-    """Read the configuration file; `origin` is what named it. What cannot be becomes a problem."""
+def file_layer(path: str, origin: str, *, anew: bool = False) -> Layer:
+    """Read the configuration file; `origin` is what named it. What cannot be becomes a problem.
+
+    So does, where it is read `anew`, a file with nothing in it.
+    """
     try:
-        content = read_yaml(FilePath(path).read_text(encoding="utf-8"))
+        content = read_yaml(read_whole(FilePath(path), _LARGEST).decode())
     except OSError as error:
         return _unread(path, origin, f"cannot read it: {error.strerror}")
     except UnicodeDecodeError:
         return _unread(path, origin, "not UTF-8 text")
     except ValueError as error:
         return _unread(path, origin, f"not YAML: {error}")
+    if content is None and anew:
+        # Perhaps it is being written. To believe it would drop every account meanwhile.
+        return _unread(path, origin, "is empty now; to have the defaults from now on, write {}")
     if not isinstance(content, dict | None):
         return _unread(path, origin, "not a mapping with settings at its top")
     names: dict[Path, str] = {(): path}

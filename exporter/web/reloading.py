@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from exporter.exposition.table import WebConfig
+from exporter.files import read_whole
 from exporter.log import Log
 from exporter.settings import ConfigurationError
 from exporter.settings.written import show
@@ -20,10 +21,6 @@ _LOOK_EVERY = 1.0
 
 _LARGEST = 1024 * 1024
 _EMPTY = "web.config_file = {}: is empty now; to have no rules from now on, write {{}}"
-
-
-class TooLargeError(OSError):
-    """The file is no configuration and no certificate."""
 
 
 class Files:
@@ -48,11 +45,7 @@ class Files:
 
 
 def _content(path: Path) -> bytes:
-    with path.open("rb") as file:
-        content = file.read(_LARGEST + 1)
-    if len(content) > _LARGEST:
-        raise TooLargeError(0, f"larger than {_LARGEST // 1024} KiB")
-    return content
+    return read_whole(path, _LARGEST)
 
 
 def _seen_now(path: Path) -> bytes:

@@ -108,6 +108,10 @@ _PROCESSES: Mapping[str, tuple[str, str]] = {
         "an unhandled error in a reload",
         "logged, and refused; polls, serves, and stops in order",
     ),
+    "a_file_that_became_a_pipe": (
+        "a configuration file that became a pipe nobody writes to",
+        "refused after five seconds; everything goes on, and SIGTERM ends it",
+    ),
     "a_signal_just_before_the_wait_is_not_lost": (
         "SIGTERM between two instructions of the main loop",
         "seen within half a second",
@@ -147,6 +151,11 @@ _ELSEWHERE = (
         "SIGTERM while AWS hangs",
         "ends in five seconds, in order",
         "tests/test_daemon.py::test_stops_in_order_while_aws_hangs[15]",
+    ),
+    Row(
+        "a configuration file that is empty at a reload, as while it is being written",
+        "refused: the old configuration stays",
+        "tests/test_fleet.py::test_an_empty_file_changes_nothing",
     ),
     Row(
         "a second SIGTERM",

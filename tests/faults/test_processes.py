@@ -198,6 +198,25 @@ def stops_in_order_now(exporter: Exporter) -> None:
     until(lambda: "event=stopped" in exporter.log, "the last line")
 
 
+def test_a_file_that_became_a_pipe(aws: EmbeddedAws, tmp_path: Path) -> None:
+    """To which nobody writes: a reload that would wait for ever could not be stopped either."""
+    file, web = tmp_path / "exporter.yaml", tmp_path / "web.yaml"
+    file.write_text("poll: {interval: 1m}\n")
+    web.write_text("{}\n")
+    flags = [f"--config.file={file}", f"--web.config-file={web}"]
+    with running(aws.environment(), flags) as exporter:
+        exporter.wait_until_ready()
+        for path in (file, web):
+            path.unlink()
+            os.mkfifo(path)
+        exporter.process.send_signal(signal.SIGHUP)
+        until(lambda: "event=reload_failed" in exporter.log, "the refusal of the file")
+        until(lambda: "event=web_config_refused" in exporter.log, "the refusal of the web file")
+        assert exporter.request("/metrics").status == 200
+        assert exporter.stop() == 0
+    assert "it did not end within" in exporter.log
+
+
 class LateSignal(queue.SimpleQueue[Wish]):
     """Wishes of which the first arrives just before somebody waits for it.
 

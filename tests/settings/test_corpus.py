@@ -131,6 +131,8 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     assert refused(f"config.file={missing}") == [
         f'config.file = "{missing}" (from --config.file): cannot read it: No such file or directory'
     ]
+    # It may name regions: that there are none is not known.
+    assert len(refused(f"config.file={missing}", region="")) == 1
     assert refused(environ={"MACIE_EXPORTER_CONFIG__FILE": "/"}) == [
         'config.file = "/" (from MACIE_EXPORTER_CONFIG__FILE): cannot read it: Is a directory'
     ]
