@@ -90,7 +90,9 @@ def advance(previous: Knowledge, result: PollResult) -> Knowledge:
     outcome = result.outcome
     polls = remember(previous.polls, result)
     if isinstance(outcome, Failure):
-        return replace(previous, last=result, polls=polls)
+        # A clock that was set back: a success that lies ahead would keep its answer as long again.
+        success = min(previous.last_success, result.ended)
+        return replace(previous, last=result, last_success=success, polls=polls)
     # The old object where nothing changed: readers compare by identity, and memory is shared.
     known = previous.answer
     answer = known if known is not None and known == outcome else outcome

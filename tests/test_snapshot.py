@@ -126,6 +126,16 @@ def test_stale_from_the_second_on() -> None:
     assert known.state(1000.0, STALE_AFTER) is State.STALE
 
 
+def test_a_clock_that_was_set_back_keeps_nothing_longer() -> None:
+    """A machine may start with a date ahead: what was learnt by it is not current until then."""
+    known = advance(Knowledge(HERE), polled(listing(), 1_000_000.0))
+    known = advance(known, polled(DENIED, 100.0))
+    assert known.last_success == 100.0
+    assert known.state(100.0 + STALE_AFTER, STALE_AFTER) is State.STALE
+    later = advance(known, polled(DENIED, 200.0))
+    assert later.goes_stale(STALE_AFTER) == known.goes_stale(STALE_AFTER)
+
+
 @pytest.mark.parametrize("outcomes", [(), (listing(),), (NOT_ENABLED,), (DENIED, DENIED)])
 def test_only_a_failing_target_with_an_answer_goes_stale(
     outcomes: Sequence[Answer | Failure],
