@@ -130,8 +130,8 @@ class Core:
 
     def reconfigure(self, configuration: Configuration) -> None:
         """Take on other settings; what is known of targets that remain stays known."""
+        before, settings = self._configuration.settings, configuration.settings
         self._configuration = configuration
-        settings = configuration.settings
         self._ports.lines.configure(level=settings.log.level, form=settings.log.format)
         self.poller.set_pace(configuration.pace)
         self._reload = Reload(
@@ -140,6 +140,9 @@ class Core:
             config_hash=config_hash(settings),
         )
         self.exposition.show(options_of(settings), settings.poll.stale_after.total_seconds())
+        if settings.aws.organization and not before.aws.organization:
+            # What succeeded until now asked no organization.
+            self._organization = DiscoveryView(success=False, last_success=0.0)
         self.discovery = self._make_discovery(self.discovery)
         self._wake.set()
 
@@ -266,6 +269,9 @@ class Core:
         )
 
     def _adopt(self, finding: Finding) -> None:
+        if finding.failure is not None and not finding.inventory.accounts and self._found.accounts:
+            # After a reload that looks elsewhere: until that answers, what was found stays.
+            return
         # A failed first discovery that found nothing does not know that there is nothing.
         known = self._found.known or finding.complete or bool(finding.inventory.accounts)
         found = _Found(finding.inventory.accounts, complete=finding.complete, known=known)

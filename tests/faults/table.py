@@ -83,6 +83,11 @@ def fleet() -> Iterator[Row]:
             f"{here}::test_a_discovery_that_fails_drops_no_target[{name}]",
         )
     yield Row(
+        "Organizations fails from a reload on that first asks for it",
+        "what was polled before stays",
+        f"{here}::test_a_reload_that_looks_for_an_organization_in_vain_drops_no_target",
+    )
+    yield Row(
         "STS fails during a discovery",
         "no target is dropped; `macie_exporter_discovery_success` 0",
         f"{here}::test_sts_that_fails_during_a_discovery_drops_no_target",
@@ -171,6 +176,11 @@ _ELSEWHERE = (
         "SIGTERM after a storm of SIGHUP",
         "goes before reloads that have not begun",
         "tests/test_reloads.py::test_a_stop_waits_for_none_that_has_not_begun",
+    ),
+    Row(
+        "the clock is set back",
+        "what is stale is so no later",
+        "tests/test_snapshot.py::test_a_clock_that_was_set_back_keeps_nothing_longer",
     ),
     Row(
         "no network at the start",

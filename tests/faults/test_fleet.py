@@ -3,7 +3,8 @@
 import json
 import random
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -103,7 +104,7 @@ def test_a_session_that_expires_between_pages_is_renewed_once(stage: Stage) -> N
 # -- Organizations -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fleet:
     """A core that discovers an organization, and the services that it asks."""
 
@@ -118,6 +119,10 @@ class Fleet:
     def success(self) -> float:
         """Tell whether the last discovery succeeded."""
         return self.series()["macie_exporter_discovery_success", frozenset()]
+
+    def last_failed(self) -> bool:
+        """Tell whether the last discovery has ended, and failed."""
+        return self.core.status().search.failure is not None
 
     def discover(self) -> None:
         """Discover anew, now."""
@@ -134,10 +139,9 @@ class Fleet:
         }
 
 
-@pytest.fixture(scope="module")
-def fleet() -> Iterator[Fleet]:
-    """An organization of four accounts, all of them polled."""
-    services = Services()
+@contextmanager
+def served(services: Services, flags: Iterable[tuple[str, str]]) -> Iterator[Fleet]:
+    """Run a core on services of a test's own."""
     with FaultyServer(services) as server, pytest.MonkeyPatch.context() as environment:
         for name, value in {
             "AWS_ENDPOINT_URL": server.url,
@@ -146,16 +150,23 @@ def fleet() -> Iterator[Fleet]:
             "AWS_EC2_METADATA_DISABLED": "true",
         }.items():
             environment.setenv(name, value)
-        flags = [("aws.organization.role-name", "reader"), ("aws.regions", "eu-west-1")]
         configuration = Configuration(load(flags, {}, "eu-west-1"), "eu-west-1")
         stop = Stop()
         lines = Lines(sys.stderr, level="error", form="logfmt")
         core = Core(configuration, Ports(SystemClock(), stop, lines, random.Random(1)))
         core.start()
-        until(core.ready, "the first round")
         yield Fleet(core, services, configuration)
         stop.set()
         core.stop(5.0)
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Fleet]:
+    """An organization of four accounts, all of them polled."""
+    flags = [("aws.organization.role-name", "reader"), ("aws.regions", "eu-west-1")]
+    with served(Services(), flags) as made:
+        until(made.core.ready, "the first round")
+        yield made
 
 
 def _denied(service: str) -> bytes:
@@ -213,6 +224,28 @@ def test_a_discovery_that_fails_drops_no_target(fleet: Fleet, name: str) -> None
     fleet.discover()
     until(lambda: fleet.success() == 1, "discovery works again")
     assert fleet.of_targets() == before
+
+
+def test_a_reload_that_looks_for_an_organization_in_vain_drops_no_target() -> None:
+    """What was polled before stays, with all that is known of it, until the new source answers."""
+    services = Services(organizations=ORGANIZATIONS["Organizations fails"])
+    with served(services, [("aws.regions", "eu-west-1")]) as fleet:
+        until(fleet.core.ready, "the first round")
+        before = fleet.of_targets()
+        assert before
+        flags = [("aws.organization.role-name", "reader"), ("aws.regions", "eu-west-1")]
+        fleet.configuration = Configuration(load(flags, {}, "eu-west-1"), "eu-west-1")
+        fleet.discover()
+        until(lambda: fleet.success() == 0 and fleet.last_failed(), "the failure shows")
+        assert fleet.of_targets() == before
+        when = "macie_exporter_discovery_last_success_timestamp_seconds"
+        assert fleet.series()[when, frozenset()] == 0
+        services.organizations = organizations(HUB, *MEMBERS)
+        fleet.discover()
+        until(lambda: fleet.success() == 1, "discovery works again")
+        polled = [dict(labels) for name, labels in fleet.series() if name == "macie_poll_success"]
+        assert {labels["aws_account_id"] for labels in polled} >= {HUB}
+        assert fleet.series()[when, frozenset()] > 0
 
 
 def test_sts_that_fails_during_a_discovery_drops_no_target(fleet: Fleet) -> None:
