@@ -51,24 +51,40 @@ class Command:
 
 
 def blocks(*languages: str) -> list[Block]:
-    """Give the code blocks of some languages in all documents."""
+    """Give the code blocks of some languages, or of all, in all documents."""
     return [
         Block(document, text.count("\n", 0, found.start()) + 1, found["language"], found["text"])
         for document in DOCUMENTS
         for text in [document.read_text()]
         for found in _BLOCK.finditer(text)
-        if found["language"] in languages
+        if not languages or found["language"] in languages
     ]
 
 
 def commands() -> list[Command]:
-    """Give the commands of all blocks that show a console; what follows a pipe is one as well."""
-    return [
+    """Give the commands of all blocks that show a console, or a shell's lines; these once each.
+
+    What follows a pipe is one as well.
+    """
+    found = [
         Command(block, words)
-        for block in blocks("console")
-        for line in re.findall(r"^\$ ((?:.*\\\n)*.*)$", block.text, re.MULTILINE)
-        for words in _piped(line.replace("\\\n", " "))
+        for block in blocks("console", "sh")
+        for line in _lines(block)
+        for words in _piped(line)
     ]
+    first: dict[object, Command] = {}
+    for each in found:
+        # Runbooks show no files, so that the same words are the same command.
+        alike = each.words if each.block.language == "sh" else each
+        first.setdefault(alike, each)
+    return [*first.values()]
+
+
+def _lines(block: Block) -> list[str]:
+    """Give the lines to type, those that go on put together: after a backslash, or a pipe."""
+    mark = r"\$ " if block.language == "console" else ""
+    lines = re.findall(rf"^{mark}((?:.*[\\|]\n)*.+)$", block.text, re.MULTILINE)
+    return [line.replace("\\\n", " ").replace("|\n", "| ") for line in lines]
 
 
 def _piped(line: str) -> Iterator[tuple[str, ...]]:

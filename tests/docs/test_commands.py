@@ -14,6 +14,7 @@ from subprocess import DEVNULL
 from urllib.parse import urlsplit
 
 import botocore.session
+import jmespath  # type: ignore[import-untyped]  # its stubs are a package of their own
 import pytest
 from botocore import xform_name
 
@@ -23,7 +24,7 @@ from exporter.demo.server import EmbeddedAws, utc_now
 from tests import processes
 from tests.conftest import require
 from tests.docs.documents import CHART, REPOSITORY, ROOT, Command, blocks, commands
-from tests.helm.charts import helm_answers, objects, run
+from tests.helm.charts import Manifest, helm_answers, objects, of_kind, rendered, run
 from tests.helm.conftest import require_tool
 
 NAME = "macie-invitations-exporter"
@@ -49,7 +50,8 @@ def polled(
     file.write_text(json.dumps(configuration()))
     with EmbeddedAws(build(utc_now())) as aws:
         variables = {**aws.environment(), "AWS_REGION": "eu-west-1"}
-        with processes.running(variables, [f"--config.file={file}"]) as exporter:
+        flags = [f"--config.file={file}", "--web.enable-lifecycle=true"]
+        with processes.running(variables, flags) as exporter:
             exporter.wait_until_ready()
             yield variables, exporter
 
@@ -120,19 +122,44 @@ def _helm(words: Sequence[str], stage: Stage) -> None:
 
 
 def _kubectl(words: Sequence[str], stage: Stage) -> None:
-    """Name objects that the chart makes; run what is executed in a pod."""
-    namespace, (verb, *rest) = words[:2], words[2:]
-    assert list(namespace) == ["-n", "security"]
-    assert (verb, rest[0]) == ("rollout", "status") or verb in {"exec", "port-forward"}
-    made = {
-        f"{each['kind'].lower()}/{each['metadata']['name']}"
-        for each in objects(run(require_tool("helm4"), "template", NAME, CHART))
+    """Name objects that the chart makes, themselves or by label; run what is executed in a pod."""
+    if "-A" not in words:
+        assert list(words[:2]) == ["-n", "security"]
+        words = words[2:]
+    verb, *rest = words
+    inner = rest[rest.index("--") + 1 :] if "--" in rest else []
+    assert (verb, rest[0]) == ("rollout", "status") or verb in KUBECTL
+    assert {word for word in rest if re.match(r"--?\w", word)} - {*inner} <= KUBECTL.get(
+        verb, set()
+    )
+    made = _made()
+    assert {word for word in rest if re.match(r"[a-z]+/", word)} <= {
+        f"{each['kind'].lower()}/{each['metadata']['name']}" for each in made
     }
-    assert {word for word in rest if re.match(r"[a-z]+/", word)} <= made
-    if verb == "exec":
-        inner = rest[rest.index("--") + 1 :]
-        assert inner[0] == NAME
+    if verb in {"describe", "get"}:
+        kinds = {f"{each['kind'].lower()}s" for each in made}
+        assert {f"{word.removesuffix('s')}s" for word in rest[0].split(",")} <= kinds
+    if "-l" in rest:
+        label, _, value = rest[rest.index("-l") + 1].partition("=")
+        assert {each["metadata"]["labels"].get(label) for each in made} >= {value}
+    if inner:
+        assert (verb, inner[0]) == ("exec", NAME)
         _exporter(inner[1:], stage)
+
+
+def _made() -> list[Manifest]:
+    """Give what the chart makes of one replica and of several, and the pods of each."""
+    helm = require_tool("helm4")
+    made = [
+        each
+        for case in ("organization", "podmonitor", "shards")
+        for each in objects(rendered(helm, case))
+    ]
+    pods = [each["spec"]["template"] for each in of_kind(made, "Deployment", "StatefulSet")]
+    return [
+        *made,
+        *({"kind": "Pod", "metadata": {"name": "", **each["metadata"]}} for each in pods),
+    ]
 
 
 def _aws(words: Sequence[str], _: Stage) -> None:
@@ -143,8 +170,12 @@ def _aws(words: Sequence[str], _: Stage) -> None:
     shape = model.operation_model(operations[command]).input_shape
     assert shape is not None
     given = {word.removeprefix("--") for word in rest if word.startswith("--")}
-    assert given <= {xform_name(name, "-") for name in shape.members}
+    assert given - {"max-items", "query", "region"} <= {
+        xform_name(name, "-") for name in shape.members
+    }
     assert given >= {xform_name(name, "-") for name in shape.required_members}
+    if "--query" in rest:
+        jmespath.compile(rest[rest.index("--query") + 1])
 
 
 def _curl(words: Sequence[str], stage: Stage) -> None:
@@ -152,15 +183,37 @@ def _curl(words: Sequence[str], stage: Stage) -> None:
     address = urlsplit(words[-1])
     assert (address.scheme, address.netloc) == ("http", "localhost:10058")
     headers = dict(words[at + 1].split(": ", 1) for at, word in enumerate(words) if word == "-H")
-    assert {word for word in words[:-1] if word.startswith("-")} <= {"-s", "-H"}
+    assert {word for word in words[:-1] if word.startswith("-")} <= {"-s", "-sS", "-H", "-X"}
+    method = words[words.index("-X") + 1] if "-X" in words else "GET"
     path = f"{address.path}?{address.query}" if address.query else address.path
-    assert stage.exporter.request(path, headers=headers).status == 200
+    assert stage.exporter.request(path, method, headers=headers).status == 200
 
 
 def _grep(words: Sequence[str], stage: Stage) -> None:
-    """Find something in the metrics."""
-    metrics = stage.exporter.metrics()
-    subprocess.run([require("grep"), *words], input=metrics, text=True, stdout=DEVNULL, check=True)
+    """Find something in the metrics; of the log, an event that is logged."""
+    if words[-1].startswith("event="):
+        sources = "".join(path.read_text() for path in ROOT.glob("exporter/**/*.py"))
+        assert f'"{words[-1].removeprefix("event=")}' in sources
+        return
+    _filter("grep", words, stage.exporter.metrics())
+
+
+def _text(program: str) -> Callable[[Sequence[str], Stage], None]:
+    """Have a program that sorts or cuts lines read the metrics."""
+    return lambda words, stage: _filter(program, words, stage.exporter.metrics())
+
+
+def _jq(words: Sequence[str], stage: Stage) -> None:
+    """Read what the API answers."""
+    answer = stage.exporter.request("/api/v1/targets?state=failing&state=stale")
+    _filter("jq", words, answer.body.decode())
+
+
+def _filter(program: str, words: Sequence[str], text: str) -> None:
+    done = subprocess.run(
+        [require(program), *words], input=text, text=True, capture_output=True, check=True
+    )
+    assert done.stdout
 
 
 def _docker(words: Sequence[str], stage: Stage) -> None:
@@ -247,6 +300,15 @@ def _cosign(words: Sequence[str], _: Stage) -> None:
     assert re.match(pattern, made)
 
 
+KUBECTL: Mapping[str, set[str]] = {
+    "describe": {"-l"},
+    "exec": {"--"},
+    "get": {"-A", "-l", "-o"},
+    "logs": {"-l", "--prefix", "--previous", "--tail=-1"},
+    "port-forward": set(),
+}
+"""Commands of kubectl, with the options that documents give them."""
+
 PROGRAMS: Mapping[str, Callable[[Sequence[str], Stage], None]] = {
     NAME: _exporter,
     "aws": _aws,
@@ -256,15 +318,19 @@ PROGRAMS: Mapping[str, Callable[[Sequence[str], Stage], None]] = {
     "docker": _docker,
     "git": _git,
     "grep": _grep,
+    "head": _text("head"),
     "helm": _helm,
     "install": _install,
     "journalctl": _journalctl,
+    "jq": _jq,
     "kubectl": _kubectl,
     "make": _make,
     "pip": _pip,
     "python3": _python3,
+    "sort": _text("sort"),
     "systemctl": _systemctl,
     "systemd-analyze": _systemd_analyze,
+    "uniq": _text("uniq"),
 }
 
 

@@ -37,7 +37,7 @@ from tests.helm.charts import (
 )
 from tests.helm.kubernetes import NEWEST, OLDEST, complaints
 from tests.helm.restricted import violations
-from tests.processes import running
+from tests.processes import running, started
 from tests.web.pki import Authority, Pair
 from tests.web.secured import hashed
 
@@ -301,6 +301,35 @@ def test_probes_speak_what_the_exporter_speaks(helm4: Path) -> None:
     }
     assert handlers("authentication") == [{"port": "metrics"}] * 3
     assert [each.get("scheme") for each in handlers("default")] == [None] * 3
+
+
+def test_services_say_what_the_exporter_speaks(helm4: Path) -> None:
+    """Meshes and gateways go by it."""
+
+    def protocols(case: str, *arguments: str) -> set[str]:
+        services = of_kind(objects(rendered(helm4, case, *arguments)), "Service")
+        return {port["appProtocol"] for each in services for port in each["spec"]["ports"]}
+
+    assert protocols("default") == {"http"}
+    assert protocols("tls") == {"https"}
+    assert protocols("tls", "--set", "shards=2") == {"https"}
+
+
+def test_the_demo_serves_where_the_chart_says(helm4: Path, tmp_path: Path) -> None:
+    """Also beside a configuration that the chart does not see; it hands no variables on."""
+    manifests = objects(rendered(helm4, "existing-config", "--set", "demo.enabled=true"))
+    container = exporter(workload(manifests))
+    words = [
+        "--web.listen-address=127.0.0.1:0" if each.startswith("--web.listen-address") else each
+        for each in flags(container, manifests, tmp_path)
+    ]
+    (tmp_path / "production.yaml").write_text("log: {level: info}")
+    variables_ = variables(container, "macie-invitations-exporter-0")
+    with started([sys.executable, "-m", "exporter", "demo", *words], variables_) as demo:
+        demo.wait_until_ready()
+        (monitor,) = of_kind(manifests, "PodMonitor")
+        path = monitor["spec"]["podMetricsEndpoints"][0]["path"]
+        assert demo.request(path).body.startswith(b"# HELP")
 
 
 @pytest.mark.parametrize(

@@ -43,25 +43,62 @@ def test_a_case_passes_lint(helm: Path, case: str) -> None:
     assert (answer.returncode, answer.stdout.strip()) == (0, "")
 
 
+def notes(helm4: Path, case: str, *more: str) -> str:
+    """Give what is said after the installation. Helm 3 shows it to clusters alone."""
+    where = ("--namespace", "ns", "--values", str(values_of(case)))
+    text = run(helm4, "install", "mine", CHART, "--dry-run=client", *where, *more)
+    return text[text.index("NOTES:") :]
+
+
+NAME = "mine-macie-invitations-exporter"
+FILE = "--config.file=/etc/macie-invitations-exporter/exporter.yaml"
+
+
 def test_the_notes_tell_how_to_see_the_first_metric_and_what_iam_lacks(helm4: Path) -> None:
-    """With commands that can be pasted, for this release. Helm 3 shows notes to clusters alone."""
-    arguments = ("--dry-run=client", "--namespace", "ns", "--values", values_of("accounts"))
-    text = run(helm4, "install", "mine", CHART, *arguments)
-    notes = text[text.index("NOTES:") :]
-    name = "mine-macie-invitations-exporter"
-    assert f"kubectl -n ns port-forward service/{name} 10058:10058" in notes
-    assert "curl -s http://localhost:10058/metrics | grep" in notes
-    command = f"kubectl -n ns exec deployment/{name} -- macie-invitations-exporter"
-    file = "--config.file=/etc/macie-invitations-exporter/exporter.yaml"
-    assert f"{command} doctor {file}\n" in notes
-    assert f"{command} iam {file}\n" in notes
-    assert "helm test -n ns mine" in notes
-    assert "has no annotation" not in notes
+    """With commands that can be pasted, for this release."""
+    said = notes(helm4, "accounts")
+    assert f"kubectl -n ns port-forward service/{NAME} 10058:10058" in said
+    assert "curl -s http://localhost:10058/metrics | grep" in said
+    command = f"kubectl -n ns exec deployment/{NAME} -- macie-invitations-exporter"
+    assert f"{command} doctor {FILE}\n" in said
+    assert f"{command} iam {FILE}\n" in said
+    assert "helm test -n ns mine" in said
+    assert "has no annotation" not in said
+
+
+def test_the_notes_of_shards_look_at_all_accounts(helm4: Path) -> None:
+    """The first pod has a part of them alone, and its variables say so."""
+    said = notes(helm4, "shards")
+    command = f"kubectl -n ns exec statefulset/{NAME} -- macie-invitations-exporter"
+    assert f"{command} doctor {FILE} --shard.index=0 --shard.total=1\n" in said
+    assert f"{command} iam {FILE}\n" in said
+
+
+def test_the_notes_say_how_credentials_come_where_none_are_seen(helm4: Path) -> None:
+    """By Pod Identity or IRSA, for the ServiceAccount of this release; and what is polled."""
+    said = notes(helm4, "default")
+    assert f"The ServiceAccount {NAME} has no annotation that gives it a role." in said
+    assert f"--namespace ns \\\n    --service-account {NAME} --role-arn ROLE_ARN" in said
+    assert "only the account of the pod's own credentials is polled" in said
+    assert "Prometheus is not told of it" in said
+    assert "is polled" not in notes(helm4, "existing-config")
+    assert "Prometheus is not told of it" not in notes(helm4, "organization")
+
+
+def test_the_notes_speak_what_the_exporter_speaks(helm4: Path) -> None:
+    """The Service's port, the path of the metrics, TLS, and who is let in."""
+    assert "curl -s --insecure https://localhost:10058/metrics" in notes(helm4, "tls")
+    said = notes(helm4, "authentication")
+    assert "curl -s --insecure --user USER https://localhost:10058/metrics" in said
+    assert "Only who has a password or a certificate is let in" in said
+    assert "Prometheus needs the password or the certificate as well" in said
+    assert f"port-forward service/{NAME} 10058:80 &" in notes(helm4, "network")
+    assert "curl -s http://localhost:10058/own/metrics" in notes(helm4, "existing-config")
+    assert "helm test" not in notes(helm4, "default", "--set", "tests.enabled=false")
 
 
 def test_the_notes_of_the_demo_speak_of_no_iam(helm4: Path) -> None:
     """And say that what it shows is made up."""
-    text = run(helm4, "install", "d", CHART, "--dry-run=client", "--values", values_of("demo"))
-    notes = text[text.index("NOTES:") :]
-    assert "This is the demo" in notes
-    assert "iam" not in notes
+    said = notes(helm4, "demo")
+    assert "This is the demo" in said
+    assert "iam" not in said

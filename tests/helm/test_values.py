@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,17 @@ import yaml
 
 from exporter import __version__
 from exporter.schema import definitions, main, written
-from tests.helm.charts import CHART, exporter, helm_answers, objects, rendered, workload
-from tests.helm.kubernetes import NEWEST, OLDEST
+from tests.helm.charts import (
+    CHART,
+    exporter,
+    helm_answers,
+    objects,
+    of_kind,
+    rendered,
+    run,
+    workload,
+)
+from tests.helm.kubernetes import NEWEST, OLDEST, complaints
 from tests.helm.values_table import described
 from tests.helm.values_table import written as table_written
 
@@ -285,3 +295,77 @@ def test_the_changes_announced_are_those_of_the_changelog() -> None:
         elif line.startswith("- "):
             listed.append({"kind": kind, "description": line.removeprefix("- ")})
     assert yaml.safe_load(META["annotations"]["artifacthub.io/changes"]) == listed
+
+
+ENABLED = """\
+ingress: {enabled: true, hosts: [{host: a.example}]}
+httpRoute: {enabled: true, parentRefs: [{name: a}]}
+serviceMonitor: {enabled: true}
+prometheusRule: {enabled: true}
+dashboards: {enabled: true, grafanaOperator: {enabled: true}}
+networkPolicy: {enabled: true}
+podDisruptionBudget: {enabled: true}
+"""
+Key = tuple[str, ...]
+
+
+def _sections(schema: Any, above: Key = ()) -> Iterator[tuple[Key, Any]]:
+    """Give the values that have keys of the chart's own, with their schemas, the whole first."""
+    yield above, schema
+    for key, below in schema["properties"].items():
+        if "properties" in below:
+            yield from _sections(below, (*above, key))
+
+
+def _emptied(paths: Iterable[Key]) -> dict[str, Any]:
+    """Give values whose keys are there with nothing behind them, as when all is commented out."""
+    values: dict[str, Any] = yaml.safe_load(ENABLED)
+    for *above, key in paths:
+        place = values
+        for each in above:
+            place = place.setdefault(each, {})
+        place[key] = None
+    return values
+
+
+def _keys(*, required: bool, sections: bool) -> list[Key]:
+    """Give the keys that must, or need not, have a value; sections or what is in them."""
+    return [
+        (*above, key)
+        for above, section in _sections(json.loads(SCHEMA.read_text()))
+        for key, below in section["properties"].items()
+        if (key in section.get("required", ())) == required
+        and ("properties" in below) == sections
+        and key not in {"enabled", "hosts", "parentRefs"}
+    ]
+
+
+@pytest.mark.parametrize("sections", [False, True], ids=["values", "sections"])
+def test_what_need_not_have_a_value_may_be_left_empty(
+    helm: Path, tmp_path: Path, *, sections: bool
+) -> None:
+    """`config:` with all below it commented out is as good as no `config:`; and so on."""
+    empty = _keys(required=False, sections=sections)
+    assert (("config",) in empty) == (not sections)
+    (tmp_path / "empty.yaml").write_text(yaml.safe_dump(_emptied(empty)))
+    text = run(helm, "template", "a", CHART, "--values", tmp_path / "empty.yaml")
+    assert [line for each in objects(text) for line in complaints(each, NEWEST)] == []
+    (file,) = [
+        each for each in of_kind(objects(text), "ConfigMap") if "exporter.yaml" in each["data"]
+    ]
+    assert file["data"]["exporter.yaml"].strip() == "{}"
+
+
+@pytest.mark.parametrize("sections", [False, True], ids=["values", "sections"])
+def test_what_must_have_a_value_is_named_when_it_has_none(
+    helm: Path, tmp_path: Path, *, sections: bool
+) -> None:
+    """Instead of a template's complaint of nil pointers."""
+    empty = _keys(required=True, sections=sections)
+    assert len(empty) > 9
+    (tmp_path / "empty.yaml").write_text(yaml.safe_dump(_emptied(empty)))
+    answer = helm_answers(helm, "template", "a", CHART, "--values", tmp_path / "empty.yaml")
+    assert answer.returncode == 1
+    lines = [_named(line) for line in answer.stderr.splitlines()]
+    for *above, key in empty:
+        assert any(name == ".".join(above) and key in line for name, line in lines), answer.stderr

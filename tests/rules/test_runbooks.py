@@ -23,6 +23,7 @@ INDEX = RUNBOOKS / "README.md"
 ALERTS = alerts()
 HOME = "https://github.com/macie-invitations-exporter/macie-invitations-exporter/blob/main/"
 EXPORTER = "macie-invitations-exporter"
+SETTINGS = {".".join(key).replace("_", "-") for key in KEYS}
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 
 
@@ -97,7 +98,7 @@ def test_commands_of_the_exporter_exist() -> None:
     assert len(found) > 5
     for command, *flags in found:
         names = {flag.removeprefix("--").partition("=")[0] for flag in flags}
-        assert names <= {*manual.PAGES[command].options, "config.file"}
+        assert names <= {*manual.PAGES[command].options, *SETTINGS}
 
 
 def test_panels_exist() -> None:

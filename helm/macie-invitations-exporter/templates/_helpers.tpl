@@ -27,7 +27,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $_ := set $own "app.kubernetes.io/managed-by" .Release.Service }}
 {{- $_ := set $own "app.kubernetes.io/version" .Chart.AppVersion }}
 {{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") }}
-{{- merge $own .Values.commonLabels | toYaml }}
+{{- merge $own (.Values.commonLabels | default dict) | toYaml }}
 {{- end }}
 
 {{/* Metadata of an object: (dict "context" $ "name" "…" "namespace" "…" "labels" {…} "annotations" {…}), the last three if wanted. */}}
@@ -64,7 +64,7 @@ annotations:
 
 {{- define "exporter.imagePullSecrets" -}}
 {{- $secrets := list }}
-{{- range concat .Values.global.imagePullSecrets .Values.imagePullSecrets }}
+{{- range concat (.Values.global.imagePullSecrets | default list) (.Values.imagePullSecrets | default list) }}
 {{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) }}
 {{- end }}
 {{- with $secrets | uniq }}
@@ -73,9 +73,9 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{/* What the chart itself must know of the exporter's settings. */}}
+{{/* What the chart itself must know of the exporter's settings. Helm takes a key away that has nothing behind it. */}}
 {{- define "exporter.web" -}}
-{{- .Values.config.web | default dict | toYaml }}
+{{- (.Values.config | default dict).web | default dict | toYaml }}
 {{- end }}
 
 {{- define "exporter.listenAddress" -}}
@@ -108,7 +108,11 @@ imagePullSecrets:
 
 {{/* The configuration's text; its hash restarts the pods. */}}
 {{- define "exporter.config" -}}
-{{- toYaml .Values.config }}
+{{- .Values.config | default dict | toYaml }}
+{{- end }}
+
+{{- define "exporter.scheme" -}}
+{{- ternary "https" "http" .Values.webConfig.tls }}
 {{- end }}
 
 {{- define "exporter.webConfigFolder" -}}

@@ -1,6 +1,6 @@
 {{/* The pod, the same in the Deployment and in the StatefulSet. */}}
 {{- define "exporter.podTemplate" -}}
-{{- $annotations := .Values.podAnnotations }}
+{{- $annotations := .Values.podAnnotations | default dict }}
 {{- if not .Values.existingConfig.name }}
 {{- $annotations = merge (dict "checksum/config" (include "exporter.config" . | sha256sum)) $annotations }}
 {{- end -}}
@@ -11,7 +11,7 @@ metadata:
   {{- end }}
   labels:
     {{- /* Without versions: the pods restart for what changes them, not for a new chart. */}}
-    {{- merge (include "exporter.selectorLabels" . | fromYaml) .Values.podLabels .Values.commonLabels | toYaml | nindent 4 }}
+    {{- merge (include "exporter.selectorLabels" . | fromYaml) (.Values.podLabels | default dict) (.Values.commonLabels | default dict) | toYaml | nindent 4 }}
 spec:
   serviceAccountName: {{ include "exporter.serviceAccountName" . }}
   automountServiceAccountToken: false
@@ -90,6 +90,10 @@ args:
   - demo
   # The demo's own address is no setting of the exporter behind it, so the file cannot say it.
   - {{ printf "--web.listen-address=%s" (include "exporter.listenAddress" .) | quote }}
+  {{- if .Values.existingConfig.name }}
+  # The demo hands no variables on.
+  - {{ printf "--web.telemetry-path=%s" (include "exporter.telemetryPath" .) | quote }}
+  {{- end }}
   {{- else }}
   - serve
   {{- end }}
@@ -148,11 +152,11 @@ volumeMounts:
 {{- $total := dict "name" "MACIE_EXPORTER_SHARD__TOTAL" "value" (int .Values.shards | toString) }}
 {{- $env = list $pod (dict "name" "MACIE_EXPORTER_SHARD__INDEX" "value" "auto") $total }}
 {{- end }}
-{{- if .Values.existingConfig.name }}
+{{- if and .Values.existingConfig.name (not .Values.demo.enabled) }}
 {{- $env = append $env (dict "name" "MACIE_EXPORTER_WEB__LISTEN_ADDRESS" "value" (include "exporter.listenAddress" .)) }}
 {{- $env = append $env (dict "name" "MACIE_EXPORTER_WEB__TELEMETRY_PATH" "value" (include "exporter.telemetryPath" .)) }}
 {{- end }}
-{{- concat $env .Values.extraEnv | toYaml }}
+{{- concat $env (.Values.extraEnv | default list) | toYaml }}
 {{- end }}
 
 {{/* An update strategy; what only a rolling update has is left out of others, which the API server would refuse. */}}

@@ -33,22 +33,22 @@ Never through tpl: the braces in a rule's texts are Prometheus' own.
 {{- end }}
 {{- end }}
 {{- end }}
-{{- concat $groups .Values.prometheusRule.additionalGroups | toYaml }}
+{{- concat $groups (.Values.prometheusRule.additionalGroups | default list) | toYaml }}
 {{- end }}
 
 {{/* A rule with what the values say, nothing if they remove it: (list $ rule). */}}
 {{- define "exporter.rule" -}}
 {{- $values := (index . 0).Values.prometheusRule }}
 {{- $rule := index . 1 }}
-{{- $change := get $values.alerts ($rule.alert | default "") | default dict }}
+{{- $change := get ($values.alerts | default dict) ($rule.alert | default "") | default dict }}
 {{- if ne (toString $change.enabled) "false" }}
 {{- $_ := set $rule "expr" (include "exporter.expr" (list $rule.expr $values.thresholds)) }}
 {{- if $rule.alert }}
 {{- range $key := list "for" "keep_firing_for" }}
 {{- with get $change $key }}{{ $_ := set $rule $key . }}{{ end }}
 {{- end }}
-{{- $labels := mergeOverwrite dict ($rule.labels | default dict) $values.ruleLabels ($change.labels | default dict) }}
-{{- $annotations := mergeOverwrite dict ($rule.annotations | default dict) $values.ruleAnnotations }}
+{{- $labels := mergeOverwrite dict ($rule.labels | default dict) ($values.ruleLabels | default dict) ($change.labels | default dict) }}
+{{- $annotations := mergeOverwrite dict ($rule.annotations | default dict) ($values.ruleAnnotations | default dict) }}
 {{- with $values.runbookUrl }}
 {{- $_ := set $annotations "runbook_url" (printf "%s/%s.md" (trimSuffix "/" .) $rule.alert) }}
 {{- end }}

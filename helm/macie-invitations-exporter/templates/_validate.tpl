@@ -1,6 +1,6 @@
 {{/* What a schema cannot say, or not so that its message helps. Each message names the key and what to do. */}}
 {{- define "exporter.validate" -}}
-{{- $config := .Values.config }}
+{{- $config := .Values.config | default dict }}
 {{- $web := $config.web | default dict }}
 {{- $sharded := include "exporter.sharded" . }}
 {{- if and $sharded $config.shard }}
@@ -35,7 +35,7 @@
 {{- fail "podMonitor.enabled: with serviceMonitor.enabled every pod would be scraped twice: choose one" }}
 {{- end }}
 {{- $shipped := include "exporter.alertNames" . | fromYamlArray }}
-{{- range $name := .Values.prometheusRule.alerts | keys | sortAlpha }}
+{{- range $name := .Values.prometheusRule.alerts | default dict | keys | sortAlpha }}
 {{- if not (has $name $shipped) }}
 {{- fail (printf "prometheusRule.alerts.%s: no such alert is shipped; there are: %s" $name (join ", " $shipped)) }}
 {{- end }}
