@@ -150,8 +150,18 @@ _SHARDS = Panel(
 )
 _RELOAD = Panel(
     title="Configuration",
-    description="Whether the last attempt to load the configuration succeeded everywhere.",
-    queries=(now(f"min({fleet('macie_exporter_config_last_reload_successful')})", "reload"),),
+    description=(
+        "Whether the last attempt to load the configuration succeeded everywhere, and the web "
+        "file's, where there is one."
+    ),
+    queries=(
+        now(f"min({fleet('macie_exporter_config_last_reload_successful')})", "settings"),
+        now(
+            f"min({fleet('macie_exporter_web_config_last_reload_successful')})",
+            "web file",
+            "only with a web configuration file",
+        ),
+    ),
     draw=stat_panel,
     unit="short",
     meanings=SUCCESS,
@@ -466,8 +476,28 @@ _DISCOVERY_AGE = Panel(
     draw=trend,
     unit="s",
     colour=_BY_NAME,
-    width=24,
     runbooks=("MacieDiscoveryFailing",),
+)
+_DAY = 86_400
+_CERTIFICATES = Panel(
+    title="Time until certificates end",
+    description=(
+        "How long the certificate of each exporter's web endpoint is valid yet; below 0 it is no "
+        "longer, and Prometheus refuses to scrape. No line: there is no TLS, or it is unknown."
+    ),
+    queries=(
+        Query(
+            f"{fleet('macie_exporter_web_certificate_expiry_timestamp_seconds')} - time()",
+            "{{instance}}",
+            may_be_empty="only with TLS",
+        ),
+    ),
+    draw=limited_trend,
+    unit="s",
+    steps=((None, CRITICAL), (7 * _DAY, WARNING), (14 * _DAY, OK)),
+    colour=_BY_NAME,
+    least=None,
+    runbooks=("MacieCertificateExpiring",),
 )
 
 _RESTARTS = Annotation(
@@ -504,7 +534,7 @@ BOARD = Board(
         Row("Polls", (_STATES, _ANSWER_AGES, _ERRORS, _ERROR_ROWS)),
         Row("AWS", (_CALLS, _CALL_ERRORS, _THROTTLED, _LATENCY)),
         Row("Keeping up", (_LAG_TREND, _POLL_DURATION)),
-        Row("Shards", (_REPLICAS, _DISCOVERY_AGE)),
+        Row("Shards", (_REPLICAS, _DISCOVERY_AGE, _CERTIFICATES)),
         Row("Cost", (_SCRAPES, _SAMPLES, _CPU, _MEMORY)),
     ),
     variables=(CLUSTER, JOB, INSTANCE, ACCOUNT, REGION),

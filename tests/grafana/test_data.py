@@ -27,6 +27,8 @@ JOBS = ("macie", "macie-again")
 PENDING = status(*PENDING_STATUSES)
 
 EMPTY_IN_THE_DEMO = {
+    ("exporter", "Configuration"): "it has no web file",
+    ("exporter", "Time until certificates end"): "it has no TLS",
     ("exporter", "Discovery"): "it discovers nothing",
     ("exporter", "Age of discovery"): "it discovers nothing",
     ("exporter", "Failing targets"): "what fails there never succeeded",

@@ -13,7 +13,9 @@ from botocore import xform_name
 from exporter import manual
 from exporter.settings.keys import KEYS
 from exporter.web.selection import parse
-from tests.promql import complaints
+from grafana.boards import BOARDS
+from tests.grafana.reading import interpolated
+from tests.promql import complaints, selectors
 from tests.rules.rulefile import RECORDED, alerts
 
 ROOT = Path(__file__).parents[2]
@@ -111,13 +113,41 @@ def test_panels_exist() -> None:
         for board in boards
     }
     for alert in ALERTS:
-        (line,) = re.findall(
-            r"^Panels: (.*?)\.$", (RUNBOOKS / f"{alert}.md").read_text(), re.MULTILINE | re.DOTALL
-        )
-        for part in line.replace("\n", " ").split("; "):
-            board, *panels = re.findall(r"\*([^*]+)\*", part)
-            assert panels
-            assert sorted({*panels} - titles[board]) == [], alert
+        named = panels_of(alert)
+        assert named
+        assert [(board, panel) for board, panel in named if panel not in titles[board]] == [], alert
+
+
+def panels_of(alert: str) -> list[tuple[str, str]]:
+    """Give the panels that a runbook says to open, each with its dashboard."""
+    (line,) = re.findall(
+        r"^Panels: (.*?)\.$", (RUNBOOKS / f"{alert}.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    parts = [re.findall(r"\*([^*]+)\*", part) for part in line.replace("\n", " ").split("; ")]
+    assert all(len(part) > 1 for part in parts)
+    return [(board, panel) for board, *panels in parts for panel in panels]
+
+
+SEEN_BY = {
+    "macie_exporter_targets": "macie_poll_success",
+    "macie_poll_last_success_timestamp_seconds": "macie_poll_timestamp_seconds",
+}
+"""What a panel may show instead: the same targets, by account and region, and as long."""
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_panels_show_what_the_alert_is_about(alert: str) -> None:
+    """Everything that its expression asks for, the alerts themselves aside."""
+    shown = {
+        (board.title, panel.title): {
+            each.metric for query in panel.queries for each in selectors(interpolated(query.expr))
+        }
+        for board in BOARDS.values()
+        for panel in board.panels
+    }
+    seen = {metric for panel in panels_of(alert) for metric in shown[panel]}
+    asked = {each.metric for each in selectors(ALERTS[alert]["expr"])} - {"ALERTS", *RECORDED}
+    assert {each for each in asked - seen if SEEN_BY.get(each) not in seen} == set()
 
 
 def test_pages_of_the_exporter_are_asked_rightly() -> None:
