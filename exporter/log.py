@@ -6,6 +6,7 @@ import logging
 import re
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -13,7 +14,7 @@ from math import isfinite
 from typing import Protocol, TextIO
 
 import structlog
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, WrappedLogger
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _FIRST = ("ts", "level", "event")
@@ -52,7 +53,7 @@ class Lines:
         self.configure(level=level, form=form)
         self.log: Log = structlog.wrap_logger(
             _Stream(stream),
-            processors=[self._filter, structlog.processors.format_exc_info, self._render],
+            processors=[self._filter, _TRACEBACKS, self._render],
             wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         )
 
@@ -70,6 +71,31 @@ class Lines:
         first = {"ts": moment.replace("+00:00", "Z"), "level": method, "event": event.pop("event")}
         rest = {key: value for key, value in event.items() if key not in _FIRST}
         return self._write(first | rest)
+
+
+def _traceback(exc_info: ExcInfo) -> str:
+    """Write an exception after those that it came of, with the frames of each.
+
+    What others' exceptions say may be anything, such as an answer that repeats a token.
+    """
+    chain: list[BaseException] = []
+    each: BaseException | None = exc_info[1]
+    while each is not None and each not in chain:
+        chain.append(each)
+        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+    return "\nand then:\n\n".join(map(_told, reversed(chain))).rstrip("\n")
+
+
+def _told(error: BaseException) -> str:
+    module = type(error).__module__
+    if module == "builtins" or module.partition(".")[0] == __name__.partition(".")[0]:
+        return "".join(traceback.format_exception(error, chain=False))
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    name = f"{module}.{type(error).__qualname__}"
+    return f"Traceback (most recent call last):\n{frames}{name}: (its text is not shown)\n"
+
+
+_TRACEBACKS = structlog.processors.ExceptionRenderer(_traceback)
 
 
 class _Stream:

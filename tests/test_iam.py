@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,16 @@ STATIC = settings(
 ORGANIZED = settings(
     regions="auto", organization={"role_name": f"security/{READER}", "external_id": "shown"}
 )
+
+
+def test_the_threat_model_names_what_is_needed() -> None:
+    """No action more and none less than all policies of all configurations together."""
+    units = settings(organization={"role_name": READER, "include_ous": ["ou-ab12-cdefghij"]})
+    asked = "".join(printed(each, "hub-policy", "member-policy") for each in (ORGANIZED, units))
+    page = (Path(__file__).parents[1] / "SECURITY.md").read_text()
+    table = page.partition("## What it needs")[2].partition("`sts:GetCallerIdentity`")[0]
+    action = re.compile(r"\b[a-z0-9]+:[A-Z]\w+")
+    assert set(action.findall(table)) == set(action.findall(asked))
 
 
 def test_hub_policy_for_own_credentials() -> None:

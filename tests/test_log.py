@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -202,6 +203,32 @@ def test_a_traceback_is_one_line(form: str) -> None:
     assert "level=error" in memory.text or '"level": "error"' in memory.text
     assert "Traceback (most recent call last):\\n" in memory.text
     assert "ValueError: invalid literal" in memory.text
+
+
+@in_both_forms
+def test_a_traceback_repeats_nothing_that_others_say(form: str) -> None:
+    """A library's exception may hold an answer, and that a token: type and frames are told."""
+    words = ["login", "hunter2"]
+
+    def fail() -> None:
+        raise subprocess.CalledProcessError(1, words)
+
+    def fail_again() -> None:
+        try:
+            fail()
+        except subprocess.CalledProcessError as error:
+            raise TypeError("our own mistake") from error
+
+    memory = Memory(form)
+    try:
+        fail_again()
+    except TypeError:
+        memory.log.exception("crashed")
+    assert "hunter2" not in memory.text
+    assert "subprocess.CalledProcessError: (its text is not shown)" in memory.text
+    assert "TypeError: our own mistake" in memory.text
+    assert "in fail\\n" in memory.text
+    assert "in fail_again\\n" in memory.text
 
 
 def test_only_exception_logs_tracebacks() -> None:

@@ -1,8 +1,9 @@
 """Credentials: the exporter's own, and one refreshing session per account for all its regions."""
 
+import os
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol
@@ -13,7 +14,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from exporter.aws.attempts import Call
 from exporter.aws.clients import Clients
-from exporter.aws.failures import answered
+from exporter.aws.confided import Confided
+from exporter.aws.failures import answered, shown
 from exporter.clock import Clock
 from exporter.model import Account, AwsError, Failure, Role
 
@@ -21,6 +23,9 @@ SESSION_SECONDS = 3600
 """The longest that AWS allows where one role assumes another."""
 
 SESSION_NAME = "macie-invitations-exporter"
+
+_UNUSABLE = (BotoCoreError, ClientError, OSError, ValueError, KeyError)
+"""What boto3 raises where there are credentials, but none that can be had."""
 
 _MOST_FRUITLESS = 6
 _LONGEST_BACK_OFF = 4
@@ -46,10 +51,16 @@ class Source(Protocol):
 class Own:
     """The exporter's own credentials, from wherever boto3 finds them."""
 
-    def __init__(self, clock: Clock, session: Callable[[], boto3.Session] = boto3.Session) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        session: Callable[[], boto3.Session] = boto3.Session,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
         """Take a factory of sessions: a new one reads files and the environment anew."""
         self._clock = clock
         self._session = session
+        self._confided = Confided(environ)
         self._lock = threading.Lock()
         self._found: tuple[object, Callable[[], ReadOnlyCredentials]] | None = None
         self._renewed = float("-inf")
@@ -62,10 +73,8 @@ class Own:
                 found = self._found = self._found or self._look()
         try:
             return found[1]()
-        except ClientError as error:
-            raise answered(error.response) from error
-        except (BotoCoreError, OSError, ValueError, KeyError) as error:
-            raise _unusable(error) from error
+        except _UNUSABLE as error:
+            raise self._unusable(error) from error
 
     def renew(self, used: ReadOnlyCredentials, region: str, *, denied: bool = False) -> bool:
         """Read the chain anew, at most once a minute: a file may hold newer ones by now."""
@@ -84,14 +93,20 @@ class Own:
 
     def _look(self) -> tuple[object, Callable[[], ReadOnlyCredentials]]:
         try:
-            credentials = self._session().get_credentials()
-        except ClientError as error:
-            raise answered(error.response) from error
-        except (BotoCoreError, OSError, ValueError, KeyError) as error:
-            raise _unusable(error) from error
+            session = self._session()
+            self._confided.listen(session)
+            credentials = session.get_credentials()
+        except _UNUSABLE as error:
+            raise self._unusable(error) from error
         if credentials is None:
             raise AwsError("CredentialsError", "boto3 found no credentials in any of its sources")
         return credentials, credentials.get_frozen_credentials
+
+    def _unusable(self, error: Exception) -> AwsError:
+        hidden = tuple(self._confided.secrets())
+        if isinstance(error, ClientError):
+            return answered(error.response, hidden)
+        return AwsError("CredentialsError", shown(f"{type(error).__name__}: {error}", hidden))
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +327,3 @@ class held:  # noqa: N801 -- reads as a verb phrase: `with held(lock, clock, dea
     def __exit__(self, *_: object) -> None:
         """Release the lock."""
         self._lock.release()
-
-
-def _unusable(error: Exception) -> AwsError:
-    return AwsError("CredentialsError", f"{type(error).__name__}: {error}")

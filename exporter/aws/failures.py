@@ -51,10 +51,15 @@ def answered(response: Mapping[str, Any], hidden: Iterable[str] = ()) -> AwsErro
     raw = detail["Code"] if isinstance(detail.get("Code"), str) else ""
     message = str(detail.get("Message") or response.get("message") or "no message")
     code = raw if raw in ERRORS else _by_status(raw, metadata.get("HTTPStatusCode", 0))
-    text = _shortened(_without(hidden, message if raw == code else f"{raw}: {message}"))
+    text = shown(message if raw == code else f"{raw}: {message}", hidden)
     # botocore leaves it in the headers where the body is a front's, not a service's.
     spare = metadata.get("HTTPHeaders", {}).get("x-amzn-requestid", "")
     return AwsError(code, text, str(metadata.get("RequestId") or spare))
+
+
+def shown(text: str, hidden: Iterable[str]) -> str:
+    """Make somebody else's text fit to be shown: in a line, and without what is hidden."""
+    return _shortened(_without(hidden, text))
 
 
 def _unreadable(error: Exception, reply: Reply | None) -> AwsError:

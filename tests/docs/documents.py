@@ -12,6 +12,7 @@ CHART = ROOT / "helm" / "macie-invitations-exporter"
 DOCUMENTS = (
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
     CHART / "README.md",
     ROOT / "examples" / "README.md",
     *sorted(DOCS.rglob("*.md")),

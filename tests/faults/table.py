@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tests.faults.matrix import FAULTS, ODDITIES, SLACK, Fault
 from tests.faults.test_fleet import ASSUME, ORGANIZATIONS
-from tests.faults.test_processes import MOMENTS, PAUSES, STREAMS, UNREAD, WAYS
+from tests.faults.test_processes import MOMENTS, PAUSES, STREAMS, UNREAD, WAYS, WORKERS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
@@ -203,11 +203,6 @@ _ELSEWHERE = (
         "tests/aws/test_watchdog.py::test_an_error_of_the_watchdog_lets_no_poll_hang",
     ),
     Row(
-        "that thread crashes for ever",
-        "`/-/healthy` 503",
-        "tests/aws/test_watchdog.py::test_a_watchdog_that_crashes_for_ever_is_no_health",
-    ),
-    Row(
         "no worker thread can be started",
         "`/-/healthy` 503",
         "tests/test_poller.py::test_without_any_worker_polling_is_not_alive",
@@ -253,6 +248,12 @@ def process() -> Iterator[Row]:
             f"SIGTERM during a reload that hangs, asked for {way}",
             "ends within seconds, in order; scrapes are answered until then",
             f"{here}::test_a_signal_during_a_reload_that_hangs[{way}]",
+        )
+    for name in WORKERS:
+        yield Row(
+            f"the thread `{name}` crashes for ever",
+            "`/-/healthy` 503; counted in `macie_exporter_worker_restarts_total`",
+            f"{here}::test_a_worker_that_crashes_for_ever[{name}]",
         )
     for pause in PAUSES:
         yield Row(

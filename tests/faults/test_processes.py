@@ -4,6 +4,7 @@ import io
 import os
 import queue
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -13,11 +14,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from math import inf
 from pathlib import Path
 
 import pytest
 
-from exporter.clock import Stop, SystemClock
+from exporter.clock import Clock, Stop, SystemClock
 from exporter.core import Configuration, Ports
 from exporter.daemon import Daemon
 from exporter.demo.server import EmbeddedAws
@@ -26,6 +28,7 @@ from exporter.log import Lines
 from exporter.settings import load as settings_of
 from exporter.signals import Wish, Wishes
 from tests import fleets
+from tests.clocks import FailingClock
 from tests.faults.services import Services
 from tests.faulty import FaultyServer, send_and_hang
 from tests.processes import PATIENCE, Exporter, environment, no_aws, running, started, until
@@ -42,6 +45,8 @@ UNREAD = (
 """Commands that read a file, whose name is missing at the end."""
 MOMENTS = ("it imports", "it reads a file")
 WAYS = ("by signal", "over HTTP")
+WORKERS = ("aws-watchdog", "poller")
+"""Threads without which polling cannot go on."""
 MANY = 50
 """More requests than there are threads to answer them."""
 STREAMS = ("2>/dev/full", "2>/dev/full >/dev/full")
@@ -238,7 +243,11 @@ class LateSignal(queue.SimpleQueue[Wish]):
 
 
 def daemon(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, load: Callable[[], Configuration], wishes: Wishes
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    load: Callable[[], Configuration],
+    wishes: Wishes,
+    clock: Clock | None = None,
 ) -> tuple[threading.Thread, io.StringIO]:
     """Run a daemon in a thread; give that, and the log."""
     for name, value in no_aws(folder).items():
@@ -246,7 +255,7 @@ def daemon(
     settings = settings_of([("web.listen-address", "127.0.0.1:0")], {}, "eu-west-1")
     log = io.StringIO()
     lines = Lines(log, level="info", form="logfmt")
-    ports = Ports(SystemClock(), Stop(), lines, random.Random(1))
+    ports = Ports(clock or SystemClock(), Stop(), lines, random.Random(1))
     made = Daemon(Configuration(settings, "eu-west-1"), load, ports, wishes)
     thread = threading.Thread(target=made.run, daemon=True)
     thread.start()
@@ -357,9 +366,15 @@ def until_polled(port: int) -> bytes:
 
 def metrics_at(port: int) -> bytes:
     """Scrape, as bytes; none where nobody listens as yet."""
+    return answer_at(port, "/metrics")
+
+
+def answer_at(port: int, path: str) -> bytes:
+    """Ask for a path; give all that comes."""
+    asked = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     try:
         with socket.create_connection(("127.0.0.1", port), 10) as connection:
-            connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            connection.sendall(asked.encode())
             return b"".join(iter(lambda: connection.recv(65536), b""))
     except ConnectionError:
         return b""
@@ -384,3 +399,24 @@ def test_polls_that_hang_do_not_make_it_unhealthy() -> None:
             assert exporter.request("/-/healthy").status == 200
             stops_in_order(exporter)
         hold.set()
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_worker_that_crashes_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What probes ask tells it, once there is no hope, and so do the metrics."""
+    wishes: Wishes = queue.SimpleQueue()
+    clock = FailingClock(name)
+    clock.failures = inf
+    thread, log = daemon(tmp_path, monkeypatch, broken, wishes, clock)
+    until(lambda: "event=listening" in log.getvalue(), log.getvalue)
+    found = re.search(r"event=listening port=(\d+)", log.getvalue())
+    assert found
+    port = int(found[1])
+    until(lambda: answer_at(port, "/-/healthy").startswith(b"HTTP/1.1 200"), "hope")
+    until(lambda: answer_at(port, "/-/healthy").startswith(b"HTTP/1.1 503"), "no hope")
+    assert b"macie_exporter_worker_restarts_total 6.0" in metrics_at(port)
+    wishes.put(Wish.STOP)
+    thread.join(30)
+    assert "event=stopped" in log.getvalue()

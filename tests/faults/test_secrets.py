@@ -12,6 +12,9 @@ from urllib.parse import quote, unquote
 import pytest
 import yaml
 
+from exporter.aws.credentials import Own
+from exporter.clock import SystemClock
+from exporter.model import AwsError
 from tests.faults.services import HUB, IDENTITY, MEMBERS, SESSION, Services, refusal
 from tests.faulty import (
     Behaviour,
@@ -32,7 +35,7 @@ MARK = "Z9mark"
 
 REGION = "eu-west-1"
 ASKING = (
-    ("doctor",),
+    ("doctor", "--log.level=debug"),
     ("once", "--log.level=debug", "--log.format=json"),
 )
 """Commands that call AWS."""
@@ -127,6 +130,8 @@ def _echo_assume(peer: Peer) -> bool:
 
 
 _WELL = Services(sts=_sts, organizations=_organizations, macie2=_pages)
+
+
 _NO_HTTP = send_and_close(f"HTTP/1.1 200 OK\r\n{secret('header')}\r\n\r\n".encode())
 
 AWS: Mapping[str, Behaviour] = {
@@ -228,6 +233,30 @@ _UNANSWERED = {
         "", f"[default]\ncredential_process = /bin/echo '{_PROGRAM}'\n"
     ),
 }
+_ASKED_FOR = {
+    "web identity": Place(
+        {
+            **_CONFIGURED,
+            "AWS_WEB_IDENTITY_TOKEN_FILE": "DIR/token",
+            "AWS_ROLE_ARN": f"arn:aws:iam::{HUB}:role/exporter",
+        },
+        {**_FILES, "token": secret("webidentity")},
+    ),
+    "another profile's role": _profile(
+        _PROFILE.replace("default", "base"),
+        f"[default]\nregion = {REGION}\nsource_profile = base\n"
+        f"role_arn = arn:aws:iam::{HUB}:role/exporter\n"
+        f"external_id = {secret('profileid')}\n",
+    ),
+}
+"""What credentials are had for from STS."""
+
+_CONTAINER = {
+    "variable": {"AWS_CONTAINER_AUTHORIZATION_TOKEN": secret("containertoken")},
+    "file": {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "DIR/token"},
+}
+"""Where a pod's own token stands, for which it has credentials from an agent."""
+
 _WRONG = {
     "not YAML": f"{_CONFIGURATION}\n  external_id: {{{secret('yaml')}: [\n",
     "YAML of another kind": f"aws: {{organization: !{secret('tag')} x}}\n",
@@ -306,6 +335,39 @@ def test_what_aws_answers_shows_no_secret(tmp_path: Path, aws: str, place: str) 
     assert secret("token") in asked or secret("filetoken") in asked
     assert "macie_poll_success" in said
     assert marked(said) == set()
+
+
+@pytest.mark.parametrize("place", _ASKED_FOR)
+def test_what_credentials_are_asked_for_with_is_not_shown(tmp_path: Path, place: str) -> None:
+    """Not even where STS repeats it, to whom the exporter has no credentials of its own as yet."""
+    with FaultyServer(_echo_xml) as server:
+        given = {"AWS_ENDPOINT_URL": server.url, **_ASKED_FOR[place].given(tmp_path)}
+        said = "".join(outputs(given, ASKING))
+        asked = str([(one.headers, one.body) for one in server.requests])
+    assert marked(asked)
+    assert "SignatureDoesNotMatch" in said
+    assert marked(said) == set()
+
+
+@pytest.mark.parametrize("where", _CONTAINER)
+def test_what_a_container_asks_for_credentials_with_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Not even where the agent repeats it; without commands, since boto3 asks again for seconds."""
+    (tmp_path / "token").write_text(secret("containerfile"))
+    for name in _KEYS:
+        monkeypatch.delenv(name, raising=False)
+    clock = SystemClock()
+    with FaultyServer(_echo_xml) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        given = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, **_CONTAINER[where]}
+        for name, value in given.items():
+            monkeypatch.setenv(name, value.replace("DIR", str(tmp_path)))
+        with pytest.raises(AwsError, match="non 200 response") as caught:
+            Own(clock).current(clock.monotonic() + 60.0)
+        asked = str([one.headers for one in server.requests])
+    assert marked(asked)
+    assert marked(caught.value.failure.message) == set()
 
 
 def test_what_needs_no_network_shows_no_secret(tmp_path: Path) -> None:

@@ -12,4 +12,4 @@ def test_two_minutes() -> None:
     report = soak(120.0, seed=3)
     assert report.reloads > 10
     assert report.scrapes > 100
-    assert report.late.files > 0
+    assert report.end.files > 0
