@@ -20,6 +20,8 @@ _SERVICE_LINK = re.compile(r"(?:SERVICE_(?:HOST|PORT(?:_.+)?)|PORT(?:_[0-9]+_.+)
 _LARGEST = 64 * 1024 * 1024
 """Bytes of the configuration file: ten thousand accounts are 2 MiB."""
 
+_NO_UTF8 = "no text: it holds half of a surrogate pair, or a byte that is no UTF-8"
+
 _ORDINAL = re.compile(r".*-([0-9]+)")
 
 
@@ -211,10 +213,22 @@ def _checked_value(
     key = key_at(path)
     if isinstance(value, dict) and key is not None and key.keys:
         return _checked(value, path, names)
+    if isinstance(value, str) and not _has_utf8(value):
+        shown = "" if may_hold_secret(path) else show(value)
+        return value, [Problem(path, _NO_UTF8, shown, _origin(names, path))]
     if not isinstance(value, list):
         return value, []
     pairs = [_checked_value(item, (*path, index), names) for index, item in enumerate(value)]
     return [item for item, _ in pairs], [problem for _, wrong in pairs for problem in wrong]
+
+
+def _has_utf8(text: str) -> bool:
+    """Tell whether a text can be written: YAML can spell half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def section_expected(keys: Iterable[str]) -> str:
