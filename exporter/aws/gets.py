@@ -21,7 +21,7 @@ from botocore.utils import percent_encode_sequence
 from exporter.aws.transport import Reply, Request
 from exporter.model import AwsError
 
-_REDIRECTION = 300
+_OK, _REDIRECTION = 200, 300
 _NO_SHAPE: Any = None
 """Errors are read without their operation's model, which is of no use for them."""
 
@@ -74,6 +74,9 @@ def document(reply: Reply, parser: ResponseParser) -> Document:
     """
     if reply.status >= _REDIRECTION:
         raise ClientError(parser.parse(_as_botocore(reply), _NO_SHAPE), "GET")
+    if reply.status != _OK:
+        # Something on the way: it says itself that this is a part, or not what AWS sent.
+        raise _malformed(reply, "not AWS's own status")
     try:
         fields = json.loads(reply.body)
     except (ValueError, RecursionError) as error:

@@ -261,6 +261,13 @@ BYTES = (
         *_bodies(*({"invitations": LISTED, "nextToken": value} for value in _NO_TOKENS)),
     ),
     _fault(
+        "a part of the answer, or not AWS's own",
+        "MalformedResponse",
+        send(response(page(LISTED[:1]), 206)),
+        send(response(page(()), 203)),
+        send(response(page(()), 202)),
+    ),
+    _fault(
         "HTML instead of JSON",
         "MalformedResponse",
         send(response("<!DOCTYPE html><html>log in here</html>", 200)),
