@@ -47,9 +47,14 @@ class Configuration:
 
     @property
     def pace(self) -> Pace:
-        """Give how often, how many at once, and how long at most."""
+        """Give how often, how many at once, and how long at most.
+
+        A poll that is not over yet has not failed: one that took longer than `stale_after` would
+        keep older values as current.
+        """
         poll = self.settings.poll
-        return Pace(poll.interval.total_seconds(), poll.concurrency, poll.timeout.total_seconds())
+        longest = min(poll.timeout, poll.stale_after)
+        return Pace(poll.interval.total_seconds(), poll.concurrency, longest.total_seconds())
 
 
 @dataclass(frozen=True, slots=True)

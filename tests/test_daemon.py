@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
+from exporter.core import Configuration
 from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import Call, Fault, Invitation, World
+from exporter.settings import load
 from tests import fleets
 from tests.processes import command, no_aws, running, series_of, until
 
@@ -196,6 +198,13 @@ def test_polls_the_account_of_the_environment_by_default(aws: EmbeddedAws, world
             ),
         )
         assert exporter.series()[key] == 1.0
+
+
+def test_a_poll_that_hangs_fails_before_its_values_are_too_old() -> None:
+    """Whatever the timeout: until it fails, the last good values are shown as current."""
+    flags = [("poll.interval", "10s"), ("poll.timeout", "1h"), ("poll.stale-after", "20s")]
+    assert Configuration(load(flags, {}), "eu-west-1").pace.timeout == 20
+    assert Configuration(load([], {}), "eu-west-1").pace.timeout == 60
 
 
 def test_starts_before_its_network(tmp_path: Path) -> None:

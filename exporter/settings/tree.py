@@ -69,7 +69,7 @@ class Poll(Section):
     concurrency: Annotated[int, *whole(1, 512)] = 32
     """Polls under way at once."""
     timeout: Annotated[timedelta, *duration("1s", "1h")] = timedelta(seconds=60)
-    """The deadline of one poll, its pages and retries included."""
+    """The deadline of one poll, its pages and retries included; at most poll.stale_after."""
     stale_after: Duration = Field(default_factory=lambda data: 3 * data["interval"])
     """When a failing target's last good values go away. Default: three intervals."""
 
