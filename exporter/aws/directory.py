@@ -100,6 +100,10 @@ class Directory:
             token = response.get("NextToken")
             if not token:
                 return
+            if not isinstance(token, str):
+                raise AwsError(
+                    "MalformedResponse", f"{operation} gave a page token that is no text"
+                )
             if token in seen:
                 raise AwsError("PaginationLoop", f"{operation} repeated a page token")
             seen.add(token)

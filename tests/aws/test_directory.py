@@ -91,6 +91,7 @@ def test_state_supersedes_the_status_that_aws_retires(cloud: Cloud, world: World
         ({"Accounts": [{"Id": ACCOUNT, "Status": "SUSPENDED"}]}, "MalformedResponse"),
         ({"Accounts": [{"Id": ACCOUNT, "Status": "Active"}]}, "MalformedResponse"),
         ({"Accounts": [{"Id": ACCOUNT, "Status": ["ACTIVE"]}]}, "MalformedResponse"),
+        ({"Accounts": [], "NextToken": {"a": 1}}, "MalformedResponse"),
     ],
 )
 def test_an_answer_without_accounts_loses_none(
