@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -164,14 +165,23 @@ def doctor(arguments: Arguments, world: World) -> int:
 
 def iam(arguments: Arguments, world: World) -> int:
     """Print the least policies that this configuration needs."""
-    from exporter.iam import DOCUMENTS, documents  # noqa: PLC0415 -- as in `serve`
+    from exporter.iam import (  # noqa: PLC0415 -- as in `serve`
+        DOCUMENTS,
+        HUB_PRINCIPAL,
+        ORGANIZATION_ID,
+        documents,
+    )
 
     configuration = _configuration(arguments, world)
     wanted = _choice(arguments, "document", ("all", *DOCUMENTS))
     names = tuple(DOCUMENTS) if wanted == "all" else (wanted,)
-    hub = arguments.options.get("hub-principal", "")
-    organization = arguments.options.get("organization-id", "")
-    world.stdout.write(documents(configuration.settings, names, hub, organization))
+    hub = _matching(arguments, "hub-principal", HUB_PRINCIPAL, "arn:aws:iam::444455556666:role/x")
+    organization = _matching(arguments, "organization-id", ORGANIZATION_ID, "o-a1b2c3d4e5")
+    text = documents(configuration.settings, names, hub, organization)
+    if not text:
+        line = f"--document = {wanted}: no role is assumed: configure aws.accounts with role_name, "
+        raise ConfigurationError([f"{line}or aws.organization"])
+    world.stdout.write(text)
     return OK
 
 
@@ -221,6 +231,17 @@ def _choice(arguments: Arguments, option: str, choices: Sequence[str]) -> str:
     value = arguments.options.get(option, choices[0])
     if value not in choices:
         raise ConfigurationError([f"--{option} = {value}: must be one of {', '.join(choices)}"])
+    return value
+
+
+def _matching(arguments: Arguments, option: str, form: re.Pattern[str], like: str) -> str:
+    """Give an option's value, empty where it is not given.
+
+    Raises ConfigurationError for one of another form.
+    """
+    value = arguments.options.get(option, "")
+    if value and not form.fullmatch(value):
+        raise ConfigurationError([f"--{option} = {value}: must be like {like}"])
     return value
 
 

@@ -5,7 +5,7 @@ from itertools import count
 
 from exporter.core import DISCOVERY_SECONDS, Configuration, Core, Ports
 from exporter.discovery import hint
-from exporter.doctor import Doctor, Step, as_json, as_table, examine
+from exporter.doctor import DENIED, Doctor, Step, as_json, as_table, examine
 from exporter.model import Account, Failure
 from exporter.parallel import in_parallel
 from exporter.settings import Settings
@@ -38,6 +38,8 @@ def consult(
         if not accounts or account.id in accounts
     ]
     steps += [_not_found(account) for account in sorted({*accounts} - {a.id for a in found})]
+    tried = {region for _, looked_at in chosen for region in looked_at}
+    steps += [_not_found(region=region) for region in sorted({*regions} - tried)]
     done = count(1)
     tell(0, len(chosen))
     steps += examine(doctor, chosen, lambda: tell(next(done), len(chosen)), in_parallel)
@@ -57,6 +59,7 @@ def _asks_regions(settings: Settings) -> Callable[[Account], bool]:
 
 
 def _discovery_step(failure: Failure) -> Step:
+    policy = "; `iam` prints that policy" if failure.code in DENIED else ""
     return Step(
         "",
         "",
@@ -65,18 +68,20 @@ def _discovery_step(failure: Failure) -> Step:
         seconds=0.0,
         detail=failure.message,
         error_code=failure.code,
-        remedy=f"{hint(failure)}; `iam` prints that policy",
+        remedy=hint(failure) + policy,
     )
 
 
-def _not_found(account: str) -> Step:
+def _not_found(account: str = "", region: str = "") -> Step:
+    of_account = "configure it, or look whether it is suspended, excluded or another shard's"
+    of_region = "configure it, or look whether it is misspelled or not enabled in the account"
     return Step(
         account,
-        "",
+        region,
         "discovery",
         ok=False,
         seconds=0.0,
-        detail="not among the accounts to poll",
+        detail=f"not among the {'accounts' if account else 'regions'} to poll",
         error_code="-",
-        remedy="configure it, or look whether it is suspended, excluded or another shard's",
+        remedy=of_account if account else of_region,
     )

@@ -11,7 +11,7 @@ from exporter.model import Account, AwsError, Failure
 from exporter.remedies import allow, assume_role
 
 _STEP_SECONDS = 60.0
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,4 +180,4 @@ def _place(step: Step) -> str:
 
 def _if_denied(remedy: str) -> Callable[[Failure], str]:
     """Give the statement that is missing where AWS denied it, else what the error's row says."""
-    return lambda failure: remedy if failure.code in _DENIED else kind_of(failure.code).hint
+    return lambda failure: remedy if failure.code in DENIED else kind_of(failure.code).hint

@@ -4,6 +4,7 @@ Pure: settings in, text out. Nothing stands in it beyond what the configuration 
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,10 @@ _VERSION = "2012-10-17"
 _ROLE_MARK = ":role/"
 UNKNOWN_HUB = "arn:aws:iam::HUB_ACCOUNT_ID:role/EXPORTER_ROLE"
 """Stands for the exporter's own role where nobody said which it is."""
+
+HUB_PRINCIPAL = re.compile(r"arn:aws:iam::[0-9]{12}:(?:root|(?:role|user)/[\w+=,.@/-]+)", re.ASCII)
+ORGANIZATION_ID = re.compile(r"o-[a-z0-9]{10,32}")
+"""As IAM and Organizations write them: what a trust policy would refuse, or let nobody in by."""
 
 
 @dataclass(frozen=True, slots=True)

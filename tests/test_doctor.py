@@ -157,9 +157,13 @@ def test_the_command(world: World) -> None:
         done = run(aws, *flags, "--account=999999999999")
         assert done.returncode == 1
         assert "not among the accounts to poll" in done.stdout
+        done = run(aws, *flags, f"--account={ACCOUNT}", "--region=us-eats-1")
+        assert done.returncode == 1
+        assert "us-eats-1 discovery: configure it, or look whether it is misspelled" in done.stdout
         world.fail(fleets.HUB, "*", DENIED, service="organizations")
         done = run(aws, *flags)
         assert "organizations:ListAccounts" in done.stdout
+        assert "`iam` prints that policy" in done.stdout
         assert run(aws, "--format=xml").returncode == 2
 
 

@@ -246,6 +246,23 @@ def test_the_command() -> None:
     assert "must be one of all, hub-policy" in err.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("word", "line"),
+    [
+        ("--hub-principal=exporter", "--hub-principal = exporter: must be like arn:aws:iam::"),
+        ("--hub-principal=*", "--hub-principal = *: must be like arn:aws:iam::"),
+        ("--organization-id=r-ab12", "--organization-id = r-ab12: must be like o-"),
+        ("--document=trust-policy", "--document = trust-policy: no role is assumed: configure"),
+    ],
+)
+def test_what_would_let_nobody_in_or_print_nothing_is_refused(word: str, line: str) -> None:
+    """A policy that IAM takes, and that is of no use, is found out only much later."""
+    out, err = io.StringIO(), io.StringIO()
+    assert main(["iam", word], World({"AWS_REGION": "eu-west-1"}, out, err, Stop())) == 2
+    assert err.getvalue().startswith(line)
+    assert not out.getvalue()
+
+
 TERRAFORM = """variable "hub_principal_arn" {
   type        = string
   description = "ARN of the role that the exporter runs as"
