@@ -11,7 +11,7 @@ SCRIPTS := .ci/run image/build requirements/bootstrap tests/system-packages test
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test pytest lint format hooks docs site dashboards bench fuzz soak image lock check-lock system-packages helm-tools venv
+.PHONY: help run test pytest lint format hooks docs site dashboards bench fuzz soak image audit sbom lock check-lock system-packages helm-tools venv
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,20 @@ soak: venv ## Ten minutes of polling at ten times the pace, with faults coming a
 image: ## The images, with docker, podman or buildah, and their sizes (TARGET=demo: one, ARGS=flags for the build)
 	@ARGS='$(ARGS)' image/build $(TARGET)
 
+AUDIT := $(VENV)/audit
+$(AUDIT)/.made: requirements/audit.txt
+	@requirements/bootstrap '$(PYTHON)' $(AUDIT) $<
+	@touch $@
+
+audit: $(AUDIT)/.made ## Ask which locked packages have known vulnerabilities (pip-audit; asks PyPI)
+	$(AUDIT)/bin/pip-audit --disable-pip --require-hashes -r requirements/demo.txt
+	$(AUDIT)/bin/pip-audit --disable-pip --require-hashes -r requirements/build.txt
+
+sbom: $(AUDIT)/.made ## The bill of materials of what is installed, in build/sbom.cdx.json (CycloneDX)
+	@mkdir -p build
+	$(AUDIT)/bin/python -W ignore::UserWarning -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file build/sbom.cdx.json requirements/runtime.txt
+
 # For every platform and from the oldest Python on, whichever runs here. dev.txt comes first and constrains the others:
 # what ships is what was tested.
 LOCK := $(BIN)/uv pip compile --quiet --system-certs --no-cache --universal --python-version 3.11 \
@@ -78,6 +92,7 @@ lock: venv ## Lock what pyproject.toml asks for (ARGS=--upgrade: at its newest)
 	$(LOCK) $(ARGS) pyproject.toml $(SUBSET) --output-file requirements/runtime.txt
 	$(LOCK) $(ARGS) pyproject.toml $(SUBSET) --extra demo --output-file requirements/demo.txt
 	$(LOCK) $(ARGS) --group tools $(SUBSET) --output-file requirements/tools.txt
+	$(LOCK) $(ARGS) --group audit $(SUBSET) --output-file requirements/audit.txt
 	$(LOCK) $(ARGS) --group build --constraint requirements/tools.txt --output-file requirements/build.txt
 	$(BIN)/python requirements/fingerprint.py >requirements/fingerprint
 
