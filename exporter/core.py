@@ -53,8 +53,11 @@ class Configuration:
         keep older values as current.
         """
         poll = self.settings.poll
-        longest = min(poll.timeout, poll.stale_after)
-        return Pace(poll.interval.total_seconds(), poll.concurrency, longest.total_seconds())
+        interval, stale_after = poll.interval.total_seconds(), poll.stale_after.total_seconds()
+        timeout = min(poll.timeout.total_seconds(), stale_after)
+        # A poll that is due an interval after the last has until then what is left of stale_after.
+        patience = max(stale_after - interval, timeout)
+        return Pace(interval, poll.concurrency, timeout, patience)
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,8 +144,8 @@ ERRORS: Mapping[str, ErrorKind] = {
         ErrorKind(
             "Deadline",
             Retry.SOON,
-            "pages and retries took longer than poll.timeout: raise it if the target holds very "
-            "many invitations, else check the network",
+            "pages and retries took longer than poll.timeout, or others hung so that no worker was "
+            "free: check the network; raise poll.timeout if the target holds very many invitations",
         ),
         ErrorKind(
             "MalformedResponse",

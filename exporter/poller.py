@@ -6,6 +6,7 @@ Knows when and how long, not what is read (`read`) or what becomes of it (`recor
 import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from queue import SimpleQueue
 
 from exporter.clock import Clock
@@ -19,6 +20,9 @@ Read = Callable[[Target, float], Answer]
 _RESTAFF_SECONDS = 5.0
 """After a thread could not be started, until that is tried again."""
 
+_LOOKS = 4
+"""For polls that wait too long, in the time that they may."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -27,6 +31,8 @@ class Pace:
     interval: float
     concurrency: int
     timeout: float
+    patience: float = inf
+    """After so many seconds without a worker a poll that is due has failed."""
 
 
 @dataclass(slots=True)
@@ -64,6 +70,7 @@ class Poller:
         self._work: SimpleQueue[Target | None] = SimpleQueue()
         self._workers = _Workers()
         self._lost: list[Target] = []
+        self._look_at = -inf
         self._dispatching = Restarts("dispatcher", upkeep, self._pause)
         self._polling = Restarts("poll", upkeep, self._pause)
         self._dispatcher = upkeep.thread(target=self._run, name="poller", daemon=True)
@@ -97,6 +104,7 @@ class Poller:
         """Change interval, concurrency and timeout; polls under way keep theirs."""
         with self._condition:
             self._pace = pace
+            self._look_at = -inf
             self._schedule.set_pace(pace.interval, pace.concurrency, self._clock.monotonic())
             self._condition.notify_all()
 
@@ -140,12 +148,34 @@ class Poller:
             self._work.put(None)
 
     def _dispatch(self) -> None:
-        while (target := self._next()) is not None:
-            self._work.put(target)
+        while not self._stopping:
+            target = self._next()
+            if target is not None:
+                self._work.put(target)
+            self._fail_overdue()
             self._dispatching.worked()
 
+    def _fail_overdue(self) -> None:
+        """Have polls fail that wait too long for a worker: others hang, and nobody asks AWS.
+
+        Only this thread starts polls, so none of these can begin meanwhile.
+        """
+        now = self._clock.monotonic()
+        if now < self._look_at:
+            return
+        with self._condition:
+            patience = self._pace.patience
+            self._look_at = now + patience / _LOOKS
+            waiting = self._schedule.overdue(now - patience)
+        failure = Failure("Deadline", f"no worker was free for {patience:g} s: others hang")
+        for target in waiting:
+            self._hand_on(PollResult(target, self._clock.now(), 0.0, failure))
+
     def _next(self) -> Target | None:
-        """Wait until a poll is due and a worker is free for it; None where polling stops."""
+        """Wait until a poll is due and a worker is free for it.
+
+        None where polling stops, or where it is time to look for polls that wait too long.
+        """
         with self._condition:
             while not self._stopping:
                 self._staff()
@@ -155,15 +185,18 @@ class Poller:
                 if due is not None:
                     self._workers.free -= 1
                     return due.target
+                if now >= self._look_at:
+                    return None
                 self._condition.wait(self._patience(now))
         return None
 
     def _patience(self, now: float) -> float | None:
         """Give the seconds after which to look again; None where only a change calls for it."""
-        wait = self._schedule.wait(now) if self._workers.free > 0 else float("inf")
+        wait = self._schedule.wait(now) if self._workers.free > 0 else inf
+        wait = min(wait, self._look_at - now)
         if self._workers.size < self._pace.concurrency:
             wait = min(wait, max(self._workers.try_again_at - now, 0.0))
-        return None if wait == float("inf") else wait
+        return None if wait == inf else wait
 
     def _staff(self) -> None:
         """Have as many workers as polls at once; those too many end after their poll."""

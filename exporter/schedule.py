@@ -40,6 +40,7 @@ class _Progress:
     slow: bool = False
     running: bool = False
     gone: bool = False
+    polled: bool = False
 
 
 class Schedule:
@@ -103,7 +104,7 @@ class Schedule:
         if progress is None or not progress.running:
             return
         self._slow_running -= progress.slow
-        progress.running = False
+        progress.running, progress.polled = False, True
         if progress.gone:
             del self._progress[result.target]
             return
@@ -123,7 +124,17 @@ class Schedule:
         self._slow_running -= progress.slow and progress.running
         if not progress.gone:
             due = self._push(target, self._slot(progress, now))
-            self._progress[target] = _Progress(progress.phase, due)
+            self._progress[target] = _Progress(progress.phase, due, polled=progress.polled)
+
+    def overdue(self, moment: float) -> list[Target]:
+        """Give the targets that have been polled, and whose next poll waits since a moment."""
+        if not any(queue and queue[0].at <= moment for queue in (self._heap, self._held)):
+            return []
+        return [
+            target
+            for target, progress in self._progress.items()
+            if progress.polled and not progress.running and progress.due.at <= moment
+        ]
 
     def wait(self, now: float) -> float:
         """Give the seconds until a poll is due; infinity while there is none to wait for."""

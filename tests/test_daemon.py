@@ -180,6 +180,31 @@ def test_failing_targets_keep_their_values_until_they_are_stale(
         until(lambda: fleets.of_invitations(exporter.series()) == expected, "the values return")
 
 
+def test_an_aws_that_falls_silent_leaves_no_old_value(
+    world: World, aws: EmbeddedAws, tmp_path: Path
+) -> None:
+    """Nor of targets that get no worker, as those before them hang for longer than a round."""
+    accounts = fleets.accounts(30)
+    targets = [(account, region) for account in accounts for region in fleets.REGIONS]
+    limits = ["--poll.concurrency=2", "--poll.timeout=2s", "--poll.stale-after=10s"]
+    flags = [written(tmp_path, fleets.configuration(world, len(accounts))), *limits]
+    with running(aws.environment(), flags) as exporter:
+        exporter.wait_until_ready()
+        assert fleets.of_invitations(exporter.series())
+        hold = threading.Event()
+        for target in targets:
+            world.fail(*target, Fault(500, "x", "", hold=hold))
+        until(lambda: not fleets.of_invitations(exporter.series()), "every value to go")
+        codes = error_codes(exporter.series())
+        assert codes.keys() == set(targets)
+        assert set(codes.values()) <= {"Deadline", "ReadTimeout"}
+        hold.set()
+        for target in targets:
+            world.heal(*target)
+        expected = fleets.truth(world, targets)
+        until(lambda: fleets.of_invitations(exporter.series()) == expected, "the values return")
+
+
 def test_polls_the_account_of_the_environment_by_default(aws: EmbeddedAws, world: World) -> None:
     """Without any configuration: own credentials, their account, the environment's region."""
     region = aws.environment()["AWS_REGION"]

@@ -3,6 +3,7 @@
 import random
 import threading
 from collections.abc import Callable, Iterator
+from math import inf
 
 import pytest
 
@@ -77,13 +78,14 @@ def make(log: Log) -> Iterator[Make]:
         *,
         interval: float = 300.0,
         concurrency: int = 4,
+        patience: float = inf,
         schedule: type[Schedule] = Schedule,
         clock: Clock | None = None,
         thread: Callable[..., threading.Thread] = threading.Thread,
     ) -> Poller:
         poller = Poller(
             schedule=schedule(interval, concurrency, random.Random(1)),
-            pace=Pace(interval, concurrency, 60.0),
+            pace=Pace(interval, concurrency, 60.0, patience),
             clock=clock or SystemClock(),
             read=read,
             record=record,
@@ -108,6 +110,42 @@ def test_polls_every_target_with_no_more_than_the_concurrency(make: Make) -> Non
     until(lambda: len(results) == len(TARGETS), "every target polled")
     assert reads.most == 4
     assert {result.target for result in results} == set(TARGETS)
+
+
+def test_a_poll_that_waits_too_long_for_a_worker_fails(make: Make) -> None:
+    """All workers hang: of the others nobody knows any more what AWS would say, and it is said."""
+    reads, results = Reads(), list[PollResult]()
+    reads.go.set()
+    poller = make(reads.read, results.append, interval=0.2, concurrency=2, patience=0.1)
+    poller.set_targets(TARGETS)
+    poller.start()
+    until(lambda: len(results) >= len(TARGETS), "a first round")
+    reads.go.clear()
+    until(lambda: len(reads.under_way) == 2, "both workers to hang")
+    hanging = set(reads.under_way)
+    del results[:]
+    others = set(TARGETS) - hanging
+    until(lambda: {each.target for each in results} >= others, "the others to fail")
+    assert {each.target for each in results} == others
+    assert {each.outcome for each in results} == {
+        Failure("Deadline", "no worker was free for 0.1 s: others hang")
+    }
+    assert reads.most == 2
+    reads.go.set()
+    until(lambda: results[-1].outcome == Answer(enabled=True), "an answer again")
+
+
+def test_a_first_poll_may_wait_as_long_as_it_takes(make: Make) -> None:
+    """A first round is long where there are many targets: none of them has failed."""
+    reads, results = Reads(), list[PollResult]()
+    poller = make(reads.read, results.append, interval=0.2, concurrency=2, patience=0.01)
+    poller.set_targets(TARGETS)
+    poller.start()
+    until(lambda: poller.lag() > 0.2, "a first poll to wait")
+    reads.go.set()
+    until(lambda: len(results) >= len(TARGETS), "the first round")
+    first = {each.target: each.outcome for each in reversed(results)}
+    assert set(first.values()) == {Answer(enabled=True)}
 
 
 def test_a_target_never_overlaps_itself_at_the_shortest_pace(make: Make) -> None:

@@ -56,6 +56,21 @@ def test_first_round_is_due_at_once_with_accounts_mixed() -> None:
     assert sum(neighbours) < 20
 
 
+def test_overdue_are_those_that_wait_since_a_moment() -> None:
+    """Neither what was never polled, nor what is under way, nor what is gone."""
+    made = schedule(TARGETS)
+    assert made.overdue(1e9) == []
+    first_round(made)
+    at = dict(made.next_polls())
+    for moment in (0.0, INTERVAL / 2, INTERVAL, 3 * INTERVAL):
+        assert set(made.overdue(moment)) == {t for t in TARGETS if at[t] <= moment}
+    under_way = {due.target for due in (made.take(INTERVAL) for _ in range(5)) if due}
+    assert len(under_way) == 5
+    assert set(made.overdue(INTERVAL)) == set(TARGETS) - under_way
+    made.set_targets(TARGETS[:50], INTERVAL)
+    assert set(made.overdue(INTERVAL)) == set(TARGETS[:50]) - under_way
+
+
 def test_after_the_first_round_polls_are_spread_over_the_interval() -> None:
     """Each tenth of the interval gets about a tenth of the polls, and each target exactly one."""
     made = schedule(TARGETS)

@@ -168,6 +168,11 @@ _ELSEWHERE = (
         "tests/test_daemon.py::test_a_second_signal_stops_at_once",
     ),
     Row(
+        "more polls hang than there are workers, as when packets to AWS vanish",
+        "polls that wait too long fail as well: `Deadline`; no value outlives `poll.stale_after`",
+        "tests/test_daemon.py::test_an_aws_that_falls_silent_leaves_no_old_value",
+    ),
+    Row(
         "a storm of SIGHUP",
         "one reload serves all who asked before it began",
         "tests/test_reloads.py::test_a_storm_is_one_reload",
