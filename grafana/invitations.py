@@ -1,5 +1,7 @@
 """The Invitations dashboard: who asks, who has not answered, what is lost, and is it true."""
 
+from dataclasses import replace
+
 from grafana.board import METRICS, Board, Link, Panel, Query, Row, rows
 from grafana.looks import ANY_IS_WARNING, CRITICAL, WARNING
 from grafana.panels import (
@@ -49,8 +51,10 @@ from grafana.shared import (
     NEWEST,
     NO_ROWS,
     PENDING,
+    PER_INVITATION,
     QUESTIONS,
     REGION,
+    SENT,
     STATUS,
     UNANSWERING_TARGETS,
     UNTRUSTED_INVITATIONS,
@@ -60,8 +64,8 @@ _UNTRUSTED_ROWS = Panel(
     title="Unknown inviters: where",
     description=(
         "Accounts and regions with invitations of accounts that are not in "
-        "metrics.trusted_inviters, answered or not. “Newest invitations, and who sent them” "
-        "tells whose they are, where metrics.per_invitation is on."
+        "metrics.trusted_inviters, answered or not. “Unknown inviters: who” tells whose they "
+        "are, where metrics.per_invitation is on."
     ),
     queries=(rows(named(f"{untrusted()} > 0"), EVENTUALLY),),
     draw=lambda: sorted_listing("Status"),
@@ -81,6 +85,26 @@ _UNTRUSTED_ROWS = Panel(
             "relationship_status": "Status",
             "Value": "Invitations",
         }
+    ),
+    runbooks=("MacieUntrustedInvitation", "MacieUntrustedAdministrator"),
+)
+
+_UNTRUSTED_SENDERS = replace(
+    NEWEST,
+    title="Unknown inviters: who",
+    description=(
+        "Who sent the invitations of the accounts, regions and statuses in “Unknown inviters: "
+        "where”, the 50 newest. A trusted inviter's in the same place stands among them: whoever "
+        "is not in metrics.trusted_inviters is unknown. Needs metrics.per_invitation.enabled."
+    ),
+    queries=(
+        rows(
+            named(
+                f"topk(50, {SENT} and on (aws_account_id, aws_region, relationship_status) "
+                f"{untrusted()} > 0) * 1000"
+            ),
+            PER_INVITATION,
+        ),
     ),
     runbooks=("MacieUntrustedInvitation", "MacieUntrustedAdministrator"),
 )
@@ -120,6 +144,7 @@ _LOST_ROWS = Panel(
         }
     ),
     runbooks=("MacieDisabled", "MacieRelationshipBroken", "MacieTargetsLost", "MacieTargetStale"),
+    width=24,
 )
 
 
@@ -212,7 +237,10 @@ BOARD = Board(
     ),
     rows=(
         QUESTIONS,
-        Row("Who, and since when", (_UNTRUSTED_ROWS, NEWEST, LONGEST_WAITING, _LOST_ROWS)),
+        Row(
+            "Who, and since when",
+            (_UNTRUSTED_ROWS, _UNTRUSTED_SENDERS, NEWEST, LONGEST_WAITING, _LOST_ROWS),
+        ),
         Row("By account, region, status and age", (_ACCOUNTS, _BY_REGION, _BY_AGE)),
         Row(
             "Over time",

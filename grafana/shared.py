@@ -137,7 +137,8 @@ LOST_COVERAGE = Panel(
         "relationship ended or never came about (Paused, Removed, Resigned, "
         "EmailVerificationFailed, RegionDisabled, AccountSuspended) and no other is Enabled; and "
         "which were polled a day ago and no longer are: closed accounts, "
-        f"or a narrower configuration. {_SOME_UNKNOWN}"
+        "or a narrower configuration; “not known yet” where nothing was polled a day ago. "
+        f"{_SOME_UNKNOWN}"
     ),
     queries=(
         now(honest(_count(MACIE_OFF)), "Macie is off"),
@@ -217,26 +218,18 @@ LONGEST_WAITING = Panel(
     runbooks=("MacieInvitationPending",),
 )
 
+SENT = each(
+    "macie_invitation_timestamp_seconds",
+    CHOSEN_STATUS,
+    by=("invitation_id", "inviter_account_id", "relationship_status"),
+)
 NEWEST = Panel(
     title="Newest invitations, and who sent them",
     description=(
         "The 50 newest invitations of the chosen statuses with their senders. Needs "
         "metrics.per_invitation.enabled, whose max_series keeps the newest."
     ),
-    queries=(
-        rows(
-            named(
-                "topk(50, "
-                + each(
-                    "macie_invitation_timestamp_seconds",
-                    CHOSEN_STATUS,
-                    by=("invitation_id", "inviter_account_id", "relationship_status"),
-                )
-                + ") * 1000"
-            ),
-            PER_INVITATION,
-        ),
-    ),
+    queries=(rows(named(f"topk(50, {SENT}) * 1000"), PER_INVITATION),),
     draw=lambda: sorted_listing("Sent"),
     unit="dateTimeAsIso",
     unknown="no rows: none, unknown, or metrics.per_invitation is off",
