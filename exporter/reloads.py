@@ -14,7 +14,7 @@ _Asked = list["Future[str | None]"]
 
 
 class Reloads:
-    """A thread for what is asked for: to read a file may take for ever, as from a pipe.
+    """A thread for what is asked for: to read a file may take its time, as from a pipe.
 
     One reload serves all who asked before it began. The thread is a daemon: it keeps neither the
     process from ending nor, meanwhile, anybody from answering.

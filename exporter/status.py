@@ -159,6 +159,8 @@ class Summary:
     oldest_pending: float | None
     oldest: TargetRow | None
     """Of the targets that AWS has answered for, the one that it did longest ago."""
+    unknown: int
+    """Targets of which nothing is known now: they may have invitations beyond those counted."""
 
     @property
     def targets(self) -> int:
@@ -189,6 +191,7 @@ def summary(rows: Sequence[TargetRow]) -> Summary:
             key=lambda row: row.knowledge.last_success,
             default=None,
         ),
+        sum(row.answer is None for row in rows),
     )
 
 

@@ -1,6 +1,5 @@
 """What AWS says of accounts: Organizations' members, and the regions that an account enabled."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ from exporter.aws.attempts import Call
 from exporter.aws.clients import Clients
 from exporter.aws.credentials import Credentials
 from exporter.model import MACIE_REGIONS, Account, AwsError
+from exporter.settings.fields import ACCOUNT_ID
 
 GLOBAL_REGION = "us-east-1"
 """Organizations and Account Management are global services, served and signed for here."""
@@ -18,7 +18,6 @@ _MOST_PAGES = 10_000
 _DEEPEST = 10
 """Organizations nests units five deep; deeper answers would never end."""
 
-_ACCOUNT_ID = re.compile(r"[0-9]{12}", re.ASCII)
 _LONGEST_NAME = 256
 """Characters; AWS's have at most 50."""
 
@@ -119,7 +118,7 @@ def _is_active(account: Mapping[str, Any]) -> bool:
 def _account_id(account: Mapping[str, Any]) -> str:
     """Give an account's id, which becomes a label, a part of a role's ARN and of a page's path."""
     found = _text(account, "Id")
-    if not _ACCOUNT_ID.fullmatch(found):
+    if not ACCOUNT_ID.fullmatch(found):
         raise AwsError("MalformedResponse", "an account whose Id is not 12 digits")
     return found
 

@@ -17,7 +17,7 @@ ROLE_ARN = re.compile(
     r"arn:aws[a-z-]*:iam::(?P<account>[0-9]{12}):role/(?P<name>[\w+=,.@/-]+)", re.ASCII
 )
 _ROLE_NAME = re.compile(r"[\w+=,.@-][\w+=,.@/-]*", re.ASCII)
-_ACCOUNT_ID = re.compile(r"[0-9]{12}")
+ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _HOST_AND_PORT = re.compile(
     r"(?:\[(?P<v6>[^\[\]\s]*:[^\[\]\s]*)\]|(?P<host>[^\[\]:\s]*)):(?P<port>[0-9]{1,5})", re.ASCII
@@ -82,13 +82,13 @@ def _ascending(value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
 
 
 def _account_id(value: object) -> str:
-    if isinstance(value, Unquoted) and _ACCOUNT_ID.fullmatch(value.text):
+    if isinstance(value, Unquoted) and ACCOUNT_ID.fullmatch(value.text):
         raise ValueError(f'an account id is a string: quote it: "{value.text}"')
     return _twelve_digits(value)
 
 
 _twelve_digits = _refusing(
-    'an account id is a string of 12 digits, like "012345678901"', _ACCOUNT_ID
+    'an account id is a string of 12 digits, like "012345678901"', ACCOUNT_ID
 )
 
 

@@ -98,7 +98,6 @@ def _overview(status: Status) -> Mapping[str, object]:
     return {
         "status": status,
         "summary": summary(rows),
-        "unknown": sum(row.answer is None for row in rows),
         "troubles": found[:_TROUBLES],
         "more": sum(len(trouble.regions) for trouble in found[_TROUBLES:]),
         "late": status.lag > _LAG_SHARE * status.settings.poll.interval.total_seconds(),
