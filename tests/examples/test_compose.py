@@ -15,7 +15,7 @@ from exporter.demo.organisation import build, configuration
 from exporter.demo.server import EmbeddedAws, utc_now
 from tests.conftest import require
 from tests.helm.charts import run
-from tests.monitoring import Peer, alerting, running
+from tests.monitoring import Peer, alerting, impatient, running
 from tests.processes import running as exporting
 from tests.processes import until
 
@@ -127,9 +127,10 @@ def test_an_unknown_inviter_of_the_demo_reaches_alertmanager(tmp_path: Path) -> 
             "exporter:10058": f"127.0.0.1:{exporter.port}",
             "alertmanager:9093": alertmanager.address,
         }
-        impatient = _impatient(tmp_path / "rules.yaml")
+        rules = tmp_path / "rules.yaml"
+        rules.write_text(impatient(_rules()))
         prometheus = started.enter_context(
-            running(programs[0], tmp_path / "prometheus", _moved(PROMETHEUS, here, impatient))
+            running(programs[0], tmp_path / "prometheus", _moved(PROMETHEUS, here, rules))
         )
         until(lambda: _told(alertmanager) >= {"MacieUntrustedInvitation"}, "the alert")
         assert [target["health"] for target in prometheus.targets()] == ["up"]
@@ -143,17 +144,13 @@ def _told(alertmanager: Peer) -> set[str]:
     return {each["labels"]["alertname"] for each in alertmanager.get("/api/v2/alerts")}
 
 
-def _impatient(file: Path) -> Path:
-    """Write the rules that the example mounts, evaluated each second."""
+def _rules() -> Path:
+    """Give the file of rules that Prometheus reads, where the example mounts it from."""
     (folder,) = (
         source for target, source in mounts("prometheus").items() if target.endswith("/rules")
     )
     (name,) = PROMETHEUS["rule_files"]
-    rules = loaded(folder / Path(name).name)
-    for group in rules["groups"]:
-        group["interval"] = "1s"
-    file.write_text(yaml.safe_dump(rules))
-    return file
+    return folder / Path(name).name
 
 
 def _moved(example: Mapping[str, Any], here: Mapping[str, str], rules: Path) -> dict[str, Any]:

@@ -11,18 +11,11 @@ import yaml
 from tests.conftest import require
 from tests.monitoring import Peer, alerting
 from tests.processes import until
+from tests.rules.rulefile import alerts
 
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = yaml.safe_load((ROOT / "examples" / "alertmanager.yml").read_text())
-RULES = yaml.safe_load(
-    (ROOT / "helm/macie-invitations-exporter/files/rules/exporter.yaml").read_text()
-)
-SEVERITIES = {
-    rule["alert"]: rule["labels"]["severity"]
-    for group in RULES["groups"]
-    for rule in group["rules"]
-    if "alert" in rule
-}
+SEVERITIES = {name: rule["labels"]["severity"] for name, rule in alerts().items()}
 Labels = Mapping[str, str]
 HERE = {"job": "a", "aws_account_id": "111122223333", "aws_region": "eu-west-1"}
 THERE = {**HERE, "aws_region": "us-east-1"}

@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import Fault, Invitation, World
 from tests import processes
 from tests.conftest import require
-from tests.monitoring import Prometheus, Proxy, Webhook, alerting, running
+from tests.monitoring import Prometheus, Proxy, Webhook, alerting, impatient, running
 from tests.processes import Exporter, until
+from tests.rules.rulefile import FILE
 
 ROOT = Path(__file__).parents[2]
-RULES = ROOT / "helm/macie-invitations-exporter/files/rules/exporter.yaml"
 REGIONS = ("eu-west-1", "us-east-1")
 HUB, PAYMENTS, AUDIT = "100000000000", "111122223333", "222233334444"
 OURS, STRANGER = "900000000001", "900000000009"
@@ -86,17 +85,6 @@ def fleet() -> World:
     return world
 
 
-def impatient_rules() -> dict[str, Any]:
-    """Give the shipped rules, evaluated each second and without their waiting times."""
-    rules: dict[str, Any] = yaml.safe_load(RULES.read_text())
-    for group in rules["groups"]:
-        group["interval"] = "1s"
-        for rule in group["rules"]:
-            if "for" in rule:
-                rule["for"] = "1s"
-    return rules
-
-
 def settings() -> dict[str, Any]:
     """Configure the exporter as a user would; polls are as frequent as it allows."""
     return {
@@ -141,7 +129,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     (folder / "exporter.json").write_text(json.dumps(settings()))
     (folder / "prometheus").mkdir()
-    (folder / "prometheus" / "rules.yml").write_text(yaml.safe_dump(impatient_rules()))
+    (folder / "prometheus" / "rules.yml").write_text(impatient(FILE))
     world, webhook = fleet(), Webhook()
     proxies = {"openmetrics": Proxy(), "text": Proxy("text/plain;version=0.0.4")}
     with ExitStack() as started:
