@@ -11,13 +11,12 @@ ARG REVISION=unknown
 FROM ${BASE} AS installed
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
-COPY requirements/build.txt requirements/runtime.txt requirements/
-# Wheels only, by hash: nothing is compiled, so that no compiler is needed.
+COPY requirements/install.py requirements/build.txt requirements/runtime.txt requirements/
+# Nothing is compiled, so that no compiler is needed.
 RUN python3 -m venv /build && \
-    /build/bin/pip install --require-hashes --only-binary :all: --requirement requirements/build.txt && \
+    /build/bin/python3 requirements/install.py requirements/build.txt && \
     python3 -m venv --without-pip /opt/exporter && \
-    /build/bin/pip --python /opt/exporter/bin/python3 install --no-compile --require-hashes \
-        --only-binary :all: --requirement requirements/runtime.txt
+    /build/bin/python3 requirements/install.py --python /opt/exporter/bin/python3 requirements/runtime.txt
 # botocore describes 400 services in 28 MB. Kept are those that the exporter calls, and those that botocore itself calls
 # for credentials: sso, sso-oidc, signin. boto3's descriptions are of resources, which the exporter does not use.
 RUN packages=$(/opt/exporter/bin/python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
@@ -41,8 +40,7 @@ RUN if [ "$(/build/bin/hatchling version)" != "$VERSION" ]; then /build/bin/hatc
 
 FROM installed AS installed-demo
 COPY requirements/demo.txt requirements/
-RUN /build/bin/pip --python /opt/exporter/bin/python3 install --no-compile --require-hashes \
-        --only-binary :all: --requirement requirements/demo.txt && \
+RUN /build/bin/python3 requirements/install.py --python /opt/exporter/bin/python3 requirements/demo.txt && \
     python3 -m compileall -q -f -j 0 --invalidation-mode unchecked-hash /opt/exporter/lib
 
 # What both images stand on.

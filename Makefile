@@ -4,20 +4,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# What an environment holds; build.txt, runtime.txt and demo.txt are for images.
-LOCKS := requirements/dev.txt requirements/tools.txt
+# What the demo needs, and what tests and lint need beside it.
+DEMO_LOCK := requirements/demo.txt
+LOCKS := $(DEMO_LOCK) requirements/dev.txt requirements/tools.txt
 
 SCRIPTS := .ci/run image/build requirements/bootstrap tests/system-packages tests/helm/fetch-helm tests/image/stand-in-base
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test pytest lint format hooks docs site dashboards bench fuzz soak image audit sbom lock check-lock system-packages helm-tools venv
+.PHONY: help run test pytest lint format hooks docs site dashboards bench fuzz soak image audit sbom lock check-lock system-packages helm-tools venv locks demo-lock audit-lock
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: venv ## The demo on port 10058: an organisation on an embedded AWS, no credentials needed (ARGS=flags)
-	$(BIN)/macie-invitations-exporter demo $(ARGS)
+run: demo-lock ## The demo on port 10058: an organisation on an embedded AWS, no credentials needed (ARGS=flags)
+	$(BIN)/python -m exporter demo $(ARGS)
 
 test: system-packages lint pytest ## Everything that must pass: lint, types, tests with coverage
 
@@ -68,16 +69,16 @@ soak: venv ## Ten minutes of polling at ten times the pace, with faults coming a
 image: ## The images, with docker, podman or buildah, and their sizes (TARGET=demo: one, ARGS=flags for the build)
 	@ARGS='$(ARGS)' image/build $(TARGET)
 
-AUDIT := $(VENV)/audit
-$(AUDIT)/.made: requirements/audit.txt
-	@requirements/bootstrap '$(PYTHON)' $(AUDIT) $<
-	@touch $@
+# Its own environment: what looks at the locks from outside must not bend them.
+AUDIT := .venv-audit
+audit-lock:
+	@requirements/bootstrap '$(PYTHON)' $(AUDIT) requirements/audit.txt
 
-audit: $(AUDIT)/.made ## Ask which locked packages have known vulnerabilities (pip-audit; asks PyPI)
+audit: audit-lock ## Ask which locked packages have known vulnerabilities (pip-audit; asks PyPI)
 	$(AUDIT)/bin/pip-audit --disable-pip --require-hashes -r requirements/demo.txt
 	$(AUDIT)/bin/pip-audit --disable-pip --require-hashes -r requirements/build.txt
 
-sbom: $(AUDIT)/.made ## The bill of materials of what is installed, in build/sbom.cdx.json (CycloneDX)
+sbom: audit-lock ## The bill of materials of what is installed, in build/sbom.cdx.json (CycloneDX)
 	@mkdir -p build
 	$(AUDIT)/bin/python -W ignore::UserWarning -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible \
 		--output-format JSON --output-file build/sbom.cdx.json requirements/runtime.txt
@@ -107,14 +108,14 @@ system-packages:
 helm-tools: venv
 	@tests/helm/fetch-helm $(BIN)/python
 
-venv: $(VENV)/.project
+demo-lock:
+	@requirements/bootstrap '$(PYTHON)' $(VENV) $(DEMO_LOCK)
 
-# The stamp is a copy of what was installed: newer dates alone, as after a checkout, make nothing anew.
-$(VENV)/.dependencies: requirements/bootstrap $(LOCKS)
-	@cat $^ | cmp -s - $@ || requirements/bootstrap '$(PYTHON)' $(VENV) $(LOCKS)
-	@cat $^ >$@
+locks:
+	@requirements/bootstrap '$(PYTHON)' $(VENV) $(LOCKS)
 
-# Editable, with the locked hatchling: pip must not fetch a build backend of its own.
-$(VENV)/.project: $(VENV)/.dependencies pyproject.toml
-	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
-	@touch $@
+# Editable, with the locked hatchling: pip must not fetch a build backend of its own. The stamp is a copy of what was installed.
+venv: locks
+	@cmp -s pyproject.toml $(VENV)/.project || \
+		{ $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable . && \
+		cp pyproject.toml $(VENV)/.project; }

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from types import FrameType
-from typing import Final, TextIO
+from typing import IO, Final, TextIO
 
 from exporter.demo.organisation import HUB, Movement, build, configuration
 from exporter.demo.server import LOOPBACK, DemoUnavailableError, EmbeddedAws, utc_now
@@ -40,8 +40,13 @@ def run(listen_address: str, extra_flags: Sequence[str], stdout: TextIO) -> int:
     except DemoUnavailableError as error:
         stdout.write(f"{error}\n")
         return 1
-    with aws, _moving(aws), _exporter(aws, listen_address, extra_flags) as child:
-        return _attend(child, listen_address, stdout)
+    with (
+        aws,
+        _moving(aws),
+        _exporter(aws, listen_address, extra_flags) as child,
+        _held(child) as log,
+    ):
+        return _attend(child, listen_address, stdout, log)
 
 
 @contextlib.contextmanager
@@ -71,6 +76,7 @@ def _exporter(
         child = subprocess.Popen(  # noqa: S603 - ourselves, with flags of the user's own
             [sys.executable, "-m", "exporter", "serve", *flags],
             env=environment,
+            stderr=subprocess.PIPE,
             start_new_session=True,
         )
         forwarder.attach(child)
@@ -79,6 +85,52 @@ def _exporter(
         finally:
             child.kill()
             child.wait()
+
+
+class _HeldLog:
+    """Copies what the exporter logs, from when it is let go: the addresses are to be read first."""
+
+    def __init__(self, lines: IO[bytes]) -> None:
+        self._lines, self._lock = lines, threading.Lock()
+        self._held: list[bytes] | None = []
+
+    def copy(self) -> None:
+        """Copy until the exporter has ended."""
+        for line in self._lines:
+            with self._lock:
+                if self._held is None:
+                    _write(line)
+                else:
+                    self._held.append(line)
+
+    def let_go(self) -> None:
+        """Write what was held, and hold nothing any more."""
+        with self._lock:
+            _write(b"".join(self._held or ()))
+            self._held = None
+
+
+def _write(log: bytes) -> None:
+    # A log that nobody reads any more ends nothing.
+    with contextlib.suppress(OSError):
+        sys.stderr.buffer.write(log)
+        sys.stderr.buffer.flush()
+
+
+@contextlib.contextmanager
+def _held(child: subprocess.Popen[bytes]) -> Iterator[_HeldLog]:
+    """Hold the exporter's log until it is let go, at the latest when the exporter has ended."""
+    assert child.stderr is not None  # noqa: S101 - for the type checker
+    log = _HeldLog(child.stderr)
+    thread = threading.Thread(target=log.copy, name="log")
+    thread.start()
+    try:
+        yield log
+    finally:
+        child.kill()
+        thread.join()
+        child.stderr.close()
+        log.let_go()
 
 
 class _Forwarder:
@@ -137,12 +189,15 @@ def variables(prefix: str, tree: Mapping[str, object]) -> Iterator[tuple[str, st
             yield name, value if isinstance(value, str) else json.dumps(value)
 
 
-def _attend(child: subprocess.Popen[bytes], listen_address: str, stdout: TextIO) -> int:
+def _attend(
+    child: subprocess.Popen[bytes], listen_address: str, stdout: TextIO, log: _HeldLog
+) -> int:
     """Wait for the exporter, and say once where it answers, or that it ended before."""
     host, port = probe_address(listen_address)
     while (code := _ended(child)) is None:
         if _ready(host, port):
             _announce(host, port, stdout)
+            log.let_go()
             return _exit_code(child.wait())
     code = _exit_code(code)
     stdout.write(f"the exporter ended before it was ready, with exit code {code}\n")
@@ -189,6 +244,6 @@ def _announce(host: str, port: int, stdout: TextIO) -> None:
         f"  {address}/targets  every account and region: what is known, or why it is not\n"
         f"  {address}/config   the configuration in force\n"
         f"  {address}/metrics  what Prometheus reads\n\n"
-        f"Something changes every few seconds. Ctrl-C ends it.\n"
+        f"Something changes every few seconds, and the log below tells what. Ctrl-C ends it.\n\n"
     )
     stdout.flush()

@@ -17,6 +17,8 @@ REPOSITORY = Path(command.__file__).parents[2]
 STAND_IN = """
 import http.server, os, signal, sys
 
+print("logged at the start", file=sys.stderr, flush=True)
+
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200 if self.path == "/-/ready" else 404)
@@ -74,7 +76,7 @@ def test_a_child_that_ends_early_is_reported() -> None:
 
 
 def test_signals_reach_the_exporter_whose_code_is_ours(tmp_path: Path) -> None:
-    """The addresses are said once it is ready; SIGHUP and SIGTERM are handed on to it."""
+    """Addresses are said once it is ready, before its log; it gets SIGHUP and SIGTERM."""
     (tmp_path / "exporter").mkdir()
     (tmp_path / "exporter" / "__init__.py").touch()
     (tmp_path / "exporter" / "__main__.py").write_text(STAND_IN)
@@ -85,11 +87,13 @@ def test_signals_reach_the_exporter_whose_code_is_ours(tmp_path: Path) -> None:
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
     ) as demo:
         assert demo.stdout is not None
         try:
-            said = [demo.stdout.readline() for _ in range(9)]
+            said = [demo.stdout.readline() for _ in range(10)]
+            assert demo.stdout.readline() == "logged at the start\n"
             assert f"  http://{address}/metrics  what Prometheus reads\n" in said
             demo.send_signal(signal.SIGHUP)
             assert demo.stdout.readline() == "reloaded\n"

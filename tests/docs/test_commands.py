@@ -246,15 +246,23 @@ def _cd(words: Sequence[str], _: Stage) -> None:
 
 
 def _pip(words: Sequence[str], _: Stage) -> None:
-    """Install the checkout, or a lock that is there."""
+    """Install the checkout."""
     assert words[0] == "install"
-    for at, word in enumerate(words[1:], 1):
-        if word == "--requirement":
-            assert "--hash=" in (ROOT / words[at + 1]).read_text()
-        elif word.startswith("--"):
-            assert word in {"--require-hashes", "--no-deps"}
-        else:
-            assert (ROOT / word).exists()
+    assert {word for word in words if word.startswith("--")} <= {
+        "--no-deps",
+        "--no-build-isolation",
+    }
+    assert [word for word in words[1:] if not word.startswith("--")] == ["."]
+
+
+def _python(words: Sequence[str], stage: Stage) -> None:
+    """Run the exporter from the checkout, or install locks that are there."""
+    if words[:2] == ("-m", "exporter"):
+        return _exporter(words[2:], stage)
+    assert words[0] == "requirements/install.py"
+    for lock in words[1:]:
+        assert "--hash=" in (ROOT / lock).read_text()
+    return None
 
 
 def _python3(words: Sequence[str], _: Stage) -> None:
@@ -326,6 +334,7 @@ PROGRAMS: Mapping[str, Callable[[Sequence[str], Stage], None]] = {
     "kubectl": _kubectl,
     "make": _make,
     "pip": _pip,
+    "python": _python,
     "python3": _python3,
     "sort": _text("sort"),
     "systemctl": _systemctl,
