@@ -93,9 +93,20 @@ class Inventory:
     """What there is to poll, as discovery last found it."""
 
     accounts: tuple[Account, ...] = ()
+    complete: bool = False
+    """Whether there is nothing more to find out."""
+    failure: "Failure | None" = None
+    """Why accounts could not be discovered; the others are those last known."""
+    last_success: float = 0.0
+    """When it was last complete, in Unix seconds; 0 before that."""
+
+    @property
+    def known(self) -> bool:
+        """Whether it is known that there are targets, or that there are none."""
+        return self.last_success > 0 or bool(self.accounts)
 
     def targets(self) -> tuple[Target, ...]:
-        """Give every target of every account."""
+        """Return every target of every account."""
         return tuple(target for account in self.accounts for target in account.targets())
 
 
