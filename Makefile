@@ -12,7 +12,7 @@ SCRIPTS := .ci/run image/build requirements/bootstrap tests/system-packages test
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test pytest lint format hooks docs site dashboards bench fuzz soak image audit sbom lock check-lock system-packages helm-tools venv locks demo-lock audit-lock
+.PHONY: help run test pytest check lint format hooks docs site dashboards bench fuzz soak image audit sbom lock check-lock system-packages helm-tools venv locks demo-lock audit-lock
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,10 @@ test: system-packages lint pytest ## Everything that must pass: lint, types, tes
 
 # Last of test's, also under -j: its closing line is the verdict.
 pytest: venv system-packages helm-tools lint
-	$(BIN)/pytest --cov
+	$(BIN)/python -m tests $(ARGS)
+
+check: lint ## For daily work, in a minute: lint, types, and the tests that start no process and wait for nothing
+	$(BIN)/pytest --quiet --numprocesses=auto -m 'not slow and not alone'
 
 lint: venv check-lock ## ruff, formatting, mypy, who imports whom, yamllint; Dockerfile, workflows and scripts
 	$(BIN)/ruff check

@@ -12,6 +12,74 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+SLOW = (
+    "image",
+    "stack",
+    "rules/test_rules.py",
+    "faults",
+    "test_fleet.py",
+    "test_daemon.py",
+    "browser",
+    "helm",
+    "grafana/test_data.py",
+    "requirements",
+    "docs/test_commands.py",
+    "docs/test_configurations.py",
+    "docs/test_site.py",
+    "examples",
+    "web/test_web_process.py",
+    "web/test_hostile.py",
+    "web/test_secured.py",
+    "exposition/test_incremental.py",
+    "exposition/test_properties.py",
+    "fuzz",
+    "test_doctor.py",
+    "test_iam.py",
+    "test_terminal.py",
+    "test_streams.py",
+    "aws",
+    "rules",
+    "demo",
+)
+"""What starts processes or waits, the longest first: begun last, one of these would end last."""
+
+ALONE = ("soak", "test_costs.py")
+"""What counts or measures, and would count the others too."""
+
+TOGETHER = (
+    "image",
+    "stack",
+    "browser",
+    "grafana/test_data.py",
+    "docs/test_commands.py",
+    "docs/test_site.py",
+    "helm/test_shards.py",
+    "faults/test_fleet.py",
+    "test_terminal.py",
+)
+"""What shares something that is dear to set up, so that one worker runs it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow, and begin with it; keep together what shares a dear fixture."""
+    tests = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        return next(
+            (at for at, each in enumerate(SLOW) if item.path.is_relative_to(tests / each)),
+            len(SLOW),
+        )
+
+    for item in items:
+        if rank(item) < len(SLOW):
+            item.add_marker("slow")
+        if any(item.path.is_relative_to(tests / each) for each in ALONE):
+            item.add_marker("alone")
+        for each in TOGETHER:
+            if item.path.is_relative_to(tests / each):
+                item.add_marker(pytest.mark.xdist_group(each))
+    items.sort(key=rank)
+
 
 def require(program: str) -> Path:
     """Return where a system program is; without it skip the test, under CI=true fail it.

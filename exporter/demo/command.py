@@ -5,6 +5,7 @@ It speaks to loopback only, takes nothing of the user's AWS set-up, and writes n
 
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -24,6 +25,8 @@ _FORWARDED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _INHERITED: Final = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT")
 _EVERYWHERE: Final = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104 - compared, not bound
 _READY_POLL_SECONDS: Final = 0.2
+_LONGEST_HELD: Final = 50
+"""Looks after which the log is shown all the same: it may say why it is not ready."""
 _PROBE_SECONDS: Final = 2.0
 _SIGNAL_EXIT_BASE: Final = 128
 # With a password asked for (web.config_file) the answer is 401, and the exporter is up.
@@ -194,7 +197,10 @@ def _attend(
 ) -> int:
     """Wait for the exporter, and say once where it answers, or that it ended before."""
     host, port = probe_address(listen_address)
+    waited = itertools.count(1) if port else itertools.repeat(_LONGEST_HELD)
     while (code := _ended(child)) is None:
+        if next(waited) >= _LONGEST_HELD:
+            log.let_go()
         if _ready(host, port):
             _announce(host, port, stdout)
             log.let_go()

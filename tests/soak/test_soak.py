@@ -5,7 +5,6 @@ import pytest
 from tests.soak.run import soak
 
 
-@pytest.mark.soak
 @pytest.mark.timeout(400)
 def test_two_minutes() -> None:
     """Nothing grows, no poll is missed, and in the end the metrics are what AWS holds."""

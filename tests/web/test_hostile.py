@@ -68,6 +68,7 @@ def answers_soon(ask: Callable[[], int]) -> None:
         assert time.monotonic() - start < 1
 
 
+@pytest.mark.alone
 def test_slow_clients_do_not_keep_a_scrape(
     tmp_path: Path, opened: Callable[[int], socket.socket]
 ) -> None:
@@ -77,6 +78,7 @@ def test_slow_clients_do_not_keep_a_scrape(
         answers_soon(lambda: exporter.request("/metrics").status)
 
 
+@pytest.mark.alone
 def test_half_handshakes_do_not_keep_a_scrape(
     secure: Secure,
     authority: Authority,

@@ -209,6 +209,7 @@ def seconds(action: Callable[[], object]) -> float:
     return time.monotonic() - start
 
 
+@pytest.mark.alone
 def test_unknown_users_cost_what_known_ones_do_and_the_known_nothing(secure: Secure) -> None:
     """Time does not tell who there is; and a scrape a minute is no bcrypt a minute."""
     secured = secure(f"basic_auth_users: {{alice: {hashed('wonder', SLOW)}}}")
