@@ -49,6 +49,7 @@ class Daemon:
         self._rules = WebRules(web.config_file, ports.clock.now, ports.lines.log)
         sock = listen(*listen_address(web.listen_address))
         self._core = Core(self._configuration, ports, self._rules.state)
+        self._core.telemetry.show_process()
         self._app = self._make_app()
         self._server = Server(
             Guard(self._answer, self._rules), sock, ports.lines.log, tls=lambda: self._rules().tls
