@@ -153,12 +153,10 @@ def doctor(arguments: Arguments, world: World) -> int:
 
     form = _choice(arguments, "format", ("table", "json"))
     configuration = _configuration(arguments, world)
-    only = {name: set(_listed(arguments, name)) for name in ("account", "region")}
+    accounts, regions = _listed(arguments, "account"), _listed(arguments, "region")
     with progress("accounts", world.stderr, world.environ) as (tell, stderr):
         ports = _ports(configuration.settings, replace(world, stderr=stderr))
-        report, healthy = consult(
-            configuration, ports, only["account"], only["region"], form=form, tell=tell
-        )
+        report, healthy = consult(configuration, ports, accounts, regions, form=form, tell=tell)
     write(report, world.stdout, world.environ)
     return OK if healthy else FAILED
 
@@ -214,13 +212,20 @@ def _understood(words: Words, world: World) -> Arguments:
     lines += words.problems
     known = PAGES[command].options if command in PAGES else {}
     flags = tuple((name, text) for name, text in words.flags if name not in known)
+    options = {name: text for name, text in words.flags if name in known}
+    lines += [
+        f"--{name}: needs a value, as in --{name}={known[name].value}"
+        for name, text in options.items()
+        if not text.strip(" ,")  # Not all, as where it is not given: a variable may be empty.
+    ]
     if lines:
         raise ConfigurationError([*lines, *_wrong_settings(flags, world)])
-    return Arguments(command, flags, {name: text for name, text in words.flags if name in known})
+    return Arguments(command, flags, options)
 
 
-def _listed(arguments: Arguments, option: str) -> list[str]:
-    return [word for word in arguments.options.get(option, "").split(",") if word]
+def _listed(arguments: Arguments, option: str) -> set[str]:
+    words = (word.strip() for word in arguments.options.get(option, "").split(","))
+    return {word for word in words if word}
 
 
 def _choice(arguments: Arguments, option: str, choices: Sequence[str]) -> str:
