@@ -156,7 +156,8 @@ Settings are flags, environment variables and keys of a YAML file, the first of 
 In flags and variables lists are written a,b or as JSON. Defaults stand in brackets.
 
 {flags_help()}exit codes: 0, 1 if something failed, 2 if a flag or a setting is wrong.
-All output is UTF-8, whatever the locale.
+All output is UTF-8, whatever the locale. SIGHUP has serve and demo load the configuration anew; the
+other commands it ends, as when their terminal is closed.
 
 examples:
 {_examples(examples)}"""
