@@ -17,7 +17,7 @@ from exporter.nearest import nearest
 from exporter.settings import ConfigurationError, Settings, load
 from exporter.settings.fields import AUTO
 from exporter.settings.flags import Words, read
-from exporter.signals import Wishes, handle_reload, handle_stop
+from exporter.signals import Wishes, handle_hangup, handle_stop
 from exporter.streams import delivered, standard_streams
 from exporter.terminal import progress, write
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 OK, FAILED, MISUSED = 0, 1, 2
 _DEFAULT = "serve"
+_RELOADING = frozenset({"serve"})
+"""Commands that have something to reload: a hangup ends the others, as it does most programs."""
 _HELP = frozenset({"-h", "--help"})
 _VERSION = "--version"
 _ANY_REGION = "us-east-1"
@@ -42,6 +44,8 @@ class World:
     stderr: TextIO
     stop: Stop
     wishes: Wishes = field(default_factory=SimpleQueue)
+    handle_hangup: Callable[[Wishes | None], object] = lambda _: None
+    """Has a hangup, held back until then, reload; without wishes it ends the command."""
     handle_stop: Callable[[Stop, Wishes], object] = lambda *_: None
     """Has signals stop a command in order, from when it looks at the stop; until then they end it.
     """
@@ -71,6 +75,7 @@ def main(argv: Sequence[str], world: World) -> int:
         return OK
     try:
         arguments = _understood(words, world)
+        world.handle_hangup(world.wishes if arguments.command in _RELOADING else None)
         return COMMANDS[arguments.command](arguments, world)
     except ConfigurationError as error:
         _complain(world, error.lines)
@@ -80,8 +85,9 @@ def main(argv: Sequence[str], world: World) -> int:
 def run() -> NoReturn:
     """Run as the process: its arguments, environment, streams and signals."""
     out, err = standard_streams()
-    world = World(os.environ, out, err, Stop(), handle_stop=handle_stop)
-    handle_reload(world.wishes)
+    world = World(
+        os.environ, out, err, Stop(), handle_hangup=handle_hangup, handle_stop=handle_stop
+    )
     with delivered(out, err) as delivery:
         code = main(sys.argv[1:], world)
     sys.exit(FAILED if delivery.failed else code)
@@ -153,12 +159,10 @@ def doctor(arguments: Arguments, world: World) -> int:
 
     form = _choice(arguments, "format", ("table", "json"))
     configuration = _configuration(arguments, world)
-    only = {name: set(_listed(arguments, name)) for name in ("account", "region")}
+    accounts, regions = _listed(arguments, "account"), _listed(arguments, "region")
     with progress("accounts", world.stderr, world.environ) as (tell, stderr):
         ports = _ports(configuration.settings, replace(world, stderr=stderr))
-        report, healthy = consult(
-            configuration, ports, only["account"], only["region"], form=form, tell=tell
-        )
+        report, healthy = consult(configuration, ports, accounts, regions, form=form, tell=tell)
     write(report, world.stdout, world.environ)
     return OK if healthy else FAILED
 
@@ -214,13 +218,20 @@ def _understood(words: Words, world: World) -> Arguments:
     lines += words.problems
     known = PAGES[command].options if command in PAGES else {}
     flags = tuple((name, text) for name, text in words.flags if name not in known)
+    options = {name: text for name, text in words.flags if name in known}
+    lines += [
+        f"--{name}: needs a value, as in --{name}={known[name].value}"
+        for name, text in options.items()
+        if not text.strip(" ,")  # Not all, as where it is not given: a variable may be empty.
+    ]
     if lines:
         raise ConfigurationError([*lines, *_wrong_settings(flags, world)])
-    return Arguments(command, flags, {name: text for name, text in words.flags if name in known})
+    return Arguments(command, flags, options)
 
 
-def _listed(arguments: Arguments, option: str) -> list[str]:
-    return [word for word in arguments.options.get(option, "").split(",") if word]
+def _listed(arguments: Arguments, option: str) -> set[str]:
+    words = (word.strip() for word in arguments.options.get(option, "").split(","))
+    return {word for word in words if word}
 
 
 def _choice(arguments: Arguments, option: str, choices: Sequence[str]) -> str:

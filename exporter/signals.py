@@ -21,13 +21,14 @@ Wishes = SimpleQueue[Wish]
 """A queue whose `put` may be called from a signal handler."""
 
 
-def handle_reload(wishes: Wishes) -> None:
-    """Have SIGHUP reload."""
+def handle_hangup(wishes: Wishes | None) -> None:
+    """Have SIGHUP, which was held back until now, reload; without wishes it does as it did before.
 
-    def on_reload(_: int, __: FrameType | None) -> None:
-        wishes.put(Wish.RELOAD)
-
-    signal.signal(signal.SIGHUP, on_reload)
+    That is to end the process, whose terminal is gone: or nothing, as under nohup.
+    """
+    if wishes is not None:
+        signal.signal(signal.SIGHUP, lambda *_: wishes.put(Wish.RELOAD))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
 
 def handle_stop(stop: Stop, wishes: Wishes, end: Callable[[int], object] = os._exit) -> None:

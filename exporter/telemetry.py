@@ -23,7 +23,7 @@ class Telemetry:
     """Counts while it happens; rendered by the client library."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Register the counters and the library's own process metrics."""
+        """Register the counters."""
         rows = {family.name: family for family in METRICS}
         requests = rows["macie_exporter_aws_requests_total"]
         errors = rows["macie_exporter_aws_request_errors_total"]
@@ -35,9 +35,16 @@ class Telemetry:
         )
         restarts = rows["macie_exporter_worker_restarts_total"]
         self._restarts = Counter(restarts.name, restarts.help, registry=registry)
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
-        self._shown = _WithoutCreated(registry)
+        self._registry, self._shown = registry, _WithoutCreated(registry)
+
+    def show_process(self) -> None:
+        """Show the library's own metrics of the process and of Python too.
+
+        They are of use in one that stays, and only there; the file of one that ended would give
+        node_exporter's textfile collector the names of node_exporter's own.
+        """
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
 
     def attempt(
         self, service: str, operation: str, region: str, seconds: float, error_code: str | None

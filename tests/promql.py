@@ -69,9 +69,11 @@ def exposed() -> Exposed:
         for family in METRICS
         for name in _series_of(family.name, family.kind)
     }
+    telemetry = Telemetry(CollectorRegistry())
+    telemetry.show_process()
     of_process = {
         sample.name: tuple(sample.labels)
-        for family in text_string_to_metric_families(Telemetry(CollectorRegistry()).text().decode())
+        for family in text_string_to_metric_families(telemetry.text().decode())
         for sample in family.samples
     }
     names = {name: frozenset(labels) for name, labels in {**of_process, **series}.items()}

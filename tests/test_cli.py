@@ -154,6 +154,31 @@ def test_an_unknown_flag(terminal: Terminal) -> None:
     )
 
 
+OPTIONS = [(command, name) for command, page in PAGES.items() for name in page.options]
+
+
+@pytest.mark.parametrize("given", ["{}", "{}=", "{}= ", "{} --log.level=info", "{}=, ,"])
+@pytest.mark.parametrize(("command", "name"), OPTIONS)
+def test_an_option_without_a_value(terminal: Terminal, command: str, name: str, given: str) -> None:
+    """It never means all, or the default: a variable of a script may have been empty."""
+    first, *others = given.format(f"--{name}").split(" --")
+    assert terminal.run(command, first, *(f"--{word}" for word in others)) == 2
+    form = PAGES[command].options[name].value
+    assert terminal.err == f"--{name}: needs a value, as in --{name}={form}\n"
+    assert terminal.out == ""
+
+
+def test_an_option_without_a_value_is_said_beside_other_mistakes(terminal: Terminal) -> None:
+    """All in one go; the empty word of a shell's empty variable is no value either."""
+    assert terminal.run("doctor", "--account", "", "--region", "--format=", "--poll.interval") == 2
+    assert terminal.err == (
+        "--poll.interval: needs a value, as in --poll.interval=5m\n"
+        "--account: needs a value, as in --account=ID,...\n"
+        "--region: needs a value, as in --region=REGION,...\n"
+        "--format: needs a value, as in --format=table|json\n"
+    )
+
+
 def test_misuse_and_wrong_settings_are_said_together() -> None:
     """Mistakes of all kinds in one go."""
     terminal = Terminal(MACIE_EXPORTER_POLL__INTERVAL="5")

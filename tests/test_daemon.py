@@ -307,6 +307,7 @@ def test_promtool_and_a_second_scrape(
         [promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert "\nprocess_resident_memory_bytes " in text
 
 
 def test_once_prints_the_exposition(world: World, aws: EmbeddedAws, tmp_path: Path) -> None:

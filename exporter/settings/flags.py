@@ -49,7 +49,7 @@ def read(argv: Iterable[str]) -> Words:
     """Take argv apart. Flags that nobody knows are kept: loading them names the nearest key."""
     known = {flag.name: flag for flag in flags()}
     words = deque(argv)
-    given: dict[str, str] = {}
+    given: dict[str, str | None] = {}
     rest, problems = [], []
     while words:
         word = words.popleft()
@@ -64,8 +64,9 @@ def read(argv: Iterable[str]) -> Words:
         elif text is None:
             example = known[name].default or known[name].kind
             problems.append(f"--{name}: needs a value, as in --{name}={example}")
-        given[name] = text or ""
-    return Words(tuple(given.items()), tuple(rest), tuple(problems))
+        given[name] = text
+    valued = tuple((name, text) for name, text in given.items() if text is not None)
+    return Words(valued, tuple(rest), tuple(problems))
 
 
 def _next_value(flag: Flag | None, words: deque[str]) -> str | None:

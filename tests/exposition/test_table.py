@@ -58,6 +58,7 @@ def test_promtool_has_nothing_to_say(promtool: Path) -> None:
     scene.answered(PAYMENTS, invitation(), invitation("x", at=None))
     scene.failed(AUDIT)
     telemetry = Telemetry(CollectorRegistry())
+    telemetry.show_process()
     telemetry.attempt("macie2", "ListInvitations", "eu-west-1", 0.1, "ThrottlingException")
     said = subprocess.run(
         [promtool, "check", "metrics"],

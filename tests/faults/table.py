@@ -11,7 +11,16 @@ from typing import NamedTuple
 
 from tests.faults.matrix import FAULTS, ODDITIES, SLACK, Fault
 from tests.faults.test_fleet import ASSUME, ORGANIZATIONS
-from tests.faults.test_processes import MOMENTS, PAUSES, STREAMS, UNREAD, WAYS, WORKERS
+from tests.faults.test_processes import (
+    BRIEF,
+    HANGUPS,
+    MOMENTS,
+    PAUSES,
+    STREAMS,
+    UNREAD,
+    WAYS,
+    WORKERS,
+)
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
@@ -247,6 +256,25 @@ def process() -> Iterator[Row]:
             f"SIGTERM to process 1 of a container while {moment}",
             "ends at once",
             f"{here}::test_a_signal_to_process_1_of_a_container[{moment}]",
+        )
+    for command in BRIEF:
+        yield Row(
+            f"the terminal of `{command}` is closed",
+            "ends at once",
+            f"{here}::test_a_terminal_that_is_closed_ends_a_command[{command}]",
+        )
+        yield Row(
+            f"the same under nohup: `{command}`",
+            "goes on to its end",
+            f"{here}::test_nohup_keeps_a_command[{command}]",
+        )
+    for command, code in HANGUPS.items():
+        yield Row(
+            f"SIGHUP while `{command}` is being imported",
+            "ends once it is known that there is nothing to reload"
+            if code
+            else "a reload as soon as it has started",
+            f"{here}::test_a_hangup_while_it_imports[{command}]",
         )
     for way in WAYS:
         yield Row(

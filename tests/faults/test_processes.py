@@ -2,6 +2,7 @@
 
 import io
 import os
+import pty
 import queue
 import random
 import re
@@ -43,6 +44,11 @@ UNREAD = (
     ("check", "--config.file"),
 )
 """Commands that read a file, whose name is missing at the end."""
+BRIEF = ("once", "doctor")
+"""Commands that ask AWS, and end by themselves."""
+WITH_A_TERMINAL = ("setsid", "--ctty")
+HANGUPS = {"serve": 0, "once": -1, "doctor": -1, "check": -1, "iam": -1}
+"""The commands, with the exit code where a hangup ends one: that of SIGHUP."""
 MOMENTS = ("it imports", "it reads a file")
 WAYS = ("by signal", "over HTTP")
 WORKERS = ("aws-watchdog", "poller")
@@ -98,7 +104,7 @@ def test_a_signal_to_process_1_of_a_container(tmp_path: Path, moment: str) -> No
     with running(no_aws(tmp_path), [f"--config.file={pipe}"], before=AS_PROCESS_1) as exporter:
         try:
             process = child_of(exporter.process.pid)
-            until(lambda: signal.SIGHUP in ignored(process), "its first lines")
+            until(lambda: signal.SIGTERM in caught(process), "its first lines")
             with pipe.open("w") if moment == "it reads a file" else nullcontext():
                 os.kill(process, signal.SIGTERM)
                 assert exporter.process.wait(PATIENCE) == 128 + signal.SIGTERM
@@ -114,10 +120,10 @@ def child_of(process: int) -> int:
     return int(children.read_text())
 
 
-def ignored(process: int) -> set[int]:
-    """Give the signals that a process ignores."""
+def caught(process: int) -> set[int]:
+    """Give the signals that a process handles itself."""
     status = Path(f"/proc/{process}/status").read_text()
-    mask = int(status.partition("SigIgn:")[2].split()[0], 16)
+    mask = int(status.partition("SigCgt:")[2].split()[0], 16)
     return {number for number in range(1, 65) if mask >> (number - 1) & 1}
 
 
@@ -287,6 +293,86 @@ def test_a_reload_that_crashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     wishes.put(Wish.STOP)
     thread.join(30)
     assert "event=stopped" in log.getvalue()
+
+
+# -- SIGHUP ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def silent() -> Iterator[FaultyServer]:
+    """An AWS that does not answer."""
+    with FaultyServer(Services(sts=send_and_hang())) as server:
+        yield server
+
+
+def of_aws(server: FaultyServer) -> dict[str, str]:
+    """Give the variables of an AWS."""
+    return {
+        "AWS_ENDPOINT_URL": server.url,
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_REGION": "eu-west-1",
+    }
+
+
+@pytest.mark.parametrize("command", BRIEF)
+def test_a_terminal_that_is_closed_ends_a_command(silent: FaultyServer, command: str) -> None:
+    """Nobody is left to read what it would say, and nobody would end it."""
+    parent, terminal = pty.openpty()
+    try:
+        process = subprocess.Popen(
+            [*WITH_A_TERMINAL, sys.executable, "-m", "exporter", command],
+            env=environment({**of_aws(silent), "TERM": "xterm"}),
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+        )
+        os.close(terminal)
+        silent.wait_for(requests=1)
+    finally:
+        os.close(parent)
+    assert process.wait(PATIENCE) == -signal.SIGHUP
+
+
+@pytest.mark.parametrize("command", BRIEF)
+def test_nohup_keeps_a_command(aws: EmbeddedAws, tmp_path: Path, command: str) -> None:
+    """That is what it is for: a hangup is ignored from the start, and all of the output comes."""
+    words = ["nohup", sys.executable, "-m", "exporter", command]
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(
+        [*words, f"--config.file={pipe}"],
+        env=environment(aws.environment()),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        with pipe.open("w") as writer:  # Opens once the exporter has opened it to read.
+            process.send_signal(signal.SIGHUP)
+            writer.write("{}\n")
+        out, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert {"once": b"macie_poll_success{", "doctor": b"Everything works."}[command] in out
+
+
+@pytest.mark.parametrize("command", HANGUPS)
+def test_a_hangup_while_it_imports(tmp_path: Path, command: str) -> None:
+    """It is held back until it is known what it means: only `serve` has something to reload."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    flags = ["--web.listen-address=127.0.0.1:0", f"--config.file={pipe}"]
+    words = [sys.executable, "-m", "exporter", command, *flags]
+    with started(words, no_aws(tmp_path)) as exporter:
+        until(lambda: signal.SIGTERM in caught(exporter.process.pid), "its first lines")
+        exporter.send(signal.SIGHUP)
+        if code := HANGUPS[command]:
+            assert exporter.process.wait(PATIENCE) == code
+            return
+        pipe.write_text("{}\n")  # Opens once the exporter has opened it to read.
+        assert exporter.port
+        pipe.write_text("{}\n")
+        until(lambda: "event=reloaded" in exporter.log, lambda: exporter.log)
+        stops_in_order(exporter)
 
 
 # -- SIGKILL -----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from exporter.core import Configuration, Ports
 from exporter.daemon import Daemon
 from exporter.log import Lines
 from exporter.settings import Settings, load
-from exporter.signals import Wishes, handle_reload, handle_stop
+from exporter.signals import Wishes, handle_hangup, handle_stop
 
 FACTOR = 10
 
@@ -41,7 +41,7 @@ def main() -> None:
         return Configuration(faster(load(flags, os.environ, region)), region)
 
     stop, wishes = Stop(), Wishes()
-    handle_reload(wishes)
+    handle_hangup(wishes)
     handle_stop(stop, wishes)
     configuration = loaded()
     lines = Lines(sys.stderr, level="info", form="logfmt")
