@@ -7,7 +7,7 @@ import pytest
 from exporter.aws.transport import MAX_BODY_BYTES, Timeouts
 from exporter.model import Answer, AwsError
 from tests.aws.conftest import Serve
-from tests.aws.rig import Rig, Stage, Stopwatch, rig, stopped
+from tests.aws.rig import Rig, Stage, Stopwatch, rig
 from tests.faulty import (
     LOOPBACK,
     Behaviour,
@@ -73,7 +73,7 @@ def test_a_refused_connection(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_name_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     """`.invalid` never does, by RFC 2606."""
     endpoint(monkeypatch, "http://nowhere.invalid")
-    with rig(stop=stopped()) as made:
+    with rig(attempts=1) as made:
         failure = made.failure(30.0)
     assert failure.code == "EndpointConnectionError"
     assert "nowhere.invalid" in failure.message
@@ -83,7 +83,7 @@ def test_a_connection_that_is_never_accepted(monkeypatch: pytest.MonkeyPatch) ->
     """Packets go nowhere: the connect timeout ends it."""
     with full_backlog() as port:
         endpoint(monkeypatch, f"http://{LOOPBACK}:{port}")
-        with rig(stop=stopped(), timeouts=Timeouts(connect=0.2)) as made:
+        with rig(attempts=1, timeouts=Timeouts(connect=0.2)) as made:
             assert made.failure().code == "ConnectTimeout"
 
 
@@ -109,7 +109,7 @@ def test_silence_after_the_request(serve: Serve) -> None:
 def test_silence_within_a_body(serve: Serve) -> None:
     """A length that is too large, on a connection that stays open."""
     serve(send_and_hang(response(BODY, length=len(BODY) + 1)))
-    with rig(stop=stopped(), timeouts=Timeouts(read=0.2)) as made:
+    with rig(attempts=1, timeouts=Timeouts(read=0.2)) as made:
         assert made.failure().code == "ReadTimeout"
 
 
