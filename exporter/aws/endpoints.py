@@ -5,13 +5,13 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
+from botocore.awsrequest import create_request_object, prepare_request_dict
 from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError
 from botocore.serialize import create_serializer
 from botocore.session import Session
-from botocore.utils import get_environ_proxies, percent_encode_sequence
+from botocore.utils import get_environ_proxies
 from yarl import URL
 
 from exporter import __version__
@@ -52,24 +52,22 @@ class Endpoint:
             wire = self.serializer.serialize_to_request(
                 parameters, self.model.operation_model(operation)
             )
-            query = percent_encode_sequence(wire["query_string"])
+            prepare_request_dict(wire, self.url, user_agent=self.user_agent)
         except (TypeError, ValueError) as error:
             message = f"no request could be made: {type(error).__name__}"
             raise AwsError("other", message) from error
-        target = f"{self.url}{wire['url_path']}{'?' if query else ''}{query}"
         # The signer would work the host out anew, twice.
-        unsigned = AWSRequest(
-            wire["method"], target, {**wire["headers"], "Host": self.host}, wire["body"]
-        )
+        wire["headers"]["Host"] = self.host
+        unsigned = create_request_object(wire)
         SigV4Auth(credentials, self.signing_name, self.signing_region).add_auth(unsigned)
-        prepared = unsigned.prepare()
-        headers = {**prepared.headers, "Accept-Encoding": "identity", "User-Agent": self.user_agent}
+        signed = unsigned.prepare()
+        headers = {**signed.headers, "Accept-Encoding": "identity"}
         if not "".join(headers.values()).isprintable():
             message = "a request could not be written: do the credentials hold a line break?"
             raise AwsError("CredentialsError", message)
+        body: Any = signed.body or None  # Bytes, once it is prepared.
         # Encoded as it was signed: it must not be encoded in another way.
-        url = URL(target, encoded=True)
-        body: Any = prepared.body or None  # Bytes, once it is prepared.
+        url = URL(wire["url"], encoded=True)
         return Request(wire["method"], url, headers, body, self.proxy)
 
 
@@ -99,13 +97,18 @@ def find(session: Session, service: str, region: str) -> Endpoint:
     return Endpoint(
         model,
         create_serializer(model.resolved_protocol, include_validation=False),
-        origin + url.path.removesuffix(model.operation_model(probe).http["requestUri"]),
+        origin + _base(url.path, model.operation_model(probe).http["requestUri"]),
         host,
         signing_name,
         signing_region,
         str(client.meta.config.user_agent),
         _proxy(origin),
     )
+
+
+def _base(path: str, operation: str) -> str:
+    """Return the path of AWS_ENDPOINT_URL, under which each operation has its own."""
+    return path if operation == "/" else path.removesuffix(operation)
 
 
 def _user_agent(session: Session) -> str:

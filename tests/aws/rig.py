@@ -124,13 +124,9 @@ def rig(
             )
 
         client = runner.run(make())
-        credentials = Credentials(
-            client, clock=time_of, region=lambda: REGION, step=lambda: 300.0
-        )
+        credentials = Credentials(client, clock=time_of, region=lambda: REGION, step=lambda: 300.0)
         try:
-            yield Rig(
-                client, credentials, Macie(client, credentials), observed, time_of, runner
-            )
+            yield Rig(client, credentials, Macie(client, credentials), observed, time_of, runner)
         finally:
             credentials.close()
             runner.run(client.close())
