@@ -145,7 +145,10 @@ def test_what_identifies_the_exporter_to_aws(serve: Serve, monkeypatch: pytest.M
         assert answers(made)
     headers = server.requests[0].headers
     agent = headers["user-agent"].split()
-    assert [part.partition("/")[0] for part in agent[:2]] == ["macie-invitations-exporter", "Boto3"]
+    assert [part.partition("/")[0] for part in agent[:2]] == [
+        "macie-invitations-exporter",
+        "Botocore",
+    ]
     assert "app/security-team" in agent
     assert "Credential=AKIAEXAMPLE/" in headers["authorization"]
     assert "/eu-west-1/macie2/aws4_request" in headers["authorization"]

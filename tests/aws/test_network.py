@@ -162,9 +162,18 @@ FRAMES: dict[str, tuple[Behaviour, str | int]] = {
     "length too small": (send(response(BODY, length=len(BODY) - 1)), "MalformedResponse"),
     "length 0": (send(response(BODY, length=0)), "MalformedResponse"),
     "no length": (send_and_close(response(BODY, length=None)), 1),
-    "length no number": (send_and_close(response(BODY, headers={"Content-Length": "x"})), 1),
-    "length negative": (send_and_close(response(BODY, headers={"Content-Length": "-1"})), 1),
-    "length endless": (send_and_close(response(BODY, headers={"Content-Length": "9" * 5000})), 1),
+    "length no number": (
+        send_and_close(response(BODY, headers={"Content-Length": "x"})),
+        "MalformedResponse",
+    ),
+    "length negative": (
+        send_and_close(response(BODY, headers={"Content-Length": "-1"})),
+        "MalformedResponse",
+    ),
+    "length endless": (
+        send_and_close(response(BODY, headers={"Content-Length": "9" * 5000})),
+        "MalformedResponse",
+    ),
     "two lengths": (send(response(BODY, headers={"Content-Length": "5, 6"})), "MalformedResponse"),
     "empty without a length": (
         send_and_close(response("", length=None)),
@@ -173,14 +182,17 @@ FRAMES: dict[str, tuple[Behaviour, str | int]] = {
     "one chunk": (send(chunked(BODY.encode())), 1),
     "two chunks": (send(chunked(BODY[:9].encode(), BODY[9:].encode())), 1),
     "no chunk": (send(chunked()), "MalformedResponse"),
-    "no end of trailers": (send_and_close(chunked(BODY.encode(), last=b"0\r\n")), 1),
+    "no end of trailers": (
+        send_and_close(chunked(BODY.encode(), last=b"0\r\n")),
+        "EndpointConnectionError",
+    ),
     "no last chunk": (
         send_and_close(chunked(BODY.encode(), last=b"")),
         "EndpointConnectionError",
     ),
     "chunk without a size": (
         send(chunked(BODY.encode(), last=b"nonsense\r\n")),
-        "EndpointConnectionError",
+        "MalformedResponse",
     ),
     "continue": (send(b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE), 1),
     "SSH": (send_and_close(b"SSH-2.0-OpenSSH_9.2\r\n"), "MalformedResponse"),
@@ -188,14 +200,14 @@ FRAMES: dict[str, tuple[Behaviour, str | int]] = {
     "TLS": (send_and_close(b"\x15\x03\x01\x00\x02\x02\x46"), "MalformedResponse"),
     "nothing": (send_and_close(b""), "EndpointConnectionError"),
     "long header": (
-        send(response(BODY, headers={"X-Long": "x" * 70_000})),
+        send(response(BODY, headers={"X-Long": "x" * 17_000})),
         "MalformedResponse",
     ),
     "many headers": (
         send(response(BODY, headers={f"X-{n}": "x" for n in range(200)})),
         "MalformedResponse",
     ),
-    "longest header": (send(response(BODY, headers={"X-Long": "x" * 60_000})), 1),
+    "longest header": (send(response(BODY, headers={"X-Long": "x" * 16_000})), 1),
     "odd header": (send(response(BODY, headers={"X-Odd": "\x01\x7f;"})), 1),
 }
 
