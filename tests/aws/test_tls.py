@@ -77,16 +77,19 @@ def test_tls_within_tls(
 ) -> None:
     """A proxy that speaks TLS itself; the deadline holds on such a connection too."""
     monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.write(tmp_path / "ca.pem")))
-    with FaultyServer(ANSWER, tls=context) as server, FaultyServer(proxy, tls=context) as between:
+    with (
+        rig(timeouts=Timeouts(connect=60, read=60)) as made,
+        FaultyServer(ANSWER, tls=context) as server,
+        FaultyServer(proxy, tls=context) as between,
+    ):
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         monkeypatch.setenv("HTTPS_PROXY", between.url)
-        with rig(timeouts=Timeouts(connect=60, read=60)) as made:
-            assert answers(made)
-            for behaviour in (send_and_hang(), drip(response(" " * 1000))):
-                server.behave(behaviour)
-                watch = Stopwatch()
-                assert made.failure(0.3).code == "Deadline"
-                assert watch.seconds() < 1.3
+        assert answers(made)
+        for behaviour in (send_and_hang(), drip(response(" " * 1000))):
+            server.behave(behaviour)
+            watch = Stopwatch()
+            assert made.failure(0.3).code == "Deadline"
+            assert watch.seconds() < 1.3
 
 
 def test_an_unknown_authority_is_refused(
