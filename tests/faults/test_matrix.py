@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from exporter.model import Failure
-from tests.aws.rig import Pauses, Rig, Stage, Stopwatch, rig
+from tests.aws.rig import Rig, Stage, Stopwatch, rig
 from tests.faults.matrix import FAULTS, MEMORY, ODDITIES, SLACK, Fault
 from tests.faults.watch import (
     FAILED,
@@ -57,7 +57,7 @@ def forms(fault: Fault, stage: Stage, stack: ExitStack) -> Iterator[Begin]:
     if fault.endpoint is not None:
         environment = stack.enter_context(pytest.MonkeyPatch.context())
         environment.setenv("AWS_ENDPOINT_URL", stack.enter_context(fault.endpoint()))
-        elsewhere = stack.enter_context(rig(stop=Pauses())).warm()
+        elsewhere = stack.enter_context(rig()).warm()
         yield lambda: elsewhere
     for behaviour in fault.behaviours:
         yield partial(stage.play, behaviour)
