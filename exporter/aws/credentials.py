@@ -18,6 +18,7 @@ from exporter.background import Shared, in_daemon
 from exporter.clock import Clock
 from exporter.errors import Retry, kind_of
 from exporter.model import Account, AwsError, Failure, Role
+from exporter.settings.fields import ACCOUNT_ID
 
 SESSION_SECONDS = 3600
 """The longest that AWS allows where one role assumes another."""
@@ -283,7 +284,7 @@ class Credentials:
         """Ask STS who the exporter's own credentials belong to. Raises AwsError."""
         response = await self.as_self("sts", "GetCallerIdentity", self._region())
         account, arn = response.get("Account"), response.get("Arn")
-        if not isinstance(account, str) or not account.isdecimal():
+        if not isinstance(account, str) or not ACCOUNT_ID.fullmatch(account):
             raise AwsError("MalformedResponse", "GetCallerIdentity gave no account")
         return Identity(account, arn if isinstance(arn, str) else "")
 

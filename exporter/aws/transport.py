@@ -17,8 +17,11 @@ from yarl import URL
 from exporter.background import in_daemon
 from exporter.model import AwsError
 
-MAX_BODY_BYTES = 1024 * 1024
-"""Twenty-five invitations are under 10 kB, and a page of accounts under 20 kB."""
+MAX_BODY_BYTES = 256 * 1024
+"""Twenty-five invitations are under 10 kB, and a page of accounts under 20 kB.
+
+What a parser makes of a body takes up to forty times as much.
+"""
 
 _MAX_HEADERS, _MAX_HEADER_BYTES = 100, 16 * 1024
 _BODILESS = (204, 304)

@@ -8,6 +8,7 @@ from exporter.aws.transport import MAX_BODY_BYTES, Timeouts
 from exporter.model import Answer, AwsError
 from tests.aws.conftest import Serve
 from tests.aws.rig import Rig, Stage, Stopwatch, rig
+from tests.faults.bounds import bounded
 from tests.faulty import (
     LOOPBACK,
     Behaviour,
@@ -233,7 +234,7 @@ def test_framing(single: Stage, name: str) -> None:
         by_turns(drip(b"HTTP/1.1 200 OK\r\n" + b"X-Header: x\r\n" * 90)),
         drip(response(BODY, length=None)),
         drip(chunked(*(bytes([byte]) for byte in BODY.encode()))),
-        flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 10_000_000),
+        drip(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
     ],
     ids=["all of it", "headers", "without a length", "chunks", "continue"],
 )
@@ -272,8 +273,21 @@ def test_a_drip_that_is_done_in_time_is_an_answer(single: Stage) -> None:
         b"HTTP/1.1 200 OK\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6400000\r\n",
         b"HTTP/1.1 503 No\r\nContent-Length: 104857600\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
+        b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
+        b"HTTP/1.1 304 No\r\nTransfer-Encoding: chunked\r\n\r\n6400000\r\n",
+        b"HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
     ],
-    ids=["length", "no length", "one chunk", "error"],
+    ids=[
+        "length",
+        "no length",
+        "one chunk",
+        "error",
+        "negative chunk",
+        "negative chunk of an error",
+        "chunk where no body may be",
+        "negative chunk where no body may be",
+    ],
 )
 def test_a_hundred_megabytes_are_refused_early(
     head: bytes, monkeypatch: pytest.MonkeyPatch
@@ -293,8 +307,31 @@ def test_a_hundred_megabytes_are_refused_early(
         endpoint(monkeypatch, server.url)
         failure = made.failure()
         assert (failure.code, len(server.requests)) == ("MalformedResponse", 1)
-        assert str(MAX_BODY_BYTES) in failure.message
+        assert str(MAX_BODY_BYTES) in failure.message or failure.message == "no HTTP"
     assert sent < 32
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 10_000_000),
+        flood(b"HTTP/1.1 200 OK\r\n", b"X-Header: " + b"x" * 65_000 + b"\r\n", 1000),
+        flood(
+            chunked(BODY.encode(), last=b"0\r\n"), b"X-Trailer: " + b"x" * 65_000 + b"\r\n", 1000
+        ),
+        flood(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"1;" + b"x" * 65_000 + b"\r\n \r\n",
+            1000,
+        ),
+    ],
+    ids=["continue", "headers", "trailers", "extensions of chunks"],
+)
+def test_what_is_around_a_body_takes_no_memory(single: Stage, behaviour: Behaviour) -> None:
+    """However little of an answer is its body; the deadline ends it, if nothing else does."""
+    with bounded(1.0):
+        failure = single.play(behaviour).failure(1.0)
+    assert failure.code in LOST | {"Deadline"}
 
 
 def test_the_largest_answer_is_read(single: Stage) -> None:
