@@ -9,7 +9,7 @@ from exporter.aws import environment
 from exporter.aws.environment import AwsEnvironmentError
 from exporter.model import AwsError
 from tests.aws.conftest import Serve
-from tests.aws.rig import Rig, rig, stopped
+from tests.aws.rig import Rig, rig
 from tests.faulty import (
     LOOPBACK,
     FaultyServer,
@@ -38,7 +38,7 @@ def answers(made: Rig) -> bool:
 
 def who_am_i(made: Rig) -> str:
     """Ask STS for the account. Raises AwsError."""
-    return made.credentials.who_am_i(made.clock.monotonic() + 10)
+    return made.run(made.credentials.who_am_i())
 
 
 # -- region and profile -----------------------------------------------------------------------
@@ -145,7 +145,10 @@ def test_what_identifies_the_exporter_to_aws(serve: Serve, monkeypatch: pytest.M
         assert answers(made)
     headers = server.requests[0].headers
     agent = headers["user-agent"].split()
-    assert [part.partition("/")[0] for part in agent[:2]] == ["macie-invitations-exporter", "Boto3"]
+    assert [part.partition("/")[0] for part in agent[:2]] == [
+        "macie-invitations-exporter",
+        "Botocore",
+    ]
     assert "app/security-team" in agent
     assert "Credential=AKIAEXAMPLE/" in headers["authorization"]
     assert "/eu-west-1/macie2/aws4_request" in headers["authorization"]
@@ -205,12 +208,12 @@ def test_regional_endpoints_are_asked_through_a_proxy(monkeypatch: pytest.Monkey
     """Without an endpoint of the test's own: the hosts that AWS has for these regions."""
     with FaultyServer(send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")) as between:
         monkeypatch.setenv("HTTPS_PROXY", f"http://{LOOPBACK}:{between.port}")
-        with rig(stop=stopped()) as made:
+        with rig(attempts=1) as made:
             failure = made.failure()
             with pytest.raises(AwsError):
                 who_am_i(made)
             monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
-        with rig(stop=stopped()) as made, pytest.raises(AwsError):
+        with rig(attempts=1) as made, pytest.raises(AwsError):
             made.read(region="us-east-1")
         assert failure.code == "EndpointConnectionError"
         assert "403 Forbidden" in failure.message
@@ -236,7 +239,7 @@ def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """Named as the connection that it is, password left out."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://macie.invalid")
     monkeypatch.setenv("HTTP_PROXY", f"http://user:hunter2@{LOOPBACK}:{free_port()}")
-    with rig(stop=stopped()) as made:
+    with rig(attempts=1) as made:
         failure = made.failure()
     assert failure.code == "EndpointConnectionError"
     assert "proxy" in failure.message

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults.matrix import FAULTS, ODDITIES, SLACK, Fault
+from tests.faults.bounds import SLACK
+from tests.faults.matrix import FAULTS, ODDITIES, Fault
 from tests.faults.test_fleet import ASSUME, ORGANIZATIONS
 from tests.faults.test_processes import (
     BRIEF,

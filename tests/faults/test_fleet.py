@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 
@@ -15,6 +16,7 @@ from exporter.log import Lines
 from exporter.model import Account, Failure, Role, Target
 from exporter.settings import load
 from tests.aws.rig import Stage
+from tests.faults.bounds import bounded
 from tests.faults.matrix import error
 from tests.faults.services import HUB, MEMBERS, Services, organizations, refusal, sts
 from tests.faults.watch import FAILED, GOOD, OK, SAYS, Watch
@@ -40,6 +42,10 @@ def stage(patient: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
 # -- STS -----------------------------------------------------------------------------------------
 
+_ENTITIES = '<!ENTITY a "0123456789abcdef">' + "".join(
+    f'<!ENTITY {outer} "{f"&{inner};" * 8}">' for inner, outer in pairwise("abcdefghi")
+)
+
 ASSUME: Mapping[str, tuple[Behaviour, str]] = {
     "AssumeRole is denied": (send(refusal("AccessDenied", 403)), "AccessDenied"),
     "STS throttles": (send(refusal("Throttling", 400, "Rate exceeded")), "Throttling"),
@@ -47,6 +53,18 @@ ASSUME: Mapping[str, tuple[Behaviour, str]] = {
     "STS resets": (send_and_reset(b"HTTP/1.1 2"), "EndpointConnectionError"),
     "STS hangs up": (send_and_close(b""), "EndpointConnectionError"),
     "STS answers HTML": (send(response("<html>log in</html>")), "MalformedResponse"),
+    "STS answers with entities": (
+        send(response(f"<!DOCTYPE a [{_ENTITIES}]><a>{'&i;' * 100}</a>")),
+        "MalformedResponse",
+    ),
+    "STS answers with elements without end": (
+        send(response("<a>" * 87_000)),
+        "MalformedResponse",
+    ),
+    "STS denies with entities": (
+        send(response(f"<!DOCTYPE a [{_ENTITIES}]><a>{'&i;' * 100}</a>", 400)),
+        "MalformedResponse",
+    ),
     "STS gives no credentials": (send(response("<AssumeRoleResponse/>")), "MalformedResponse"),
     "STS does not know the keys": (
         send(refusal("InvalidClientTokenId", 403)),
@@ -70,7 +88,8 @@ def test_a_role_that_cannot_be_assumed(stage: Stage, name: str) -> None:
     services.sts = behaviour
     watch.account = _account(name)
     for good in (1, 2):
-        outcome = watch.poll().outcome
+        with bounded(10.0):
+            outcome = watch.poll().outcome
         assert isinstance(outcome, Failure)
         assert outcome.code == code
         assert watch.text() == watch.expected(SAYS + FAILED, code=code, good=good)

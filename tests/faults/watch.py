@@ -135,7 +135,8 @@ class Watch:
         )
 
     def _read(self, target: Target, deadline: float) -> Answer:
-        return self.rig.macie.read(self.account, target.region, deadline)
+        seconds = deadline - self.rig.clock.monotonic()
+        return self.rig.read(seconds, self.account, target.region)
 
 
 class _Log:

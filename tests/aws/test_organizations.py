@@ -5,12 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from exporter.aws.cloud import Cloud
-from exporter.clock import SystemClock
 from exporter.demo.world import Fault, World
 from exporter.model import MACIE_REGIONS, Account, AwsError, Role
 from tests import fleets
-from tests.clouds import embedded_cloud
+from tests.clouds import Skies, embedded_cloud
 
 ACCOUNT, OTHER, THIRD = fleets.accounts(3)
 
@@ -27,20 +25,20 @@ def world() -> World:
 
 
 @pytest.fixture
-def cloud(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    """AWS clients of the embedded AWS."""
+def cloud(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Skies]:
+    """The client of the embedded AWS."""
     with embedded_cloud(world, monkeypatch) as made:
         yield made
 
 
-def deadline() -> float:
-    """Give a minute from now."""
-    return SystemClock().monotonic() + 60
-
-
-def members(cloud: Cloud, *units: str) -> list[str]:
+def members(cloud: Skies, *units: str) -> list[str]:
     """Give the ids of the members found."""
-    return sorted(member.id for member in cloud.directory.members(units, deadline()))
+    return sorted(member.id for member in cloud.run(cloud.cloud.organizations.members(units)))
+
+
+def regions(cloud: Skies, account: Account) -> tuple[str, ...]:
+    """Give the regions found in an account. Raises AwsError."""
+    return cloud.run(cloud.cloud.organizations.regions(account))
 
 
 def unit(world: World, name: str) -> str:
@@ -57,7 +55,7 @@ def answer(world: World, service: str, *bodies: object) -> None:
         world.fail(fleets.HUB, "*", fault, service=service)
 
 
-def test_members_of_the_whole_organization_and_of_units(cloud: Cloud, world: World) -> None:
+def test_members_of_the_whole_organization_and_of_units(cloud: Skies, world: World) -> None:
     """Nested units are included; an account under two of the given units counts once."""
     assert members(cloud) == sorted([fleets.HUB, ACCOUNT, OTHER, THIRD])
     assert members(cloud, unit(world, "outer")) == [ACCOUNT, OTHER]
@@ -65,7 +63,7 @@ def test_members_of_the_whole_organization_and_of_units(cloud: Cloud, world: Wor
     assert members(cloud, unit(world, "outer"), unit(world, "inner")) == [ACCOUNT, OTHER]
 
 
-def test_state_supersedes_the_status_that_aws_retires(cloud: Cloud, world: World) -> None:
+def test_state_supersedes_the_status_that_aws_retires(cloud: Skies, world: World) -> None:
     """Accounts count as active by State, by Status where there is no State, and else not."""
     accounts = [
         {"Id": ACCOUNT, "State": "ACTIVE"},
@@ -95,7 +93,7 @@ def test_state_supersedes_the_status_that_aws_retires(cloud: Cloud, world: World
     ],
 )
 def test_an_answer_without_accounts_loses_none(
-    cloud: Cloud, world: World, body: object, code: str
+    cloud: Skies, world: World, body: object, code: str
 ) -> None:
     """What is no list of accounts is a failure, never an empty organization."""
     answer(world, "organizations", body)
@@ -116,16 +114,16 @@ def test_an_answer_without_accounts_loses_none(
     ],
 )
 def test_a_name_that_is_none_costs_no_account(
-    cloud: Cloud, world: World, name: object, shown: str
+    cloud: Skies, world: World, name: object, shown: str
 ) -> None:
     """What cannot be shown is left out; it would break the metrics and every page."""
     answer(
         world, "organizations", {"Accounts": [{"Id": ACCOUNT, "Name": name, "Status": "ACTIVE"}]}
     )
-    assert [one.name for one in cloud.directory.members((), deadline())] == [shown]
+    assert [one.name for one in cloud.run(cloud.cloud.organizations.members(()))] == [shown]
 
 
-def test_a_repeating_page_token_ends_the_discovery(cloud: Cloud, world: World) -> None:
+def test_a_repeating_page_token_ends_the_discovery(cloud: Skies, world: World) -> None:
     """As it ends a poll."""
     page = {"Accounts": [{"Id": ACCOUNT, "Status": "ACTIVE"}], "NextToken": "again"}
     answer(world, "organizations", page, page, page)
@@ -133,7 +131,7 @@ def test_a_repeating_page_token_ends_the_discovery(cloud: Cloud, world: World) -
         members(cloud)
 
 
-def test_units_that_hold_each_other_end_the_discovery(cloud: Cloud, world: World) -> None:
+def test_units_that_hold_each_other_end_the_discovery(cloud: Skies, world: World) -> None:
     """Organizations nests five deep; what nests further is no answer."""
     looping = Fault(
         200,
@@ -146,16 +144,16 @@ def test_units_that_hold_each_other_end_the_discovery(cloud: Cloud, world: World
         members(cloud, "ou-1")
 
 
-def test_regions_are_those_enabled_that_have_macie(cloud: Cloud, world: World) -> None:
+def test_regions_are_those_enabled_that_have_macie(cloud: Skies, world: World) -> None:
     """With the account's own role; disabled regions go, and those without Macie are not listed."""
     account = Account(ACCOUNT, "", Role(world.role_arn(ACCOUNT)))
-    before = cloud.directory.regions(account, deadline())
+    before = regions(cloud, account)
     assert set(before) <= set(MACIE_REGIONS)
     world.disable_region(ACCOUNT, "eu-central-1")
-    assert set(cloud.directory.regions(account, deadline())) == set(before) - {"eu-central-1"}
+    assert set(regions(cloud, account)) == set(before) - {"eu-central-1"}
     world.deny_region_listing(ACCOUNT)
     with pytest.raises(AwsError, match="AccessDenied"):
-        cloud.directory.regions(account, deadline())
+        regions(cloud, account)
 
 
 @pytest.mark.parametrize(
@@ -170,12 +168,12 @@ def test_regions_are_those_enabled_that_have_macie(cloud: Cloud, world: World) -
     ],
 )
 def test_an_account_without_any_region_is_no_answer(
-    cloud: Cloud, world: World, listed: object
+    cloud: Skies, world: World, listed: object
 ) -> None:
     """It would lose all its targets over it, and nobody would hear of that."""
     account = Account(ACCOUNT, "", Role(world.role_arn(ACCOUNT)))
     fault = Fault(200, "", "", times=1, body=json.dumps({"Regions": listed}).encode())
     world.fail(ACCOUNT, "*", fault, service="account")
     with pytest.raises(AwsError) as caught:
-        cloud.directory.regions(account, deadline())
+        regions(cloud, account)
     assert caught.value.failure.code == "MalformedResponse"
