@@ -124,8 +124,8 @@ class Daemon:
         web = self._configuration.settings.web
         return app(
             telemetry_path=web.telemetry_path,
-            exposition=self._core.exposition,
-            own=self._core.telemetry,
+            exposition=self._core,
+            own=self._core.own_metrics,
             health=self._core,
             pages=routes(
                 status=self._core.status,
