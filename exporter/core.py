@@ -227,9 +227,7 @@ class Core:
     def _make_exposition(self) -> Exposition:
         settings = self._configuration.settings
         stale_after = settings.poll.stale_after.total_seconds()
-        return Exposition(
-            self.snapshot, options_of(settings), stale_after, self._ports.clock.now
-        )
+        return Exposition(self.snapshot, options_of(settings), stale_after, self._ports.clock.now)
 
     def _make_discovery(self, previous: Discovery | None) -> Discovery:
         return Discovery(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from math import inf, nextafter
+from math import inf
 
 from exporter.exposition.age_buckets import AgeBuckets
 from exporter.model import KNOWN_STATUSES, Invitation
@@ -45,7 +45,6 @@ def count_invitations(
 ) -> InvitationCounts:
     """Return the counts by status and age as of `now` (Unix seconds)."""
     counts = InvitationCounts(_zeros(options).copy(), dict.fromkeys(options.filled_statuses, 0))
-    crossing = inf
     for invitation in invitations:
         status, invited_at = invitation.relationship_status, invitation.invited_at
         key = (options.buckets.label(invited_at, now), status)
@@ -55,9 +54,8 @@ def count_invitations(
         if invited_at is not None:
             counts.oldest[status] = min(invited_at, counts.oldest.get(status, invited_at))
             counts.newest[status] = max(invited_at, counts.newest.get(status, invited_at))
-            crossing = min(crossing, options.buckets.next_crossing(invited_at, now))
-    # A hair early: the sum of a time and an edge may be rounded to just after the true crossing.
-    counts.valid_until = nextafter(crossing, -inf) if crossing < inf else inf
+            crossing = options.buckets.next_crossing(invited_at, now)
+            counts.valid_until = min(counts.valid_until, crossing)
     return counts
 
 

@@ -62,15 +62,15 @@ class Family:
     """
 
     name: str
-    kind: str
-    labels: tuple[str, ...]
-    help: str
     group: Group
-    samples: Callable[[Any], Iterable[Sample]] = lambda _: ()
+    labels: tuple[str, ...]
+    samples: Callable[[Any], Iterable[Sample]]
     """Takes what the group says: a TargetView, an Account, counts by name, or the Fleet."""
+    help: str
+    kind: str = "gauge"
     most: Callable[[Options], float] = lambda _: inf
-    """How many samples there may be of all targets together, the greatest values first: none at
-    all hides the family."""
+    """How many samples there may be of all targets together, the greatest values first; 0 hides
+    the family."""
 
 
 def families_of(options: Options) -> tuple[Family, ...]:
@@ -119,6 +119,10 @@ def _build(fleet: Fleet) -> Iterable[Sample]:
     return (((of.python_version, of.revision, of.version), 1.0),)
 
 
+def _counted(_: object) -> Iterable[Sample]:
+    return ()
+
+
 def _one(pick: Callable[[Any], float | None]) -> Callable[[Any], Iterable[Sample]]:
     """Return a getter of the one sample of a family without labels, absent where it is None."""
 
@@ -140,262 +144,108 @@ def _web(pick: Callable[[WebConfig], float | None]) -> Callable[[Fleet], Iterabl
 _BACKGROUND = "polled in the background, not at the scrape"
 _STATUS = (*TARGET_LABELS, "relationship_status")
 
+# A row in a few lines is read as a row.
+# fmt: off
 METRICS: tuple[Family, ...] = (
-    Family(
-        "macie_invitations",
-        "gauge",
-        ("age_bucket", *_STATUS),
-        "Invitations to become a Macie member that the account has received and that are listed "
-        f"now, by status and by age as of the scrape; {_BACKGROUND}.",
-        Group.ANSWER,
-        _listed,
-    ),
-    Family(
-        "macie_invitation_oldest_timestamp_seconds",
-        "gauge",
-        _STATUS,
-        "When the oldest listed invitation was sent, in Unix seconds; absent without any; "
-        f"{_BACKGROUND}.",
-        Group.ANSWER,
-        _by_status(lambda counts: counts.oldest),
-    ),
-    Family(
-        "macie_invitation_newest_timestamp_seconds",
-        "gauge",
-        _STATUS,
-        "When the newest listed invitation was sent, in Unix seconds; absent without any; "
-        f"{_BACKGROUND}.",
-        Group.ANSWER,
-        _by_status(lambda counts: counts.newest),
-    ),
-    Family(
-        "macie_untrusted_invitations",
-        "gauge",
-        _STATUS,
-        "Listed invitations whose inviter is not in metrics.trusted_inviters; exists only when "
-        f"that list is set; {_BACKGROUND}.",
-        Group.ANSWER,
-        _by_status(lambda counts: counts.untrusted),
-        most=lambda options: inf if options.trusted else 0,
-    ),
-    Family(
-        "macie_invitation_timestamp_seconds",
-        "gauge",
-        (*TARGET_LABELS, "invitation_id", "inviter_account_id", "relationship_status"),
-        "When each listed invitation was sent, in Unix seconds; opt-in, the newest "
-        f"metrics.per_invitation.max_series of them; {_BACKGROUND}.",
-        Group.ANSWER,
-        _single,
-        most=lambda options: options.max_invitation_series,
-    ),
-    Family(
-        "macie_invitation_series_dropped",
-        "gauge",
-        (),
-        "Invitations that metrics.per_invitation.max_series leaves without a series of their own.",
-        Group.DROPPED,
-        _one(lambda dropped: dropped.get("macie_invitation_timestamp_seconds", 0)),
-    ),
-    Family(
-        "macie_account_info",
-        "gauge",
-        ("account_name", "aws_account_id"),
-        "The name of each polled account, for joins; always 1.",
-        Group.ACCOUNT,
-        _account,
-    ),
-    Family(
-        "macie_enabled",
-        "gauge",
-        TARGET_LABELS,
-        "Whether AWS says that Macie is enabled (1) or not (0); absent while unknown; "
-        f"{_BACKGROUND}.",
-        Group.ANSWER,
-        _one(lambda view: None if view.answer is None else view.answer.enabled),
-    ),
-    Family(
-        "macie_poll_success",
-        "gauge",
-        TARGET_LABELS,
-        "Whether the last poll of the target got an answer (1) or failed (0).",
-        Group.OUTCOME,
-        _poll(lambda poll: isinstance(poll.outcome, Answer)),
-    ),
-    Family(
-        "macie_poll_timestamp_seconds",
-        "gauge",
-        TARGET_LABELS,
-        "When the last poll of the target ended, in Unix seconds.",
-        Group.POLL,
-        _poll(lambda poll: poll.ended),
-    ),
-    Family(
-        "macie_poll_last_success_timestamp_seconds",
-        "gauge",
-        TARGET_LABELS,
-        "When the last poll that got an answer ended, in Unix seconds; 0 before the first.",
-        Group.POLL,
-        _one(lambda view: view.knowledge.last_success),
-    ),
-    Family(
-        "macie_poll_duration_seconds",
-        "gauge",
-        TARGET_LABELS,
-        "How long the last poll of the target took, its pages and retries included.",
-        Group.POLL,
-        _poll(lambda poll: poll.duration),
-    ),
-    Family(
-        "macie_poll_error_info",
-        "gauge",
-        (*TARGET_LABELS, "error_code"),
-        "Why the last poll of the target failed; 1, and only while it has.",
-        Group.OUTCOME,
-        _error,
-    ),
-    Family(
-        "macie_exporter_targets",
-        "gauge",
-        ("state",),
-        "Targets by state: pending, ok, not_enabled, failing (last values, if any, still shown) "
-        "or stale (values gone); the sum is all of them.",
-        Group.EXPORTER,
-        _states,
-    ),
-    Family(
-        "macie_exporter_poll_interval_seconds",
-        "gauge",
-        (),
-        "How often each target is to be polled (poll.interval).",
-        Group.EXPORTER,
-        _one(lambda fleet: fleet.interval),
-    ),
-    Family(
-        "macie_exporter_poll_lag_seconds",
-        "gauge",
-        (),
-        "How late the latest polls started; it grows when poll.concurrency is too low.",
-        Group.EXPORTER,
-        _one(lambda fleet: fleet.lag),
-    ),
-    Family(
-        "macie_exporter_aws_requests_total",
-        "counter",
-        ("service", "operation", "aws_region"),
-        "HTTP requests sent to AWS, retries included.",
-        Group.COUNTED,
-    ),
-    Family(
-        "macie_exporter_aws_request_errors_total",
-        "counter",
-        ("service", "operation", "aws_region", "error_code"),
-        "HTTP requests to AWS that failed, by error code, retries included.",
-        Group.COUNTED,
-    ),
-    Family(
-        "macie_exporter_aws_request_duration_seconds",
-        "histogram",
-        ("service", "operation"),
-        "How long HTTP requests to AWS took, retries counted one by one.",
-        Group.COUNTED,
-    ),
-    Family(
-        "macie_exporter_worker_restarts_total",
-        "counter",
-        (),
-        "Threads of the exporter that an error of its own ended and that began anew; the log has "
-        "a line worker_crashed with the traceback of each.",
-        Group.COUNTED,
-    ),
-    Family(
-        "macie_exporter_discovery_success",
-        "gauge",
-        (),
-        "Whether the last discovery through AWS Organizations succeeded; absent without one.",
-        Group.EXPORTER,
-        _discovery(lambda discovery: discovery.success),
-    ),
-    Family(
-        "macie_exporter_discovery_last_success_timestamp_seconds",
-        "gauge",
-        (),
-        "When discovery through AWS Organizations last succeeded, in Unix seconds; 0 before that.",
-        Group.EXPORTER,
-        _discovery(lambda discovery: discovery.last_success),
-    ),
-    Family(
-        "macie_exporter_config_last_reload_successful",
-        "gauge",
-        (),
-        "Whether the last attempt to load the configuration succeeded.",
-        Group.EXPORTER,
-        _one(lambda fleet: fleet.reload.successful),
-    ),
-    Family(
-        "macie_exporter_config_last_reload_success_timestamp_seconds",
-        "gauge",
-        (),
-        "When the configuration in force was loaded, in Unix seconds.",
-        Group.EXPORTER,
-        _one(lambda fleet: fleet.reload.last_success),
-    ),
-    Family(
-        "macie_exporter_config_hash",
-        "gauge",
-        (),
-        "A hash of the configuration in force: equal where replicas are configured alike.",
-        Group.EXPORTER,
-        _one(lambda fleet: fleet.reload.config_hash),
-    ),
-    Family(
-        "macie_exporter_web_config_last_reload_successful",
-        "gauge",
-        (),
-        "Whether the web configuration file, as it is now, is in force (1) or was refused (0); "
-        "absent without one.",
-        Group.EXPORTER,
-        _web(lambda web: web.successful),
-    ),
-    Family(
-        "macie_exporter_web_config_last_reload_success_timestamp_seconds",
-        "gauge",
-        (),
-        "When the web configuration in force was loaded, in Unix seconds; absent without a file.",
-        Group.EXPORTER,
-        _web(lambda web: web.last_success),
-    ),
-    Family(
-        "macie_exporter_web_certificate_expiry_timestamp_seconds",
-        "gauge",
-        (),
-        "When the certificate that the exporter serves with ends, in Unix seconds; absent "
-        "without TLS.",
-        Group.EXPORTER,
-        _web(lambda web: web.certificate_expiry),
-    ),
-    Family(
-        "macie_exporter_shard_index",
-        "gauge",
-        (),
-        "The number of this replica, from 0 (shard.index).",
-        Group.EXPORTER,
-        _one(lambda fleet: fleet.shard_index),
-    ),
-    Family(
-        "macie_exporter_shard_total",
-        # A gauge in all but its declared type: promtool keeps `_total` for counters.
-        "untyped",
-        (),
-        "How many replicas share the accounts (shard.total).",
-        Group.EXPORTER,
-        _one(lambda fleet: fleet.shard_total),
-    ),
-    Family(
-        "macie_exporter_build_info",
-        "gauge",
-        ("python_version", "revision", "version"),
-        "What this exporter was built from; always 1.",
-        Group.EXPORTER,
-        _build,
-    ),
+    Family("macie_invitations", Group.ANSWER, ("age_bucket", *_STATUS), _listed,
+           "Invitations to become a Macie member that the account has received and that are "
+           f"listed now, by status and by age as of the scrape; {_BACKGROUND}."),
+    Family("macie_invitation_oldest_timestamp_seconds", Group.ANSWER, _STATUS,
+           _by_status(lambda counts: counts.oldest),
+           "When the oldest listed invitation was sent, in Unix seconds; absent without any"
+           f"; {_BACKGROUND}."),
+    Family("macie_invitation_newest_timestamp_seconds", Group.ANSWER, _STATUS,
+           _by_status(lambda counts: counts.newest),
+           "When the newest listed invitation was sent, in Unix seconds; absent without any"
+           f"; {_BACKGROUND}."),
+    Family("macie_untrusted_invitations", Group.ANSWER, _STATUS,
+           _by_status(lambda counts: counts.untrusted),
+           "Listed invitations whose inviter is not in metrics.trusted_inviters; exists only when"
+           f" that list is set; {_BACKGROUND}.",
+           most=lambda options: inf if options.trusted else 0),
+    Family("macie_invitation_timestamp_seconds", Group.ANSWER,
+           (*TARGET_LABELS, "invitation_id", "inviter_account_id", "relationship_status"), _single,
+           "When each listed invitation was sent, in Unix seconds; opt-in, the newest "
+           f"metrics.per_invitation.max_series of them; {_BACKGROUND}.",
+           most=lambda options: options.max_invitation_series),
+    Family("macie_invitation_series_dropped", Group.DROPPED, (),
+           _one(lambda dropped: dropped.get("macie_invitation_timestamp_seconds", 0)),
+           "Invitations that metrics.per_invitation.max_series leaves without a series of "
+           "their own."),
+    Family("macie_account_info", Group.ACCOUNT, ("account_name", "aws_account_id"), _account,
+           "The name of each polled account, for joins; always 1."),
+    Family("macie_enabled", Group.ANSWER, TARGET_LABELS,
+           _one(lambda view: None if view.answer is None else view.answer.enabled),
+           "Whether AWS says that Macie is enabled (1) or not (0); absent while unknown"
+           f"; {_BACKGROUND}."),
+    Family("macie_poll_success", Group.OUTCOME, TARGET_LABELS,
+           _poll(lambda poll: isinstance(poll.outcome, Answer)),
+           "Whether the last poll of the target got an answer (1) or failed (0)."),
+    Family("macie_poll_timestamp_seconds", Group.POLL, TARGET_LABELS,
+           _poll(lambda poll: poll.ended),
+           "When the last poll of the target ended, in Unix seconds."),
+    Family("macie_poll_last_success_timestamp_seconds", Group.POLL, TARGET_LABELS,
+           _one(lambda view: view.knowledge.last_success),
+           "When the last poll that got an answer ended, in Unix seconds; 0 before the first."),
+    Family("macie_poll_duration_seconds", Group.POLL, TARGET_LABELS,
+           _poll(lambda poll: poll.duration),
+           "How long the last poll of the target took, its pages and retries included."),
+    Family("macie_poll_error_info", Group.OUTCOME, (*TARGET_LABELS, "error_code"), _error,
+           "Why the last poll of the target failed; 1, and only while it has."),
+    Family("macie_exporter_targets", Group.EXPORTER, ("state",), _states,
+           "Targets by state: pending, ok, not_enabled, failing (last values, if any, still "
+           "shown) or stale (values gone); the sum is all of them."),
+    Family("macie_exporter_poll_interval_seconds", Group.EXPORTER, (),
+           _one(lambda fleet: fleet.interval),
+           "How often each target is to be polled (poll.interval)."),
+    Family("macie_exporter_poll_lag_seconds", Group.EXPORTER, (), _one(lambda fleet: fleet.lag),
+           "How late the latest polls started; it grows when poll.concurrency is too low."),
+    Family("macie_exporter_aws_requests_total", Group.COUNTED,
+           ("service", "operation", "aws_region"), _counted,
+           "HTTP requests sent to AWS, retries included.", kind="counter"),
+    Family("macie_exporter_aws_request_errors_total", Group.COUNTED,
+           ("service", "operation", "aws_region", "error_code"), _counted,
+           "HTTP requests to AWS that failed, by error code, retries included.", kind="counter"),
+    Family("macie_exporter_aws_request_duration_seconds", Group.COUNTED, ("service", "operation"),
+           _counted,
+           "How long HTTP requests to AWS took, retries counted one by one.", kind="histogram"),
+    Family("macie_exporter_worker_restarts_total", Group.COUNTED, (), _counted,
+           "Threads of the exporter that an error of its own ended and that began anew; the log "
+           "has a line worker_crashed with the traceback of each.", kind="counter"),
+    Family("macie_exporter_discovery_success", Group.EXPORTER, (),
+           _discovery(lambda discovery: discovery.success),
+           "Whether the last discovery through AWS Organizations succeeded; absent without one."),
+    Family("macie_exporter_discovery_last_success_timestamp_seconds", Group.EXPORTER, (),
+           _discovery(lambda discovery: discovery.last_success),
+           "When discovery through AWS Organizations last succeeded, in Unix seconds; 0 before "
+           "that."),
+    Family("macie_exporter_config_last_reload_successful", Group.EXPORTER, (),
+           _one(lambda fleet: fleet.reload.successful),
+           "Whether the last attempt to load the configuration succeeded."),
+    Family("macie_exporter_config_last_reload_success_timestamp_seconds", Group.EXPORTER, (),
+           _one(lambda fleet: fleet.reload.last_success),
+           "When the configuration in force was loaded, in Unix seconds."),
+    Family("macie_exporter_config_hash", Group.EXPORTER, (),
+           _one(lambda fleet: fleet.reload.config_hash),
+           "A hash of the configuration in force: equal where replicas are configured alike."),
+    Family("macie_exporter_web_config_last_reload_successful", Group.EXPORTER, (),
+           _web(lambda web: web.successful),
+           "Whether the web configuration file, as it is now, is in force (1) or was refused (0);"
+           " absent without one."),
+    Family("macie_exporter_web_config_last_reload_success_timestamp_seconds", Group.EXPORTER, (),
+           _web(lambda web: web.last_success),
+           "When the web configuration in force was loaded, in Unix seconds; absent without a "
+           "file."),
+    Family("macie_exporter_web_certificate_expiry_timestamp_seconds", Group.EXPORTER, (),
+           _web(lambda web: web.certificate_expiry),
+           "When the certificate that the exporter serves with ends, in Unix seconds; absent "
+           "without TLS."),
+    Family("macie_exporter_shard_index", Group.EXPORTER, (), _one(lambda fleet: fleet.shard_index),
+           "The number of this replica, from 0 (shard.index)."),
+    Family("macie_exporter_shard_total", Group.EXPORTER, (), _one(lambda fleet: fleet.shard_total),
+           "How many replicas share the accounts (shard.total).", kind="untyped"),
+    Family("macie_exporter_build_info", Group.EXPORTER, ("python_version", "revision", "version"),
+           _build,
+           "What this exporter was built from; always 1."),
 )
+# fmt: on

@@ -1,44 +1,34 @@
 """The exposition: a target's lines are rendered when its poll lands, and a scrape gathers them.
 
-All of it runs in one event loop, and nothing holds that for longer than `_TURN`. The text of each
-family is kept in pieces of a few targets. A piece is never changed, only replaced: what a scrape
-has gathered is of one moment, however long it then takes to compress and to send. Knows no HTTP.
+All of it runs in one event loop, which nothing holds for much longer than `TURN`: whatever may
+take longer lets the others have their turn. Nothing that a scrape has gathered changes any more, so
+it is of one moment, however long it then takes to compress and to send. Knows no HTTP.
 """
 
 import asyncio
 import struct
 import time
 import zlib
-from array import array
-from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from heapq import merge
+from itertools import chain
 from math import inf
 from typing import TypeVar
 
-from prometheus_client.utils import floatToGoString
-
+from exporter.exposition.columns import Capped, Piece, column_of, header, piece_of
 from exporter.exposition.counts import Options, count_invitations
 from exporter.exposition.families import (
     OF_TARGETS,
-    TARGET_LABELS,
-    Family,
     Group,
-    Sample,
     TargetView,
     families_of,
 )
 from exporter.model import Account, Answer, Target
 from exporter.snapshot import Knowledge, Snapshot, State
 
-PIECE = 64
-"""Targets of a piece: few enough that one poll's change costs microseconds, and enough that a
-scrape gathers and compresses well."""
-
-_TURN = 0.01
+TURN = 0.01
 """Seconds of work after which the others of the loop have their turn."""
 
 _PART = 2048
@@ -54,10 +44,15 @@ class Exposition:
     """The text of all targets, always up to date but for what the passing of time changes."""
 
     def __init__(
-        self, state: Snapshot, options: Options, stale_after: float, now: Callable[[], float]
+        self,
+        state: Snapshot,
+        options: Options,
+        stale_after: float,
+        now: Callable[[], float],
+        turn: float = TURN,
     ) -> None:
-        """Show nothing yet. Times are Unix seconds; `stale_after` is in seconds."""
-        self._state, self._now = state, now
+        """Show nothing yet. `now` gives Unix seconds, `stale_after` and `turn` are in seconds."""
+        self._state, self._now, self._turn = state, now, turn
         self._options, self._stale_after = options, stale_after
         self._accounts: tuple[Account, ...] = ()
         self._shown = _Rendering(options, stale_after, ())
@@ -98,7 +93,7 @@ class Exposition:
 
         A scrape does it as well; called every second there is little left for that to do.
         """
-        pause = _Pause()
+        pause = _Pause(self._turn)
         while row := self._shown.overdue(self._now()):
             self._shown.render(row, row.known, self._now())
             await pause()
@@ -112,14 +107,14 @@ class Exposition:
 
         A file of one member: curl and browsers show only the first one.
         """
-        pieces, last, pause = await self._gather(), tail(), _Pause()
+        pieces, last, pause = await self._gather(), tail(), _Pause(self._turn)
         deflate = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
         checksum = 0
         for piece in pieces:
             if piece.deflated is None:
                 # What follows a full flush refers to nothing before it: it may stand anywhere.
-                data = deflate.compress(piece.text) + deflate.flush(zlib.Z_FULL_FLUSH)
-                piece.deflated = data
+                deflated = deflate.compress(piece.text) + deflate.flush(zlib.Z_FULL_FLUSH)
+                piece.deflated = deflated
             checksum = zlib.crc32(piece.text, checksum)
             await pause()
         size = sum(len(piece.text) for piece in pieces) + len(last)
@@ -127,25 +122,26 @@ class Exposition:
         packed = [piece.deflated or b"" for piece in pieces]
         return [_GZIP_HEADER, *packed, deflate.compress(last) + deflate.flush(), end]
 
-    async def _gather(self) -> "list[_Piece]":
+    async def _gather(self) -> list[Piece]:
         await self.catch_up()
         return self._shown.pieces()
 
     async def _settle(self) -> None:
         """Render anew if other targets, accounts or options are wanted than are shown."""
         async with self._settling:
-            shown, known = self._shown, self._state.all()
-            wanted = (self._options, self._accounts, {each.target for each in known})
-            if wanted != (shown.options, shown.accounts, shown.rows.keys()):
-                self._coming = _Rendering(self._options, self._stale_after, self._accounts)
-                try:
-                    await self._fill(self._coming, [each.target for each in known])
-                    self._shown = self._coming
-                finally:
-                    self._coming = None
+            shown, targets = self._shown, [known.target for known in self._state.all()]
+            same = (shown.options, shown.accounts) == (self._options, self._accounts)
+            if same and shown.rows.keys() == set(targets):
+                return
+            coming = self._coming = _Rendering(self._options, self._stale_after, self._accounts)
+            try:
+                await self._fill(coming, targets)
+                self._shown = coming
+            finally:
+                self._coming = None
 
     async def _fill(self, coming: "_Rendering", targets: Sequence[Target]) -> None:
-        pause, runs = _Pause(), []
+        pause, runs = _Pause(self._turn), []
         by_id = {account.id: account for account in coming.accounts}
         for ids in _parts(sorted(by_id)):
             coming.name([by_id[each] for each in ids])
@@ -163,26 +159,14 @@ class Exposition:
 class _Pause:
     """Lets the others of the loop have their turn, if this one has taken long enough."""
 
-    def __init__(self) -> None:
-        self._end = time.monotonic() + _TURN
+    def __init__(self, turn: float) -> None:
+        self._turn = turn
+        self._end = time.monotonic() + turn
 
     async def __call__(self) -> None:
         if time.monotonic() >= self._end:
             await asyncio.sleep(0)
-            self._end = time.monotonic() + _TURN
-
-
-class _Piece:
-    """Some of a family's text, and the same deflated once a scrape has wanted that."""
-
-    __slots__ = ("deflated", "text")
-
-    def __init__(self, text: bytes) -> None:
-        self.text = text
-        self.deflated = None if text else b""
-
-
-_EMPTY = _Piece(b"")
+            self._end = time.monotonic() + self._turn
 
 
 @dataclass(slots=True, eq=False)
@@ -205,19 +189,21 @@ class _Row:
 class _Rendering:
     """All targets' lines by the same options. Grows a target at a time, in their order."""
 
-    def __init__(
-        self, options: Options, stale_after: float, accounts: tuple[Account, ...]
-    ) -> None:
+    def __init__(self, options: Options, stale_after: float, accounts: tuple[Account, ...]) -> None:
         self.options, self.stale_after, self.accounts = options, stale_after, accounts
         self.rows: dict[Target, _Row] = {}
         self.states: Counter[State] = Counter()
-        self._families = [(each, _Piece(_header(each))) for each in families_of(options)]
+        self._families = [(each, header(each)) for each in families_of(options)]
         self._columns = {
-            family.name: _column(family, family.most(options))
+            family.name: column_of(family, family.most(options))
             for family, _ in self._families
             if family.group in OF_TARGETS
         }
-        self._names: list[_Piece] = []
+        self._by_group = {
+            group: [each for each in self._columns.values() if each.family.group is group]
+            for group in OF_TARGETS
+        }
+        self._names: list[Piece] = []
         self._as_of, self._next_edge = -inf, inf
         """Between these times no row is overdue but for those that are known to be."""
         self._overdue: list[_Row] = []
@@ -226,7 +212,7 @@ class _Rendering:
         """Name some more accounts."""
         family = next(each for each, _ in self._families if each.group is Group.ACCOUNT)
         named = [sample for account in accounts for sample in family.samples(account)]
-        self._names.append(_lines(family, named))
+        self._names.append(piece_of(family, named))
 
     def add(self, known: Knowledge, now: float) -> None:
         """Render a target that comes after all that are there."""
@@ -238,22 +224,23 @@ class _Rendering:
     def render(self, row: _Row, known: Knowledge, now: float) -> None:
         """Render what has changed of a target since it was last rendered."""
         state, answer = known.as_of(now, self.stale_after)
-        changed, counts = set(), None
+        changed: list[Group] = []
+        counts = None
         if answer is not row.answer or not row.since <= now < row.crossing:
-            changed.add(Group.ANSWER)
+            changed.append(Group.ANSWER)
             if answer is not None and answer.enabled:
                 counts = count_invitations(answer.invitations, self.options, now)
             row.crossing = counts.valid_until if counts else inf
         if known is not row.known or row.state is None:
-            changed.add(Group.POLL)
+            changed.append(Group.POLL)
             if _outcome(known) != _outcome(row.known):
-                changed.add(Group.OUTCOME)
+                changed.append(Group.OUTCOME)
         view = TargetView(known, answer, counts)
-        for column in self._columns.values():
-            if column.family.group in changed:
-                column.put(row.number, known.target, column.family.samples(view))
+        for column in chain.from_iterable(self._by_group[group] for group in changed):
+            column.put(row.number, known.target, column.family.samples(view))
         if row.state is not state:
-            self.states.subtract([] if row.state is None else [row.state])
+            if row.state is not None:
+                self.states[row.state] -= 1
             self.states[state] += 1
         stale = known.goes_stale(self.stale_after) if state is State.FAILING else inf
         row.known, row.state, row.answer, row.since = known, state, answer, now
@@ -275,146 +262,27 @@ class _Rendering:
             self._as_of = now
         return self._overdue.pop() if self._overdue else None
 
-    def pieces(self) -> list[_Piece]:
+    def pieces(self) -> list[Piece]:
         """Return all of the text, in the order of the table."""
-        capped = [each for each in self._columns.values() if isinstance(each, _Capped)]
+        capped = [each for each in self._columns.values() if isinstance(each, Capped)]
         dropped = {column.family.name: column.dropped for column in capped}
         found = []
-        for family, header in self._families:
-            found.append(header)
+        for family, meaning in self._families:
+            found.append(meaning)
             if family.group in OF_TARGETS:
                 found += self._columns[family.name].pieces
             elif family.group is Group.ACCOUNT:
                 found += self._names
             else:
-                found.append(_lines(family, family.samples(dropped)))
+                found.append(piece_of(family, family.samples(dropped)))
         return found
 
 
-class _Column:
-    """One family's lines of all targets."""
-
-    def __init__(self, family: Family) -> None:
-        self.family = family
-        self.pieces: list[_Piece] = []
-        self._lengths = array("I")
-        own = [label for label in family.labels if label not in TARGET_LABELS]
-        self._before = bisect_left(own, TARGET_LABELS[0])
-        slots = [f'{label}="%s"' for label in own]
-        slots.insert(self._before, ",".join(f'{label}="%s"' for label in TARGET_LABELS))
-        self._template = f"{family.name}{{{','.join(slots)}}} %s\n"
-
-    def grow(self) -> None:
-        """Have one more target, without lines."""
-        if len(self._lengths) % PIECE == 0:
-            self.pieces.append(_EMPTY)
-        self._lengths.append(0)
-
-    def put(self, number: int, target: Target, samples: Iterable[Sample]) -> None:
-        """Have the target of a number show these samples, instead of what it has shown."""
-        template, before = self._template, self._before
-        lines = [
-            template % (*map(_escaped, (*own[:before], *target, *own[before:])), _number(value))
-            for own, value in samples
-        ]
-        line = "".join(lines).encode()
-        at = number // PIECE
-        text = self.pieces[at].text
-        start = sum(self._lengths[at * PIECE : number])
-        end = start + self._lengths[number]
-        if text[start:end] != line:
-            self._lengths[number] = len(line)
-            self.pieces[at] = _Piece(b"".join((text[:start], line, text[end:])))
-
-
-_Entry = tuple[float, Target, tuple[str, ...], int]
-"""A sample's value, its target, its own labels, and the target's number."""
-
-
-class _Capped(_Column):
-    """One family's lines of all targets, of which the greatest values are shown, up to a number.
-
-    Values that are equal are told apart by their labels, so that the same ones are kept each time.
-    """
-
-    def __init__(self, family: Family, most: int) -> None:
-        super().__init__(family)
-        self._most = most
-        self._ascending: list[_Entry] = []
-        self._of: dict[int, list[_Entry]] = {}
-        """Each target's by its number, in the order of their labels."""
-
-    @property
-    def dropped(self) -> int:
-        """How many samples are left out."""
-        return max(len(self._ascending) - self._most, 0)
-
-    def put(self, number: int, target: Target, samples: Iterable[Sample]) -> None:
-        """Have a target offer these samples; of the same labels the last one counts."""
-        before, old = self._least(), self._of.pop(number, [])
-        new = [(value, target, own, number) for own, value in sorted(dict(samples).items())]
-        if new:
-            self._of[number] = new
-        for entry in {*old} - {*new}:
-            del self._ascending[bisect_left(self._ascending, entry)]
-        for entry in {*new} - {*old}:
-            insort(self._ascending, entry)
-        low, high = (bisect_left(self._ascending, one) for one in sorted((before, self._least())))
-        crossed = self._ascending[low:high]
-        for each in {(number, target), *((entry[3], entry[1]) for entry in crossed)}:
-            self._show(*each)
-
-    def _show(self, number: int, target: Target) -> None:
-        least = self._least()
-        kept = [(entry[2], entry[0]) for entry in self._of.get(number, ()) if entry >= least]
-        super().put(number, target, kept)
-
-    def _least(self) -> tuple[float] | _Entry:
-        """The least entry that is shown, or less than any where all are."""
-        full = len(self._ascending) >= self._most
-        return self._ascending[-self._most] if full else (-inf,)
-
-
-def _column(family: Family, most: float) -> _Column:
-    return _Column(family) if most == inf else _Capped(family, int(most))
-
-
 def _outcome(known: Knowledge) -> str | None:
-    """The error code of the last poll, empty if it got an answer; None before the first."""
+    """Return the error code of the last poll, empty if it got an answer; None before the first."""
     if known.last is None:
         return None
     return known.failure.code if known.failure else ""
-
-
-def _lines(family: Family, samples: Iterable[Sample]) -> _Piece:
-    """Return samples whose labels are all of the family's."""
-    text = []
-    for values, value in samples:
-        pairs = zip(family.labels, map(_escaped, values), strict=True)
-        labels = ",".join(f'{label}="{shown}"' for label, shown in pairs)
-        text.append(f"{family.name}{{{labels}}} " if labels else f"{family.name} ")
-        text.append(f"{_number(value)}\n")
-    return _Piece("".join(text).encode())
-
-
-def _header(family: Family) -> bytes:
-    return f"# HELP {family.name} {family.help}\n# TYPE {family.name} {family.kind}\n".encode()
-
-
-def _number(value: float) -> str:
-    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
-
-
-@lru_cache(maxsize=4096)
-def _escaped(value: str) -> str:
-    """Escape a label's value: backslash, newline and quote.
-
-    A lone surrogate (JSON can carry one) has no UTF-8: it is written out as its escape, since one
-    odd value must not cost the whole exposition.
-    """
-    if not value.isascii():
-        value = value.encode(errors="backslashreplace").decode()
-    return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
 
 
 def _parts(items: Sequence[_T]) -> Iterator[Sequence[_T]]:

@@ -18,8 +18,10 @@ class Exposition(Protocol):
     """The polled truth, rendered."""
 
     async def text(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
-        """Return it as text in pieces, then the tail as of the same moment; gauges alone, so that
-        both formats write it alike."""
+        """Return it as text in pieces, then the tail as of the same moment.
+
+        Gauges alone, so that both formats write it alike.
+        """
 
     async def gzip(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
         """Return the same as a gzip file, in pieces."""
