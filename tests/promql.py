@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import promql_parser as promql
-from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.exposition.table import METRICS
-from exporter.telemetry import Telemetry
+from exporter.exposition.families import METRICS
+from tests.exposition.scene import Scene
 
 _Node = TypeVar("_Node", bound=promql.Expr)
 
@@ -71,7 +70,7 @@ def exposed() -> Exposed:
     }
     of_process = {
         sample.name: tuple(sample.labels)
-        for family in text_string_to_metric_families(Telemetry(CollectorRegistry()).text().decode())
+        for family in text_string_to_metric_families(Scene().own.text().decode())
         for sample in family.samples
     }
     names = {name: frozenset(labels) for name, labels in {**of_process, **series}.items()}

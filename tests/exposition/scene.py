@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry
 
 from exporter.exposition.age_buckets import AgeBuckets
 from exporter.exposition.counts import Options
@@ -73,19 +73,19 @@ class Scene:
         self.stale_after = STALE_AFTER
         self.accounts = accounts
         self.discovery = discovery
-        self.state = Snapshot()
-        self.exposition = Exposition(self.state, self.shows, self.stale_after, self.clock.now)
+        self.snapshot = Snapshot()
+        self.exposition = Exposition(self.snapshot, self.shows, self.stale_after, self.clock.now)
         self.own = OwnMetrics(CollectorRegistry(), self.fleet)
         self.found(*targets)
 
     def found(self, *targets: Target) -> None:
         """Have discovery find exactly these."""
-        self.state.retain(targets)
+        self.snapshot.retain(targets)
         asyncio.run(self.exposition.retain(self.accounts))
 
     def anew(self) -> Exposition:
         """Render what is known from nothing."""
-        made = Exposition(self.state, self.shows, self.stale_after, self.clock.now)
+        made = Exposition(self.snapshot, self.shows, self.stale_after, self.clock.now)
         asyncio.run(made.retain(self.accounts))
         return made
 
@@ -108,16 +108,17 @@ class Scene:
 
     def polled(self, target: Target, outcome: Answer | Failure) -> None:
         """Have a poll end now."""
-        self.state.record(PollResult(target, self.clock.now(), 0.25, outcome))
-        self.exposition.update(target)
+        self.record(PollResult(target, self.clock.now(), 0.25, outcome))
+
+    def record(self, result: PollResult) -> None:
+        """Have a poll land that ended as it says."""
+        self.snapshot.record(result)
+        self.exposition.update(result.target)
 
     def text(self, exposition: Exposition | None = None) -> str:
-        """Return the exposition as of now, and what the exporter says of itself at that moment."""
-        return b"".join(asyncio.run((exposition or self.exposition).text(self.own.text))).decode()
-
-    def gzip(self) -> bytes:
-        """Return the same as a gzip file."""
-        return b"".join(asyncio.run(self.exposition.gzip(self.own.text)))
+        """Return the exposition as of now; what is counted and the process are left out."""
+        pieces = asyncio.run((exposition or self.exposition).text(self.own.text))
+        return b"".join(pieces).decode().partition("# HELP macie_exporter_aws_requests")[0]
 
     def lines(self) -> str:
         """Give the exposition's samples that depend on targets, without their headers."""
