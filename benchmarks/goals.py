@@ -141,7 +141,7 @@ GOALS = (
     ),
     Goal(
         "memory of the exposition, kept as text and as gzip; reference: the text",
-        "memory_cache_mb",
+        "memory_exposition_mb",
         "MB",
         2.0,
         "memory_text_mb",

@@ -20,13 +20,14 @@ from prometheus_client import CollectorRegistry
 
 from benchmarks.processes import Endpoint, endpoint, environment, fleet
 from benchmarks.sample import REGIONS, accounts
+from benchmarks.scene import FLEET
 from benchmarks.timing import Figures, compared
 from exporter.aws.cloud import Cloud
 from exporter.clock import Stop, SystemClock
 from exporter.core import Configuration, Core, Ports
+from exporter.exposition.own_metrics import OwnMetrics
 from exporter.log import Lines
 from exporter.settings import load
-from exporter.telemetry import Telemetry
 
 REGION = REGIONS[0]
 LATENCY = 0.05
@@ -56,7 +57,7 @@ def cloud() -> Cloud:
     return Cloud(
         clock=SystemClock(),
         stop=Stop(),
-        observer=Telemetry(CollectorRegistry()),
+        observer=OwnMetrics(CollectorRegistry(), lambda: FLEET),
         rng=random.Random(7),  # noqa: S311 -- jitter
         region=lambda: REGION,
         step=lambda: 300.0,

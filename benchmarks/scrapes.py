@@ -17,11 +17,11 @@ from starlette.types import ASGIApp
 from benchmarks.polls import CONCURRENCY, LATENCY, REGION, cloud
 from benchmarks.processes import MB, Gone, endpoint
 from benchmarks.sample import accounts
-from benchmarks.scene import Samples, Scene, registry
+from benchmarks.scene import FLEET, Samples, Scene, registry
 from benchmarks.timing import Figures, percentile, processor_seconds
 from exporter.aws.cloud import Cloud
-from exporter.exposition.cache import Cache
-from exporter.telemetry import Telemetry
+from exporter.exposition.own_metrics import OwnMetrics
+from exporter.exposition.rendering import Exposition
 from exporter.web.app import app
 from exporter.web.server import Server, listen
 
@@ -31,13 +31,26 @@ SERIES = 200_000
 def cost(*, quick: bool) -> Figures:
     """Measure the processor time of scrapes of 200,000 series, beside the client library's."""
     series, runs = (20_000, 3) if quick else (SERIES, 5)
-    scene, cache, shown = _scene_of(series)
-    text = cache.text()
+    scene, shown = _scene_of(series)
+    text = b"".join(scene.text())
     found = {"scrape_reference_ms": _reference(text.decode(), runs)}
     for name, change in _changes(scene).items():
-        found[f"scrape_{name}_ms"] = _median(cache.text, runs, change)
-        found[f"scrape_{name}_gzip_ms"] = _median(cache.packed, runs, change)
+        found[f"scrape_{name}_ms"] = _median(scene.text, runs, change)
+        found[f"scrape_{name}_gzip_ms"] = _median(scene.gzip, runs, change)
+    for name, shift in (("repeated", 0), ("different", 1)):
+        found[f"landing_{name}_us"] = _landing(scene, shift) * 1e6
     return {"scrape_series": shown, "scrape_bytes": len(text), **found}
+
+
+def _landing(scene: Scene, shift: int) -> float:
+    """Measure the processor seconds that a poll costs the exposition when it lands."""
+    landed = scene.answered(scene.targets, shift)
+
+    def update() -> None:
+        for target in landed:
+            scene.exposition.update(target)
+
+    return processor_seconds(update) / len(landed)
 
 
 def _reference(text: str, runs: int) -> float:
@@ -47,17 +60,17 @@ def _reference(text: str, runs: int) -> float:
 
 
 def memory(*, quick: bool) -> Figures:
-    """Measure the memory that the cache holds after a scrape as text and one as gzip."""
-    scene, _, shown = _scene_of(20_000 if quick else SERIES)
+    """Measure the memory that the exposition holds after a scrape as text and one as gzip."""
+    scene, shown = _scene_of(20_000 if quick else SERIES)
     gc.collect()
     tracemalloc.start()
-    cache = scene.cache()
-    size, packed = len(cache.text()), len(cache.packed())
+    scene.exposition = scene.anew()
+    size, packed = (sum(map(len, scrape())) for scrape in (scene.text, scene.gzip))
     gc.collect()
     held = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     return {
-        "memory_cache_mb": held / MB,
+        "memory_exposition_mb": held / MB,
         "memory_text_mb": size / MB,
         "memory_gzip_mb": packed / MB,
         "memory_series": shown,
@@ -77,18 +90,17 @@ def growth(*, quick: bool) -> Figures:
 
 def _grown(targets: int, zero_fill: str) -> Figures:
     scene = Scene(targets, zero_fill)
-    cache = scene.cache()
-    first = processor_seconds(cache.text) * 1000
+    first = processor_seconds(scene.anew) * 1000
     changes = _changes(scene)
-    text = cache.text()
+    text = b"".join(scene.text())
     return {
         "series": _series(text),
         "bytes": len(text),
         "first_ms": first,
-        "unchanged_ms": _median(cache.text, 3),
-        "polled_ms": _median(cache.text, 3, changes["polled"]),
-        "polled_gzip_ms": _median(cache.packed, 3, changes["polled"]),
-        "gzip_bytes": len(cache.packed()),
+        "unchanged_ms": _median(scene.text, 3),
+        "polled_ms": _median(scene.text, 3, changes["polled"]),
+        "polled_gzip_ms": _median(scene.gzip, 3, changes["polled"]),
+        "gzip_bytes": sum(map(len, scene.gzip())),
     }
 
 
@@ -97,8 +109,8 @@ def served(*, quick: bool) -> Figures:
 
     What they poll is not what is scraped, of which nothing changes.
     """
-    _, cache, _ = _scene_of(20_000 if quick else SERIES)
-    cache.packed()
+    scene, _ = _scene_of(20_000 if quick else SERIES)
+    scene.gzip()
     with endpoint(LATENCY, 3) as server:
         os.environ["AWS_ENDPOINT_URL"] = server.url
         stop = threading.Event()
@@ -111,7 +123,7 @@ def served(*, quick: bool) -> Figures:
             thread.start()
         try:
             before, began = server.count()[0], time.monotonic()
-            figures = _times(cache, 20 if quick else 200)
+            figures = _times(scene.exposition, 20 if quick else 200)
             polls = server.count()[0] - before
             if not all(thread.is_alive() for thread in threads):
                 raise Gone("polls failed: this was not full speed")
@@ -128,8 +140,8 @@ def _poll(shared: Cloud, stop: threading.Event) -> None:
         shared.macie.read(account, REGION, time.monotonic() + 60)
 
 
-def _times(cache: Cache, scrapes: int) -> Figures:
-    server = Server(_app(cache), listen("127.0.0.1", 0))
+def _times(exposition: Exposition, scrapes: int) -> Figures:
+    server = Server(_app(exposition), listen("127.0.0.1", 0))
     server.start()
     command = [sys.executable, "-m", "benchmarks.scraper", str(server.port), str(scrapes)]
     told = subprocess.run(command, check=True, capture_output=True)  # noqa: S603 -- our own module
@@ -141,11 +153,11 @@ def _times(cache: Cache, scrapes: int) -> Figures:
     }
 
 
-def _app(cache: Cache) -> ASGIApp:
+def _app(exposition: Exposition) -> ASGIApp:
     return app(
         telemetry_path="/metrics",
-        exposition=cache,
-        own=Telemetry(CollectorRegistry()),
+        exposition=exposition,
+        own=OwnMetrics(CollectorRegistry(), lambda: FLEET),
         health=_Healthy(),
     )
 
@@ -162,12 +174,11 @@ class _Healthy:
         return True
 
 
-def _scene_of(series: int) -> tuple[Scene, Cache, int]:
-    """Give a scene of about so many series, a cache of it, and how many there really are."""
-    per_target = _series(Scene(1_000).cache().text()) / 1_000
+def _scene_of(series: int) -> tuple[Scene, int]:
+    """Return a scene of about so many series, and how many there really are."""
+    per_target = _series(b"".join(Scene(1_000).text())) / 1_000
     scene = Scene(round(series / per_target))
-    cache = scene.cache()
-    return scene, cache, _series(cache.text())
+    return scene, _series(b"".join(scene.text()))
 
 
 def _series(text: bytes) -> int:

@@ -1,5 +1,6 @@
 """From argv to a command and an exit code. Testable without a process."""
 
+import asyncio
 import contextlib
 import os
 import random
@@ -125,7 +126,7 @@ def once(arguments: Arguments, world: World) -> int:
         world.handle_stop(world.stop, world.wishes)
         core.start()
         finished = core.wait_for_one_round(tell)
-    world.stdout.write(core.exposition.text().decode() + core.telemetry.text().decode())
+    world.stdout.write(b"".join(asyncio.run(core.text(core.own_metrics.text))).decode())
     world.stdout.flush()
     core.stop(1.0)
     failed = any(knowledge.failure for knowledge in core.snapshot.all())

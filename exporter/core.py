@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry
 
-from exporter.ages import AgeBuckets
 from exporter.audit import Audit
 from exporter.aws.cloud import Cloud
 from exporter.build import build
 from exporter.clock import Clock, Stop
 from exporter.discovery import Discovery, Finding, hint
-from exporter.exposition.cache import Cache
-from exporter.exposition.table import Discovery as DiscoveryView
-from exporter.exposition.table import Fleet, Reload, WebConfig
-from exporter.exposition.tally import Options
+from exporter.exposition.age_buckets import AgeBuckets
+from exporter.exposition.counts import Options
+from exporter.exposition.fleet import Discovery as DiscoveryView
+from exporter.exposition.fleet import Fleet, Reload, WebConfig
+from exporter.exposition.own_metrics import OwnMetrics
+from exporter.exposition.rendering import Exposition
 from exporter.log import Lines
 from exporter.model import Account, Answer, AwsError, Failure, PollResult, Target
 from exporter.parallel import in_parallel
@@ -27,7 +28,6 @@ from exporter.schedule import Schedule
 from exporter.settings import Settings
 from exporter.snapshot import Snapshot
 from exporter.status import Search, Status
-from exporter.telemetry import Telemetry
 from exporter.terminal import Tell
 
 DISCOVERY_SECONDS = 900.0
@@ -83,12 +83,12 @@ class Core:
         self._configuration, self._ports, self._web = configuration, ports, web
         self._log = ports.lines.log
         clock, pace = ports.clock, configuration.pace
-        self.telemetry = Telemetry(CollectorRegistry())
-        upkeep = Upkeep(self._log, self.telemetry.worker_restarted)
+        self.own_metrics = OwnMetrics(CollectorRegistry(), self._fleet)
+        upkeep = Upkeep(self._log, self.own_metrics.worker_restarted)
         self.cloud = Cloud(
             clock=clock,
             stop=ports.stop,
-            observer=self.telemetry,
+            observer=self.own_metrics,
             rng=ports.rng,
             region=lambda: self._configuration.region,
             step=lambda: self._configuration.pace.interval,
@@ -118,6 +118,7 @@ class Core:
         self._organization = DiscoveryView(success=False, last_success=0.0)
         self._not_found: Failure | None = None
         self.exposition = self._make_exposition()
+        self._changes = self.snapshot.watch()
         self._discovering = Restarts("discovery", upkeep, ports.stop.wait)
         self._discoverer = threading.Thread(
             target=self._discovering.keep, args=(self._discover,), name="discovery", daemon=True
@@ -147,7 +148,6 @@ class Core:
             last_success=self._ports.clock.now(),
             config_hash=config_hash(settings),
         )
-        self.exposition.show(options_of(settings), settings.poll.stale_after.total_seconds())
         if settings.aws.organization and not before.aws.organization:
             # What succeeded until now asked no organization.
             self._organization = DiscoveryView(success=False, last_success=0.0)
@@ -203,16 +203,31 @@ class Core:
                 return False
         return False
 
-    def _make_exposition(self) -> Cache:
+    async def text(self, tail: Callable[[], bytes] = bytes) -> list[bytes]:
+        """Return the exposition as text, in pieces."""
+        await self._bring_up_to_date()
+        return await self.exposition.text(tail)
+
+    async def gzip(self, tail: Callable[[], bytes] = bytes) -> list[bytes]:
+        """Return the exposition as a gzip file, in pieces."""
+        await self._bring_up_to_date()
+        return await self.exposition.gzip(tail)
+
+    async def _bring_up_to_date(self) -> None:
+        """Tell the exposition what other threads have done; it lives in the server's loop."""
         settings = self._configuration.settings
-        return Cache(
-            self.snapshot,
-            options=options_of(settings),
-            stale_after=settings.poll.stale_after.total_seconds(),
-            now=self._ports.clock.now,
-            fleet=self._fleet,
-            accounts=lambda: self._found.accounts,
+        changed = self._changes.take()
+        await self.exposition.reconfigure(
+            options_of(settings), settings.poll.stale_after.total_seconds()
         )
+        await self.exposition.retain(self._found.accounts)
+        for target in changed:
+            self.exposition.update(target)
+
+    def _make_exposition(self) -> Exposition:
+        settings = self._configuration.settings
+        stale_after = settings.poll.stale_after.total_seconds()
+        return Exposition(self.snapshot, options_of(settings), stale_after, self._ports.clock.now)
 
     def _make_discovery(self, previous: Discovery | None) -> Discovery:
         return Discovery(
@@ -318,10 +333,10 @@ class Core:
     def _fleet(self) -> Fleet:
         settings = self._configuration.settings
         return Fleet(
+            states=self.exposition.states if self._found.known else None,
             interval=self._configuration.pace.interval,
             lag=self.poller.lag(),
             reload=self._reload,
-            targets_known=self._found.known,
             build=self.build,
             shard_index=int(settings.shard.index),
             shard_total=settings.shard.total,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from exporter.errors import ERRORS
-from exporter.exposition.table import METRICS, TARGET_LABELS
+from exporter.exposition.families import METRICS, TARGET_LABELS
 from exporter.manual import PAGES, of_command, overview
 from exporter.settings.flags import flags
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from exporter.errors import kind_of
-from exporter.exposition.family import Reload
+from exporter.exposition.fleet import Reload
 from exporter.model import PENDING_STATUSES, Account, Answer, Failure, Target
 from exporter.settings import Settings
 from exporter.sharding import shard_of

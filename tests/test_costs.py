@@ -19,10 +19,10 @@ import botocore.auth
 import botocore.parsers
 import botocore.session
 import pytest
-
-from exporter.aws.macie import PAGE_SIZE
 from exporter.exposition.column import BLOCK
 from exporter.exposition.table import METRICS
+
+from exporter.aws.macie import PAGE_SIZE
 from exporter.history import recall, remember
 from exporter.model import Account, Answer, Invitation, PollResult, Role, Target
 from exporter.schedule import Schedule

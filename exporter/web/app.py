@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from typing import Protocol
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
@@ -18,15 +17,14 @@ _CHUNK = 256 * 1024
 class Exposition(Protocol):
     """The polled truth, rendered."""
 
-    @property
-    def is_fresh(self) -> bool:
-        """Whether to give it takes no more than a few milliseconds."""
+    async def text(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
+        """Return it as text in pieces, then the tail as of the same moment.
 
-    def pieces(self, tail: bytes = b"") -> Sequence[bytes]:
-        """Give it as text, then the tail; gauges alone, so that both formats write it alike."""
+        Gauges alone, so that both formats write it alike.
+        """
 
-    def packed(self, tail: bytes = b"") -> bytes:
-        """Give the same as a gzip file."""
+    async def gzip(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
+        """Return the same as a gzip file, in pieces."""
 
 
 class OwnMetrics(Protocol):
@@ -93,34 +91,20 @@ def _reloading(reload: Reload) -> Callable[[Request], Awaitable[Response]]:
 
 
 class _Metrics:
-    """Answers scrapes: at once where little is to be rendered, otherwise in a thread.
-
-    A thread leaves the event loop to the probes meanwhile, but to get the interpreter back from the
-    pollers at every step between thread and loop costs more than a fresh exposition does.
-    """
+    """Answers scrapes."""
 
     def __init__(self, exposition: Exposition, own: OwnMetrics) -> None:
         self._exposition, self._own = exposition, own
-        self._in_threads = 0
 
     async def __call__(self, request: Request) -> Response:
-        # Who renders in a thread holds the exposition: the loop must not wait for it.
-        if self._exposition.is_fresh and not self._in_threads:
-            return self._answer(request)
-        self._in_threads += 1
-        try:
-            return await run_in_threadpool(self._answer, request)
-        finally:
-            self._in_threads -= 1
-
-    def _answer(self, request: Request) -> Response:
         form = choose_format(_header(request, "accept"))
-        tail = self._own.openmetrics() if form.openmetrics else self._own.text()
+        tail = self._own.openmetrics if form.openmetrics else self._own.text
         headers = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
         if accepts_gzip(_header(request, "accept-encoding")):
             headers["Content-Encoding"] = "gzip"
-            return Response(self._exposition.packed(tail), headers=headers)
-        pieces = self._exposition.pieces(tail)
+            pieces = await self._exposition.gzip(tail)
+        else:
+            pieces = await self._exposition.text(tail)
         headers["Content-Length"] = str(sum(map(len, pieces)))
         return StreamingResponse(_chunks(pieces), headers=headers)
 

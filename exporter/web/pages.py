@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from exporter.exposition.family import Build
+from exporter.exposition.fleet import Build
 from exporter.model import PENDING_STATUSES, Account, Failure, Invitation, PollResult, Target
 from exporter.settings import Settings
 from exporter.status import TROUBLED, Remedy, Status, TargetRow, counted, summary, troubles, whys

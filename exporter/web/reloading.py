@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from exporter.exposition.table import WebConfig
+from exporter.exposition.fleet import WebConfig
 from exporter.files import read_whole
 from exporter.log import Log
 from exporter.settings import ConfigurationError

@@ -6,6 +6,8 @@ import tracemalloc
 from collections.abc import Callable
 
 import pytest
+from exporter.exposition.column import BLOCK
+from exporter.exposition.tally import Options
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -15,8 +17,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from exporter.exposition.column import BLOCK
-from exporter.exposition.tally import Options
 from exporter.model import Account, Answer, Failure, Target
 from exporter.snapshot import FAILURES_KEPT
 from tests.exposition.scene import (

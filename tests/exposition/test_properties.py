@@ -5,6 +5,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 
+from exporter.exposition.cache import families_of
+from exporter.exposition.family import TARGET_LABELS, Family, FleetView, Group, TargetView
+from exporter.exposition.singles import newest
+from exporter.exposition.tally import Options, tally
+from exporter.telemetry import Telemetry
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Metric, generate_latest
@@ -12,13 +17,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 from prometheus_client.registry import Collector
 
-from exporter.exposition.cache import families_of
-from exporter.exposition.family import TARGET_LABELS, Family, FleetView, Group, TargetView
-from exporter.exposition.singles import newest
-from exporter.exposition.tally import Options, tally
 from exporter.model import Account, Answer, Failure, Invitation, Target
 from exporter.snapshot import State
-from exporter.telemetry import Telemetry
 from tests.exposition.scene import EDGES, PAYMENTS, STALE_AFTER, Scene, options
 from tests.exposition.strategies import (
     ODD_TEXT,

@@ -1,7 +1,7 @@
 """Whole expositions of small fleets, literally: what a reader can check by eye."""
 # ruff: noqa: E501 -- lines are as long as Prometheus' own
 
-from exporter.exposition.table import Discovery
+from exporter.exposition.fleet import Discovery
 from exporter.model import Account
 from tests.exposition.scene import (
     AUDIT,
@@ -127,6 +127,7 @@ macie_exporter_web_certificate_expiry_timestamp_seconds 1.7000864e+09
 # TYPE macie_exporter_shard_index gauge
 macie_exporter_shard_index 0.0
 # HELP macie_exporter_shard_total How many replicas share the accounts (shard.total).
+# TYPE macie_exporter_shard_total untyped
 macie_exporter_shard_total 1.0
 # HELP macie_exporter_build_info What this exporter was built from; always 1.
 # TYPE macie_exporter_build_info gauge
@@ -301,8 +302,8 @@ def test_gone() -> None:
     scene.answered(PAYMENTS, invitation())
     scene.answered(AUDIT)
     before = scene.text()
-    scene.snapshot.retain([AUDIT])
     scene.accounts = (audit,)
+    scene.found(AUDIT)
     assert PAYMENTS.account_id in before
     assert (
         scene.lines()

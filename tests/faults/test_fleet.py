@@ -133,7 +133,7 @@ class Fleet:
 
     def series(self) -> Series:
         """Scrape."""
-        return series_of(self.core.exposition.text().decode())
+        return series_of(b"".join(asyncio.run(self.core.text(self.core.own_metrics.text))).decode())
 
     def success(self) -> float:
         """Tell whether the last discovery succeeded."""

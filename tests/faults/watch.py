@@ -2,8 +2,9 @@
 
 import random
 
+from prometheus_client.utils import floatToGoString
+
 from exporter.clock import SystemClock
-from exporter.exposition.text import number
 from exporter.model import Account, Answer, PollResult, Target
 from exporter.poller import Pace, Poller
 from exporter.restarts import Upkeep
@@ -97,7 +98,7 @@ class Watch:
         """Poll once, a minute after whatever was before."""
         self.pass_time(MINUTE)
         result = self._poller.poll(TARGET)
-        self._scene.snapshot.record(result)
+        self._scene.record(result)
         return result
 
     def pass_time(self, seconds: float) -> None:
@@ -130,8 +131,8 @@ class Watch:
         ]
         text = "".join(f"{line}\n" for line in lines)
         text = text.replace("CODE", code)
-        return text.replace(" AT", f" {number(now - ago * MINUTE)}").replace(
-            " GOOD", f" {number(now - good * MINUTE)}"
+        return text.replace(" AT", f" {floatToGoString(now - ago * MINUTE)}").replace(
+            " GOOD", f" {floatToGoString(now - good * MINUTE)}"
         )
 
     def _read(self, target: Target, deadline: float) -> Answer:

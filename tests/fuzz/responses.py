@@ -108,7 +108,7 @@ class _Metrics:
 
     def check(self, outcome: Answer | Failure) -> None:
         """Take a poll in; hold the text of a scrape to the format, and to the numbers."""
-        self._scene.snapshot.record(PollResult(PAYMENTS, self._scene.clock.now(), 0.1, outcome))
+        self._scene.record(PollResult(PAYMENTS, self._scene.clock.now(), 0.1, outcome))
         series: dict[bytes, float] = {}
         for line in self._scene.text().encode().split(b"\n"):
             if line and not line.startswith(b"#"):

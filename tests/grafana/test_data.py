@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.ages import AgeBuckets
 from exporter.demo.organisation import HUB, configuration
+from exporter.exposition.age_buckets import AgeBuckets
 from exporter.model import PENDING_STATUSES
 from exporter.settings.tree import Settings
 from grafana.board import Query

@@ -19,15 +19,13 @@ from tests.web.secured import Secured
 class Shown:
     """An exposition of few bytes."""
 
-    is_fresh = True
-
-    def pieces(self, tail: bytes = b"") -> Sequence[bytes]:
+    async def text(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
         """Give it as text."""
-        return [b"shown", b" 1.0\n", tail]
+        return [b"shown", b" 1.0\n", tail()]
 
-    def packed(self, tail: bytes = b"") -> bytes:
+    async def gzip(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
         """Give it packed, so that a test can tell."""
-        return b"(packed shown 1.0\n" + tail + b")"
+        return [b"(packed shown 1.0\n", tail(), b")"]
 
 
 class Own:

@@ -1,8 +1,9 @@
 """What is answered on each path, over a real socket."""
 
+import asyncio
 import http.client
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -177,20 +178,19 @@ def test_only_post_reloads(reloaded: tuple[Client, list[str | None]], method: st
 class Slow(Shown):
     """An exposition that takes until the test lets it go."""
 
-    is_fresh = False
-
     def __init__(self) -> None:
         self.asked, self.may_answer = threading.Semaphore(0), threading.Event()
 
-    def packed(self, tail: bytes = b"") -> bytes:
+    async def gzip(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
         """Give it packed, some day."""
         self.asked.release()
-        assert self.may_answer.wait(10)
-        return super().packed(tail)
+        while not self.may_answer.is_set():
+            await asyncio.sleep(0.001)
+        return await super().gzip(tail)
 
 
 def test_a_slow_scrape_does_not_keep_the_probes_waiting() -> None:
-    """Nor do those that wait behind it, even if the exposition is fresh again by then."""
+    """Nor does one keep another waiting."""
     slow = Slow()
     application = app(telemetry_path="/metrics", exposition=slow, own=Own(), health=Health())
     server = Server(application, listen("127.0.0.1", 0))
@@ -200,7 +200,6 @@ def test_a_slow_scrape_does_not_keep_the_probes_waiting() -> None:
         try:
             first = pool.submit(client.ok, "/metrics", Accept_Encoding="gzip")
             assert slow.asked.acquire(timeout=10)
-            slow.is_fresh = True
             second = pool.submit(client.ok, "/metrics", Accept_Encoding="gzip")
             assert slow.asked.acquire(timeout=10)
             assert client.ok("/-/healthy").body == b"Healthy.\n"
@@ -214,13 +213,13 @@ def test_a_large_text_comes_whole() -> None:
     """Its pieces are sent one after the other, under a length that was known before."""
 
     class Large(Shown):
-        def pieces(self, tail: bytes = b"") -> Sequence[bytes]:
-            return [b"%07d\n" % n * 5000 for n in range(50)] + [tail]
+        async def text(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
+            return [b"%07d\n" % n * 5000 for n in range(50)] + [tail()]
 
     application = app(telemetry_path="/metrics", exposition=Large(), own=Own(), health=Health())
     server = Server(application, listen("127.0.0.1", 0))
     server.start()
     answer = Client(server.port).ok("/metrics")
     server.stop(5)
-    assert answer.body == b"".join(Large().pieces(Own().text()))
+    assert answer.body == b"".join(asyncio.run(Large().text(Own().text)))
     assert answer.headers["content-length"] == str(len(answer.body))

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]  # its stubs are a package of their own
 import pytest
 
-from exporter.exposition.family import Build
+from exporter.exposition.fleet import Build
 from exporter.model import Account, Answer, Failure, Invitation, Role, Target
 from exporter.remedies import remedy
 from exporter.settings import Settings

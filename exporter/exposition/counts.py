@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from math import inf, nextafter
+from math import inf
 
-from exporter.ages import AgeBuckets
+from exporter.exposition.age_buckets import AgeBuckets
 from exporter.model import KNOWN_STATUSES, Invitation
 
 _FILLED = {"all": KNOWN_STATUSES, "invited": ("Invited",), "none": ()}
@@ -23,15 +23,15 @@ class Options:
 
     @property
     def filled_statuses(self) -> tuple[str, ...]:
-        """Give the statuses whose counts are shown even when they are 0."""
+        """The statuses whose counts are shown even when they are 0."""
         return _FILLED[self.zero_fill]
 
 
 @dataclass(slots=True)
-class Tally:
-    """Counts and times by status. Built once by `tally`, and only read from then on."""
+class InvitationCounts:
+    """Counts and times by status. Built by `count_invitations`, and only read from then on."""
 
-    counts: dict[tuple[str, ...], int] = field(default_factory=dict)
+    listed: dict[tuple[str, ...], int] = field(default_factory=dict)
     """By age bucket and status."""
     untrusted: dict[str, int] = field(default_factory=dict)
     oldest: dict[str, float] = field(default_factory=dict)
@@ -40,23 +40,23 @@ class Tally:
     """When the first invitation enters its next age bucket, in Unix seconds."""
 
 
-def tally(invitations: Iterable[Invitation], options: Options, now: float) -> Tally:
-    """Count invitations by status and age as of `now` (Unix seconds)."""
-    result = Tally(_zeros(options).copy(), dict.fromkeys(options.filled_statuses, 0))
-    crossing = inf
+def count_invitations(
+    invitations: Iterable[Invitation], options: Options, now: float
+) -> InvitationCounts:
+    """Return the counts by status and age as of `now` (Unix seconds)."""
+    counts = InvitationCounts(_zeros(options).copy(), dict.fromkeys(options.filled_statuses, 0))
     for invitation in invitations:
         status, invited_at = invitation.relationship_status, invitation.invited_at
         key = (options.buckets.label(invited_at, now), status)
-        result.counts[key] = result.counts.get(key, 0) + 1
+        counts.listed[key] = counts.listed.get(key, 0) + 1
         if invitation.inviter_account_id not in options.trusted:
-            result.untrusted[status] = result.untrusted.get(status, 0) + 1
+            counts.untrusted[status] = counts.untrusted.get(status, 0) + 1
         if invited_at is not None:
-            result.oldest[status] = min(invited_at, result.oldest.get(status, invited_at))
-            result.newest[status] = max(invited_at, result.newest.get(status, invited_at))
-            crossing = min(crossing, options.buckets.next_crossing(invited_at, now))
-    # A hair early: the sum of a time and an edge may be rounded to just after the true crossing.
-    result.valid_until = nextafter(crossing, -inf) if crossing < inf else inf
-    return result
+            counts.oldest[status] = min(invited_at, counts.oldest.get(status, invited_at))
+            counts.newest[status] = max(invited_at, counts.newest.get(status, invited_at))
+            crossing = options.buckets.next_crossing(invited_at, now)
+            counts.valid_until = min(counts.valid_until, crossing)
+    return counts
 
 
 @lru_cache(maxsize=8)

@@ -7,16 +7,17 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, generat
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from exporter.exposition.table import METRICS, Group
-from exporter.telemetry import Telemetry
+from exporter.exposition.families import METRICS, Group
+from exporter.exposition.own_metrics import OwnMetrics
+from tests.exposition.scene import Scene
 
 
-def counted() -> Telemetry:
-    """Make telemetry that has counted two requests, one of which failed."""
-    telemetry = Telemetry(CollectorRegistry())
-    telemetry.attempt("macie2", "ListInvitations", "eu-west-1", 0.25, None)
-    telemetry.attempt("macie2", "ListInvitations", "eu-west-1", 0.5, "ThrottlingException")
-    return telemetry
+def counted() -> OwnMetrics:
+    """Make metrics that have counted two requests, one of which failed."""
+    own = Scene().own
+    own.attempt("macie2", "ListInvitations", "eu-west-1", 0.25, None)
+    own.attempt("macie2", "ListInvitations", "eu-west-1", 0.5, "ThrottlingException")
+    return own
 
 
 def of_aws(text: bytes) -> str:
@@ -80,12 +81,12 @@ macie_exporter_aws_request_errors_total{aws_region="eu-west-1",error_code="Throt
 
 def read(form: str, *, process: bool = False) -> Iterable[Metric]:
     """Read one of the formats with the client library's strict parser."""
-    telemetry = counted()
+    own = counted()
     if process:
-        telemetry.show_process()
+        own.show_process()
     if form == "text":
-        return read_text(telemetry.text().decode())
-    families: Iterable[Metric] = read_openmetrics(telemetry.openmetrics().decode())  # type: ignore[no-untyped-call]
+        return read_text(own.text().decode())
+    families: Iterable[Metric] = read_openmetrics(own.openmetrics().decode())  # type: ignore[no-untyped-call]
     return families
 
 
@@ -93,7 +94,9 @@ def read(form: str, *, process: bool = False) -> Iterable[Metric]:
 def test_families(form: str) -> None:
     """Those of the table are there, and no `_created`."""
     families = {family.name: family for family in read(form)}
-    own = {row.name.removesuffix("_total") for row in METRICS if row.group is Group.TELEMETRY}
+    rows = [row for row in METRICS if row.group in {Group.COUNTED, Group.EXPORTER}]
+    # The name of a counter is without its suffix.
+    own = {row.name.removesuffix("_total" * (row.kind == "counter")) for row in rows}
     assert own == families.keys()
     samples = [sample.name for family in families.values() for sample in family.samples]
     assert not [name for name in samples if name.endswith("_created")]
@@ -121,11 +124,11 @@ def test_a_gauge_may_be_called_created() -> None:
     """Only the library's own extra samples are left out, not a metric of such a name."""
     registry = CollectorRegistry()
     Gauge("tickets_created", "Not the library's.", registry=registry).set(3)
-    assert b"\ntickets_created 3.0\n" in Telemetry(registry).text()
+    assert b"\ntickets_created 3.0\n" in OwnMetrics(registry, Scene().fleet).text()
 
 
 def test_errors_are_counted_where_there_are_any() -> None:
     """A success is no error of any code."""
-    telemetry = Telemetry(CollectorRegistry())
-    telemetry.attempt("sts", "AssumeRole", "us-east-1", 0.1, None)
-    assert b"macie_exporter_aws_request_errors_total{" not in telemetry.text()
+    own = Scene().own
+    own.attempt("sts", "AssumeRole", "us-east-1", 0.1, None)
+    assert b"macie_exporter_aws_request_errors_total{" not in own.text()

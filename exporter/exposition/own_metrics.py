@@ -1,6 +1,6 @@
-"""The exporter's own counters, on an injected registry: what it asked of AWS, and its process."""
+"""The exporter's own metrics, by the client library: requests to AWS, its state, its process."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,16 +14,18 @@ from prometheus_client import (
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 
-from exporter.exposition.table import METRICS
+from exporter.exposition.families import METRICS, Group
+from exporter.exposition.fleet import Fleet
 
 _SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
-class Telemetry:
-    """Counts while it happens; rendered by the client library."""
+class OwnMetrics:
+    """Counts while it happens, and asks for the rest when it is scraped."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        """Register the counters."""
+    def __init__(self, registry: CollectorRegistry, fleet: Callable[[], Fleet]) -> None:
+        """Register what is counted; `fleet` is asked at each scrape."""
+        registry.register(_OfFleet(fleet))
         rows = {family.name: family for family in METRICS}
         requests = rows["macie_exporter_aws_requests_total"]
         errors = rows["macie_exporter_aws_request_errors_total"]
@@ -60,12 +62,33 @@ class Telemetry:
         self._restarts.inc()
 
     def text(self) -> bytes:
-        """Render in the text format."""
+        """Return them in the text format."""
         return bytes(generate_latest(self._shown))
 
     def openmetrics(self) -> bytes:
-        """Render in OpenMetrics, its end mark included."""
+        """Return them in OpenMetrics, its end mark included."""
         return bytes(generate_openmetrics(self._shown))  # type: ignore[no-untyped-call]
+
+
+class _OfFleet(Collector):
+    """The table's rows of the exporter as a whole."""
+
+    def __init__(self, fleet: Callable[[], Fleet]) -> None:
+        self._fleet = fleet
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing: the library would otherwise collect at registration."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        fleet = self._fleet()
+        for family in METRICS:
+            if family.group is Group.EXPORTER:
+                metric = Metric(family.name, family.help, family.kind)
+                for values, value in family.samples(fleet):
+                    labels = dict(zip(family.labels, values, strict=True))
+                    metric.add_sample(family.name, labels, value)
+                yield metric
 
 
 class _WithoutCreated(Collector):

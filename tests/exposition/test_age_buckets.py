@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from exporter.ages import UNKNOWN, AgeBuckets
+from exporter.exposition.age_buckets import UNKNOWN, AgeBuckets
 
 DAY, HOUR = 86_400.0, 3_600.0
 DEFAULT = AgeBuckets([timedelta(days=days) for days in (1, 7, 30, 90)])

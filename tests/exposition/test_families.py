@@ -1,14 +1,15 @@
 """The metric table keeps the rules that rendering and Prometheus rely on."""
 
+import asyncio
 import subprocess
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from exporter.exposition.table import METRICS, Discovery, Family, Group
-from exporter.model import Account
-from exporter.telemetry import Telemetry
+from exporter.exposition.families import METRICS, Family, Group, TargetView
+from exporter.exposition.fleet import Discovery
+from exporter.model import Account, Answer
+from exporter.snapshot import Knowledge
 from tests.exposition.scene import AUDIT, NOW, PAYMENTS, Scene, invitation, options
 
 by_name = pytest.mark.parametrize("family", METRICS, ids=lambda family: family.name)
@@ -17,7 +18,7 @@ by_name = pytest.mark.parametrize("family", METRICS, ids=lambda family: family.n
 @by_name
 def test_labels_are_in_the_order_of_their_names(family: Family) -> None:
     """Labels are written in the order that the client library writes them in."""
-    if family.group is not Group.TELEMETRY:
+    if family.group is not Group.COUNTED:
         assert list(family.labels) == sorted(family.labels)
 
 
@@ -29,9 +30,9 @@ def test_help_is_the_same_in_both_formats(family: Family) -> None:
 
 
 @by_name
-def test_only_telemetry_counts(family: Family) -> None:
+def test_only_what_is_counted_is_no_gauge(family: Family) -> None:
     """What is rendered here is gauges, or of no type: both formats write those alike."""
-    assert family.group is Group.TELEMETRY or family.kind in {"gauge", "untyped"}
+    assert family.group is Group.COUNTED or family.kind in {"gauge", "untyped"}
     assert family.kind != "untyped" or family.name == "macie_exporter_shard_total"
 
 
@@ -42,8 +43,9 @@ def test_names_are_unique() -> None:
 
 def test_without_a_time_there_is_no_time_to_show() -> None:
     """A single invitation whose time cannot be read has no sample."""
-    family = next(one for one in METRICS if one.group is Group.INVITATION)
-    assert list(family.samples((PAYMENTS, invitation(at=None)))) == []
+    family = next(one for one in METRICS if one.name == "macie_invitation_timestamp_seconds")
+    answer = Answer(enabled=True, invitations=(invitation(at=None),))
+    assert list(family.samples(TargetView(Knowledge(PAYMENTS), answer, None))) == []
 
 
 def test_promtool_has_nothing_to_say(promtool: Path) -> None:
@@ -57,12 +59,11 @@ def test_promtool_has_nothing_to_say(promtool: Path) -> None:
     )
     scene.answered(PAYMENTS, invitation(), invitation("x", at=None))
     scene.failed(AUDIT)
-    telemetry = Telemetry(CollectorRegistry())
-    telemetry.show_process()
-    telemetry.attempt("macie2", "ListInvitations", "eu-west-1", 0.1, "ThrottlingException")
+    scene.own.show_process()
+    scene.own.attempt("macie2", "ListInvitations", "eu-west-1", 0.1, "ThrottlingException")
     said = subprocess.run(
         [promtool, "check", "metrics"],
-        input=scene.cache.text(telemetry.text()),
+        input=b"".join(asyncio.run(scene.exposition.text(scene.own.text))),
         capture_output=True,
         check=False,
     )
