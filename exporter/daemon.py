@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -11,7 +11,6 @@ from prometheus_client import CollectorRegistry
 
 from exporter.audit import Audit
 from exporter.aws.cloud import Cloud
-from exporter.background import Shared, in_daemon
 from exporter.build import build
 from exporter.clock import Clock
 from exporter.discovery import Discovery, hint
@@ -25,7 +24,7 @@ from exporter.log import Lines
 from exporter.model import Account, Answer, AwsError, Inventory, PollResult, Target
 from exporter.poller import Poller, PollOptions
 from exporter.schedule import Schedule
-from exporter.settings import ConfigurationError, Settings
+from exporter.settings import Settings
 from exporter.snapshot import Snapshot
 from exporter.status import Search, Status
 from exporter.supervision import Supervisor
@@ -124,11 +123,15 @@ class Daemon:
 
     def start(self) -> None:
         """Start polling, as soon as discovery has found what."""
-        self._supervisor.keep("poller", self._poller.run)
-        self._supervisor.keep("discovery", self.discovery.run)
-        self._supervisor.keep("exposition", self._show)
-        self._supervisor.keep("time", self._catch_up)
-        self._supervisor.keep("loop", self._loop_lag.watch)
+        self.keep("poller", self._poller.run)
+        self.keep("discovery", self.discovery.run)
+        self.keep("exposition", self._keep_showing)
+        self.keep("time", self._catch_up)
+        self.keep("loop", self._loop_lag.watch)
+
+    def keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Keep a coroutine running, in place of what was kept under this name."""
+        self._supervisor.keep(name, run)
 
     async def stop(self) -> None:
         """Cut what is under way: it says nothing of any target."""
@@ -149,7 +152,7 @@ class Daemon:
         )
         self.discovery.configure(settings, configuration.region)
         # What is being looked for was asked for by the old settings.
-        self._supervisor.keep("discovery", self.discovery.run)
+        self.keep("discovery", self.discovery.run)
         self._to_show.set()
 
     def reload_failed(self) -> None:
@@ -230,15 +233,18 @@ class Daemon:
             self._first_round.set()
             self._log.info("first_round_done", targets=len(self.snapshot.all()))
 
-    async def _show(self) -> None:
-        """Show what there is to poll, by the settings in force, whenever either has changed."""
+    async def show(self) -> None:
+        """Show what there is to poll, by the settings in force."""
+        settings = self._configuration.settings
+        stale_after = settings.poll.stale_after.total_seconds()
+        await self.exposition.reconfigure(options_from(settings), stale_after)
+        await self.exposition.retain(tuple(self._accounts.values()))
+
+    async def _keep_showing(self) -> None:
         while True:
             await self._to_show.wait()
             self._to_show.clear()
-            settings = self._configuration.settings
-            stale_after = settings.poll.stale_after.total_seconds()
-            await self.exposition.reconfigure(options_from(settings), stale_after)
-            await self.exposition.retain(tuple(self._accounts.values()))
+            await self.show()
 
     async def _catch_up(self) -> None:
         while True:

@@ -1,0 +1,150 @@
+"""`serve`: polls in the background and serves the metrics, until it is told to stop."""
+
+import asyncio
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from exporter import __version__
+from exporter.background import in_daemon
+from exporter.check import report
+from exporter.daemon import Configuration, Daemon, Ports
+from exporter.remedies import remedy
+from exporter.settings import ConfigurationError
+from exporter.settings.fields import listen_address
+from exporter.web.app import app
+from exporter.web.guard import Guard
+from exporter.web.pages import routes
+from exporter.web.reloading import WebRules
+from exporter.web.server import Server, listen
+
+_WEB_STOP_SECONDS = 1.5
+"""For answers under way, before an orchestrator loses patience."""
+
+Load = Callable[[], Configuration]
+"""Reads the configuration anew; raises ConfigurationError."""
+
+
+async def serve(
+    configuration: Configuration,
+    load: Load,
+    ports: Ports,
+    handle_signals: Callable[[Callable[[], object], Callable[[], object]], object],
+) -> None:
+    """Serve until a signal stops it; `handle_signals` is given what stops and what reloads.
+
+    Raises AddressInUseError, and ConfigurationError where the web file is wrong.
+    """
+    service = Service(configuration, load, ports)
+    stop = asyncio.Event()
+    handle_signals(stop.set, service.reload)
+    await service.start()
+    await stop.wait()
+    await service.stop()
+
+
+class Service:
+    """The daemon, the web server in front of it, and what reloads both."""
+
+    def __init__(self, configuration: Configuration, load: Load, ports: Ports) -> None:
+        """Bind the listening address and wire everything together; nothing runs yet.
+
+        Raises AddressInUseError, and ConfigurationError where the web file is wrong.
+        """
+        self._load, self._configuration = load, configuration
+        self._lines, self._log = ports.lines, ports.lines.log
+        web = configuration.settings.web
+        self._rules = WebRules(web.config_file, ports.clock.now, self._log)
+        sock = listen(*listen_address(web.listen_address))
+        self._daemon = Daemon(configuration, ports, self._rules.state)
+        self._daemon.own_metrics.show_process()
+        self._app = self._make_app()
+        self._server = Server(
+            Guard(self._answer, self._rules), sock, self._log, tls=lambda: self._rules().tls
+        )
+        self._reloading = asyncio.Lock()
+        self._next_reload: asyncio.Task[str | None] | None = None
+
+    async def start(self) -> None:
+        """Serve, then poll."""
+        self._server.start()
+        self._daemon.keep("web-config", self._rules.watch)
+        self._log.info(
+            "listening", port=self._server.port, version=__version__, web=str(self._rules())
+        )
+        self._daemon.start()
+
+    async def stop(self) -> None:
+        """Stop in order: polls are cut off, answers under way have their time."""
+        self._log.info("stopping")
+        if self._next_reload is not None:
+            self._next_reload.cancel()
+        await self._daemon.stop()
+        await self._server.stop(_WEB_STOP_SECONDS)
+        self._log.info("stopped")
+
+    def reload(self) -> "asyncio.Task[str | None]":
+        """Load the configuration anew; the task gives the reason why it was refused, if it was.
+
+        One reload serves all who asked before it began.
+        """
+        if self._next_reload is None:
+            self._next_reload = asyncio.create_task(self._reload_in_turn())
+        return self._next_reload
+
+    async def _reload_in_turn(self) -> str | None:
+        async with self._reloading:
+            self._next_reload = None
+            return await self._reload()
+
+    async def _reload(self) -> str | None:
+        """What is refused changes nothing: the configuration in force stays."""
+        try:
+            configuration = await in_daemon(self._load)
+            await self._rules.use(configuration.settings.web.config_file)
+            self._take_on(configuration)
+        except ConfigurationError as error:
+            self._daemon.reload_failed()
+            # No traceback: people made this mistake, and the lines say which.
+            self._log.error("reload_failed", error="; ".join(error.lines))
+            return str(error)
+        except Exception as error:
+            self._daemon.reload_failed()
+            self._log.exception("reload_crashed")
+            return f"{type(error).__name__} in the exporter itself"
+        self._log.info("reloaded")
+        return None
+
+    def _take_on(self, configuration: Configuration) -> None:
+        old = self._configuration.settings.web.listen_address
+        new = configuration.settings.web.listen_address
+        if new != old:
+            self._log.warning("listen_address_kept", in_force=old, configured=new, hint="restart")
+        self._configuration = configuration
+        self._daemon.configure(configuration)
+        self._app = self._make_app()
+
+    async def _reloaded(self) -> str | None:
+        return await asyncio.shield(self.reload())
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the application in force: a reload swaps it whole."""
+        await self._app(scope, receive, send)
+
+    def _make_app(self) -> ASGIApp:
+        web, daemon = self._configuration.settings.web, self._daemon
+        return app(
+            telemetry_path=web.telemetry_path,
+            exposition=daemon.exposition,
+            own=daemon.own_metrics,
+            health=daemon,
+            pages=routes(
+                status=daemon.status,
+                failures=daemon.snapshot.failures,
+                remedy=remedy,
+                configuration=lambda: report(self._configuration.settings),
+                telemetry_path=web.telemetry_path,
+                build=daemon.build,
+            ),
+            reload=self._reloaded if web.enable_lifecycle else None,
+        )
