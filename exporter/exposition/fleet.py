@@ -50,6 +50,9 @@ class Fleet:
     """How many targets are in each state; None while nothing is known of what there is to poll."""
     interval: float
     lag: float
+    """How many seconds late the latest polls started."""
+    loop_lag: float
+    """How many seconds late the event loop came round, at most, lately."""
     reload: Reload
     build: Build
     shard_index: int = 0

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
-from exporter.files import read_whole
+from exporter.files import read_whole, settled
 from exporter.settings.keys import KEYS, Kind, Path, dotted, key_at, may_hold_secret, nearest_key
 from exporter.settings.written import Text, Tree, read_yaml, show
 
@@ -92,10 +92,10 @@ def _has(node: object, step: str | int) -> bool:
 def file_layer(path: str, origin: str, *, anew: bool = False) -> Layer:
     """Read the configuration file; `origin` is what named it. What cannot be becomes a problem.
 
-    So does, where it is read `anew`, a file with nothing in it.
+    To read it `anew` is to wait until nobody writes it, and then an empty one is a problem too.
     """
     try:
-        content = read_yaml(read_whole(FilePath(path), _LARGEST).decode())
+        content = read_yaml(_content(FilePath(path), anew=anew).decode())
     except OSError as error:
         return _unread(path, origin, f"cannot read it: {error.strerror}")
     except UnicodeDecodeError:
@@ -113,6 +113,13 @@ def file_layer(path: str, origin: str, *, anew: bool = False) -> Layer:
         del tree["config"]
         problems.append(Problem(("config",), "cannot be set in the file itself", origin=path))
     return Layer(tree, names, tuple(problems))
+
+
+def _content(path: FilePath, *, anew: bool) -> bytes:
+    if not anew:
+        return read_whole(path, _LARGEST)
+    # Half of it may not name the accounts, or the web file and with it who is let in.
+    return settled(lambda read: read(path), _LARGEST)[0]
 
 
 def _unread(path: str, origin: str, message: str) -> Layer:

@@ -190,6 +190,13 @@ class RateLimit(_Part):
     burst: Annotated[int, BeforeValidator(_burst)] = 0
 
 
+def _said(section: object) -> object:
+    """Have an empty mapping mean that there is no section, and refuse to take nothing for it."""
+    if section is None:
+        raise ValueError("is nothing")
+    return section or None
+
+
 class WebFile(_Part):
     """The file's whole."""
 
@@ -199,7 +206,7 @@ class WebFile(_Part):
         "rate_limit": RateLimit,
     }
 
-    tls_server_config: TlsServer | None = None
+    tls_server_config: Annotated[TlsServer | None, BeforeValidator(_said)] = None
     http_server_config: HttpServer = HttpServer()
     basic_auth_users: dict[str, Annotated[SecretStr, AfterValidator(_hashed)]] = Field(
         default_factory=dict

@@ -38,7 +38,7 @@ class Secured:
         self.file.write_text(text)
         self._log = io.StringIO()
         log = Lines(self._log, level="debug", form="logfmt", now=lambda: 0.0).log
-        self.rules = WebRules(str(self.file), time.time, log)
+        self.rules = WebRules(str(self.file), time.time, log, wait=lambda _: None)
         guard = Guard(hello, self.rules)
         self.server = Server(
             guard, listen("127.0.0.1", 0), log, tls=lambda: self.rules().tls, limits=limits

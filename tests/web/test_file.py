@@ -35,9 +35,8 @@ def refused(folder: Path, text: str) -> list[str]:
 
 
 ACCEPTED = {
-    "": "http",
     "{}": "http",
-    "tls_server_config: {cert_file: }\nbasic_auth_users:": "http",
+    "tls_server_config: {}\nbasic_auth_users: {}\nhttp_server_config: {headers: {}}": "http",
     TLS + "}": "https",
     TLS + "client_auth_type: NoClientCert, min_version: TLS13}": "https",
     CLIENTS + "client_auth_type: VerifyClientCertIfGiven}": "https",
@@ -121,6 +120,30 @@ def test_a_file_that_is_none(tmp_path: Path, content: bytes, message: str) -> No
     with pytest.raises(ConfigurationError) as error:
         check_web_file(str(file))
     assert list(error.value.lines) == [f'web.config_file = "{file}": {message}']
+
+
+@pytest.mark.parametrize("text", ["", " \n", "# x", "---", "--- # x\n...", "\ufeff", "null", "~"])
+def test_a_file_that_says_nothing(tmp_path: Path, text: str) -> None:
+    """Is refused: it is more likely cut off than meant, and would let everybody in."""
+    assert refused(tmp_path, text) == [
+        f'web.config_file = "{tmp_path}/web.yml": says nothing; to have no rules, write {{}}'
+    ]
+
+
+def test_every_key_with_nothing_behind_it(tmp_path: Path) -> None:
+    """Is refused, section or value: what was commented out or cut off would be open."""
+    text = (
+        "tls_server_config:\nbasic_auth_users: ~\nhttp_server_config: {headers: , http2: null}\n"
+        "rate_limit: {interval: , burst: }"
+    )
+    said = "has nothing behind it: give it a value ({} is an empty section), or leave it out"
+    keys = "tls_server_config", "http_server_config.http2", "http_server_config.headers"
+    more = "basic_auth_users", "rate_limit.interval", "rate_limit.burst"
+    assert refused(tmp_path, text) == [f"{key}: {said}" for key in (*keys, *more)]
+    assert refused(tmp_path, "basic_auth_users: {alice: }") == [f"basic_auth_users.alice: {said}"]
+    assert refused(tmp_path, TLS + "client_allowed_sans: }") == [
+        f"tls_server_config.client_allowed_sans: {said}"
+    ]
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -272,7 +272,7 @@ def test_what_is_no_request(
     secure: Secure, opened: Callable[[int], socket.socket], request_: bytes
 ) -> None:
     """Is refused by its status; nothing of it comes back, and nothing is an error of ours."""
-    secured = secure("")
+    secured = secure("{}")
     sock = opened(secured.port)
     sock.sendall(request_)
     sock.shutdown(socket.SHUT_WR)
@@ -301,7 +301,7 @@ def test_a_body_in_endless_chunks(secure: Secure, opened: Callable[[int], socket
 
 def test_pipelining(secure: Secure, opened: Callable[[int], socket.socket]) -> None:
     """Requests that come together are answered in their order, one at a time."""
-    sock = opened(secure("").port)
+    sock = opened(secure("{}").port)
     asked = [b"GET", b"POST", b"PUT", b"GET"] * 25
     lines = [method + b" / HTTP/1.1\r\nHost: a\r\n" for method in asked]
     sock.sendall(b"\r\n".join(lines) + b"Connection: close\r\n\r\n")

@@ -59,7 +59,7 @@ def test_a_mounted_secret_is_swapped_by_a_link(secure: Secure, tmp_path: Path) -
     (tmp_path / "data").symlink_to("one")
     for version in ("one", "two"):
         (tmp_path / version / "real.yml").write_text(users(version))
-    secured = secure("")
+    secured = secure("{}")
     secured.file.unlink()
     secured.file.symlink_to("data/real.yml")
     secured.rules.look()
@@ -196,7 +196,7 @@ def test_other_client_authorities_hold_at_once(
 def test_tls_can_come_and_go(secure: Secure, authority: Authority, pair: Pair) -> None:
     """New connections have what the file says when they come."""
     assert pair.key
-    secured = secure("")
+    secured = secure("{}")
     assert secured.get().status == 200
     secured.file.write_text(TLS + "}")
     secured.rules.look()

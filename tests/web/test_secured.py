@@ -271,7 +271,7 @@ def test_a_header_that_the_file_empties_is_not_sent(secure: Secure) -> None:
 
 def test_safe_headers_without_a_file(secure: Secure) -> None:
     """By themselves."""
-    headers = secure("").get().headers
+    headers = secure("{}").get().headers
     assert {name: headers[name.lower()] for name in DEFAULT_HEADERS} == DEFAULT_HEADERS
 
 
