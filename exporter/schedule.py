@@ -8,7 +8,7 @@ targets. Every time is in monotonic seconds.
 import heapq
 import random
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import inf
@@ -145,13 +145,14 @@ class Schedule:
         waiting = [queue[0].at for queue in (self._heap, self._held) if queue]
         return max([self._last_lag, *(now - at for at in waiting)])
 
-    def next_polls(self) -> Iterator[tuple[Target, float]]:
+    def next_polls(self) -> list[tuple[Target, float]]:
         """Return the time of every target's next poll; without those that are under way."""
-        return (
+        # A list first: pages ask from a thread.
+        return [
             (target, progress.due.at)
-            for target, progress in self._progress.items()
+            for target, progress in list(self._progress.items())
             if not progress.running
-        )
+        ]
 
     def _next_held(self) -> Due | None:
         while self._held and self._slow_running < self._slow_limit:

@@ -200,6 +200,10 @@ METRICS: tuple[Family, ...] = (
            "How often each target is to be polled (poll.interval)."),
     Family("macie_exporter_poll_lag_seconds", Group.EXPORTER, (), _one(lambda fleet: fleet.lag),
            "How late the latest polls started; it grows when poll.concurrency is too low."),
+    Family("macie_exporter_loop_lag_seconds", Group.EXPORTER, (),
+           _one(lambda fleet: fleet.loop_lag),
+           "The longest time, of the last half minute or more, by which polls, scrapes and probes "
+           "had to wait for each other."),
     Family("macie_exporter_aws_requests_total", Group.COUNTED,
            ("service", "operation", "aws_region"), _counted,
            "HTTP requests sent to AWS, retries included.", kind="counter"),
@@ -210,7 +214,7 @@ METRICS: tuple[Family, ...] = (
            _counted,
            "How long HTTP requests to AWS took, retries counted one by one.", kind="histogram"),
     Family("macie_exporter_worker_restarts_total", Group.COUNTED, (), _counted,
-           "Threads of the exporter that an error of its own ended and that began anew; the log "
+           "Tasks of the exporter that an error of its own ended and that began anew; the log "
            "has a line worker_crashed with the traceback of each.", kind="counter"),
     Family("macie_exporter_discovery_success", Group.EXPORTER, (),
            _discovery(lambda discovery: discovery.success),

@@ -41,6 +41,9 @@ class WebRules:
         """Read the file, if there is one; `now` gives Unix seconds. Raises ConfigurationError."""
         self._now, self._log, self._wait = now, log, wait
         self._turn = asyncio.Lock()
+        self._path, self._successful, self._loaded = "", True, now()
+        self._files: Files | None = None
+        self._rules = Rules()
         self._take_on(path, *self._read(path))
 
     def __call__(self) -> Rules:
@@ -83,9 +86,7 @@ class WebRules:
                 self._accept(outcome)
                 self._log.info("web_config_reloaded", web=str(self._rules))
 
-    def _take_on(
-        self, path: str, outcome: Rules | ConfigurationError, files: Files | None
-    ) -> None:
+    def _take_on(self, path: str, outcome: Rules | ConfigurationError, files: Files | None) -> None:
         if isinstance(outcome, ConfigurationError):
             raise outcome
         self._path, self._files = path, files
