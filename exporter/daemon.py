@@ -18,6 +18,7 @@ from exporter.signals import Wish, Wishes
 from exporter.web.app import app
 from exporter.web.guard import Guard
 from exporter.web.pages import routes
+from exporter.web.places import Places
 from exporter.web.reloading import WebRules
 from exporter.web.server import Server, listen
 
@@ -49,6 +50,7 @@ class Daemon:
         self._rules = WebRules(web.config_file, ports.clock.now, ports.lines.log)
         sock = listen(*listen_address(web.listen_address))
         self._core = Core(self._configuration, ports, self._rules.state)
+        self._places = Places()
         self._app = self._make_app()
         self._server = Server(
             Guard(self._answer, self._rules), sock, ports.lines.log, tls=lambda: self._rules().tls
@@ -134,6 +136,7 @@ class Daemon:
                 configuration=lambda: report(self._configuration.settings),
                 telemetry_path=web.telemetry_path,
                 build=self._core.build,
+                places=self._places,
             ),
             reload=self._reloaded if web.enable_lifecycle else None,
         )

@@ -12,6 +12,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 
 import h11
 from uvicorn import Config
@@ -19,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from exporter.web.guard import MAX_BODY_BYTES
+from exporter.web.sending import BEGIN, CHUNK, UnderWay
 from exporter.web.tls import Tls
 
 
@@ -52,6 +54,8 @@ class Limits:
         }
     )
     look_every: float = 0.25
+    held_bytes: int = 64 * 1024 * 1024
+    """Of renderings that answers under way hold together, the newest aside."""
 
 
 TlsInForce = Callable[[], Tls | None]
@@ -77,12 +81,21 @@ class Connection(H11Protocol):
     """HTTP/1.1 on one connection, which tells what it is at."""
 
     def __init__(
-        self, config: Config, state: ServerState, tls: Tls | None, on_end: Callable[[], None]
+        self,
+        config: Config,
+        state: ServerState,
+        tls: Tls | None,
+        under_way: UnderWay,
+        on_end: Callable[[], None],
     ) -> None:
         """Take the TLS that it was accepted with; `on_end` is called when it has ended."""
-        super().__init__(config, state, {}, asyncio.get_running_loop())
+        begin = partial(under_way.begin, drop=self._drop)
+        super().__init__(config, state, {BEGIN: begin}, asyncio.get_running_loop())
         self._tls, self._on_end = tls, on_end
         self._body = 0
+
+    def _drop(self) -> None:
+        self.transport.abort()
 
     @property
     def phase(self) -> Phase:
@@ -107,6 +120,8 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, unless the client's certificate has none of the names that are let in."""
         super().connection_made(transport)
+        # TLS would take half a megabyte before it says that the client does not read.
+        transport.set_write_buffer_limits(CHUNK)
         if self._tls and not self._tls.admits(transport.get_extra_info("peercert")):
             transport.abort()
 
@@ -180,6 +195,7 @@ class Door:
         listening.setblocking(False)  # noqa: FBT003 -- the socket module's
         self._listening, self._config, self._state, self._tls = listening, config, state, tls
         self._limits = limits
+        self._under_way = UnderWay(limits.held_bytes)
         self._places: set[_Place] = set()
         self._loop = asyncio.get_running_loop()
         self._tasks = [self._loop.create_task(run()) for run in (self._accept, self._sweep)]
@@ -237,7 +253,11 @@ class Door:
 
         def protocol() -> Connection:
             place.protocol = Connection(
-                self._config, self._state, place.tls, lambda: self._places.discard(place)
+                self._config,
+                self._state,
+                place.tls,
+                self._under_way,
+                lambda: self._places.discard(place),
             )
             return place.protocol
 

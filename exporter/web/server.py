@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from exporter.log import Log
+from exporter.memory import give_back_large_blocks
 from exporter.web.connections import Door, Limits, Phase, TlsInForce
 from exporter.web.guard import MAX_HEAD_BYTES
 
@@ -116,6 +117,7 @@ class Server:
 
         Raises ServerError if it does not.
         """
+        give_back_large_blocks()
         self._thread.start()
         self._settled.wait()
         if self._failure is not None:
