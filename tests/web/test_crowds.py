@@ -21,7 +21,7 @@ from tests.web import fleet
 from tests.web.conftest import Health, Own, Shown
 
 CROWD = 60
-QUICK = 2.0
+QUICK = 3.0
 """Seconds: five times what it takes on a busy machine; without bounds they were six to thirty."""
 ANSWERS_MB = 100
 """The 64 MB that answers may hold, and what is in buffers."""
