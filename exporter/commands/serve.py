@@ -15,6 +15,7 @@ from exporter.settings.fields import listen_address
 from exporter.web.app import app
 from exporter.web.guard import Guard
 from exporter.web.pages import routes
+from exporter.web.places import Places
 from exporter.web.reloading import WebRules
 from exporter.web.server import Server, listen
 
@@ -58,6 +59,7 @@ class Service:
         sock = listen(*listen_address(web.listen_address))
         self._daemon = Daemon(configuration, ports, self._rules.state)
         self._daemon.own_metrics.show_process()
+        self._places = Places()
         self._app = self._make_app()
         self._server = Server(
             Guard(self._answer, self._rules), sock, self._log, tls=lambda: self._rules().tls
@@ -145,6 +147,7 @@ class Service:
                 configuration=lambda: report(self._configuration.settings),
                 telemetry_path=web.telemetry_path,
                 build=daemon.build,
+                places=self._places,
             ),
             reload=self._reloaded if web.enable_lifecycle else None,
         )

@@ -1,17 +1,15 @@
 """The routes: what is answered on each path. Knows nothing of sockets, threads or AWS."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from exporter.web.negotiation import accepts_gzip, choose_format
-
-_CHUNK = 256 * 1024
-"""Bytes that are handed to the socket together."""
+from exporter.web.sending import Sent
 
 
 class Exposition(Protocol):
@@ -102,24 +100,8 @@ class _Metrics:
         headers = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
         if accepts_gzip(_header(request, "accept-encoding")):
             headers["Content-Encoding"] = "gzip"
-            pieces = await self._exposition.gzip(tail)
-        else:
-            pieces = await self._exposition.text(tail)
-        headers["Content-Length"] = str(sum(map(len, pieces)))
-        return StreamingResponse(_chunks(pieces), headers=headers)
-
-
-async def _chunks(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
-    """Join pieces to chunks that are worth a write of their own."""
-    waiting: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        waiting.append(piece)
-        size += len(piece)
-        if size >= _CHUNK:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    yield b"".join(waiting)
+            return Sent(await self._exposition.gzip(tail), 200, headers)
+        return Sent(await self._exposition.text(tail), 200, headers)
 
 
 def _header(request: Request, name: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
+from exporter.web.sending import CHUNK
 from exporter.web.tls import Tls
 
 
@@ -48,6 +49,8 @@ class Limits:
     )
     unread_bytes: int = 64 * 1024
     """Of what comes behind a request's head: no path takes a body."""
+    held_bytes: int = 64 * 1024 * 1024
+    """Of renderings that answers under way hold together, the newest aside."""
     look_every: float = 0.25
 
 
@@ -96,6 +99,11 @@ class Connection(asyncio.Protocol):
         elif self.opening is not None:
             self.opening.cancel()
 
+    def close(self) -> None:
+        """End it once all that was said has been sent."""
+        if self.transport is not None:
+            self.transport.close()
+
     def begin_answer(self) -> None:
         """Note that a request is there, and the exporter at work."""
         self._answering, self._has_begun, self._unread = True, False, 0
@@ -109,6 +117,8 @@ class Connection(asyncio.Protocol):
         """Begin, unless the client's certificate has none of the names that are let in."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- for the type checker
         self.transport = transport
+        # TLS would take half a megabyte before it says that the client does not read.
+        transport.set_write_buffer_limits(CHUNK)
         if self.tls and not self.tls.admits(transport.get_extra_info("peercert")):
             transport.abort()
         elif self.http:
@@ -260,9 +270,10 @@ class Connections:
             for connection in tuple(self._all):
                 phase = connection.look(now)
                 longest = self._limits.seconds.get(phase)
-                is_old = connection.tls is not tls and phase is Phase.IDLE
-                if is_old or (longest is not None and now - connection.since > longest):
+                if longest is not None and now - connection.since > longest:
                     connection.drop()
+                elif connection.tls is not tls and phase is Phase.IDLE:
+                    connection.close()
 
 
 def _farewell(sock: socket.socket, text: bytes) -> None:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from exporter.web.headers import content_security_policy
 from exporter.web.passwords import Passwords
 from exporter.web.rules import Rules
+from exporter.web.targets import is_of_server, origin_form
 
 MAX_HEAD_BYTES = 16 * 1024
 """Of a request: its line and its headers."""
@@ -53,13 +54,18 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         rules = self._rules()
-        answer = await self._refusal(scope, rules)
-        await (answer or self._app)(scope, receive, _with_headers(send, rules.headers))
+        aimed = origin_form(scope)
+        answer = await self._refusal(scope, rules, aimed)
+        if answer is None and is_of_server(scope):
+            answer = Response(headers={"Allow": "GET, HEAD, OPTIONS, POST"})
+        await (answer or self._app)(aimed or scope, receive, _with_headers(send, rules.headers))
 
-    async def _refusal(self, scope: Scope, rules: Rules) -> Response | None:
+    async def _refusal(self, scope: Scope, rules: Rules, aimed: Scope | None) -> Response | None:
         """Give the answer for who is not let in."""
         if not scope["http_version"].startswith(_MAJOR):
             return _plain("HTTP Version Not Supported", 505, Connection="close")
+        if aimed is None:
+            return _plain("Bad Request", 400, Connection="close")
         if _head_size(scope) > MAX_HEAD_BYTES:
             return _plain("Request Header Fields Too Large", 431, Connection="close")
         if _body_size(scope) > MAX_BODY_BYTES:

@@ -1,6 +1,6 @@
 """The pages for people and `/api/v1/targets`: a status in, a response out.
 
-Plain functions: Starlette runs them in a thread, so that no page keeps a scrape or a probe waiting.
+Plain functions, each of which is run in a thread when it has a place: see exporter/web/places.py.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +17,17 @@ from exporter.settings import Settings
 from exporter.status import TROUBLED, Remedy, Status, TargetRow, counted, summary, troubles, whys
 from exporter.web import assets, documents
 from exporter.web.headers import content_security_policy
+from exporter.web.places import Page, Places
 from exporter.web.rendering import Templates
-from exporter.web.selection import COLUMNS, Query, QueryError, pages_of, parse, select
+from exporter.web.selection import (
+    COLUMNS,
+    Query,
+    QueryError,
+    bounded,
+    pages_of,
+    parse,
+    select,
+)
 
 HEADERS = {
     "Content-Security-Policy": content_security_policy(forms="'self'"),
@@ -63,17 +72,21 @@ def routes(
     configuration: Callable[[], str],
     telemetry_path: str,
     build: Build,
+    places: Places,
 ) -> Sequence[Route]:
     """Give the routes of all pages, their files, and the API."""
     files = assets.assets()
     site = {"build": build, "telemetry_path": telemetry_path}
     show = partial(_shown, Templates(files), site)
+    pages: Mapping[str, Page] = {
+        "/": lambda _: show("overview.html", _overview(status())),
+        "/targets": partial(_targets, status, show),
+        "/targets/{account}/{region}": partial(_target, status, failures, remedy, show),
+        "/config": lambda _: show("config.html", _config(status(), configuration())),
+        "/api/v1/targets": partial(_api, status),
+    }
     return [
-        Route("/", lambda _: show("overview.html", _overview(status()))),
-        Route("/targets", partial(_targets, status, show)),
-        Route("/targets/{account}/{region}", partial(_target, status, failures, remedy, show)),
-        Route("/config", lambda _: show("config.html", _config(status(), configuration()))),
-        Route("/api/v1/targets", partial(_api, status)),
+        *(Route(path, places.take(page)) for path, page in pages.items()),
         *assets.routes(files),
     ]
 
@@ -178,10 +191,11 @@ def _target(
 
 def _page(request: Request) -> int:
     """Read which page of the invitations is wanted. Raises QueryError."""
-    names = [name for name in request.query_params if name != "page"]
+    parameters = bounded(request.query_params.multi_items())
+    names = [name for name, _ in parameters if name != "page"]
     if names:
         raise QueryError([f"{name}: unknown; only page is known here" for name in names])
-    return parse(request.query_params.multi_items()).page
+    return parse(parameters).page
 
 
 def _listed(row: TargetRow) -> list[Invitation]:

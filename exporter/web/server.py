@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import socket
+from functools import partial
 from math import ceil
 
 import uvicorn
@@ -13,14 +14,19 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from exporter.log import Log
+from exporter.memory import give_back_large_blocks
 from exporter.web.connections import Connection, Connections, Limits, Phase, TlsInForce
 from exporter.web.guard import MAX_HEAD_BYTES
+from exporter.web.sending import BEGIN, UnderWay
 
 _BACKLOG = 1024
 _SEND_BUFFER_BYTES = 4 * 1024 * 1024
 """As much as the system allows: whatever does not fit waits for the event loop to come round."""
 
 DEFAULT_LIMITS = Limits()
+
+_CONNECTION = "connection"
+"""Where a request's connection stands, in the scope's state."""
 
 _LOGGERS = ("uvicorn.error", "asyncio")
 """Where what goes wrong in the server is told; without a handler it would go to stderr as it is."""
@@ -93,7 +99,7 @@ class Server:
         """
         self._app, self._socket, self._tls, self._limits = app, sock, tls, limits
         self._troubles = _Troubles(log)
-        self._state = ServerState()
+        self._state, self._under_way = ServerState(), UnderWay(limits.held_bytes)
         self._config = uvicorn.Config(
             self._answer,
             interface="asgi3",
@@ -115,6 +121,7 @@ class Server:
 
     def start(self) -> None:
         """Begin to serve."""
+        give_back_large_blocks()
         for name in _LOGGERS:
             logging.getLogger(name).addHandler(self._troubles)
         self._config.load()
@@ -134,11 +141,12 @@ class Server:
         self._socket.close()
 
     def _http(self, connection: Connection) -> asyncio.Protocol:
-        return H11Protocol(self._config, self._state, {"connection": connection})
+        begin = partial(self._under_way.begin, drop=connection.drop)
+        return H11Protocol(self._config, self._state, {_CONNECTION: connection, BEGIN: begin})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, and have its connection know of it."""
-        connection = scope["state"]["connection"]
+        connection = scope["state"][_CONNECTION]
         connection.begin_answer()
         try:
             await self._app(scope, receive, send)

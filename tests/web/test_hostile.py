@@ -13,10 +13,10 @@ from starlette.types import Receive, Scope, Send
 from exporter.web.connections import Limits, Phase
 from exporter.web.guard import MAX_BODY_BYTES, MAX_HEAD_BYTES
 from exporter.web.server import Server, listen
-from tests.processes import no_aws, running, until
+from tests.processes import Exporter, no_aws, running, until
 from tests.web.conftest import Client, Secure
 from tests.web.pki import Authority
-from tests.web.secured import hello, trusting
+from tests.web.secured import hashed, hello, trusting
 
 QUICK = Limits(
     connections=8,
@@ -282,6 +282,72 @@ def test_what_is_no_request(
     assert b"<script" not in answer
     assert secured.get().status == 200
     assert "level=error" not in secured.log
+
+
+TARGETS = {
+    "GET http://example.test/metrics": 200,
+    "GET HTTP://127.0.0.1:1/metrics?x=http://y/z": 200,
+    "GET https://example.test/-/healthy": 200,
+    "GET http://[::1]:10058/-/healthy": 200,
+    "GET http://example.test": 200,
+    "GET http://example.test?x=1": 200,
+    "HEAD http://example.test/metrics": 200,
+    "POST http://example.test/metrics": 405,
+    "GET http://example.test/nothing": 404,
+    "GET http://example.test//metrics": 404,
+    "GET http://example.test/%6detrics": 200,
+    "GET //metrics": 404,
+    "OPTIONS *": 200,
+    "OPTIONS /metrics": 405,
+    "GET *": 400,
+    "GET metrics": 400,
+    "GET ?x": 400,
+    "GET http:/metrics": 400,
+    "GET http:///metrics": 400,
+    "GET http://:80/metrics": 400,
+    "GET http://a@example.test/metrics": 400,
+    "GET ftp://example.test/metrics": 400,
+    "GET example.test:80/metrics": 400,
+    "CONNECT example.test:443": 400,
+}
+"""Request lines by what RFC 9112 section 3.2 makes of them."""
+
+
+@pytest.fixture(scope="module")
+def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
+    """The real exporter, without a web file."""
+    with running(no_aws(tmp_path_factory.mktemp("exporter"))) as exporter:
+        yield exporter
+
+
+@pytest.mark.parametrize("line", TARGETS)
+def test_request_targets(
+    exporter: Exporter, opened: Callable[[int], socket.socket], line: str
+) -> None:
+    """A path may come behind a scheme and a host, as proxies send it; what is no target is 400."""
+    sock = opened(exporter.port)
+    sock.sendall(f"{line} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+    assert int(said(sock).split()[1]) == TARGETS[line]
+
+
+def test_options_of_the_server(exporter: Exporter, opened: Callable[[int], socket.socket]) -> None:
+    """`OPTIONS *` says which methods there are, and nothing else."""
+    sock = opened(exporter.port)
+    sock.sendall(b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    head, _, body = said(sock).lower().partition(b"\r\n\r\n")
+    assert body == b""
+    assert b"\r\nallow: get, head, options, post\r\n" in head
+    assert b"\r\ncontent-length: 0\r\n" in head
+
+
+@pytest.mark.parametrize("line", [b"GET http://a/metrics", b"OPTIONS *", b"GET metrics"])
+def test_no_target_leads_past_the_password(
+    secure: Secure, opened: Callable[[int], socket.socket], line: bytes
+) -> None:
+    """However it is written."""
+    sock = opened(secure(f"basic_auth_users: {{a: '{hashed('right')}'}}").port)
+    sock.sendall(line + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert int(said(sock).split()[1]) in {400, 401}
 
 
 def test_a_body_in_endless_chunks(secure: Secure, opened: Callable[[int], socket.socket]) -> None:

@@ -19,6 +19,7 @@ from exporter.snapshot import State
 from exporter.status import Search
 from exporter.web.app import app
 from exporter.web.pages import routes
+from exporter.web.places import Places
 from exporter.web.selection import COLUMNS, MOST_PER_PAGE, PARAMETERS
 from exporter.web.server import Server, listen
 from tests.statuses import AUDIT, DAY, PAYMENTS, answered, invited, snapshot_of, status
@@ -45,6 +46,7 @@ class Site:
             configuration=lambda: "poll:\n  interval: 5m\n# <targets>: 3\n",
             telemetry_path="/metrics",
             build=Build("1.2.3", "abcdef0123456789", "3.13.1"),
+            places=Places(),
         )
         application = app(
             telemetry_path="/metrics", exposition=Shown(), own=Own(), health=Health(), pages=pages
