@@ -127,7 +127,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Hand it on, but not more of a body than anybody needs to send here."""
         self._has_begun |= not self._answering
-        self._unread += len(data)
+        # Of the first request's head uvicorn takes no more than so much.
+        self._unread += len(data) if self._requests else 0
         if self.http is None or self.transport is None or self.transport.is_closing():
             return
         if self._unread > self._unread_bytes:
@@ -137,6 +138,9 @@ class Connection(asyncio.Protocol):
             self.http.data_received(data)
         except Exception:  # noqa: BLE001 -- no HTTP, where an answer has begun: there is no other
             self.transport.abort()
+        if self.transport.is_closing():
+            # What the application still says is for nobody, and must not be taken for its fault.
+            self.http.connection_lost(None)
 
     def eof_received(self) -> bool | None:
         """Hand it on."""

@@ -9,17 +9,16 @@ import re
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
-from exporter.ages import AgeBuckets
 from exporter.clock import SystemClock
-from exporter.exposition.cache import Cache
-from exporter.exposition.column import BLOCK
-from exporter.exposition.family import Build, Fleet, Reload
-from exporter.exposition.tally import Options
+from exporter.exposition.age_buckets import AgeBuckets
+from exporter.exposition.counts import Options
+from exporter.exposition.fleet import Build, Reload
+from exporter.exposition.rendering import PIECE, Exposition
 from exporter.model import Account, Answer, Invitation, PollResult, Target
 from exporter.remedies import remedy
 from exporter.settings import Settings
@@ -29,8 +28,9 @@ from exporter.web.app import app
 from exporter.web.guard import Guard
 from exporter.web.pages import routes
 from exporter.web.places import Places
-from exporter.web.server import Server, listen
+from exporter.web.server import listen
 from tests.web.conftest import Health, Own
+from tests.web.serving import Served
 
 MEGABYTE = 1024 * 1024
 _MOST_MEMORY = 12 * 1024 * MEGABYTE
@@ -41,9 +41,7 @@ _BUILD = Build("1", "unknown", "3")
 
 
 class Restless:
-    """An exposition of which every block has changed when it is asked for."""
-
-    is_fresh = False
+    """An exposition of which every piece has changed when it is asked for."""
 
     def __init__(self) -> None:
         """Have polled everything once."""
@@ -54,25 +52,19 @@ class Restless:
         for target in self._targets:
             self._poll(target, 1)
         self._reload = Reload(successful=True, last_success=self._clock.now(), config_hash=1.0)
-        self._cache = Cache(
-            self.snapshot,
-            options=Options(AgeBuckets(Settings().metrics.age_buckets)),
-            stale_after=_LATER,
-            now=self._clock.now,
-            fleet=self._fleet,
-            accounts=lambda: _ACCOUNTS,
-        )
+        options = Options(AgeBuckets(Settings().metrics.age_buckets))
+        self._exposition = Exposition(self.snapshot, options, _LATER, self._clock.now)
         self._numbers = cycle((2, 3))
 
-    def pieces(self, tail: bytes = b"") -> Sequence[bytes]:
-        """Give it as text."""
-        self._change()
-        return self._cache.pieces(tail)
+    async def text(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
+        """Return it as text."""
+        await self._change()
+        return await self._exposition.text(tail)
 
-    def packed(self, tail: bytes = b"") -> bytes:
-        """Give it packed."""
-        self._change()
-        return self._cache.packed(tail)
+    async def gzip(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
+        """Return it packed."""
+        await self._change()
+        return await self._exposition.gzip(tail)
 
     def status(self) -> Status:
         """Give what pages show."""
@@ -88,18 +80,17 @@ class Restless:
             healthy=True,
         )
 
-    def _change(self) -> None:
+    async def _change(self) -> None:
+        await self._exposition.retain(_ACCOUNTS)
         number = next(self._numbers)
-        for target in self._targets[:: BLOCK // 2]:
+        for target in self._targets[:: PIECE // 2]:
             self._poll(target, number)
+            self._exposition.update(target)
 
     def _poll(self, target: Target, number: int) -> None:
         now = self._clock.now()
         found = tuple(Invitation("9" * 12, f"i{n}", "Invited", now - n) for n in range(number))
         self.snapshot.record(PollResult(target, now, 0.1, Answer(enabled=True, invitations=found)))
-
-    def _fleet(self) -> Fleet:
-        return Fleet(interval=300.0, lag=0.0, reload=self._reload, targets_known=True, build=_BUILD)
 
 
 def main() -> None:
@@ -118,7 +109,7 @@ def main() -> None:
     application = app(
         telemetry_path="/metrics", exposition=exposition, own=Own(), health=Health(), pages=pages
     )
-    server = Server(Guard(application), listen("127.0.0.1", 0))
+    server = Served(Guard(application), listen("127.0.0.1", 0))
     server.start()
     sys.stdout.write(f"{server.port}\n")
     sys.stdout.flush()

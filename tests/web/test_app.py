@@ -11,8 +11,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from exporter.web.app import app
-from exporter.web.server import Server, listen
+from exporter.web.server import listen
 from tests.web.conftest import Client, Health, Own, Shown
+from tests.web.serving import Served
 
 
 def test_metrics_as_text(client: Client) -> None:
@@ -99,7 +100,7 @@ def test_pages_stand_beside_the_metrics() -> None:
         application = app(
             telemetry_path="/metrics", exposition=Shown(), own=Own(), health=Health(), pages=pages
         )
-        server = Server(application, listen("127.0.0.1", 0))
+        server = Served(application, listen("127.0.0.1", 0))
         server.start()
         assert Client(server.port)("/").status == status
         server.stop(5)
@@ -152,7 +153,7 @@ def reloaded() -> Iterator[tuple[Client, list[str | None]]]:
         health=Health(),
         reload=reload,
     )
-    server = Server(application, listen("127.0.0.1", 0))
+    server = Served(application, listen("127.0.0.1", 0))
     server.start()
     yield Client(server.port), outcomes
     server.stop(5)
@@ -193,7 +194,7 @@ def test_a_slow_scrape_does_not_keep_the_probes_waiting() -> None:
     """Nor does one keep another waiting."""
     slow = Slow()
     application = app(telemetry_path="/metrics", exposition=slow, own=Own(), health=Health())
-    server = Server(application, listen("127.0.0.1", 0))
+    server = Served(application, listen("127.0.0.1", 0))
     server.start()
     client = Client(server.port)
     with ThreadPoolExecutor() as pool:
@@ -217,7 +218,7 @@ def test_a_large_text_comes_whole() -> None:
             return [b"%07d\n" % n * 5000 for n in range(50)] + [tail()]
 
     application = app(telemetry_path="/metrics", exposition=Large(), own=Own(), health=Health())
-    server = Server(application, listen("127.0.0.1", 0))
+    server = Served(application, listen("127.0.0.1", 0))
     server.start()
     answer = Client(server.port).ok("/metrics")
     server.stop(5)

@@ -15,10 +15,11 @@ from dataclasses import replace
 import pytest
 
 from exporter.web.app import app
-from exporter.web.server import DEFAULT_LIMITS, Server, listen
+from exporter.web.server import DEFAULT_LIMITS, listen
 from tests.processes import until
 from tests.web import fleet
 from tests.web.conftest import Health, Own, Shown
+from tests.web.serving import Served
 
 CROWD = 60
 QUICK = 3.0
@@ -171,7 +172,7 @@ def scrapers(exposition: Rendered) -> Iterator[Scraper]:
     """Serve, and give what begins a scrape: its answer is there, and nothing of it is read yet."""
     application = app(telemetry_path="/metrics", exposition=exposition, own=Own(), health=Health())
     limits = replace(DEFAULT_LIMITS, held_bytes=WHOLE // 2)
-    server = Server(application, listen("127.0.0.1", 0), limits=limits)
+    server = Served(application, listen("127.0.0.1", 0), limits=limits)
     server.start()
     with contextlib.ExitStack() as stack:
         stack.callback(server.stop, 5)

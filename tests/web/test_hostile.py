@@ -12,11 +12,12 @@ from starlette.types import Receive, Scope, Send
 
 from exporter.web.connections import Limits, Phase
 from exporter.web.guard import MAX_BODY_BYTES, MAX_HEAD_BYTES
-from exporter.web.server import Server, listen
+from exporter.web.server import listen
 from tests.processes import Exporter, no_aws, running, until
 from tests.web.conftest import Client, Secure
 from tests.web.pki import Authority
 from tests.web.secured import hashed, hello, trusting
+from tests.web.serving import Served
 
 QUICK = Limits(
     connections=8,
@@ -96,7 +97,7 @@ def test_who_has_waited_longest_makes_room(
     secure: Secure, opened: Callable[[int], socket.socket]
 ) -> None:
     """However many come, there are never more connections than places."""
-    secured = secure("", QUICK)
+    secured = secure("{}", QUICK)
     first = opened(secured.port)
     others = [opened(secured.port) for _ in range(2 * QUICK.connections)]
     assert said(first) == b""
@@ -116,7 +117,7 @@ def test_beyond_the_places_is_refused_at_once() -> None:
         await run_in_threadpool(gate.wait)
         await hello(scope, receive, send)
 
-    server = Server(busy, listen("127.0.0.1", 0), limits=QUICK)
+    server = Served(busy, listen("127.0.0.1", 0), limits=QUICK)
     server.start()
     answers: list[int] = []
     threads = [
@@ -153,7 +154,7 @@ def test_a_request_that_is_not_finished(
     secure: Secure, opened: Callable[[int], socket.socket], begin: bytes
 ) -> None:
     """Ends the connection in its time, however few bytes come and however often."""
-    secured = secure("", QUICK)
+    secured = secure("{}", QUICK)
     sock = opened(secured.port)
     sock.sendall(begin)
     start = time.monotonic()
@@ -171,7 +172,7 @@ def test_a_request_that_is_not_finished(
 
 def test_an_idle_connection_ends(secure: Secure, opened: Callable[[int], socket.socket]) -> None:
     """After its answer, in its time."""
-    secured = secure("", QUICK)
+    secured = secure("{}", QUICK)
     sock = opened(secured.port)
     sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     assert b"200 OK" in said(sock)
@@ -225,7 +226,7 @@ def test_who_does_not_read_is_dropped(opened: Callable[[int], socket.socket]) ->
         finally:
             ended.set()
 
-    server = Server(flood, listen("127.0.0.1", 0), limits=QUICK)
+    server = Served(flood, listen("127.0.0.1", 0), limits=QUICK)
     server.start()
     try:
         sock = opened(server.port)
@@ -352,7 +353,7 @@ def test_no_target_leads_past_the_password(
 
 def test_a_body_in_endless_chunks(secure: Secure, opened: Callable[[int], socket.socket]) -> None:
     """Is cut off: no path takes a body."""
-    secured = secure("", QUICK)
+    secured = secure("{}", QUICK)
     sock = opened(secured.port)
     sent = 0
     with contextlib.suppress(ConnectionError, TimeoutError):

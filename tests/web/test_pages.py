@@ -21,9 +21,10 @@ from exporter.web.app import app
 from exporter.web.pages import routes
 from exporter.web.places import Places
 from exporter.web.selection import COLUMNS, MOST_PER_PAGE, PARAMETERS
-from exporter.web.server import Server, listen
+from exporter.web.server import listen
 from tests.statuses import AUDIT, DAY, PAYMENTS, answered, invited, snapshot_of, status
 from tests.web.conftest import Client, Health, Own, Shown
+from tests.web.serving import Served
 
 HERE, THERE = PAYMENTS.targets()
 DENIED = Failure("AccessDenied", "User: x is not authorized", "req-1")
@@ -51,7 +52,7 @@ class Site:
         application = app(
             telemetry_path="/metrics", exposition=Shown(), own=Own(), health=Health(), pages=pages
         )
-        self.server = Server(application, listen("127.0.0.1", 0))
+        self.server = Served(application, listen("127.0.0.1", 0))
         self.server.start()
         self.client = Client(self.server.port)
 

@@ -42,12 +42,6 @@ def test_tls_with_paths_relative_to_the_file(secure: Secure, authority: Authorit
         secured.get_tls(trusting(Authority()))
 
 
-def test_plain_http_on_a_tls_port_is_told_so(secure: Secure) -> None:
-    """By an answer that people can read, as Go's servers give it."""
-    answer = secure(TLS + "}").get()
-    assert (answer.status, answer.body) == (400, b"This port speaks HTTPS only\n")
-
-
 @pytest.mark.parametrize(
     ("keys", "least", "most", "version"),
     [
