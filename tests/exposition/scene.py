@@ -10,7 +10,7 @@ from exporter.exposition.age_buckets import AgeBuckets
 from exporter.exposition.counts import Options
 from exporter.exposition.fleet import Build, Discovery, Fleet, Reload, WebConfig
 from exporter.exposition.own_metrics import OwnMetrics
-from exporter.exposition.rendering import Exposition
+from exporter.exposition.rendering import TURN, Exposition
 from exporter.model import Account, Answer, Failure, Invitation, PollResult, Target
 from exporter.snapshot import Snapshot
 from tests.clocks import ManualClock
@@ -66,6 +66,7 @@ class Scene:
         shows: Options | None = None,
         accounts: tuple[Account, ...] = (),
         discovery: Discovery | None = None,
+        turn: float = TURN,
     ) -> None:
         """Know some targets, not yet polled."""
         self.clock = ManualClock(NOW)
@@ -74,7 +75,9 @@ class Scene:
         self.accounts = accounts
         self.discovery = discovery
         self.snapshot = Snapshot()
-        self.exposition = Exposition(self.snapshot, self.shows, self.stale_after, self.clock.now)
+        self.exposition = Exposition(
+            self.snapshot, self.shows, self.stale_after, self.clock.now, turn
+        )
         self.own = OwnMetrics(CollectorRegistry(), self.fleet)
         self.found(*targets)
 

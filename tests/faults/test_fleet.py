@@ -1,5 +1,6 @@
 """Faults of STS and Organizations: what was found stays, and one target's fault is its own."""
 
+import asyncio
 import json
 import random
 import sys
@@ -133,7 +134,8 @@ class Fleet:
 
     def series(self) -> Series:
         """Scrape."""
-        return series_of(b"".join(asyncio.run(self.core.text(self.core.own_metrics.text))).decode())
+        pieces = asyncio.run(self.core.text(self.core.own_metrics.text))
+        return series_of(b"".join(pieces).decode())
 
     def success(self) -> float:
         """Tell whether the last discovery succeeded."""

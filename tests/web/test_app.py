@@ -185,8 +185,7 @@ class Slow(Shown):
     async def gzip(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
         """Give it packed, some day."""
         self.asked.release()
-        while not self.may_answer.is_set():
-            await asyncio.sleep(0.001)
+        assert await asyncio.to_thread(self.may_answer.wait, 10)
         return await super().gzip(tail)
 
 
