@@ -9,7 +9,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import botocore.session
 from botocore.credentials import ReadOnlyCredentials
@@ -22,6 +22,9 @@ from exporter.background import Shared, in_daemon
 from exporter.clock import Clock
 from exporter.errors import Retry, kind_of
 from exporter.model import AwsError
+
+T = TypeVar("T")
+Page = Mapping[str, Any]
 
 ATTEMPTS = 3
 _FIRST_PAUSE = 0.2
@@ -133,20 +136,21 @@ class Client:
 
 
 async def pages(
-    call: Callable[..., Awaitable[Mapping[str, Any]]], token_name: str, **parameters: object
-) -> AsyncIterator[Mapping[str, Any]]:
-    """Give every page of a list that is called for; one may be empty and still have a token.
-
-    Raises AwsError.
-    """
+    call: Callable[..., Awaitable[Page]],
+    take: Callable[[Page], T],
+    token_name: str,
+    **parameters: object,
+) -> AsyncIterator[T]:
+    """Give what is taken of every page of a list. Raises AwsError."""
     seen: set[bytes] = set()
     while True:
         page = await call(**parameters)
-        yield page
-        token = page.get(token_name)
+        taken, token = take(page), page.get(token_name)
+        request_id = page["ResponseMetadata"]["RequestId"]
+        del page  # It may be much larger than what is taken of it.
+        yield taken
         if token is None or token == "":
             return
-        request_id = page["ResponseMetadata"]["RequestId"]
         if not isinstance(token, str) or not _is_unicode(token):
             raise AwsError("MalformedResponse", "a page token that is no text", request_id)
         # Not the token itself: pages may be many, and tokens of any length.

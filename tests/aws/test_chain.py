@@ -8,15 +8,13 @@ from pathlib import Path
 import pytest
 
 from exporter.aws.credentials import Own
-from exporter.clock import SystemClock
 from exporter.model import Account, AwsError, Failure, Role
 from tests.aws.conftest import Serve
-from tests.aws.rig import REGION, Rig, Stopwatch, rig, within
+from tests.aws.rig import REGION, Rig, Stopwatch, rig
 from tests.clocks import ManualClock
 from tests.faults.services import IDENTITY, SESSION
 from tests.faulty import (
     Behaviour,
-    FaultyServer,
     Peer,
     invitation,
     page,
