@@ -55,8 +55,9 @@ def answered(response: Mapping[str, Any], hidden: Iterable[str] = ()) -> AwsErro
     detail = response.get("Error", {})
     raw = detail["Code"] if isinstance(detail.get("Code"), str) else ""
     message = str(detail.get("Message") or response.get("message") or "no message")
-    code = raw if raw in ERRORS else _by_status(raw, metadata.get("HTTPStatusCode", 0))
-    text = shown(message if raw == code else f"{raw}: {message}", hidden)
+    status = metadata.get("HTTPStatusCode", 0)
+    code = raw if raw in ERRORS else _by_status(raw, status)
+    text = shown(message if raw == code else f"{raw or status}: {message}", hidden)
     # botocore leaves it in the headers where the body is a front's, not a service's.
     spare = metadata.get("HTTPHeaders", {}).get("x-amzn-requestid")
     return AwsError(code, text, shown_id(metadata.get("RequestId") or spare, hidden))

@@ -7,6 +7,7 @@ import asyncio
 import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 from typing import Any, Protocol, TypeVar
@@ -17,6 +18,7 @@ from botocore.httpsession import get_cert_path
 
 from exporter.aws import answers, endpoints
 from exporter.aws.endpoints import Endpoint
+from exporter.aws.redaction import of_proxies
 from exporter.aws.transport import TIMEOUTS, Timeouts, Transport
 from exporter.background import Shared, in_daemon
 from exporter.clock import Clock
@@ -63,6 +65,7 @@ class Client:
         self._endpoints: dict[tuple[str, str], Endpoint] = {}
         self._finding: dict[tuple[str, str], Shared[Endpoint]] = {}
         self._session_free = asyncio.Lock()
+        self._proxies = tuple(of_proxies(os.environ))
 
     async def close(self) -> None:
         """Let nothing begin any more, and close every connection."""
@@ -85,7 +88,7 @@ class Client:
         came: fields may have other types than the model's. Raises AwsError.
         """
         endpoint = await self._endpoint(service, region)
-        hidden = _hidden(credentials, parameters)
+        hidden = (*_hidden(credentials, parameters), *self._proxies)
 
         async def attempt() -> Mapping[str, Any]:
             request = endpoint.request(operation, parameters, credentials)
@@ -115,7 +118,8 @@ class Client:
             code = None
         except AwsError as error:
             code = error.failure.code
-            raise
+            failure = replace(error.failure, asked=f"{service}:{operation}")
+            raise AwsError.of(failure) from error
         finally:
             seconds = self._clock.monotonic() - started
             self._observer.attempt(service, operation, region, seconds, code)

@@ -20,7 +20,9 @@ MAX_INVITATIONS = 100_000
 LONGEST_TEXT = 256
 """Characters of an id or a status; AWS's have at most 32."""
 
-_NOT_ENABLED = re.compile(r"(\d+: )?macie is not enabled", re.IGNORECASE)
+_NOT_ENABLED = re.compile(r"(?:40[13]: )?macie is not enabled", re.IGNORECASE)
+_DENIED = ("AccessDeniedException", "MalformedResponse")
+"""The second where it has no code."""
 
 
 class Macie:
@@ -64,10 +66,11 @@ class Macie:
 def _not_enabled(error: AwsError) -> bool:
     """Tell AWS's answer that Macie is off, by how its message begins.
 
-    The code is that of an IAM denial, and the status has been seen as 401 and as 403.
+    The code is that of an IAM denial, and the status has been seen as 401 and as 403; without a
+    code the status stands before the message.
     """
     failure = error.failure
-    return failure.code == "AccessDeniedException" and bool(_NOT_ENABLED.match(failure.message))
+    return failure.code in _DENIED and bool(_NOT_ENABLED.match(failure.message))
 
 
 def _invitations(page: Page, most: int) -> list[Invitation]:

@@ -1,7 +1,9 @@
-"""What others say, made fit to be shown: in a line, and without secrets that they repeat."""
+"""What others say, made fit to be shown: in a line, and without the secrets that they repeat."""
 
 import contextlib
+import html
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,46 +12,64 @@ from urllib.parse import unquote
 import boto3
 from botocore.awsrequest import AWSPreparedRequest
 
-_LONGEST_MESSAGE, _LONGEST_ID = 500, 128
-"""Characters."""
+_LONGEST_MESSAGE, _LONGEST_ID = 500, 127
+"""Characters, and one more that says that there were more; AWS's ids have 36."""
 
 _PARAMETERS = frozenset(
     ("WebIdentityToken", "ExternalId", "TokenCode", "accessToken", "clientSecret", "refreshToken")
 )
 _HEADER = "X-Amz-Security-Token"
 _CONTAINER = "AWS_CONTAINER_AUTHORIZATION_TOKEN"
-_CONTAINER_FILE = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
-_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})|\\(.)")
+_USERINFO = re.compile(r"(?<=//)[^\s/@]+(?=@)")
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([\"'/\\]))")
+_MOST_SPELLINGS = 12
 
 
 def shown(text: str, hidden: Iterable[str]) -> str:
     """Return a text as a line of the log, with dots where it repeats something hidden."""
-    # What is no JSON is a message to botocore, all of it.
-    line = " ".join(_without(hidden, text)[: 4 * _LONGEST_MESSAGE].split())
-    return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}…"
+    return _shortened(_without(text, hidden), _LONGEST_MESSAGE)
 
 
 def shown_id(text: object, hidden: Iterable[str]) -> str:
-    """Return AWS's id of a request, of an id's length."""
-    return (
-        shown(text[: 4 * _LONGEST_MESSAGE], hidden)[:_LONGEST_ID] if isinstance(text, str) else ""
-    )
+    """Return what is said to be AWS's id of a request."""
+    return _shortened(_without(text, hidden), _LONGEST_ID) if isinstance(text, str) else ""
 
 
-def _without(hidden: Iterable[str], text: str) -> str:
-    """Put dots where a text repeats a secret: as it is, or as URLs and JSON spell it."""
+def _shortened(text: str, longest: int) -> str:
+    line = " ".join(text[: 4 * longest].split())
+    return line if len(line) <= longest else f"{line[:longest]}…"
+
+
+def _without(text: str, hidden: Iterable[str]) -> str:
+    """Put dots for secrets, however URLs, JSON and HTML spell them, and for users of URLs."""
     secrets = sorted(filter(None, hidden), key=len, reverse=True)
-    for spelled in (text, _unescaped(text), unquote(_unescaped(text)), unquote(text)):
+    spellings = [_USERINFO.sub("...", text)]
+    for spelled in spellings:
         if any(secret in spelled for secret in secrets):
-            text = spelled
             for secret in secrets:
-                text = text.replace(secret, "...")
-            return _without(secrets, text)
-    return text
+                spelled = spelled.replace(secret, "...")  # noqa: PLW2901 -- that of the next one
+            return _without(spelled, secrets)
+        # A spelling may be spelled once more: a query within a text within JSON.
+        read = (_unescaped(spelled), unquote(spelled), html.unescape(spelled))
+        spellings += [one for one in read if one not in spellings][
+            : _MOST_SPELLINGS - len(spellings)
+        ]
+    return spellings[0]
 
 
 def _unescaped(text: str) -> str:
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)) if found[1] else found[2], text)
+    return _ESCAPE.sub(lambda found: found[3] or chr(int(found[1] or found[2], 16)), text)
+
+
+def of_proxies(environ: Mapping[str, str]) -> Iterator[str]:
+    """Give users and passwords of proxies, as they are written and as they are sent."""
+    for name, value in environ.items():
+        written, at, _ = value.rpartition("@")
+        if at and name.lower().endswith("_proxy"):
+            user_and_password = unquote(written.rpartition("//")[2])
+            yield user_and_password
+            yield user_and_password.partition(":")[2]
+            yield b64encode(user_and_password.encode()).decode()
 
 
 class Confided:
@@ -71,9 +91,14 @@ class Confided:
     def secrets(self) -> Iterator[str]:
         """Give them all."""
         yield from tuple(self._sent.values())
+        yield from of_proxies(self._environ)
         yield self._environ.get(_CONTAINER, "")
         with contextlib.suppress(OSError, UnicodeDecodeError):
-            yield Path(self._environ.get(_CONTAINER_FILE, "")).read_text(encoding="utf-8").strip()
+            yield (
+                Path(self._environ.get(f"{_CONTAINER}_FILE", ""))
+                .read_text(encoding="utf-8")
+                .strip()
+            )
 
     def _note_parameters(self, params: Mapping[str, object], **_: object) -> None:
         self._sent |= {name: str(params[name]) for name in _PARAMETERS & params.keys()}

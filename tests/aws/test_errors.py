@@ -127,7 +127,7 @@ def test_an_unknown_code_with_a_telling_status(patient: Stage, status: int, code
 
 
 @pytest.mark.parametrize("status", [401, 403])
-@pytest.mark.parametrize("where", ["header", "__type", "code"])
+@pytest.mark.parametrize("where", ["header", "__type", "code", "nowhere"])
 def test_macie_not_enabled_is_an_answer(patient: Stage, status: int, where: str) -> None:
     """It is told by its wording; the status and the place of the code differ."""
     made = patient.play(
