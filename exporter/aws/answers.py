@@ -21,7 +21,7 @@ _OK, _REDIRECTION, _SERVER_ERROR = 200, 300, 500
 _MAX_TAGS = 2000
 """STS's answers have under thirty; an element takes fifty times what it is written in."""
 
-_UNREADABLE = (
+UNREADABLE = (
     # botocore's parsers walk into bodies of other types than the model's.
     *(ResponseParserError, ArithmeticError, AttributeError, LookupError, RecursionError),
     *(TypeError, ValueError),
@@ -44,7 +44,7 @@ def answer(reply: Reply, protocol: str, shape: Any, hidden: Iterable[str]) -> di
         fields = json.loads(reply.body) if "json" in protocol else _parsed(reply, protocol, shape)
         if not isinstance(fields, dict):
             raise _malformed(reply.status, "no JSON object", request_id)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _malformed(reply.status, type(error).__name__, request_id) from error
     return {**fields, "ResponseMetadata": {"RequestId": request_id}}
 

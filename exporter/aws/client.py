@@ -10,15 +10,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import botocore.session
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.credentials import ReadOnlyCredentials
 from botocore.httpsession import get_cert_path
 
-from exporter.aws import answers, endpoints
+from exporter.aws import answers, endpoints, environment
 from exporter.aws.endpoints import Endpoint
-from exporter.aws.redaction import of_proxies
 from exporter.aws.transport import TIMEOUTS, Timeouts, Transport
 from exporter.background import Shared, in_daemon
 from exporter.clock import Clock
@@ -65,7 +65,7 @@ class Client:
         self._endpoints: dict[tuple[str, str], Endpoint] = {}
         self._finding: dict[tuple[str, str], Shared[Endpoint]] = {}
         self._session_free = asyncio.Lock()
-        self._proxies = tuple(of_proxies(os.environ))
+        self._proxies = tuple(filter(None, environment.secrets(os.environ)))
 
     async def close(self) -> None:
         """Let nothing begin any more, and close every connection."""
@@ -88,7 +88,8 @@ class Client:
         came: fields may have other types than the model's. Raises AwsError.
         """
         endpoint = await self._endpoint(service, region)
-        hidden = (*_hidden(credentials, parameters), *self._proxies)
+        said = (str(parameters[name]) for name in _SECRET if name in parameters)
+        hidden = (*secrets_of(credentials), *said, *self._proxies)
 
         async def attempt() -> Mapping[str, Any]:
             request = endpoint.request(operation, parameters, credentials)
@@ -103,6 +104,12 @@ class Client:
                     raise
             await self._sleep(_FIRST_PAUSE * 2**number * (0.5 + self._rng.random()))
         return await self._observed(service, operation, region, attempt)
+
+    async def relay(self, request: AWSPreparedRequest) -> AWSResponse:
+        """Send what another client made, within the same bounds. Raises AwsError."""
+        reply = await self._transport.send(endpoints.plain(request))
+        headers: Any = reply.headers
+        return AWSResponse(request.url, reply.status, headers, _Raw(reply.body))
 
     async def _observed(
         self,
@@ -165,16 +172,25 @@ async def pages(
         parameters[token_name] = token
 
 
+class _Raw(NamedTuple):
+    """The whole body, as AWSResponse wants to read it."""
+
+    body: bytes
+
+    def stream(self) -> list[bytes]:
+        """Give it in one piece."""
+        return [self.body]
+
+
 def _is_unicode(text: str) -> bool:
     """Tell whether a text can be sent: JSON can spell half a surrogate pair, UTF-8 cannot."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _hidden(credentials: ReadOnlyCredentials, parameters: Mapping[str, object]) -> tuple[str, ...]:
-    """Return all that no message may repeat."""
+def secrets_of(credentials: ReadOnlyCredentials) -> tuple[str, ...]:
+    """Return what no message may repeat, whoever signs."""
     own = (credentials.token, credentials.secret_key, credentials.access_key)
-    said = (str(parameters[name]) for name in _SECRET if name in parameters)
-    return tuple(secret for secret in (*own, *said) if secret)
+    return tuple(secret for secret in own if secret)
 
 
 def _ca_bundle(session: botocore.session.Session) -> str:

@@ -3,16 +3,20 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
 import boto3
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.parsers import ResponseParserError
 
-from exporter.aws.answers import answered
-from exporter.aws.client import Client
+from exporter.aws import endpoints
+from exporter.aws.answers import UNREADABLE, answered
+from exporter.aws.client import Client, secrets_of
 from exporter.aws.redaction import Confided, shown
 from exporter.background import Shared, in_daemon
 from exporter.clock import Clock
@@ -25,7 +29,7 @@ SESSION_SECONDS = 3600
 
 SESSION_NAME = "macie-invitations-exporter"
 
-_UNUSABLE = (BotoCoreError, ClientError, OSError, RuntimeError, ValueError, KeyError)
+_UNUSABLE = (AwsError, BotoCoreError, ClientError, OSError, RuntimeError, *UNREADABLE)
 """What boto3 raises where there are credentials, but none that can be had."""
 
 _PATIENCE = 60.0
@@ -42,16 +46,28 @@ _CHAIN_FAILED, _CHAIN_READ = 5.0, 60.0
 """Seconds until the next look through the chain: after one that failed, after one that did not."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """What boto3 found, in which region it was looked for, and the keys of now."""
+
+    region: str
+    source: Any
+    keys: ReadOnlyCredentials
+
+    def ends_within(self, seconds: int | None) -> bool:
+        """Tell whether the keys end so soon; None stands for boto3's own idea of soon."""
+        source = self.source
+        return isinstance(source, RefreshableCredentials) and source.refresh_needed(seconds)
+
+
 class Own:
     """The exporter's own credentials, from wherever boto3 finds them."""
 
-    def __init__(
-        self, clock: Clock, region: Callable[[], str], environ: Mapping[str, str] = os.environ
-    ) -> None:
-        """Ask the STS of `region()`, where the chain needs one."""
-        self._clock, self._region, self._confided = clock, region, Confided(environ)
-        self._found: Any = None
-        self._frozen: ReadOnlyCredentials | None = None
+    def __init__(self, client: Client, clock: Clock, region: Callable[[], str]) -> None:
+        """Ask the STS of `region()`, where the chain needs one, as the client would."""
+        self._client, self._clock, self._region = client, clock, region
+        self._confided = Confided(os.environ)
+        self._chain: _Chain | None = None
         self._failure: Failure | None = None
         self._next_look = self._renewed = float("-inf")
         self._looking = Shared(self._look)
@@ -62,10 +78,11 @@ class Own:
         The chain may hang: whoever waits for it may give up, and leave it to its thread.
         """
         waits = self._clock.monotonic() < self._next_look
-        if self._frozen and not self._ends_within(_AHEAD):
-            if self._ends_within(None) and not waits:
+        chain = self._chain
+        if chain and chain.region == self._region() and not chain.ends_within(_AHEAD):
+            if chain.ends_within(None) and not waits:
                 self._looking.start()
-            return self._frozen
+            return chain.keys
         if self._failure and waits:
             raise AwsError.of(self._failure)
         return await self._looking.result()
@@ -75,55 +92,77 @@ class Own:
 
         Tell whether asking again may give others.
         """
-        if used is not self._frozen:
+        if self._chain is None or used is not self._chain.keys:
             return True
         now = self._clock.monotonic()
         if now - self._renewed < min(_CHAIN_READ, _PART_OF_STEP * step):
             return False
-        self._renewed, self._found, self._frozen = now, None, None
+        self._renewed, self._chain = now, None
         return True
 
     def close(self) -> None:
         """End the wait for the chain; its thread holds up no exit."""
         self._looking.cancel()
 
-    def _ends_within(self, seconds: int | None) -> bool:
-        """Tell whether the credentials end so soon; None stands for boto3's own idea of soon."""
-        found = self._found
-        return isinstance(found, RefreshableCredentials) and found.refresh_needed(seconds)
-
     async def _look(self) -> ReadOnlyCredentials:
-        pause = _CHAIN_FAILED
+        """Look through the chain, or refresh what it gave: files, metadata services, STS."""
+        pause, loop = _CHAIN_FAILED, asyncio.get_running_loop()
         try:
-            self._found, frozen = await in_daemon(self._chain)
-            self._frozen, self._failure, pause = frozen, None, _CHAIN_READ
-        except (AwsError, *_UNUSABLE) as error:
-            known = self._unusable(error)
-            self._failure = known.failure
-            raise known from error
+            chain = await in_daemon(partial(self._read, loop))
+            self._chain, self._failure, pause = chain, None, _CHAIN_READ
+        except _UNUSABLE as error:
+            self._failure = self._unusable(error)
+            raise AwsError.of(self._failure) from error
         finally:
             self._next_look = self._clock.monotonic() + pause
-        return frozen
+        return chain.keys
 
-    def _chain(self) -> tuple[Any, ReadOnlyCredentials]:
-        """Look through the chain, or refresh what it gave: files, metadata services, STS."""
-        found = self._found
-        if found is None:
-            # A new session reads files and the environment anew.
-            session = boto3.Session(region_name=self._region() or None)
+    def _read(self, loop: asyncio.AbstractEventLoop) -> _Chain:
+        known, region = self._chain, self._region()
+        source: Any = known.source if known and known.region == region else None
+        if source is None:
+            # A new session reads files and the environment anew. Without a region boto3 would ask
+            # STS where AWS_DEFAULT_REGION or the profile say.
+            session = boto3.Session(region_name=region)
             self._confided.listen(session)
-            found = session.get_credentials()
-        if found is None:
+            session.events.register("before-send", partial(self._relay, loop))
+            source = session.get_credentials()
+        if source is None:
             raise AwsError("CredentialsError", "boto3 found no credentials in any of its sources")
-        return found, found.get_frozen_credentials()
+        keys: ReadOnlyCredentials = source.get_frozen_credentials()
+        if any(text != text.strip() for text in keys if text):
+            message = f"a key or token of {source.method} begins or ends in a blank or line break"
+            raise AwsError("CredentialsError", message)
+        return _Chain(region, source, keys)
 
-    def _unusable(self, error: Exception) -> AwsError:
-        hidden = tuple(self._confided.secrets())
-        if isinstance(error, AwsError):
-            return error
-        if isinstance(error, ClientError):
-            return answered(error.response, hidden)
-        return AwsError("CredentialsError", shown(f"{type(error).__name__}: {error}", hidden))
+    def _relay(
+        self, loop: asyncio.AbstractEventLoop, request: AWSPreparedRequest, **_: object
+    ) -> Any:  # noqa: ANN401 -- the stubs expect None
+        """Have the loop send what a client of boto3's made, so that the same bounds hold."""
+        if loop.is_closed():
+            raise HTTPClientError(error="the exporter has stopped")
+        try:
+            return asyncio.run_coroutine_threadsafe(self._client.relay(request), loop).result()
+        except AwsError as error:
+            # What botocore tries again.
+            raise HTTPClientError(error=error.failure.code) from error
+
+    def _unusable(self, error: Exception) -> Failure:
+        hidden, asked = tuple(self._confided.secrets()), "own sts:"
+        match error:
+            case AwsError(failure=failure) | HTTPClientError(__cause__=AwsError(failure=failure)):
+                asked = asked if isinstance(error, HTTPClientError) else ""
+                failure = replace(failure, message=shown(failure.message, hidden))
+            case ClientError(operation_name=operation):
+                asked += operation
+                failure = answered(error.response, hidden).failure
+            case ResponseParserError():
+                message = "an answer to the search for credentials is not of the API's form"
+                failure = Failure("MalformedResponse", message)
+            case _:
+                message = f"{type(error).__name__}: {endpoints.objection(error)}"
+                asked, failure = "", Failure("CredentialsError", shown(message, hidden))
+        return replace(failure, asked=asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +275,7 @@ class Credentials:
     ) -> None:
         """Assume roles through the STS of `region()`; broken ones once in `step()` seconds."""
         self._client, self._clock, self._region, self._step = client, clock, region, step
-        self._own = Own(clock, region)
+        self._own = Own(client, clock, region)
         self._assumed: dict[tuple[str, Role], Assumed] = {}
 
     async def for_account(self, account: Account) -> ReadOnlyCredentials:
@@ -285,8 +324,9 @@ class Credentials:
         response = await self.as_self("sts", "GetCallerIdentity", self._region())
         account, arn = response.get("Account"), response.get("Arn")
         if not isinstance(account, str) or not ACCOUNT_ID.fullmatch(account):
-            raise AwsError("MalformedResponse", "GetCallerIdentity gave no account")
-        return Identity(account, arn if isinstance(arn, str) else "")
+            raise _malformed("GetCallerIdentity gave no account")
+        hidden = secrets_of(await self._own.current())
+        return Identity(account, shown(arn, hidden) if isinstance(arn, str) else "")
 
     async def as_self(
         self, service: str, operation: str, region: str, /, **parameters: object
@@ -330,7 +370,11 @@ class Credentials:
         given = response.get("Credentials") or {}
         key, secret = given.get("AccessKeyId"), given.get("SecretAccessKey")
         if not key or not secret:
-            raise AwsError("MalformedResponse", "AssumeRole gave no credentials")
+            raise _malformed("AssumeRole gave no credentials")
         now, end = self._clock.now(), given.get("Expiration")
         expires = end if isinstance(end, float) else now + SESSION_SECONDS
         return Session(ReadOnlyCredentials(key, secret, given.get("SessionToken")), now, expires)
+
+
+def _malformed(message: str) -> AwsError:
+    return AwsError.of(Failure("MalformedResponse", message, asked="sts:"))

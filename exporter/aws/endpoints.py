@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from botocore.auth import SigV4Auth
-from botocore.awsrequest import create_request_object, prepare_request_dict
+from botocore.awsrequest import AWSPreparedRequest, create_request_object, prepare_request_dict
 from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError
@@ -107,6 +107,19 @@ def find(session: Session, service: str, region: str) -> Endpoint:
         str(client.meta.config.user_agent),
         _proxy(origin),
     )
+
+
+def plain(request: AWSPreparedRequest) -> Request:
+    """Return a request that a client of botocore made. Raises AwsError where its proxy is none."""
+    url = URL(request.url, encoded=True)
+    origin = f"{url.scheme}://{url.host_port_subcomponent}"
+    prepared: Any = request  # The stubs lack much.
+    headers = {
+        # Those that were signed are bytes.
+        name: str(value, "latin-1") if isinstance(value, bytes) else value
+        for name, value in prepared.headers.items()
+    }
+    return Request(str(request.method), url.with_user(None), headers, prepared.body, _proxy(origin))
 
 
 def objection(error: Exception) -> str:

@@ -321,9 +321,7 @@ def test_a_day_of_polls_and_refreshes(cloud: Skies, world: World, clock: ManualC
     assert len(assumptions(world)) == 3
 
 
-def test_revoked_sessions_are_renewed_within_one_poll(
-    cloud: Skies, world: World, clock: ManualClock
-) -> None:
+def test_revoked_sessions_are_renewed_within_one_poll(cloud: Skies, world: World) -> None:
     """No poll fails, nothing is restarted, and each account is assumed once more."""
     poll_all(cloud, world)
     for account in accounts(world):
@@ -371,7 +369,6 @@ def test_own_credentials_that_aws_does_not_know(
 def test_roles_are_chained_through_web_identity(
     cloud: Skies,
     world: World,
-    clock: ManualClock,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
