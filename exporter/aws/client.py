@@ -10,16 +10,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import botocore.session
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.credentials import ReadOnlyCredentials
 from botocore.httpsession import get_cert_path
 
 from exporter.aws import answers, endpoints, environment
 from exporter.aws.endpoints import Endpoint
-from exporter.aws.transport import TIMEOUTS, Timeouts, Transport
+from exporter.aws.transport import TIMEOUTS, Reply, Request, Timeouts, Transport
 from exporter.background import Shared, in_daemon
 from exporter.clock import Clock
 from exporter.errors import Retry, kind_of
@@ -105,11 +104,9 @@ class Client:
             await self._sleep(_FIRST_PAUSE * 2**number * (0.5 + self._rng.random()))
         return await self._observed(service, operation, region, attempt)
 
-    async def relay(self, request: AWSPreparedRequest) -> AWSResponse:
-        """Send what another client made, within the same bounds. Raises AwsError."""
-        reply = await self._transport.send(endpoints.plain(request))
-        headers: Any = reply.headers
-        return AWSResponse(request.url, reply.status, headers, _Raw(reply.body))
+    async def send(self, request: Request) -> Reply:
+        """Send what is no call, within the same bounds, and once. Raises AwsError."""
+        return await self._transport.send(request)
 
     async def _observed(
         self,
@@ -170,16 +167,6 @@ async def pages(
             raise AwsError("PaginationLoop", "a page token came twice", request_id)
         seen.add(digest)
         parameters[token_name] = token
-
-
-class _Raw(NamedTuple):
-    """The whole body, as AWSResponse wants to read it."""
-
-    body: bytes
-
-    def stream(self) -> list[bytes]:
-        """Give it in one piece."""
-        return [self.body]
 
 
 def _is_unicode(text: str) -> bool:

@@ -1,24 +1,17 @@
-"""Credentials: the exporter's own, and one refreshing session per account for all its regions."""
+"""Each account's credentials: one refreshing session for all its regions, or the exporter's own."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-import boto3
-from botocore.awsrequest import AWSPreparedRequest
-from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-from botocore.parsers import ResponseParserError
+from botocore.credentials import ReadOnlyCredentials
 
-from exporter.aws import endpoints
-from exporter.aws.answers import UNREADABLE, answered
+from exporter.aws.chain import PART_OF_STEP, Own
 from exporter.aws.client import Client, secrets_of
-from exporter.aws.redaction import Confided, shown
-from exporter.background import Shared, in_daemon
+from exporter.aws.redaction import shown
+from exporter.background import Shared
 from exporter.clock import Clock
 from exporter.errors import Retry, kind_of
 from exporter.model import Account, AwsError, Failure, Role
@@ -29,140 +22,10 @@ SESSION_SECONDS = 3600
 
 SESSION_NAME = "macie-invitations-exporter"
 
-_UNUSABLE = (AwsError, BotoCoreError, ClientError, OSError, RuntimeError, *UNREADABLE)
-"""What boto3 raises where there are credentials, but none that can be had."""
-
 _PATIENCE = 60.0
 """Seconds after which AssumeRole is given up, whoever waits for it: three attempts take as long."""
 
-_PART_OF_STEP = 0.95
-"""What was refused is tried again after this part of an interval: polls may begin a bit early."""
-
 _MOST_FRUITLESS = 6
-_AHEAD = 60
-"""Seconds before their end from which on credentials are not handed out."""
-
-_CHAIN_FAILED, _CHAIN_READ = 5.0, 60.0
-"""Seconds until the next look through the chain: after one that failed, after one that did not."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Chain:
-    """What boto3 found, in which region it was looked for, and the keys of now."""
-
-    region: str
-    source: Any
-    keys: ReadOnlyCredentials
-
-    def ends_within(self, seconds: int | None) -> bool:
-        """Tell whether the keys end so soon; None stands for boto3's own idea of soon."""
-        source = self.source
-        return isinstance(source, RefreshableCredentials) and source.refresh_needed(seconds)
-
-
-class Own:
-    """The exporter's own credentials, from wherever boto3 finds them."""
-
-    def __init__(self, client: Client, clock: Clock, region: Callable[[], str]) -> None:
-        """Ask the STS of `region()`, where the chain needs one, as the client would."""
-        self._client, self._clock, self._region = client, clock, region
-        self._confided = Confided(os.environ)
-        self._chain: _Chain | None = None
-        self._failure: Failure | None = None
-        self._next_look = self._renewed = float("-inf")
-        self._looking = Shared(self._look)
-
-    async def current(self) -> ReadOnlyCredentials:
-        """Return the chain's credentials; those that expire are refreshed ahead. Raises AwsError.
-
-        The chain may hang: whoever waits for it may give up, and leave it to its thread.
-        """
-        waits = self._clock.monotonic() < self._next_look
-        chain = self._chain
-        if chain and chain.region == self._region() and not chain.ends_within(_AHEAD):
-            if chain.ends_within(None) and not waits:
-                self._looking.start()
-            return chain.keys
-        if self._failure and waits:
-            raise AwsError.of(self._failure)
-        return await self._looking.result()
-
-    def renew(self, used: ReadOnlyCredentials, step: float) -> bool:
-        """Forget what AWS refused: a file may hold newer ones by now.
-
-        Tell whether asking again may give others.
-        """
-        if self._chain is None or used is not self._chain.keys:
-            return True
-        now = self._clock.monotonic()
-        if now - self._renewed < min(_CHAIN_READ, _PART_OF_STEP * step):
-            return False
-        self._renewed, self._chain = now, None
-        return True
-
-    def close(self) -> None:
-        """End the wait for the chain; its thread holds up no exit."""
-        self._looking.cancel()
-
-    async def _look(self) -> ReadOnlyCredentials:
-        """Look through the chain, or refresh what it gave: files, metadata services, STS."""
-        pause, loop = _CHAIN_FAILED, asyncio.get_running_loop()
-        try:
-            chain = await in_daemon(partial(self._read, loop))
-            self._chain, self._failure, pause = chain, None, _CHAIN_READ
-        except _UNUSABLE as error:
-            self._failure = self._unusable(error)
-            raise AwsError.of(self._failure) from error
-        finally:
-            self._next_look = self._clock.monotonic() + pause
-        return chain.keys
-
-    def _read(self, loop: asyncio.AbstractEventLoop) -> _Chain:
-        known, region = self._chain, self._region()
-        source: Any = known.source if known and known.region == region else None
-        if source is None:
-            # A new session reads files and the environment anew. Without a region boto3 would ask
-            # STS where AWS_DEFAULT_REGION or the profile say.
-            session = boto3.Session(region_name=region)
-            self._confided.listen(session)
-            session.events.register("before-send", partial(self._relay, loop))
-            source = session.get_credentials()
-        if source is None:
-            raise AwsError("CredentialsError", "boto3 found no credentials in any of its sources")
-        keys: ReadOnlyCredentials = source.get_frozen_credentials()
-        if any(text != text.strip() for text in keys if text):
-            message = f"a key or token of {source.method} begins or ends in a blank or line break"
-            raise AwsError("CredentialsError", message)
-        return _Chain(region, source, keys)
-
-    def _relay(
-        self, loop: asyncio.AbstractEventLoop, request: AWSPreparedRequest, **_: object
-    ) -> Any:  # noqa: ANN401 -- the stubs expect None
-        """Have the loop send what a client of boto3's made, so that the same bounds hold."""
-        if loop.is_closed():
-            raise HTTPClientError(error="the exporter has stopped")
-        try:
-            return asyncio.run_coroutine_threadsafe(self._client.relay(request), loop).result()
-        except AwsError as error:
-            # What botocore tries again.
-            raise HTTPClientError(error=error.failure.code) from error
-
-    def _unusable(self, error: Exception) -> Failure:
-        hidden, asked = tuple(self._confided.secrets()), "own sts:"
-        match error:
-            case AwsError(failure=failure) | HTTPClientError(__cause__=AwsError(failure=failure)):
-                asked = asked if isinstance(error, HTTPClientError) else ""
-                failure = replace(failure, message=shown(failure.message, hidden))
-            case ClientError(operation_name=operation):
-                asked += operation
-                failure = answered(error.response, hidden).failure
-            case ResponseParserError():
-                message = "an answer to the search for credentials is not of the API's form"
-                failure = Failure("MalformedResponse", message)
-            case _:
-                message = f"{type(error).__name__}: {endpoints.objection(error)}"
-                asked, failure = "", Failure("CredentialsError", shown(message, hidden))
-        return replace(failure, asked=asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +81,7 @@ class Assumed:
         if session is None or session.credentials is not used:
             return True
         fruitless = self._fruitless.get(region, 0)
-        patience = _PART_OF_STEP * self._step() * (2**fruitless - (not denied))
+        patience = PART_OF_STEP * self._step() * (2**fruitless - (not denied))
         if self._clock.now() - session.obtained < patience:
             return False
         self._fruitless[region] = min(fruitless + 1, _MOST_FRUITLESS)
@@ -235,7 +98,7 @@ class Assumed:
 
     async def _try(self) -> Session:
         # From the start: the next poll begins an interval after the one that this is for.
-        self._next_try = self._clock.monotonic() + _PART_OF_STEP * self._step()
+        self._next_try = self._clock.monotonic() + PART_OF_STEP * self._step()
         try:
             async with asyncio.timeout(_PATIENCE):
                 self._session = await self._assume(self._role)

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSPreparedRequest, create_request_object, prepare_request_dict
+from botocore.awsrequest import create_request_object, prepare_request_dict
 from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError
@@ -89,14 +89,14 @@ def find(session: Session, service: str, region: str) -> Endpoint:
             config=Config(user_agent=_user_agent(session)),
         )
         url = urlsplit(client.generate_presigned_url(_PROBES[service]))
+        origin = f"{url.scheme}://{url.netloc.rpartition('@')[2].lower()}"
+        host = URL(origin).host_port_subcomponent or ""
         *_, signing_region, signing_name, _ = parse_qs(url.query)["X-Amz-Credential"][0].split("/")
     except (BotoCoreError, ValueError) as error:
         message = f"no endpoint for {service}: {objection(error)}"
         raise AwsError("EndpointConnectionError", message) from error
     model = client.meta.service_model
     probe = client.meta.method_to_api_mapping[_PROBES[service]]
-    host = url.netloc.rpartition("@")[2].lower()
-    origin = f"{url.scheme}://{host}"
     return Endpoint(
         model,
         create_serializer(model.resolved_protocol, include_validation=False),
@@ -105,21 +105,8 @@ def find(session: Session, service: str, region: str) -> Endpoint:
         signing_name,
         signing_region,
         str(client.meta.config.user_agent),
-        _proxy(origin),
+        proxy_of(origin),
     )
-
-
-def plain(request: AWSPreparedRequest) -> Request:
-    """Return a request that a client of botocore made. Raises AwsError where its proxy is none."""
-    url = URL(request.url, encoded=True)
-    origin = f"{url.scheme}://{url.host_port_subcomponent}"
-    prepared: Any = request  # The stubs lack much.
-    headers = {
-        # Those that were signed are bytes.
-        name: str(value, "latin-1") if isinstance(value, bytes) else value
-        for name, value in prepared.headers.items()
-    }
-    return Request(str(request.method), url.with_user(None), headers, prepared.body, _proxy(origin))
 
 
 def objection(error: Exception) -> str:
@@ -145,7 +132,7 @@ def _user_agent(session: Session) -> str:
     return f"{agent} app/{app}" if app else agent
 
 
-def _proxy(origin: str) -> URL | None:
+def proxy_of(origin: str) -> URL | None:
     """Return the environment's proxy for an origin, NO_PROXY minded, as botocore reads them."""
     scheme = origin.partition(":")[0]
     written = get_environ_proxies(origin).get(scheme)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.aws.credentials import Own
+from exporter.aws.chain import Own
 from exporter.model import Account, AwsError, Failure, Role
 from tests.aws.conftest import Serve
 from tests.aws.rig import REGION, Rig, Stopwatch, rig

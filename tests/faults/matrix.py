@@ -398,7 +398,7 @@ REFUSALS = (
         *(send(response("<html>Bad Gateway</html>", status)) for status in (500, 502, 503, 504)),
     ),
     _fault("access denied, in all wordings", "AccessDeniedException", *_denials()),
-    _fault("denial without AWS's error code", "MalformedResponse", *_blocked()),
+    _fault("denied by something on the way", "MalformedResponse", *_blocked()),
     _refusals(
         "UnrecognizedClientException", "The security token included in the request is invalid."
     ),
