@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from exporter.clock import Clock
-from exporter.errors import kind_of
+from exporter.errors import hint_of
 from exporter.log import Log
 from exporter.model import DEFAULT_REGIONS, Account, AwsError, Failure, Inventory, Role
 from exporter.settings import AccountSettings, Settings
@@ -277,13 +277,14 @@ class Discovery:
 
 def hint(failure: Failure) -> str:
     """Say what mends a failed discovery."""
-    if failure.code in {"AccessDenied", "AccessDeniedException"}:
+    denied = failure.code in {"AccessDenied", "AccessDeniedException"}
+    if denied and failure.asked.partition(":")[0] in {"", "organizations"}:
         return (
             "allow the exporter's role organizations:ListAccounts (with include_ous "
             "ListAccountsForParent and ListOrganizationalUnitsForParent), and run it in the "
             "organization's management or a delegated administrator account"
         )
-    return kind_of(failure.code).hint
+    return hint_of(failure, "organizations")
 
 
 def role_of(settings: AccountSettings) -> Role | None:

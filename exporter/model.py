@@ -137,6 +137,16 @@ class Failure:
     code: str
     message: str
     request_id: str = ""
+    asked: str = field(default="", compare=False)
+    """The action that failed, as IAM names it (`sts:AssumeRole`), where that is known.
+
+    `own` and a blank in front: it was for the exporter's own credentials.
+    """
+
+    @property
+    def own(self) -> bool:
+        """Tell whether the exporter has no credentials of its own because of this."""
+        return self.asked.startswith("own ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,4 +170,6 @@ class AwsError(Exception):
     @classmethod
     def of(cls, failure: Failure) -> "AwsError":
         """Raise a failure that is already known."""
-        return cls(failure.code, failure.message, failure.request_id)
+        error = cls(failure.code, failure.message)
+        error.failure = failure
+        return error

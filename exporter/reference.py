@@ -39,7 +39,11 @@ def errors_table() -> str:
     return _table(
         ("`error_code`", "polled again", "what to do"),
         (
-            (f"`{kind.code}`", kind.retry.value, kind.hint.replace("|", "\\|"))
+            (
+                f"`{kind.code}`",
+                kind.retry.value,
+                kind.hint.replace("SERVICE", "the service").replace("|", "\\|"),
+            )
             for kind in ERRORS.values()
         ),
     )

@@ -21,7 +21,7 @@ _OK, _REDIRECTION, _SERVER_ERROR = 200, 300, 500
 _MAX_TAGS = 2000
 """STS's answers have under thirty; an element takes fifty times what it is written in."""
 
-_UNREADABLE = (
+UNREADABLE = (
     # botocore's parsers walk into bodies of other types than the model's.
     *(ResponseParserError, ArithmeticError, AttributeError, LookupError, RecursionError),
     *(TypeError, ValueError),
@@ -44,7 +44,7 @@ def answer(reply: Reply, protocol: str, shape: Any, hidden: Iterable[str]) -> di
         fields = json.loads(reply.body) if "json" in protocol else _parsed(reply, protocol, shape)
         if not isinstance(fields, dict):
             raise _malformed(reply.status, "no JSON object", request_id)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _malformed(reply.status, type(error).__name__, request_id) from error
     return {**fields, "ResponseMetadata": {"RequestId": request_id}}
 
@@ -55,8 +55,9 @@ def answered(response: Mapping[str, Any], hidden: Iterable[str] = ()) -> AwsErro
     detail = response.get("Error", {})
     raw = detail["Code"] if isinstance(detail.get("Code"), str) else ""
     message = str(detail.get("Message") or response.get("message") or "no message")
-    code = raw if raw in ERRORS else _by_status(raw, metadata.get("HTTPStatusCode", 0))
-    text = shown(message if raw == code else f"{raw}: {message}", hidden)
+    status = metadata.get("HTTPStatusCode", 0)
+    code = raw if raw in ERRORS else _by_status(raw, status)
+    text = shown(message if raw == code else f"{raw or status}: {message}", hidden)
     # botocore leaves it in the headers where the body is a front's, not a service's.
     spare = metadata.get("HTTPHeaders", {}).get("x-amzn-requestid")
     return AwsError(code, text, shown_id(metadata.get("RequestId") or spare, hidden))

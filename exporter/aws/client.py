@@ -7,21 +7,25 @@ import asyncio
 import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import botocore.session
 from botocore.credentials import ReadOnlyCredentials
 from botocore.httpsession import get_cert_path
 
-from exporter.aws import answers, endpoints
+from exporter.aws import answers, endpoints, environment
 from exporter.aws.endpoints import Endpoint
-from exporter.aws.transport import TIMEOUTS, Timeouts, Transport
+from exporter.aws.transport import TIMEOUTS, Reply, Request, Timeouts, Transport
 from exporter.background import Shared, in_daemon
 from exporter.clock import Clock
 from exporter.errors import Retry, kind_of
 from exporter.model import AwsError
+
+T = TypeVar("T")
+Page = Mapping[str, Any]
 
 ATTEMPTS = 3
 _FIRST_PAUSE = 0.2
@@ -60,6 +64,7 @@ class Client:
         self._endpoints: dict[tuple[str, str], Endpoint] = {}
         self._finding: dict[tuple[str, str], Shared[Endpoint]] = {}
         self._session_free = asyncio.Lock()
+        self._proxies = tuple(filter(None, environment.secrets(os.environ)))
 
     async def close(self) -> None:
         """Let nothing begin any more, and close every connection."""
@@ -82,7 +87,8 @@ class Client:
         came: fields may have other types than the model's. Raises AwsError.
         """
         endpoint = await self._endpoint(service, region)
-        hidden = _hidden(credentials, parameters)
+        said = (str(parameters[name]) for name in _SECRET if name in parameters)
+        hidden = (*secrets_of(credentials), *said, *self._proxies)
 
         async def attempt() -> Mapping[str, Any]:
             request = endpoint.request(operation, parameters, credentials)
@@ -98,6 +104,10 @@ class Client:
             await self._sleep(_FIRST_PAUSE * 2**number * (0.5 + self._rng.random()))
         return await self._observed(service, operation, region, attempt)
 
+    async def send(self, request: Request) -> Reply:
+        """Send what is no call, within the same bounds, and once. Raises AwsError."""
+        return await self._transport.send(request)
+
     async def _observed(
         self,
         service: str,
@@ -112,7 +122,8 @@ class Client:
             code = None
         except AwsError as error:
             code = error.failure.code
-            raise
+            failure = replace(error.failure, asked=f"{service}:{operation}")
+            raise AwsError.of(failure) from error
         finally:
             seconds = self._clock.monotonic() - started
             self._observer.attempt(service, operation, region, seconds, code)
@@ -133,20 +144,21 @@ class Client:
 
 
 async def pages(
-    call: Callable[..., Awaitable[Mapping[str, Any]]], token_name: str, **parameters: object
-) -> AsyncIterator[Mapping[str, Any]]:
-    """Give every page of a list that is called for; one may be empty and still have a token.
-
-    Raises AwsError.
-    """
+    call: Callable[..., Awaitable[Page]],
+    take: Callable[[Page], T],
+    token_name: str,
+    **parameters: object,
+) -> AsyncIterator[T]:
+    """Give what is taken of every page of a list. Raises AwsError."""
     seen: set[bytes] = set()
     while True:
         page = await call(**parameters)
-        yield page
-        token = page.get(token_name)
+        taken, token = take(page), page.get(token_name)
+        request_id = page["ResponseMetadata"]["RequestId"]
+        del page  # It may be much larger than what is taken of it.
+        yield taken
         if token is None or token == "":
             return
-        request_id = page["ResponseMetadata"]["RequestId"]
         if not isinstance(token, str) or not _is_unicode(token):
             raise AwsError("MalformedResponse", "a page token that is no text", request_id)
         # Not the token itself: pages may be many, and tokens of any length.
@@ -162,11 +174,10 @@ def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _hidden(credentials: ReadOnlyCredentials, parameters: Mapping[str, object]) -> tuple[str, ...]:
-    """Return all that no message may repeat."""
+def secrets_of(credentials: ReadOnlyCredentials) -> tuple[str, ...]:
+    """Return what no message may repeat, whoever signs."""
     own = (credentials.token, credentials.secret_key, credentials.access_key)
-    said = (str(parameters[name]) for name in _SECRET if name in parameters)
-    return tuple(secret for secret in (*own, *said) if secret)
+    return tuple(secret for secret in own if secret)
 
 
 def _ca_bundle(session: botocore.session.Session) -> str:

@@ -1,20 +1,17 @@
-"""Credentials: the exporter's own, and one refreshing session per account for all its regions."""
+"""Each account's credentials: one refreshing session for all its regions, or the exporter's own."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-import boto3
-from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.credentials import ReadOnlyCredentials
 
-from exporter.aws.answers import answered
-from exporter.aws.client import Client
-from exporter.aws.redaction import Confided, shown
-from exporter.background import Shared, in_daemon
+from exporter.aws.chain import PART_OF_STEP, Own
+from exporter.aws.client import Client, secrets_of
+from exporter.aws.redaction import shown
+from exporter.background import Shared
 from exporter.clock import Clock
 from exporter.errors import Retry, kind_of
 from exporter.model import Account, AwsError, Failure, Role
@@ -25,105 +22,10 @@ SESSION_SECONDS = 3600
 
 SESSION_NAME = "macie-invitations-exporter"
 
-_UNUSABLE = (BotoCoreError, ClientError, OSError, RuntimeError, ValueError, KeyError)
-"""What boto3 raises where there are credentials, but none that can be had."""
-
 _PATIENCE = 60.0
 """Seconds after which AssumeRole is given up, whoever waits for it: three attempts take as long."""
 
-_PART_OF_STEP = 0.95
-"""What was refused is tried again after this part of an interval: polls may begin a bit early."""
-
 _MOST_FRUITLESS = 6
-_AHEAD = 60
-"""Seconds before their end from which on credentials are not handed out."""
-
-_CHAIN_FAILED, _CHAIN_READ = 5.0, 60.0
-"""Seconds until the next look through the chain: after one that failed, after one that did not."""
-
-
-class Own:
-    """The exporter's own credentials, from wherever boto3 finds them."""
-
-    def __init__(
-        self, clock: Clock, region: Callable[[], str], environ: Mapping[str, str] = os.environ
-    ) -> None:
-        """Ask the STS of `region()`, where the chain needs one."""
-        self._clock, self._region, self._confided = clock, region, Confided(environ)
-        self._found: Any = None
-        self._frozen: ReadOnlyCredentials | None = None
-        self._failure: Failure | None = None
-        self._next_look = self._renewed = float("-inf")
-        self._looking = Shared(self._look)
-
-    async def current(self) -> ReadOnlyCredentials:
-        """Return the chain's credentials; those that expire are refreshed ahead. Raises AwsError.
-
-        The chain may hang: whoever waits for it may give up, and leave it to its thread.
-        """
-        waits = self._clock.monotonic() < self._next_look
-        if self._frozen and not self._ends_within(_AHEAD):
-            if self._ends_within(None) and not waits:
-                self._looking.start()
-            return self._frozen
-        if self._failure and waits:
-            raise AwsError.of(self._failure)
-        return await self._looking.result()
-
-    def renew(self, used: ReadOnlyCredentials, step: float) -> bool:
-        """Forget what AWS refused: a file may hold newer ones by now.
-
-        Tell whether asking again may give others.
-        """
-        if used is not self._frozen:
-            return True
-        now = self._clock.monotonic()
-        if now - self._renewed < min(_CHAIN_READ, _PART_OF_STEP * step):
-            return False
-        self._renewed, self._found, self._frozen = now, None, None
-        return True
-
-    def close(self) -> None:
-        """End the wait for the chain; its thread holds up no exit."""
-        self._looking.cancel()
-
-    def _ends_within(self, seconds: int | None) -> bool:
-        """Tell whether the credentials end so soon; None stands for boto3's own idea of soon."""
-        found = self._found
-        return isinstance(found, RefreshableCredentials) and found.refresh_needed(seconds)
-
-    async def _look(self) -> ReadOnlyCredentials:
-        pause = _CHAIN_FAILED
-        try:
-            self._found, frozen = await in_daemon(self._chain)
-            self._frozen, self._failure, pause = frozen, None, _CHAIN_READ
-        except (AwsError, *_UNUSABLE) as error:
-            known = self._unusable(error)
-            self._failure = known.failure
-            raise known from error
-        finally:
-            self._next_look = self._clock.monotonic() + pause
-        return frozen
-
-    def _chain(self) -> tuple[Any, ReadOnlyCredentials]:
-        """Look through the chain, or refresh what it gave: files, metadata services, STS."""
-        found = self._found
-        if found is None:
-            # A new session reads files and the environment anew.
-            session = boto3.Session(region_name=self._region() or None)
-            self._confided.listen(session)
-            found = session.get_credentials()
-        if found is None:
-            raise AwsError("CredentialsError", "boto3 found no credentials in any of its sources")
-        return found, found.get_frozen_credentials()
-
-    def _unusable(self, error: Exception) -> AwsError:
-        hidden = tuple(self._confided.secrets())
-        if isinstance(error, AwsError):
-            return error
-        if isinstance(error, ClientError):
-            return answered(error.response, hidden)
-        return AwsError("CredentialsError", shown(f"{type(error).__name__}: {error}", hidden))
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +81,7 @@ class Assumed:
         if session is None or session.credentials is not used:
             return True
         fruitless = self._fruitless.get(region, 0)
-        patience = _PART_OF_STEP * self._step() * (2**fruitless - (not denied))
+        patience = PART_OF_STEP * self._step() * (2**fruitless - (not denied))
         if self._clock.now() - session.obtained < patience:
             return False
         self._fruitless[region] = min(fruitless + 1, _MOST_FRUITLESS)
@@ -196,7 +98,7 @@ class Assumed:
 
     async def _try(self) -> Session:
         # From the start: the next poll begins an interval after the one that this is for.
-        self._next_try = self._clock.monotonic() + _PART_OF_STEP * self._step()
+        self._next_try = self._clock.monotonic() + PART_OF_STEP * self._step()
         try:
             async with asyncio.timeout(_PATIENCE):
                 self._session = await self._assume(self._role)
@@ -236,7 +138,7 @@ class Credentials:
     ) -> None:
         """Assume roles through the STS of `region()`; broken ones once in `step()` seconds."""
         self._client, self._clock, self._region, self._step = client, clock, region, step
-        self._own = Own(clock, region)
+        self._own = Own(client, clock, region)
         self._assumed: dict[tuple[str, Role], Assumed] = {}
 
     async def for_account(self, account: Account) -> ReadOnlyCredentials:
@@ -285,8 +187,9 @@ class Credentials:
         response = await self.as_self("sts", "GetCallerIdentity", self._region())
         account, arn = response.get("Account"), response.get("Arn")
         if not isinstance(account, str) or not ACCOUNT_ID.fullmatch(account):
-            raise AwsError("MalformedResponse", "GetCallerIdentity gave no account")
-        return Identity(account, arn if isinstance(arn, str) else "")
+            raise _malformed("GetCallerIdentity gave no account")
+        hidden = secrets_of(await self._own.current())
+        return Identity(account, shown(arn, hidden) if isinstance(arn, str) else "")
 
     async def as_self(
         self, service: str, operation: str, region: str, /, **parameters: object
@@ -330,7 +233,11 @@ class Credentials:
         given = response.get("Credentials") or {}
         key, secret = given.get("AccessKeyId"), given.get("SecretAccessKey")
         if not key or not secret:
-            raise AwsError("MalformedResponse", "AssumeRole gave no credentials")
+            raise _malformed("AssumeRole gave no credentials")
         now, end = self._clock.now(), given.get("Expiration")
         expires = end if isinstance(end, float) else now + SESSION_SECONDS
         return Session(ReadOnlyCredentials(key, secret, given.get("SessionToken")), now, expires)
+
+
+def _malformed(message: str) -> AwsError:
+    return AwsError.of(Failure("MalformedResponse", message, asked="sts:"))

@@ -1,5 +1,6 @@
 """What botocore knows of a service in a region: where it answers, and how requests are signed."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -25,6 +26,9 @@ _PROBES = {
     "account": "list_regions",
 }
 """A method of each service that needs no parameter."""
+
+_SHOWABLE_ENDPOINT = re.compile(r"Invalid endpoint: (?:https?://)?[\w./-]*")
+"""What botocore says of an endpoint without a place for a password: without a colon or an @."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +89,14 @@ def find(session: Session, service: str, region: str) -> Endpoint:
             config=Config(user_agent=_user_agent(session)),
         )
         url = urlsplit(client.generate_presigned_url(_PROBES[service]))
+        origin = f"{url.scheme}://{url.netloc.rpartition('@')[2].lower()}"
+        host = URL(origin).host_port_subcomponent or ""
         *_, signing_region, signing_name, _ = parse_qs(url.query)["X-Amz-Credential"][0].split("/")
     except (BotoCoreError, ValueError) as error:
-        # The text shows AWS_ENDPOINT_URL, where a password may stand before an @.
-        reason = "check AWS_ENDPOINT_URL" if "@" in str(error) else str(error)
-        raise AwsError("EndpointConnectionError", f"no endpoint for {service}: {reason}") from error
+        message = f"no endpoint for {service}: {objection(error)}"
+        raise AwsError("EndpointConnectionError", message) from error
     model = client.meta.service_model
     probe = client.meta.method_to_api_mapping[_PROBES[service]]
-    host = url.netloc.rpartition("@")[2].lower()
-    origin = f"{url.scheme}://{host}"
     return Endpoint(
         model,
         create_serializer(model.resolved_protocol, include_validation=False),
@@ -102,8 +105,19 @@ def find(session: Session, service: str, region: str) -> Endpoint:
         signing_name,
         signing_region,
         str(client.meta.config.user_agent),
-        _proxy(origin),
+        proxy_of(origin),
     )
+
+
+def objection(error: Exception) -> str:
+    """Say what botocore objects to, without an endpoint in which a password may stand."""
+    text = str(error)
+    if isinstance(error, BotoCoreError | OSError) or _SHOWABLE_ENDPOINT.fullmatch(text):
+        return text
+    if isinstance(error, ValueError):
+        # Of an endpoint, or of its port.
+        return "AWS_ENDPOINT_URL is no URL: write it like http://localhost:4566"
+    return type(error).__name__
 
 
 def _base(path: str, operation: str) -> str:
@@ -118,7 +132,7 @@ def _user_agent(session: Session) -> str:
     return f"{agent} app/{app}" if app else agent
 
 
-def _proxy(origin: str) -> URL | None:
+def proxy_of(origin: str) -> URL | None:
     """Return the environment's proxy for an origin, NO_PROXY minded, as botocore reads them."""
     scheme = origin.partition(":")[0]
     written = get_environ_proxies(origin).get(scheme)

@@ -1,6 +1,8 @@
 """What the ordinary AWS environment says: its region, and whether it can be used at all."""
 
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from urllib.parse import unquote
 
 import botocore.session
 from botocore.exceptions import BotoCoreError
@@ -24,3 +26,14 @@ def region(environ: Mapping[str, str]) -> str:
     except BotoCoreError as error:
         raise AwsEnvironmentError(str(error)) from error
     return environ.get("AWS_REGION") or str(configured or "")
+
+
+def secrets(environ: Mapping[str, str]) -> Iterator[str]:
+    """Give users and passwords of proxies, as they are written and as they are sent."""
+    for name, value in environ.items():
+        written, at, _ = value.rpartition("@")
+        if at and name.lower().endswith("_proxy"):
+            user_and_password = unquote(written.rpartition("//")[2])
+            yield user_and_password
+            yield user_and_password.partition(":")[2]
+            yield b64encode(user_and_password.encode()).decode()

@@ -1,14 +1,13 @@
 """Reads the invitations that an account received: pages of ListInvitations to one answer."""
 
 import re
-from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import Any
 
 from botocore.credentials import ReadOnlyCredentials
 
 from exporter.aws.answers import unix_seconds
-from exporter.aws.client import Client, pages
+from exporter.aws.client import Client, Page, pages
 from exporter.aws.credentials import Credentials
 from exporter.model import UNKNOWN_STATUS, Account, Answer, AwsError, Invitation
 
@@ -21,7 +20,9 @@ MAX_INVITATIONS = 100_000
 LONGEST_TEXT = 256
 """Characters of an id or a status; AWS's have at most 32."""
 
-_NOT_ENABLED = re.compile(r"(\d+: )?macie is not enabled", re.IGNORECASE)
+_NOT_ENABLED = re.compile(r"(?:40[13]: )?macie is not enabled", re.IGNORECASE)
+_DENIED = ("AccessDeniedException", "MalformedResponse")
+"""The second where it has no code."""
 
 
 class Macie:
@@ -47,10 +48,14 @@ class Macie:
         invitations: list[Invitation] = []
         count = 0
         call = partial(self._client.call, "macie2", "ListInvitations", region, credentials)
+
+        def take(page: Page) -> list[Invitation]:
+            return _invitations(page, MAX_INVITATIONS - len(invitations))
+
         try:
-            async for page in pages(call, "nextToken", maxResults=PAGE_SIZE):
+            async for taken in pages(call, take, "nextToken", maxResults=PAGE_SIZE):
                 count += 1
-                invitations += _invitations(page, MAX_INVITATIONS - len(invitations))
+                invitations += taken
         except AwsError as error:
             if _not_enabled(error):
                 return Answer(enabled=False)
@@ -61,13 +66,14 @@ class Macie:
 def _not_enabled(error: AwsError) -> bool:
     """Tell AWS's answer that Macie is off, by how its message begins.
 
-    The code is that of an IAM denial, and the status has been seen as 401 and as 403.
+    The code is that of an IAM denial, and the status has been seen as 401 and as 403; without a
+    code the status stands before the message.
     """
     failure = error.failure
-    return failure.code == "AccessDeniedException" and bool(_NOT_ENABLED.match(failure.message))
+    return failure.code in _DENIED and bool(_NOT_ENABLED.match(failure.message))
 
 
-def _invitations(page: Mapping[str, Any], most: int) -> list[Invitation]:
+def _invitations(page: Page, most: int) -> list[Invitation]:
     """Take a page's invitations. A page without the list is not an empty list."""
     listed = page.get("invitations")
     if not isinstance(listed, list):
@@ -110,5 +116,5 @@ def _text(value: object) -> str:
 _shared = lru_cache(maxsize=4096)(_text)
 
 
-def _malformed(message: str, page: Mapping[str, Any]) -> AwsError:
+def _malformed(message: str, page: Page) -> AwsError:
     return AwsError("MalformedResponse", message, page["ResponseMetadata"]["RequestId"])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from exporter.aws.client import Client, pages
+from exporter.aws.client import Client, Page, pages
 from exporter.aws.credentials import Credentials
 from exporter.model import MACIE_REGIONS, Account, AwsError
 from exporter.settings.fields import ACCOUNT_ID
@@ -15,6 +15,8 @@ GLOBAL_REGION = "us-east-1"
 
 MAX_ITEMS = 200_000
 """Twenty times what an organization may have: what lists more of anything never ends."""
+
+Item = Mapping[str, Any]
 
 _ENABLED = ("ENABLED", "ENABLED_BY_DEFAULT")
 _MOST_PAGES = 10_000
@@ -68,10 +70,10 @@ class Organizations:
             raise AwsError("MalformedResponse", "an account without any region that has Macie")
         return found
 
-    def _all(self) -> AsyncIterator[Mapping[str, Any]]:
+    def _all(self) -> AsyncIterator[Item]:
         return _items(self._asking("ListAccounts"), "Accounts")
 
-    async def _under(self, unit: str) -> AsyncIterator[Mapping[str, Any]]:
+    async def _under(self, unit: str) -> AsyncIterator[Item]:
         """Give the accounts of a unit or root, those of nested units included."""
         units = [(unit, 0)]
         while units:
@@ -87,19 +89,16 @@ class Organizations:
                 async for nested in _items(inner, "OrganizationalUnits", ParentId=parent)
             ]
 
-    def _asking(self, operation: str) -> Callable[..., Awaitable[Mapping[str, Any]]]:
+    def _asking(self, operation: str) -> Callable[..., Awaitable[Page]]:
         return partial(self._credentials.as_self, "organizations", operation, GLOBAL_REGION)
 
 
 async def _items(
-    call: Callable[..., Awaitable[Mapping[str, Any]]], key: str, **parameters: object
-) -> AsyncIterator[Mapping[str, Any]]:
-    """Give the items of every page. Raises AwsError, also for a list that does not end."""
+    call: Callable[..., Awaitable[Page]], key: str, **parameters: object
+) -> AsyncIterator[Item]:
+    """Give the items of every page; one may be empty. Raises AwsError, also for an endless list."""
     asked = given = 0
-    async for page in pages(call, "NextToken", **parameters):
-        items = page.get(key)
-        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-            raise AwsError("MalformedResponse", f"no list of {key}")
+    async for items in pages(call, partial(_listed, key), "NextToken", **parameters):
         asked, given = asked + 1, given + len(items)
         if asked > _MOST_PAGES or given > MAX_ITEMS:
             raise AwsError("PaginationLoop", f"a list of {key} without an end")
@@ -107,12 +106,19 @@ async def _items(
             yield item
 
 
-def _is_active(account: Mapping[str, Any]) -> bool:
+def _listed(key: str, page: Page) -> list[Item]:
+    items = page.get(key)
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise AwsError("MalformedResponse", f"no list of {key}")
+    return items
+
+
+def _is_active(account: Item) -> bool:
     """Tell whether an account is in use; `State` supersedes `Status`, which AWS is retiring."""
     return (account.get("State") or account.get("Status")) == "ACTIVE"
 
 
-def _account_id(account: Mapping[str, Any]) -> str:
+def _account_id(account: Item) -> str:
     """Return an account's id, which becomes a label, a part of a role's ARN and of a path."""
     found = _text(account, "Id")
     if not ACCOUNT_ID.fullmatch(found):
@@ -120,7 +126,7 @@ def _account_id(account: Mapping[str, Any]) -> str:
     return found
 
 
-def _name(account: Mapping[str, Any]) -> str:
+def _name(account: Item) -> str:
     """Return an account's name; an empty one for what is none: it is polled all the same."""
     name = account.get("Name")
     if not isinstance(name, str) or len(name) > _LONGEST_NAME:
@@ -129,7 +135,7 @@ def _name(account: Mapping[str, Any]) -> str:
     return name.encode(errors="replace").decode()
 
 
-def _text(item: Mapping[str, Any], key: str) -> str:
+def _text(item: Item, key: str) -> str:
     value = item.get(key)
     if not isinstance(value, str) or not value:
         raise AwsError("MalformedResponse", f"an item without {key}")

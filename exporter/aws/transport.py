@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from http.client import responses
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -187,8 +188,9 @@ def _named(error: Exception) -> tuple[str, str]:
             code, message = "ReadTimeout", "no answer came in time"
         case TimeoutError():
             code, message = "ConnectTimeout", "no connection was made in time"
-        case aiohttp.ClientHttpProxyError(status=status, message=reason):
-            message = f"the proxy answered {status} {reason}"
+        case aiohttp.ClientHttpProxyError(status=status):
+            # Not in its own words, which may repeat its password.
+            message = f"the proxy answered {status} {responses.get(status, '')}"
         case aiohttp.ClientConnectorCertificateError():
             message = f"TLS with {error.host}: {error.certificate_error}"
         case aiohttp.ClientConnectorError():

@@ -9,7 +9,7 @@ from exporter.aws.cloud import Cloud
 from exporter.clock import Clock
 from exporter.daemon import Configuration, Daemon, Ports
 from exporter.discovery import LONGEST_SECONDS, hint
-from exporter.errors import kind_of
+from exporter.errors import hint_of
 from exporter.model import Account, AwsError, Failure, Inventory, Role
 from exporter.remedies import allow, assume_role
 from exporter.settings import Settings
@@ -227,7 +227,7 @@ _OWN_REMEDY = (
 
 
 def _own_remedy(failure: Failure) -> str:
-    return _OWN_REMEDY if failure.code == "CredentialsError" else kind_of(failure.code).hint
+    return _OWN_REMEDY if failure.code == "CredentialsError" else hint_of(failure, "sts")
 
 
 def _place(step: Step) -> str:
@@ -236,7 +236,11 @@ def _place(step: Step) -> str:
 
 def _if_denied(remedy: str) -> Callable[[Failure], str]:
     """Give the statement that is missing where AWS denied it, else what the error's row says."""
-    return lambda failure: remedy if failure.code in DENIED else kind_of(failure.code).hint
+
+    def said(failure: Failure) -> str:
+        return remedy if failure.code in DENIED and not failure.own else hint_of(failure)
+
+    return said
 
 
 def _asks_regions(settings: Settings) -> Callable[[Account], bool]:

@@ -7,17 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from exporter.aws.credentials import Own
-from exporter.clock import SystemClock
+from exporter.aws.chain import Own
 from exporter.model import Account, AwsError, Failure, Role
 from tests.aws.conftest import Serve
-from tests.aws.rig import REGION, Rig, Stopwatch, rig, within
+from tests.aws.rig import REGION, Rig, Stopwatch, rig
 from tests.clocks import ManualClock
+from tests.faults.bounds import bounded
 from tests.faults.services import IDENTITY, SESSION
 from tests.faulty import (
+    LOOPBACK,
     Behaviour,
     FaultyServer,
     Peer,
+    flood,
     invitation,
     page,
     response,
@@ -76,18 +78,59 @@ def test_a_chain_that_finds_nothing_is_asked_now_and_then(
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
     clock = ManualClock()
     nothing = Failure("CredentialsError", "boto3 found no credentials in any of its sources")
-    with asyncio.Runner() as runner:
-        own = Own(clock, lambda: REGION)
+    with rig(clock=clock) as made:
+        own = Own(made.client, clock, lambda: REGION)
         with pytest.raises(AwsError) as caught:
-            runner.run(own.current())
+            made.run(own.current())
         assert caught.value.failure == nothing
         file.write_text("[default]\naws_access_key_id = AKIANEW\naws_secret_access_key = x\n")
         clock.advance(4.9)
         with pytest.raises(AwsError) as caught:
-            runner.run(own.current())
+            made.run(own.current())
         assert caught.value.failure == nothing
         clock.advance(0.2)
-        assert runner.run(own.current()).access_key == "AKIANEW"
+        assert made.run(own.current()).access_key == "AKIANEW"
+
+
+@pytest.mark.usefixtures("web_identity")
+def test_what_sts_answers_the_chain_is_bounded_too(serve: Serve) -> None:
+    """A hundred megabytes in the place of credentials are none."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n"
+    serve(flood(head, b"x" * 1024 * 1024, 100))
+    with rig() as made, bounded(30.0):
+        failure = made.failure(30.0)
+    assert (failure.code, failure.asked) == ("MalformedResponse", "own sts:")
+
+
+PROFILE = """
+[default]
+role_arn = arn:aws:iam::111122223333:role/exporter
+source_profile = base
+region = ap-south-1
+[profile base]
+aws_access_key_id = AKIAEXAMPLE
+aws_secret_access_key = secret
+"""
+
+
+@pytest.mark.parametrize("source", ["web identity", "a profile's role"])
+def test_the_chain_asks_the_sts_of_the_same_region(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: str
+) -> None:
+    """As the exporter's own calls, whatever AWS_DEFAULT_REGION and the profile say."""
+    request.getfixturevalue("web_identity")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-2")
+    if source == "a profile's role":
+        monkeypatch.delenv("AWS_WEB_IDENTITY_TOKEN_FILE")
+        config = tmp_path / "config"
+        config.write_text(PROFILE)
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    with FaultyServer(send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")) as between:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{LOOPBACK}:{between.port}")
+        with rig(attempts=1) as made:
+            failure = made.failure(30.0)
+        assert (failure.code, failure.asked) == ("EndpointConnectionError", "own sts:")
+        assert {one.target for one in between.requests} == {f"sts.{REGION}.amazonaws.com:443"}
 
 
 def refusing(key: str, then: Behaviour) -> Behaviour:

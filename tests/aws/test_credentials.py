@@ -2,10 +2,10 @@
 
 import asyncio
 import os
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,8 @@ from botocore.credentials import ReadOnlyCredentials
 from exporter.aws.credentials import Assumed, Session
 from exporter.demo.world import World
 from exporter.model import Account, AwsError, Role
-from tests.aws.conftest import Serve
-from tests.aws.rig import rig
 from tests.clocks import ManualClock
 from tests.clouds import STEP, Skies, embedded_cloud
-from tests.faulty import invitation, page, response, send, send_and_hang
-from tests.processes import until
 
 ROLE = Role("arn:aws:iam::111122223333:role/macie-invitations-reader")
 REGIONS = ("eu-west-1", "eu-central-1", "us-east-1", "us-east-2")
@@ -145,7 +141,7 @@ def test_a_broken_role_is_tried_once_an_interval(scene: Scene) -> None:
             scene.key()
         scene.clock.advance(10)
     asked = scene.sts.asked
-    pauses = {later - sooner for sooner, later in zip(asked, asked[1:], strict=False)}
+    pauses = {later - sooner for sooner, later in pairwise(asked)}
     assert min(pauses) >= 0.95 * STEP
     assert max(pauses) <= STEP
 
@@ -303,7 +299,7 @@ def accounts(world: World) -> list[Account]:
     return [Account(i, "", Role(world.role_arn(i)), REGIONS) for i in ids]
 
 
-def poll_all(cloud: Skies, world: World, clock: ManualClock) -> Counter[str]:
+def poll_all(cloud: Skies, world: World) -> Counter[str]:
     """Poll every target once; count the failures by account."""
     failed: Counter[str] = Counter()
     for account in accounts(world):
@@ -318,21 +314,19 @@ def poll_all(cloud: Skies, world: World, clock: ManualClock) -> Counter[str]:
 def test_a_day_of_polls_and_refreshes(cloud: Skies, world: World, clock: ManualClock) -> None:
     """One session per account for all its regions: 26 to 48 AssumeRole calls each in 24 hours."""
     for _ in range(24 * 12):
-        assert not poll_all(cloud, world, clock)
+        assert not poll_all(cloud, world)
         clock.advance(STEP)
     for count in assumptions(world).values():
         assert 24 * 3600 / 3300 <= count <= 24 * 3600 / 1800
     assert len(assumptions(world)) == 3
 
 
-def test_revoked_sessions_are_renewed_within_one_poll(
-    cloud: Skies, world: World, clock: ManualClock
-) -> None:
+def test_revoked_sessions_are_renewed_within_one_poll(cloud: Skies, world: World) -> None:
     """No poll fails, nothing is restarted, and each account is assumed once more."""
-    poll_all(cloud, world, clock)
+    poll_all(cloud, world)
     for account in accounts(world):
         world.revoke_sessions(account.id)
-    assert not poll_all(cloud, world, clock)
+    assert not poll_all(cloud, world)
     assert set(assumptions(world).values()) == {2}
 
 
@@ -342,7 +336,7 @@ def test_sessions_that_aws_ends_early_are_renewed_within_one_poll(
     """Sessions of seconds, whatever was asked for, never make a poll fail."""
     world.session_seconds = 7
     for _ in range(30):
-        assert not poll_all(cloud, world, clock)
+        assert not poll_all(cloud, world)
         clock.advance(3)
 
 
@@ -354,16 +348,16 @@ def test_one_broken_role_is_asked_for_once_per_step_and_hides_no_other(
     assert broken.role is not None
     world.break_role(broken.role.arn)
     for _ in range(4):
-        assert poll_all(cloud, world, clock) == {broken.id: len(REGIONS)}
+        assert poll_all(cloud, world) == {broken.id: len(REGIONS)}
         clock.advance(10)
     assert assumptions(world) == {account.id: 1 for account in accounts(world)}
     world.mend_role(broken.role.arn)
     clock.advance(STEP)
-    assert not poll_all(cloud, world, clock)
+    assert not poll_all(cloud, world)
 
 
 def test_own_credentials_that_aws_does_not_know(
-    cloud: Skies, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    cloud: Skies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """AWS's own code says so."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAUNKNOWN")
@@ -375,7 +369,6 @@ def test_own_credentials_that_aws_does_not_know(
 def test_roles_are_chained_through_web_identity(
     cloud: Skies,
     world: World,
-    clock: ManualClock,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
@@ -387,7 +380,7 @@ def test_roles_are_chained_through_web_identity(
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
     monkeypatch.setenv("AWS_ROLE_ARN", world.role_arn(HUB))
     assert cloud.run(cloud.credentials.identity()).account_id == HUB
-    assert not poll_all(cloud, world, clock)
+    assert not poll_all(cloud, world)
 
 
 def test_new_keys_in_a_file_are_found_without_a_restart(

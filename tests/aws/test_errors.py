@@ -2,17 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from urllib.parse import quote
 
 import pytest
 from botocore.credentials import ReadOnlyCredentials
 
 from exporter.aws.client import ATTEMPTS
-from exporter.errors import ERRORS, Retry, kind_of
+from exporter.errors import ERRORS, Retry, hint_of, kind_of
 from exporter.model import Answer, AwsError, Failure
 from tests.aws.conftest import Serve
-from tests.aws.rig import REGION, Pauses, Stage, rig
-from tests.faults.services import HUB, IDENTITY
+from tests.aws.rig import REGION, Pauses, Rig, Stage, rig
+from tests.faults.services import HUB, IDENTITY, refusal
 from tests.faulty import REQUEST_ID, by_turns, invitation, page, response, send, send_and_hang
 
 MODELLED = {
@@ -127,7 +128,7 @@ def test_an_unknown_code_with_a_telling_status(patient: Stage, status: int, code
 
 
 @pytest.mark.parametrize("status", [401, 403])
-@pytest.mark.parametrize("where", ["header", "__type", "code"])
+@pytest.mark.parametrize("where", ["header", "__type", "code", "nowhere"])
 def test_macie_not_enabled_is_an_answer(patient: Stage, status: int, where: str) -> None:
     """It is told by its wording; the status and the place of the code differ."""
     made = patient.play(
@@ -155,6 +156,111 @@ def test_not_enabled_by_another_code_is_no_answer(patient: Stage) -> None:
     """Only a denial says that Macie is off."""
     made = patient.play(send(error("ValidationException", 400, message="Macie is not enabled.")))
     assert made.failure().code == "ValidationException"
+
+
+@pytest.mark.parametrize("body", ["<html><p>blocked</p></html>", '{"message": "blocked"}', ""])
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_denial_without_a_code_is_nobodys_policy(serve: Serve, status: int, body: str) -> None:
+    """A proxy's page: the text says so, and the hint names who was asked and where to look."""
+    serve(send(response(body, status)))
+    with rig() as made:
+        told = {"Macie": made.failure(), "STS": identity_failure(made)}
+    for service, failure in told.items():
+        assert (failure.code, failure.message.startswith((f"{status}: ", f"HTTP {status}"))) == (
+            "MalformedResponse",
+            True,
+        )
+        assert hint_of(failure) == (
+            f"what answered in the place of {service} does not speak its protocol: check "
+            "AWS_ENDPOINT_URL and proxies"
+        )
+
+
+@pytest.mark.parametrize(
+    ("message", "hint"),
+    [
+        ("Signature expired: 20231114T000000Z is now earlier than", "clock of this machine"),
+        ("Signature not yet current: 20231115T000000Z is still", "clock of this machine"),
+        ("The request signature we calculated does not match", "the secret access key is not that"),
+    ],
+)
+@pytest.mark.parametrize("code", ["InvalidSignatureException", "SignatureDoesNotMatch"])
+def test_a_wrong_signature_blames_the_clock_only_where_aws_does(
+    patient: Stage, code: str, message: str, hint: str
+) -> None:
+    """Else it is the key, or who rewrites requests."""
+    made = patient.play(send(error(code, 403, message=message)))
+    assert hint in hint_of(made.failure())
+
+
+def identity_failure(made: Rig) -> Failure:
+    """Ask STS who this is; give why it does not say."""
+    with pytest.raises(AwsError) as caught:
+        made.run(made.credentials.who_am_i())
+    return caught.value.failure
+
+
+TOKEN = "FwoGZXIvYXdzEB/a+b=" * 20
+SPELLINGS: Mapping[str, Callable[[str], str]] = {
+    "as it is": str,
+    "in a URL": lambda text: quote(text, safe=""),
+    "in a URL, in lower case": lambda text: quote(text, safe="").replace("%2F", "%2f"),
+    "in JSON": lambda text: text.replace("/", "\\/"),
+    "in JSON, by number": lambda text: text.replace("/", "\\u002f").replace("=", "\\u003D"),
+    "in HTML": lambda text: text.replace("/", "&#x2F;").replace("+", "&#43;"),
+    "in a URL in a URL": lambda text: quote(quote(text, safe=""), safe=""),
+}
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_a_token_is_hidden_in_every_spelling(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """In messages, ids of requests and names, of every service; what is around it stays."""
+    monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
+    said = SPELLINGS[name](TOKEN)
+    headers = {"x-amzn-RequestId": f"id {said} end"}
+    serve(send(response(json.dumps({"message": f"a {said} z"}), 400, headers)))
+    with rig() as made:
+        failure = made.failure()
+    assert (failure.message, failure.request_id) == ("400: a ... z", "id ... end")
+    text = said.replace("&", "&amp;")
+    serve(send(refusal("Throttling", 400, f"a {text} z")))
+    with rig(attempts=1) as made:
+        assert identity_failure(made).message == "a ... z"
+
+
+@pytest.mark.parametrize("status", [200, 206, 302, 403, 500])
+def test_an_id_of_a_request_is_cut(patient: Stage, status: int) -> None:
+    """AWS's have 36 characters; what is longer is none, whatever the answer."""
+    headers = {"x-amzn-RequestId": "x " * 5_000}
+    made = patient.play(send(response("{}", status, headers)))
+    request_id = made.failure().request_id
+    assert (len(request_id), request_id[:5], request_id[-1]) == (128, "x x x", "…")
+
+
+def test_an_id_of_a_request_in_xml_is_cut_and_hidden_too(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """STS' ids stand in the body."""
+    monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
+    said = "<RequestId>" + f"{TOKEN} " * 500 + "</RequestId>"
+    body = f"<E><Error><Code>Throttling</Code><Message>no</Message></Error>{said}</E>"
+    serve(send(response(body, 400)))
+    with rig(attempts=1) as made:
+        request_id = identity_failure(made).request_id
+    assert request_id == "... " * 31 + "...…"
+
+
+def test_who_sts_says_that_one_is_is_cut_and_hidden(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`doctor` shows it."""
+    monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
+    serve(send(response(IDENTITY.replace("user/x", f"user/{TOKEN} " + "x" * 10_000))))
+    with rig() as made:
+        arn = made.run(made.credentials.identity()).arn
+    assert (len(arn), arn[:36]) == (501, f"arn:aws:iam::{HUB}:user/... x")
 
 
 def test_a_long_message_is_cut(patient: Stage) -> None:
@@ -266,6 +372,8 @@ OF_STS: Mapping[str, tuple[str, int, str]] = {
     "an account too long": (IDENTITY.replace(HUB, HUB * 1000), 200, "MalformedResponse"),
     "other digits": (IDENTITY.replace(HUB, "\u0661" * 12), 200, "MalformedResponse"),
     "no XML, denied": ("no XML", 403, "MalformedResponse"),
+    "HTML, denied": ("<html><p>blocked</p></html>", 403, "MalformedResponse"),
+    "JSON, denied": ('{"message": "blocked"}', 401, "MalformedResponse"),
     "HTML, failed": ("<!DOCTYPE html><p>no", 503, "InternalServerException"),
     "nothing, failed": ("", 500, "InternalServerException"),
 }

@@ -110,8 +110,8 @@ def test_a_revoked_session_is_renewed_in_the_middle_of_reading(
         for identity in ACCOUNTS[::2]:
             world.revoke_sessions(identity)
         answers = together(made, targets * 3, 16)
-        for answer, (account, region) in zip(answers, targets * 3, strict=True):
-            assert belongs(answer, account.id, region)
+        for answer, (one, region) in zip(answers, targets * 3, strict=True):
+            assert belongs(answer, one.id, region)
     calls = world.calls()
     for number, account in enumerate(ACCOUNTS):
         sessions = calls[Call("sts", "AssumeRole", account, REGION)]

@@ -1,6 +1,5 @@
 """Pages of 25 until there is no next token, whatever tokens look like."""
 
-import json
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 

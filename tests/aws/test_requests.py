@@ -223,7 +223,8 @@ OPERATIONS = {call.operation: call for call in CALLS}
 def modelled(call: Call) -> Iterator[tuple[str, int]]:
     """Give every error that botocore's model has for an operation, and its HTTP status."""
     model = botocore.session.get_session().get_service_model(call.service)
-    for shape in model.operation_model(call.operation).error_shapes:
+    shapes: Any = model.operation_model(call.operation).error_shapes  # The stubs lack much.
+    for shape in shapes:
         yield shape.error_code, shape.metadata.get("error", {}).get("httpStatusCode", 400)
 
 

@@ -213,9 +213,14 @@ _ELSEWHERE = (
         "tests/test_poller.py::test_a_dispatcher_that_crashes_for_ever_is_not_alive_until_it_works",
     ),
     Row(
-        "an unhandled error in the thread that keeps deadlines",
-        "restarted, logged, counted; polls past their deadline still end",
-        "tests/aws/test_watchdog.py::test_an_error_of_the_watchdog_lets_no_poll_hang",
+        "a resolver that never answers",
+        "the poll fails at its deadline, and the process ends in time",
+        "tests/aws/test_chain.py::test_what_hangs_holds_no_exit[resolver]",
+    ),
+    Row(
+        "a credential chain that never answers",
+        "polls fail at their deadlines, one look under way for all of them; the process ends in time",
+        "tests/aws/test_chain.py::test_what_hangs_holds_no_exit[chain]",
     ),
     Row(
         "no worker thread can be started",
