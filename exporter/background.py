@@ -36,6 +36,12 @@ async def in_daemon(work: Callable[[], T]) -> T:
     return await ended
 
 
+def is_cancelled() -> bool:
+    """Tell whether somebody wants the present task to end, and not what it waited for has ended."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class Shared(Generic[T]):
     """A coroutine that is run once at a time, for all who wait for what it returns."""
 

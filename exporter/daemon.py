@@ -84,7 +84,7 @@ class Daemon:
             successful=True, last_success=clock.now(), config_hash=config_hash(settings)
         )
         self.own_metrics = OwnMetrics(CollectorRegistry(), self._fleet)
-        self._supervisor = Supervisor(self._log, self.own_metrics.worker_restarted)
+        self._supervisor = Supervisor(self._log, self.own_metrics.worker_restarted, clock)
         self.cloud = Cloud(
             clock=clock,
             observer=self.own_metrics,

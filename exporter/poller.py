@@ -7,8 +7,10 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 
+from exporter.background import is_cancelled
 from exporter.clock import Clock
 from exporter.log import Log
 from exporter.model import Answer, AwsError, Failure, PollResult, Target
@@ -100,12 +102,16 @@ class Poller:
         try:
             async with asyncio.timeout(self._options.timeout):
                 outcome = await self._read(target)
-        except TimeoutError:
-            outcome = Failure("Deadline", "poll.timeout passed while waiting for AWS")
+        except TimeoutError as error:
+            what = getattr(error.__cause__, "__notes__", ["AWS"])[0]
+            outcome = Failure("Deadline", f"poll.timeout passed while waiting for {what}")
         except AwsError as error:
             outcome = error.failure
-        except Exception as error:
-            # The last line of defence: one target's surprise must not end the polling of all.
+        except BaseException as error:
+            # The last line of defence: one target's surprise must not end the polling of all, and
+            # a panic in Rust is no Exception.
+            if is_cancelled():
+                raise
             self._log.exception("poll_crashed", account=target.account_id, region=target.region)
             outcome = Failure("other", f"{type(error).__name__} in the exporter itself")
         return PollResult(target, self._clock.now(), self._clock.monotonic() - started, outcome)
@@ -117,23 +123,28 @@ class Poller:
                 return
             poll = asyncio.create_task(self._poll_and_record(target))
             self._polls.add(poll)
-            poll.add_done_callback(self._ended)
-
-    def _ended(self, poll: asyncio.Task[None]) -> None:
-        self._polls.discard(poll)
-        self._changed.set()
+            poll.add_done_callback(partial(self._ended, target))
 
     async def _poll_and_record(self, target: Target) -> None:
         result = await self.poll(target)
-        try:
-            self._hand_on(result)
-        finally:
-            self._schedule.finish(result, self._clock.monotonic())
+        self._hand_on(result)
+        self._schedule.finish(result, self._clock.monotonic())
+
+    def _ended(self, target: Target, poll: asyncio.Task[None]) -> None:
+        self._polls.discard(poll)
+        self._changed.set()
+        error = None if poll.cancelled() else poll.exception()
+        if error is not None:
+            # As when memory runs out just then: the target's turn has to come again.
+            lost = PollResult(target, self._clock.now(), 0.0, Failure("other", "not recorded"))
+            self._schedule.finish(lost, self._clock.monotonic())
+            where = {"account": target.account_id, "region": target.region}
+            self._log.exception("record_crashed", exc_info=error, **where)
 
     def _hand_on(self, result: PollResult) -> None:
         try:
             self._record(result)
-        except Exception:
+        except Exception:  # noqa: BLE001 -- logged; one result's surprise ends nothing
             where = result.target
             self._log.exception("record_crashed", account=where.account_id, region=where.region)
 

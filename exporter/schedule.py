@@ -111,18 +111,19 @@ class Schedule:
         progress = self._progress.get(result.target)
         if progress is None or not progress.running:
             return
+        code = result.outcome.code if isinstance(result.outcome, Failure) else None
+        soon = code is not None and kind_of(code).retry is Retry.SOON
+        failures = progress.failures + 1 if soon else 0
+        at = self._slot(progress, now)
+        if soon:
+            at = min(at, now + self._back_off(failures))
+        # What may fail is done by now: until then the poll is under way, and can end again.
+        due = self._push(result.target, at)
         self._slow_running -= progress.slow
+        progress.due, progress.failures, progress.slow = due, failures, code in _SLOW_CODES
         progress.running, progress.polled = False, True
         if progress.gone:
             del self._progress[result.target]
-            return
-        failure = result.outcome if isinstance(result.outcome, Failure) else None
-        progress.slow = failure is not None and failure.code in _SLOW_CODES
-        soon = failure is not None and kind_of(failure.code).retry is Retry.SOON
-        progress.failures = progress.failures + 1 if soon else 0
-        at = self._slot(progress, now)
-        at = min(at, now + self._back_off(progress.failures)) if soon else at
-        progress.due = self._push(result.target, at)
 
     def overdue(self, moment: float) -> list[Target]:
         """Return the targets that have been polled, and whose next poll waits since a moment."""

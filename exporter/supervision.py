@@ -1,17 +1,32 @@
 """Keeps the process' long-lived coroutines running. Knows nothing of what they do."""
 
 import asyncio
-import time
+import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from math import inf
 
+from exporter.background import is_cancelled
+from exporter.clock import Clock
 from exporter.log import Log
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _STEADY = 60.0
 """Seconds after which what crashed before is forgiven."""
 
-_HOPELESS = 3
-"""Crashes in a row after which nobody should count on it any more."""
+_HOPELESS = 6
+"""Crashes in a row, three seconds with their pauses, after which nobody should count on it."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A coroutine that is kept running."""
+
+    task: asyncio.Task[None] | None = None
+    crashes: int = 0
+    """In a row."""
+    since: float = inf
+    """When it was last started, in monotonic seconds; infinity while it does not run."""
 
 
 class Supervisor:
@@ -22,39 +37,61 @@ class Supervisor:
     `healthy` tells, and the orchestrator decides.
     """
 
-    def __init__(self, log: Log, count: Callable[[], object]) -> None:
-        """Log crashes, and `count` them."""
-        self._log, self._count = log, count
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._crashes: dict[str, int] = {}
+    def __init__(
+        self,
+        log: Log,
+        count: Callable[[], object],
+        clock: Clock,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        """Log crashes, and `count` them; `sleep` before each start after one."""
+        self._log, self._count, self._clock, self._sleep = log, count, clock, sleep
+        self._kept: dict[str, _Kept] = {}
 
     @property
     def healthy(self) -> bool:
         """Whether nothing crashes again and again."""
-        return all(crashes < _HOPELESS for crashes in self._crashes.values())
+        return all(
+            each.crashes < _HOPELESS or self._is_steady(each) for each in self._kept.values()
+        )
 
     def keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Run until it returns; in place of what was kept under this name."""
-        if name in self._tasks:
-            self._tasks[name].cancel()
-        self._crashes[name] = 0
-        self._tasks[name] = asyncio.create_task(self._run(name, run), name=name)
+        before = self._kept.get(name)
+        if before and before.task:
+            before.task.cancel()
+        kept = self._kept[name] = _Kept()
+        kept.task = asyncio.create_task(self._run(name, kept, run), name=name)
 
     async def stop(self) -> None:
         """End everything."""
-        for task in self._tasks.values():
+        tasks = [kept.task for kept in self._kept.values() if kept.task]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+    async def _run(self, name: str, kept: _Kept, run: Callable[[], Awaitable[None]]) -> None:
         while True:
-            started = time.monotonic()
+            kept.since = self._clock.monotonic()
             try:
                 return await run()
-            except Exception:  # noqa: BLE001 -- the last line of defence
-                steady = time.monotonic() - started >= _STEADY
-                self._crashes[name] = 1 if steady else self._crashes[name] + 1
-                pause = min(_FIRST_PAUSE * 2.0 ** (self._crashes[name] - 1), _LONGEST_PAUSE)
-                self._count()
-                self._log.exception("worker_crashed", worker=name, next_try_seconds=pause)
-            await asyncio.sleep(pause)
+            except BaseException:
+                # The last line of defence. Not of Exception alone: a panic in Rust is none.
+                if is_cancelled():
+                    raise
+                pause = self._note_crash(name, kept)
+            await self._sleep(pause)
+
+    def _note_crash(self, name: str, kept: _Kept) -> float:
+        """Tell of a crash; return the seconds until the next start, doubling from one to one."""
+        kept.crashes = 1 if self._is_steady(kept) else kept.crashes + 1
+        kept.since = inf
+        pause = min(_FIRST_PAUSE * 2.0 ** (kept.crashes - 1), _LONGEST_PAUSE)
+        # What tells of it may fail for the same reason.
+        with contextlib.suppress(Exception):
+            self._count()
+            self._log.exception("worker_crashed", worker=name, next_try_seconds=pause)
+        return pause
+
+    def _is_steady(self, kept: _Kept) -> bool:
+        return self._clock.monotonic() - kept.since >= _STEADY
