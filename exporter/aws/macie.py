@@ -2,13 +2,13 @@
 
 import re
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Any
 
 from exporter.aws.attempts import Call, Operation
 from exporter.aws.clients import Clients
 from exporter.aws.credentials import Credentials
 from exporter.aws.gets import Document
+from exporter.aws.paging import PageTokens
 from exporter.aws.timestamps import unix_seconds
 from exporter.clock import Clock
 from exporter.errors import Retry, kind_of
@@ -20,6 +20,9 @@ PAGE_SIZE = 25
 MAX_INVITATIONS = 100_000
 """A list that is longer than this is no account's: the poll ends before it fills the memory."""
 
+LONGEST_TOKEN = 16_384
+"""Characters of a page token: it goes into a URL, which servers take up to such a length, and of
+which urllib keeps the latest 128."""
 
 _NOT_ENABLED = re.compile(r"(\d+: )?macie is not enabled", re.IGNORECASE)
 
@@ -55,10 +58,10 @@ class Macie:
 
     def _pages(self, region: str, call: Call) -> Answer:
         invitations: list[Invitation] = []
-        seen: set[bytes] = set()
+        operation = Operation("macie2", "ListInvitations", region)
+        tokens = PageTokens(operation.name, LONGEST_TOKEN)
         pages = 0
         query: dict[str, str | int] = {"maxResults": PAGE_SIZE}
-        operation = Operation("macie2", "ListInvitations", region)
         while True:
             try:
                 page = self._clients.get(operation, call, **query)
@@ -68,16 +71,11 @@ class Macie:
                 raise
             pages += 1
             invitations += _invitations(page)
-            token = _next_token(page)
+            token = tokens.following(page.fields.get("nextToken"), page.request_id)
             if token is None:
                 return Answer(enabled=True, invitations=tuple(invitations), pages=pages)
-            # Not the token itself: pages may be many, and tokens of any length.
-            digest = blake2b(token.encode(), digest_size=16).digest()
-            if digest in seen:
-                raise AwsError("PaginationLoop", "a page token came twice", page.request_id)
             if len(invitations) > MAX_INVITATIONS:
                 raise AwsError("MalformedResponse", f"more than {MAX_INVITATIONS} invitations")
-            seen.add(digest)
             query["nextToken"] = token
 
 
@@ -131,16 +129,3 @@ def _text(value: object) -> str:
 # Few inviters and fewer statuses, over very many invitations: each is kept, and checked, once.
 # Not sys.intern, which keeps what outsiders choose for ever from Python 3.12 on.
 _shared = lru_cache(maxsize=4096)(_text)
-
-
-def _next_token(page: Document) -> str | None:
-    """Give the next page's token; null, absent and empty all mean that there is none."""
-    token = page.fields.get("nextToken")
-    if token is None or token == "":
-        return None
-    try:
-        if isinstance(token, str) and token.encode():
-            return token
-    except UnicodeEncodeError:
-        pass
-    raise AwsError("MalformedResponse", "a page token that is no text", page.request_id)
