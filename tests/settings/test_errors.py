@@ -119,7 +119,7 @@ def test_broken_json_is_said_with_its_place() -> None:
     ) == [
         (
             "aws.regions (from --aws.regions): not JSON: while parsing a flow sequence, "
-            "expected ',' or ']', but got '<stream end>' (line 1, column 13)"
+            "did not find expected ',' or ']' (line 2, column 1)"
         ),
         (
             "poll (from MACIE_EXPORTER_POLL): not JSON: the key 'timeout' stands twice (line "

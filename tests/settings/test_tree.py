@@ -30,7 +30,6 @@ BEYOND_A_SCHEMA = {
     "stale-after": "two durations are",
     "stale-after-default": "",
     "web-port": "",
-    "surrogates": "text is text to a schema, whether or not it can be written",
 }
 """Bad files of which at least one error is beyond what JSON schema can say, and why."""
 
