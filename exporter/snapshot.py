@@ -12,6 +12,7 @@ from weakref import WeakSet
 
 from exporter.history import remember
 from exporter.model import Answer, Failure, Invitation, PollResult, Target
+from exporter.statuses import Statuses
 
 FAILURES_KEPT = 1000
 """Of all targets together: what AWS said may be 500 characters, and a whole fleet may fail."""
@@ -163,6 +164,7 @@ class Snapshot:
         # Weak: a reader that is dropped, as at a reload, leaves nothing behind.
         self._readers: WeakSet[Changes] = WeakSet()
         self._pending: int | None = None
+        self._statuses = Statuses()
 
     def watch(self) -> Changes:
         """Give a reader of changes, to which all that is there is new."""
@@ -185,7 +187,7 @@ class Snapshot:
             previous = self._known.get(result.target)
             if previous is None:
                 return None
-            following = advance(previous, result)
+            following = advance(previous, self._folded(result))
             self._known[result.target] = following
             if following.failure is not None:
                 self._failures.append(result)
@@ -212,6 +214,14 @@ class Snapshot:
     def polled(self) -> bool:
         """Whether every target has been polled at least once; not before it is known which."""
         return self._pending == 0
+
+    def _folded(self, result: PollResult) -> PollResult:
+        """Give a result with the statuses that have a name, and what it brings of new ones."""
+        if isinstance(result.outcome, Failure):
+            return result
+        self._statuses = self._statuses.admitting(result.outcome)
+        answer = self._statuses.folded(result.outcome)
+        return result if answer is result.outcome else replace(result, outcome=answer)
 
     def _note(self, targets: Collection[Target]) -> None:
         for reader in self._readers:

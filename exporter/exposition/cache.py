@@ -17,7 +17,7 @@ from exporter.exposition.singles import newest
 from exporter.exposition.table import METRICS
 from exporter.exposition.tally import Options, tally
 from exporter.exposition.text import Numbers, header, label_value, line
-from exporter.model import Account, Answer, Target
+from exporter.model import OTHER_STATUS, Account, Answer, Target
 from exporter.snapshot import Knowledge, Snapshot, State
 
 _BATCH = 512
@@ -49,6 +49,8 @@ class _Row:
     answer: Answer | None = None
     outcome: str | None = None
     """The error code of the last poll, empty if it got an answer; None before the first."""
+    folded: int = 0
+    """Invitations of the answer whose status is one of the `other`."""
     ages_until: float = inf
     """When the first invitation crosses an age edge, in Unix seconds."""
     due: float = inf
@@ -110,6 +112,7 @@ class Cache:
         self._next_edge = -inf
         """Before this no row is due, in Unix seconds."""
         self._states: Counter[State] = Counter()
+        self._folded = 0
         self._singles: tuple[_Text, int] | None = None
         self._named: tuple[tuple[Account, ...], _Text] | None = None
 
@@ -145,7 +148,7 @@ class Cache:
     def _parts(self) -> list[Column | _Text]:
         self._refresh()
         dropped = self._single_invitations()[1]
-        view = FleetView(self._fleet(), self._states, dropped)
+        view = FleetView(self._fleet(), self._states, dropped, self._folded)
         return [self._columns.get(f.name) or self._rest(f, view) for f in self._families]
 
     def _rest(self, family: Family, view: FleetView) -> _Text:
@@ -205,6 +208,7 @@ class Cache:
         for number, row in enumerate(rows):
             row.number = number
         self._states = Counter(row.state for row in rows if row.state is not None)
+        self._folded = sum(row.folded for row in rows)
         self._singles = None
 
     def _render(
@@ -239,6 +243,10 @@ class Cache:
         """Count a row's invitations, and note until when that holds."""
         if row.answer is not answer:
             row.answer, self._singles = answer, None
+            listed = answer.invitations if answer else ()
+            folded = sum(each.relationship_status == OTHER_STATUS for each in listed)
+            self._folded += folded - row.folded
+            row.folded = folded
         counted = None
         if answer is not None and answer.enabled:
             counted = tally(answer.invitations, self._options, now)

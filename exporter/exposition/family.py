@@ -123,6 +123,7 @@ class FleetView:
     fleet: Fleet
     states: Mapping[State, int]
     dropped: int
+    folded: int
 
 
 def tallied(

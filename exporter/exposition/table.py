@@ -158,6 +158,15 @@ METRICS: tuple[Family, ...] = (
         of.states,
     ),
     Family(
+        "macie_exporter_invitations_folded",
+        "gauge",
+        (),
+        "Listed invitations that are counted under the relationship_status other: more than 32 "
+        "statuses that AWS does not document have come since the exporter started.",
+        Group.FLEET,
+        of.fleet(lambda view: view.folded),
+    ),
+    Family(
         "macie_exporter_poll_interval_seconds",
         "gauge",
         (),

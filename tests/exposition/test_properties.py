@@ -221,7 +221,7 @@ class FromTheTable(Collector):
             case Group.FLEET:
                 states: Mapping[State, int] = Counter(o.state(now, STALE_AFTER) for o in known)
                 off = not scene.shows.max_invitation_series
-                return [FleetView(scene.fleet(), states, 0 if off else dropped)]
+                return [FleetView(scene.fleet(), states, 0 if off else dropped, folded=0)]
             case _:
                 return [
                     TargetView(one, answer, tally(answer.invitations, scene.shows, now))

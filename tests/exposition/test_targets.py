@@ -93,6 +93,9 @@ macie_exporter_targets{state="ok"} 1.0
 macie_exporter_targets{state="not_enabled"} 0.0
 macie_exporter_targets{state="failing"} 1.0
 macie_exporter_targets{state="stale"} 0.0
+# HELP macie_exporter_invitations_folded Listed invitations that are counted under the relationship_status other: more than 32 statuses that AWS does not document have come since the exporter started.
+# TYPE macie_exporter_invitations_folded gauge
+macie_exporter_invitations_folded 0.0
 # HELP macie_exporter_poll_interval_seconds How often each target is to be polled (poll.interval).
 # TYPE macie_exporter_poll_interval_seconds gauge
 macie_exporter_poll_interval_seconds 300.0
