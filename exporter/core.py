@@ -1,6 +1,5 @@
 """Polling without a server: everything from settings to the exposition, wired together."""
 
-import hashlib
 import random
 import threading
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from exporter.poller import Pace, Poller
 from exporter.restarts import Restarts, Upkeep
 from exporter.schedule import Schedule
 from exporter.settings import Settings
+from exporter.settings.fingerprint import config_hash
 from exporter.snapshot import Snapshot
 from exporter.status import Search, Status
 from exporter.telemetry import Telemetry
@@ -350,12 +350,3 @@ def options_of(settings: Settings) -> Options:
         trusted=frozenset(metrics.trusted_inviters),
         max_invitation_series=single.max_series if single.enabled else 0,
     )
-
-
-def config_hash(settings: Settings) -> float:
-    """Give a hash of the settings that a float holds exactly, as Alertmanager's own does.
-
-    Alike in all replicas: which shard one is, is left out.
-    """
-    text = settings.model_dump_json(exclude={"shard": {"index"}, "config": True})
-    return float(int.from_bytes(hashlib.sha256(text.encode()).digest()[:6]))

@@ -247,7 +247,8 @@ METRICS: tuple[Family, ...] = (
         "macie_exporter_config_hash",
         "gauge",
         (),
-        "A hash of the configuration in force: equal where replicas are configured alike.",
+        "A hash of the configuration in force, secrets included: equal where replicas are "
+        "configured alike.",
         Group.FLEET,
         of.fleet(lambda view: view.fleet.reload.config_hash),
     ),
