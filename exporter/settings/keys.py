@@ -20,6 +20,9 @@ Path = tuple[str | int, ...]
 _ELSEWHERE = 0.9
 """What a likeness counts where the key belongs to another section."""
 
+_SAME_WORDS, _BEGUN = 1.0, 0.95
+"""The likeness of a name cut into sections elsewhere, and of one whose first words stand alone."""
+
 _ALIKE = 0.8
 """The likeness from which on a name of another section is taken for what was meant."""
 
@@ -127,9 +130,13 @@ def named(path: Path) -> tuple[str, ...]:
 
 def _likeness(written: tuple[str, ...], known: tuple[str, ...]) -> float:
     section = written[:-1]
+    if "_".join(written) == "_".join(known):
+        # The same words, with a dot for an underscore or the other way about.
+        return _SAME_WORDS
     by_name = similarity(written[-1], known[-1])
     if section == known[:-1]:
-        return by_name or _UNLIKE
+        begun = known[-1].startswith(f"{written[-1]}_")
+        return max(by_name, _BEGUN if begun else _UNLIKE)
     in_full = 0.0
     if not section or section not in KEYS or not KEYS[section].keys:
         # Nothing stands beside it, or only sections: dots may be missing, as in poll_interval.
