@@ -1,7 +1,6 @@
 """The composition root: builds everything that polls, and owns reload and the order of stopping."""
 
 import asyncio
-import hashlib
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from exporter.model import Account, Answer, AwsError, Inventory, PollResult, Tar
 from exporter.poller import Poller, PollOptions
 from exporter.schedule import Schedule
 from exporter.settings import Settings
+from exporter.settings.fingerprint import config_hash
 from exporter.snapshot import Snapshot
 from exporter.status import Search, Status
 from exporter.supervision import Supervisor
@@ -139,8 +139,8 @@ class Daemon:
         await self._poller.stop()
         await self.cloud.close()
 
-    def configure(self, configuration: Configuration) -> None:
-        """Take on other settings; what is known of targets that remain stays known."""
+    def configure(self, configuration: Configuration, hashed: float) -> None:
+        """Take on other settings, and their hash; what is known of targets that remain stays so."""
         settings = configuration.settings
         self._configuration = configuration
         self._ports.lines.configure(level=settings.log.level, form=settings.log.format)
@@ -148,7 +148,7 @@ class Daemon:
         self._reload = Reload(
             successful=True,
             last_success=self._ports.clock.now(),
-            config_hash=config_hash(settings),
+            config_hash=hashed,
         )
         self.discovery.configure(settings, configuration.region)
         # What is being looked for was asked for by the old settings.
@@ -256,6 +256,7 @@ class Daemon:
         discovered = DiscoveryView(inventory.failure is None, inventory.last_success)
         return Fleet(
             states=self.exposition.states if inventory.known else None,
+            folded=self.exposition.folded,
             interval=self._configuration.poll.interval,
             lag=self._poller.lag(),
             loop_lag=self._loop_lag.seconds(),
@@ -301,12 +302,3 @@ def options_from(settings: Settings) -> Options:
         trusted=frozenset(metrics.trusted_inviters),
         max_invitation_series=single.max_series if single.enabled else 0,
     )
-
-
-def config_hash(settings: Settings) -> float:
-    """Return a hash of the settings that a float holds exactly, as Alertmanager's own does.
-
-    Alike in all replicas: which shard one is, is left out.
-    """
-    text = settings.model_dump_json(exclude={"shard": {"index"}, "config": True})
-    return float(int.from_bytes(hashlib.sha256(text.encode()).digest()[:6]))

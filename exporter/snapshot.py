@@ -10,6 +10,7 @@ from enum import Enum
 
 from exporter.history import remember
 from exporter.model import Answer, Failure, Invitation, PollResult, Target
+from exporter.statuses import Statuses
 
 FAILURES_KEPT = 1000
 """Of all targets together: what AWS said may be 500 characters, and a whole fleet may fail."""
@@ -135,6 +136,7 @@ class Snapshot:
         self._known: dict[Target, Knowledge] = {}
         self._failures: deque[PollResult] = deque(maxlen=FAILURES_KEPT)
         self._pending: int | None = None
+        self._statuses = Statuses()
 
     def retain(self, targets: Iterable[Target]) -> None:
         """Know exactly these targets from now on: new ones as pending, others not at all."""
@@ -146,7 +148,7 @@ class Snapshot:
         previous = self._known.get(result.target)
         if previous is None:
             return None
-        following = advance(previous, result)
+        following = advance(previous, self._folded(result))
         self._known[result.target] = following
         if following.failure is not None:
             self._failures.append(result)
@@ -170,3 +172,11 @@ class Snapshot:
     def polled(self) -> bool:
         """Whether every target has been polled at least once; not before it is known which."""
         return self._pending == 0
+
+    def _folded(self, result: PollResult) -> PollResult:
+        """Return a result with the statuses that have a name, and what it brings of new ones."""
+        if isinstance(result.outcome, Failure):
+            return result
+        self._statuses = self._statuses.admitting(result.outcome)
+        answer = self._statuses.folded(result.outcome)
+        return result if answer is result.outcome else replace(result, outcome=answer)

@@ -49,7 +49,7 @@ aws:
       role_name: r
       external_id: '**********'
     - id: '111122223333'
-      name: "Z\\xFCrich"
+      name: "Z\\xfcrich"
       regions:
         - eu-central-2
 metrics:

@@ -12,6 +12,7 @@ from exporter.daemon import Configuration, Daemon, Ports
 from exporter.remedies import remedy
 from exporter.settings import ConfigurationError
 from exporter.settings.fields import listen_address
+from exporter.settings.fingerprint import config_hash
 from exporter.web.app import app
 from exporter.web.guard import Guard
 from exporter.web.pages import routes
@@ -102,9 +103,9 @@ class Service:
     async def _reload(self) -> str | None:
         """What is refused changes nothing: the configuration in force stays."""
         try:
-            configuration = await in_daemon(self._load)
+            configuration, hashed = await in_daemon(self._loaded)
             await self._rules.use(configuration.settings.web.config_file)
-            self._take_on(configuration)
+            self._take_on(configuration, hashed)
         except ConfigurationError as error:
             self._daemon.reload_failed()
             # No traceback: people made this mistake, and the lines say which.
@@ -117,13 +118,18 @@ class Service:
         self._log.info("reloaded")
         return None
 
-    def _take_on(self, configuration: Configuration) -> None:
+    def _loaded(self) -> tuple[Configuration, float]:
+        """Load the configuration, and hash it, which takes its time on purpose."""
+        configuration = self._load()
+        return configuration, config_hash(configuration.settings)
+
+    def _take_on(self, configuration: Configuration, hashed: float) -> None:
         old = self._configuration.settings.web.listen_address
         new = configuration.settings.web.listen_address
         if new != old:
             self._log.warning("listen_address_kept", in_force=old, configured=new, hint="restart")
         self._configuration = configuration
-        self._daemon.configure(configuration)
+        self._daemon.configure(configuration, hashed)
         self._app = self._make_app()
 
     async def _reloaded(self) -> str | None:

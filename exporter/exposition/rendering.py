@@ -25,7 +25,7 @@ from exporter.exposition.families import (
     TargetView,
     families_of,
 )
-from exporter.model import Account, Answer, Target
+from exporter.model import OTHER_STATUS, Account, Answer, Target
 from exporter.snapshot import Knowledge, Snapshot, State
 
 TURN = 0.01
@@ -63,6 +63,11 @@ class Exposition:
     def states(self) -> Counter[State]:
         """How many targets are in each state."""
         return self._shown.states
+
+    @property
+    def folded(self) -> int:
+        """How many invitations that are shown have a status that is one of the `other`."""
+        return self._shown.folded
 
     def update(self, target: Target) -> None:
         """Render a target whose poll has landed; one that is not shown (yet) is left alone."""
@@ -178,6 +183,8 @@ class _Row:
     state: State | None = None
     """None before the first rendering."""
     answer: Answer | None = None
+    folded: int = 0
+    """Invitations of the answer whose status is one of the `other`."""
     since: float = inf
     """When it was last rendered, in Unix seconds."""
     crossing: float = inf
@@ -193,6 +200,7 @@ class _Rendering:
         self.options, self.stale_after, self.accounts = options, stale_after, accounts
         self.rows: dict[Target, _Row] = {}
         self.states: Counter[State] = Counter()
+        self.folded = 0
         self._families = [(each, header(each)) for each in families_of(options)]
         self._columns = {
             family.name: column_of(family, family.most(options))
@@ -231,6 +239,8 @@ class _Rendering:
             if answer is not None and answer.enabled:
                 counts = count_invitations(answer.invitations, self.options, now)
             row.crossing = counts.valid_until if counts else inf
+            folded = _folded(answer) if answer is not row.answer else row.folded
+            self.folded, row.folded = self.folded + folded - row.folded, folded
         if known is not row.known or row.state is None:
             changed.append(Group.POLL)
             if _outcome(known) != _outcome(row.known):
@@ -276,6 +286,11 @@ class _Rendering:
             else:
                 found.append(piece_of(family, family.samples(dropped)))
         return found
+
+
+def _folded(answer: Answer | None) -> int:
+    listed = answer.invitations if answer else ()
+    return sum(each.relationship_status == OTHER_STATUS for each in listed)
 
 
 def _outcome(known: Knowledge) -> str | None:

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Any
+from ipaddress import IPv6Address
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
@@ -139,11 +140,20 @@ def listen_address(value: str) -> tuple[str, int]:
     Raises ValueError where it is none of these.
     """
     found = _HOST_AND_PORT.fullmatch(value)
-    if not found or int(found["port"]) > _HIGHEST_PORT:
+    right = found and int(found["port"]) <= _HIGHEST_PORT and _is_address(found["v6"])
+    if not found or not right:
         raise ValueError(
             'not a listening address; write ":10058", "127.0.0.1:10058" or "[::1]:10058"'
         )
     return found["v6"] or found["host"], int(found["port"])
+
+
+def _is_address(v6: str | None) -> bool:
+    """Tell whether what stands in brackets, if anything does, is an IPv6 address."""
+    try:
+        return v6 is None or bool(IPv6Address(v6))
+    except ValueError:
+        return False
 
 
 def _listen_address(value: object) -> str:
@@ -160,6 +170,15 @@ def _telemetry_path(value: object) -> str:
 
 
 _any_path = _refusing("must be a path, like /metrics", _URL_PATH)
+
+
+_LEVELS = ("debug", "info", "warn", "warning", "error")
+
+
+def _level(value: object) -> object:
+    """Take a level as Prometheus and others spell it."""
+    text = value.lower() if isinstance(value, str) else ""
+    return {"warn": "warning"}.get(text, text) if text in _LEVELS else value
 
 
 def _text(pattern: str, read: Callable[[Any], object], **more: object) -> tuple[Any, ...]:
@@ -223,4 +242,9 @@ Edges = Annotated[
     PlainSerializer(lambda edges: [durations.render(edge) for edge in edges]),
 ]
 AccountIds = Annotated[tuple[AccountId, ...], BeforeValidator(_listed)]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"],
+    BeforeValidator(_level),
+    WithJsonSchema({"enum": [*_LEVELS, *map(str.upper, _LEVELS)]}),
+]
 Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]

@@ -14,6 +14,9 @@ from exporter import durations
 from exporter.settings.keys import KEYS, Key, Kind
 
 _INDENT = " " * 6
+_OTHER_SPELLINGS = {"web.config.file": "web.config-file"}
+"""What every exporter on Prometheus' exporter-toolkit calls it."""
+
 _ASKING = frozenset({"help", "version"})
 
 
@@ -58,6 +61,7 @@ def read(argv: Iterable[str]) -> Words:
             rest.append(word)
             continue
         name = name.replace("_", "-")
+        name = _OTHER_SPELLINGS.get(name, name)
         text = value if equals else _next_value(known.get(name), words)
         if name in given:
             problems.append(f"--{name}: given more than once")

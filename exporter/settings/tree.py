@@ -27,6 +27,7 @@ from exporter.settings.fields import (
     Duration,
     Edges,
     ListenAddress,
+    LogLevel,
     Regions,
     RoleArn,
     RoleName,
@@ -201,7 +202,7 @@ class Web(Section):
     """Path of the metrics."""
     config_file: str = ""
     """File with TLS, authentication, headers and rate limit, as of Prometheus' exporter-toolkit.
-    It is read anew when it, or a certificate, changes."""
+    It is read anew when it, or a certificate, changes. As a flag also --web.config.file."""
     enable_lifecycle: bool = False
     """Accept POST /-/reload."""
 
@@ -209,8 +210,8 @@ class Web(Section):
 class Log(Section):
     """How events are logged."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least severity that is logged."""
+    level: LogLevel = "info"
+    """The least severity that is logged; `warn` and upper case are taken too."""
     format: Literal["logfmt", "json"] = "logfmt"
     """One event per line, as logfmt or JSON."""
 

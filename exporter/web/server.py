@@ -69,7 +69,8 @@ def _one_interface(host: str, port: int) -> socket.socket:
     family, _, _, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
-    return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    # The whole address: that of an IPv6 host may name an interface, as in fe80::1%eth0.
+    return socket.create_server(address, family=family, backlog=_BACKLOG)
 
 
 def _every_interface(port: int) -> socket.socket:

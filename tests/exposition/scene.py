@@ -28,6 +28,7 @@ AUDIT = Target("000000000042", "us-east-1")
 _FIXED = (
     "#",
     "macie_exporter_poll",
+    "macie_exporter_invitations_folded",
     "macie_exporter_discovery",
     "macie_exporter_config",
     "macie_exporter_web",

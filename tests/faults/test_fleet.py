@@ -205,6 +205,13 @@ def _last_page_fails(peer: Peer) -> bool:
     return send(response(json.dumps(first)))(peer)
 
 
+def _accounts_without_end(peer: Peer) -> bool:
+    """Give ten thousand accounts a page, always others, and a token."""
+    ids = range(peer.number * 10_000, (peer.number + 1) * 10_000)
+    accounts = [{"Id": f"{number:012d}", "Status": "ACTIVE"} for number in ids]
+    return send(response(json.dumps({"Accounts": accounts, "NextToken": f"t{ids}"})))(peer)
+
+
 ORGANIZATIONS: Mapping[str, Behaviour] = {
     "Organizations denies": send(_denied("organizations")),
     "Organizations throttles": send(
@@ -227,6 +234,7 @@ ORGANIZATIONS: Mapping[str, Behaviour] = {
     "Organizations repeats a page": send(
         response('{"Accounts": [{"Id": "1", "Status": "ACTIVE"}], "NextToken": "t"}')
     ),
+    "Organizations lists accounts without end": _accounts_without_end,
     "Organizations' last page fails": _last_page_fails,
 }
 

@@ -11,6 +11,8 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -112,6 +114,21 @@ def test_addresses(serve: Serve, host: str, reached: list[str]) -> None:
         assert Client(server.port, address)("/").body == b"hi"
 
 
+def link_local() -> str:
+    """Give an address that is there on one interface alone, with the interface's name."""
+    for line in Path("/proc/net/if_inet6").read_text().splitlines():
+        digits, _, _, _, _, interface = line.split()
+        if digits.startswith("fe80"):
+            return f"{ip_address(bytes.fromhex(digits))}%{interface}"
+    pytest.skip("no interface here has a link-local address")
+
+
+def test_an_address_of_one_interface(serve: Serve) -> None:
+    """What the settings take is bound: a link-local address needs the interface beside it."""
+    host = link_local()
+    assert Client(serve(host=host).port, host)("/").body == b"hi"
+
+
 def test_serving_when_start_returns(serve: Serve) -> None:
     """Whoever is told that it listens gets an answer at once."""
     assert Client(serve().port)("/").status == 200
@@ -148,6 +165,10 @@ def test_a_taken_port_on_every_interface() -> None:
         (
             "no-such-host.invalid",
             "cannot listen on no-such-host.invalid:0: the host name cannot be",
+        ),
+        (
+            "fe80::1%nosuch0",
+            "cannot listen on [fe80::1%nosuch0]:0: the host name cannot be resolved: set another",
         ),
         ("x" * 70, f"cannot listen on {'x' * 70}:0: the host name cannot be resolved: set another"),
     ],
