@@ -139,8 +139,10 @@ class Scene:
         """Give what is said of the exporter as a whole."""
         return Fleet(
             states=self.exposition.states,
+            folded=self.exposition.folded,
             interval=300.0,
             lag=0.5,
+            loop_lag=0.02,
             reload=Reload(successful=True, last_success=NOW - DAY, config_hash=42.0),
             build=Build("1.2.3", "abcdef0", "3.13.1"),
             discovery=self.discovery,
