@@ -101,6 +101,7 @@ def registry(samples: Samples) -> CollectorRegistry:
 
 FLEET = Fleet(
     states=None,
+    folded=0,
     interval=300.0,
     lag=0.0,
     reload=Reload(successful=True, last_success=0.0, config_hash=1.0),

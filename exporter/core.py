@@ -334,6 +334,7 @@ class Core:
         settings = self._configuration.settings
         return Fleet(
             states=self.exposition.states if self._found.known else None,
+            folded=self.exposition.folded,
             interval=self._configuration.pace.interval,
             lag=self.poller.lag(),
             reload=self._reload,

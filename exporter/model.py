@@ -23,6 +23,9 @@ KNOWN_STATUSES = (
 UNKNOWN_STATUS = "unknown"
 """Stands for a status that AWS left out, so that the invitation is counted all the same."""
 
+OTHER_STATUS = "other"
+"""Stands for statuses beyond those that have a name of their own (`exporter.statuses`)."""
+
 MACIE_REGIONS = (
     "af-south-1",
     "ap-east-1",

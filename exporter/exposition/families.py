@@ -195,6 +195,10 @@ METRICS: tuple[Family, ...] = (
     Family("macie_exporter_targets", Group.EXPORTER, ("state",), _states,
            "Targets by state: pending, ok, not_enabled, failing (last values, if any, still "
            "shown) or stale (values gone); the sum is all of them."),
+    Family("macie_exporter_invitations_folded", Group.EXPORTER, (),
+           _one(lambda fleet: fleet.folded),
+           "Listed invitations that are counted under the relationship_status other: more than 32 "
+           "statuses that AWS does not document have come since the exporter started."),
     Family("macie_exporter_poll_interval_seconds", Group.EXPORTER, (),
            _one(lambda fleet: fleet.interval),
            "How often each target is to be polled (poll.interval)."),
@@ -227,7 +231,8 @@ METRICS: tuple[Family, ...] = (
            "When the configuration in force was loaded, in Unix seconds."),
     Family("macie_exporter_config_hash", Group.EXPORTER, (),
            _one(lambda fleet: fleet.reload.config_hash),
-           "A hash of the configuration in force: equal where replicas are configured alike."),
+           "A hash of the configuration in force, secrets included: equal where replicas are "
+           "configured alike."),
     Family("macie_exporter_web_config_last_reload_successful", Group.EXPORTER, (),
            _web(lambda web: web.successful),
            "Whether the web configuration file, as it is now, is in force (1) or was refused (0);"

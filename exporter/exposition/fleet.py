@@ -48,6 +48,8 @@ class Fleet:
 
     states: Mapping[State, int] | None
     """How many targets are in each state; None while nothing is known of what there is to poll."""
+    folded: int
+    """How many listed invitations are counted under the status `other`."""
     interval: float
     lag: float
     reload: Reload

@@ -28,6 +28,7 @@ AUDIT = Target("000000000042", "us-east-1")
 _FIXED = (
     "#",
     "macie_exporter_poll",
+    "macie_exporter_invitations_folded",
     "macie_exporter_discovery",
     "macie_exporter_config",
     "macie_exporter_web",
@@ -138,6 +139,7 @@ class Scene:
         """Give what is said of the exporter as a whole."""
         return Fleet(
             states=self.exposition.states,
+            folded=self.exposition.folded,
             interval=300.0,
             lag=0.5,
             reload=Reload(successful=True, last_success=NOW - DAY, config_hash=42.0),

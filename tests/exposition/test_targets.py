@@ -93,6 +93,9 @@ macie_exporter_targets{state="ok"} 1.0
 macie_exporter_targets{state="not_enabled"} 0.0
 macie_exporter_targets{state="failing"} 1.0
 macie_exporter_targets{state="stale"} 0.0
+# HELP macie_exporter_invitations_folded Listed invitations that are counted under the relationship_status other: more than 32 statuses that AWS does not document have come since the exporter started.
+# TYPE macie_exporter_invitations_folded gauge
+macie_exporter_invitations_folded 0.0
 # HELP macie_exporter_poll_interval_seconds How often each target is to be polled (poll.interval).
 # TYPE macie_exporter_poll_interval_seconds gauge
 macie_exporter_poll_interval_seconds 300.0
@@ -111,7 +114,7 @@ macie_exporter_config_last_reload_successful 1.0
 # HELP macie_exporter_config_last_reload_success_timestamp_seconds When the configuration in force was loaded, in Unix seconds.
 # TYPE macie_exporter_config_last_reload_success_timestamp_seconds gauge
 macie_exporter_config_last_reload_success_timestamp_seconds 1.6999136e+09
-# HELP macie_exporter_config_hash A hash of the configuration in force: equal where replicas are configured alike.
+# HELP macie_exporter_config_hash A hash of the configuration in force, secrets included: equal where replicas are configured alike.
 # TYPE macie_exporter_config_hash gauge
 macie_exporter_config_hash 42.0
 # HELP macie_exporter_web_config_last_reload_successful Whether the web configuration file, as it is now, is in force (1) or was refused (0); absent without one.
@@ -322,6 +325,24 @@ macie_exporter_targets{state="failing"} 0.0
 macie_exporter_targets{state="stale"} 0.0
 """
     )
+
+
+def test_what_is_folded_is_counted_while_it_counts() -> None:
+    """Invitations of other statuses are counted: not those of a target that is stale or gone."""
+    scene = Scene(PAYMENTS, AUDIT)
+
+    def folded() -> list[str]:
+        name = "macie_exporter_invitations_folded "
+        return [line for line in scene.text().splitlines() if line.startswith(name)]
+
+    scene.answered(PAYMENTS, invitation("a", "other"), invitation("b", "other"), invitation("c"))
+    scene.answered(AUDIT, invitation("a", "other"))
+    assert folded() == ["macie_exporter_invitations_folded 3.0"]
+    scene.failed(PAYMENTS)
+    scene.clock.advance(STALE_AFTER)
+    assert folded() == ["macie_exporter_invitations_folded 1.0"]
+    scene.found(PAYMENTS)
+    assert folded() == ["macie_exporter_invitations_folded 0.0"]
 
 
 def test_account_names() -> None:
