@@ -6,7 +6,7 @@ from functools import lru_cache
 from math import inf
 
 from exporter.exposition.age_buckets import AgeBuckets
-from exporter.model import KNOWN_STATUSES, Invitation
+from exporter.model import KNOWN_STATUSES, OTHER_STATUS, Invitation
 
 _FILLED = {"all": KNOWN_STATUSES, "invited": ("Invited",), "none": ()}
 
@@ -36,6 +36,8 @@ class InvitationCounts:
     untrusted: dict[str, int] = field(default_factory=dict)
     oldest: dict[str, float] = field(default_factory=dict)
     newest: dict[str, float] = field(default_factory=dict)
+    folded: int = 0
+    """Those whose status is one of the `other`."""
     valid_until: float = inf
     """When the first invitation enters its next age bucket, in Unix seconds."""
 
@@ -49,6 +51,7 @@ def count_invitations(
         status, invited_at = invitation.relationship_status, invitation.invited_at
         key = (options.buckets.label(invited_at, now), status)
         counts.listed[key] = counts.listed.get(key, 0) + 1
+        counts.folded += status == OTHER_STATUS
         if invitation.inviter_account_id not in options.trusted:
             counts.untrusted[status] = counts.untrusted.get(status, 0) + 1
         if invited_at is not None:

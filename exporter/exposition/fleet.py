@@ -49,7 +49,7 @@ class Fleet:
     states: Mapping[State, int] | None
     """How many targets are in each state; None while nothing is known of what there is to poll."""
     folded: int
-    """How many invitations have a status that is one of the `other`."""
+    """How many listed invitations are counted under the status `other`."""
     interval: float
     lag: float
     """How many seconds late the latest polls started."""

@@ -25,7 +25,7 @@ from exporter.exposition.families import (
     TargetView,
     families_of,
 )
-from exporter.model import OTHER_STATUS, Account, Answer, Target
+from exporter.model import Account, Answer, Target
 from exporter.snapshot import Knowledge, Snapshot, State
 
 TURN = 0.01
@@ -66,7 +66,7 @@ class Exposition:
 
     @property
     def folded(self) -> int:
-        """How many invitations that are shown have a status that is one of the `other`."""
+        """How many of the invitations that are shown have the status `other`."""
         return self._shown.folded
 
     def update(self, target: Target) -> None:
@@ -98,10 +98,11 @@ class Exposition:
 
         A scrape does it as well; called every second there is little left for that to do.
         """
-        pause = _Pause(self._turn)
+        turn = _Turn(self._turn)
         while row := self._shown.overdue(self._now()):
             self._shown.render(row, row.known, self._now())
-            await pause()
+            if turn.over():
+                await turn.next()
 
     async def text(self, tail: Callable[[], bytes] = bytes) -> list[bytes]:
         """Return the exposition as of now, in pieces; the last is `tail`, asked at that moment."""
@@ -112,7 +113,7 @@ class Exposition:
 
         A file of one member: curl and browsers show only the first one.
         """
-        pieces, last, pause = await self._gather(), tail(), _Pause(self._turn)
+        pieces, last, turn = await self._gather(), tail(), _Turn(self._turn)
         deflate = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
         checksum = 0
         for piece in pieces:
@@ -121,7 +122,8 @@ class Exposition:
                 deflated = deflate.compress(piece.text) + deflate.flush(zlib.Z_FULL_FLUSH)
                 piece.deflated = deflated
             checksum = zlib.crc32(piece.text, checksum)
-            await pause()
+            if turn.over():
+                await turn.next()
         size = sum(len(piece.text) for piece in pieces) + len(last)
         end = struct.pack("<LL", zlib.crc32(last, checksum), size & 0xFFFFFFFF)
         packed = [piece.deflated or b"" for piece in pieces]
@@ -146,32 +148,37 @@ class Exposition:
                 self._coming = None
 
     async def _fill(self, coming: "_Rendering", targets: Sequence[Target]) -> None:
-        pause, runs = _Pause(self._turn), []
+        turn, runs = _Turn(self._turn), []
         by_id = {account.id: account for account in coming.accounts}
         for ids in _parts(sorted(by_id)):
             coming.name([by_id[each] for each in ids])
-            await pause()
+            if turn.over():
+                await turn.next()
         for part in _parts(targets):
             runs.append(sorted(part))
-            await pause()
+            if turn.over():
+                await turn.next()
         for target in merge(*runs):
             known = self._state.get(target)
             if known is not None:
                 coming.add(known, self._now())
-            await pause()
+            if turn.over():
+                await turn.next()
 
 
-class _Pause:
-    """Lets the others of the loop have their turn, if this one has taken long enough."""
+class _Turn:
+    """A stretch of work in the loop. Once it is over, the others have their turn."""
 
-    def __init__(self, turn: float) -> None:
-        self._turn = turn
-        self._end = time.monotonic() + turn
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
 
-    async def __call__(self) -> None:
-        if time.monotonic() >= self._end:
-            await asyncio.sleep(0)
-            self._end = time.monotonic() + self._turn
+    def over(self) -> bool:
+        return time.monotonic() >= self._end
+
+    async def next(self) -> None:
+        await asyncio.sleep(0)
+        self._end = time.monotonic() + self._seconds
 
 
 @dataclass(slots=True, eq=False)
@@ -184,7 +191,6 @@ class _Row:
     """None before the first rendering."""
     answer: Answer | None = None
     folded: int = 0
-    """Invitations of the answer whose status is one of the `other`."""
     since: float = inf
     """When it was last rendered, in Unix seconds."""
     crossing: float = inf
@@ -239,8 +245,8 @@ class _Rendering:
             if answer is not None and answer.enabled:
                 counts = count_invitations(answer.invitations, self.options, now)
             row.crossing = counts.valid_until if counts else inf
-            folded = _folded(answer) if answer is not row.answer else row.folded
-            self.folded, row.folded = self.folded + folded - row.folded, folded
+            self.folded += (counts.folded if counts else 0) - row.folded
+            row.folded = counts.folded if counts else 0
         if known is not row.known or row.state is None:
             changed.append(Group.POLL)
             if _outcome(known) != _outcome(row.known):
@@ -286,11 +292,6 @@ class _Rendering:
             else:
                 found.append(piece_of(family, family.samples(dropped)))
         return found
-
-
-def _folded(answer: Answer | None) -> int:
-    listed = answer.invitations if answer else ()
-    return sum(each.relationship_status == OTHER_STATUS for each in listed)
 
 
 def _outcome(known: Knowledge) -> str | None:

@@ -327,6 +327,24 @@ macie_exporter_targets{state="stale"} 0.0
     )
 
 
+def test_what_is_folded_is_counted_while_it_counts() -> None:
+    """Invitations of other statuses are counted: not those of a target that is stale or gone."""
+    scene = Scene(PAYMENTS, AUDIT)
+
+    def folded() -> list[str]:
+        name = "macie_exporter_invitations_folded "
+        return [line for line in scene.text().splitlines() if line.startswith(name)]
+
+    scene.answered(PAYMENTS, invitation("a", "other"), invitation("b", "other"), invitation("c"))
+    scene.answered(AUDIT, invitation("a", "other"))
+    assert folded() == ["macie_exporter_invitations_folded 3.0"]
+    scene.failed(PAYMENTS)
+    scene.clock.advance(STALE_AFTER)
+    assert folded() == ["macie_exporter_invitations_folded 1.0"]
+    scene.found(PAYMENTS)
+    assert folded() == ["macie_exporter_invitations_folded 0.0"]
+
+
 def test_account_names() -> None:
     """Quotes, backslashes and line ends in names are escaped; an account without a name is there."""
     scene = Scene(

@@ -131,13 +131,18 @@ class Watch:
         ]
         text = "".join(f"{line}\n" for line in lines)
         text = text.replace("CODE", code)
-        return text.replace(" AT", f" {floatToGoString(now - ago * MINUTE)}").replace(
-            " GOOD", f" {floatToGoString(now - good * MINUTE)}"
+        return text.replace(" AT", f" {number(now - ago * MINUTE)}").replace(
+            " GOOD", f" {number(now - good * MINUTE)}"
         )
 
     def _read(self, target: Target, deadline: float) -> Answer:
         seconds = deadline - self.rig.clock.monotonic()
         return self.rig.read(seconds, self.account, target.region)
+
+
+def number(value: float) -> str:
+    """Write a value as the exposition does."""
+    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
 
 
 class _Log:
