@@ -25,6 +25,7 @@ What a parser makes of a body takes up to forty times as much.
 """
 
 _MAX_HEADERS, _MAX_HEADER_BYTES = 100, 16 * 1024
+_READ_BYTES = 32 * 1024
 _BODILESS = (204, 304)
 
 
@@ -73,7 +74,10 @@ class Transport:
         self._tls: ssl.SSLContext | None = None
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=0, keepalive_timeout=timeouts.idle, resolver=_Resolver()
+                limit=0,
+                keepalive_timeout=timeouts.idle,
+                resolver=_Resolver(),
+                socket_factory=_socket,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(
@@ -146,6 +150,13 @@ class _Resolver(AbstractResolver):
 
     async def close(self) -> None:
         pass
+
+
+def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """Make a socket from which so much is read at a time that a flood does not hold the loop."""
+    made = socket.socket(*address[:3])
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _READ_BYTES)
+    return made
 
 
 async def _once(
