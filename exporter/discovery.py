@@ -4,9 +4,9 @@ And the loop that keeps that current. What was last found stays: a failed refres
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from exporter.clock import Clock
 from exporter.errors import hint_of
@@ -15,6 +15,8 @@ from exporter.model import DEFAULT_REGIONS, Account, AwsError, Failure, Inventor
 from exporter.settings import AccountSettings, Settings
 from exporter.settings.fields import AUTO
 from exporter.sharding import shard_of
+
+T = TypeVar("T")
 
 LONGEST_SECONDS = 900.0
 """Of one look: ten thousand accounts are five hundred pages, one after the other."""
@@ -65,6 +67,8 @@ class _Known:
     members: tuple[Member, ...] = ()
     regions: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By account id."""
+    polled: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Where accounts are polled that were found before, until their own regions are known."""
 
 
 class Discovery:
@@ -91,12 +95,7 @@ class Discovery:
 
     def configure(self, settings: Settings, default_region: str) -> None:
         """Look for what other settings name, from the next look on; what is known stays known."""
-        # Until its own regions are known, an account is polled where it was.
-        self._known.regions |= {
-            account.id: account.regions
-            for account in self.inventory.accounts
-            if account.id not in self._known.regions
-        }
+        self._known.polled = {each.id: each.regions for each in self.inventory.accounts}
         if settings.aws.organization and not self._settings.aws.organization:
             # What succeeded until now asked no organization.
             self.inventory = replace(self.inventory, last_success=0.0)
@@ -137,6 +136,7 @@ class Discovery:
             if start + _AT_ONCE < len(asking):
                 yield self._inventory(accounts, failure, complete=False)
         self._known.regions = {account.id: self._known.regions[account.id] for account in asking}
+        self._known.polled.clear()
         yield self._inventory(accounts, failure, complete=failure is None)
 
     async def _look(self) -> Failure | None:
@@ -147,7 +147,7 @@ class Discovery:
                     self._take_on(found)
         except TimeoutError:
             failure = Failure("Deadline", f"discovery took longer than {LONGEST_SECONDS:g} s")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- logged; the last known targets stay polled
             self._log.exception("discovery_crashed")
             failure = Failure("other", f"{type(error).__name__} in the exporter itself")
         else:
@@ -157,10 +157,11 @@ class Discovery:
 
     def _take_on(self, found: Inventory) -> None:
         before = self.inventory
-        if found.failure is not None and not found.accounts and before.accounts:
+        if found.failure is not None and not (found.accounts and before.last_success):
             # After a reload that looks elsewhere: until that answers, what was found stays.
-            self.inventory = replace(before, failure=found.failure)
-            return
+            ids = {account.id for account in found.accounts}
+            stays = tuple(account for account in before.accounts if account.id not in ids)
+            found = replace(found, accounts=found.accounts + stays)
         self.inventory = found
         self._adopt(found)
         if found.accounts != before.accounts:
@@ -172,12 +173,12 @@ class Discovery:
         organization = self._settings.aws.organization
         try:
             if organization is not None:
-                self._known.identity = await self._identity.who_am_i()
+                self._known.identity = await self._as_long_as_a_poll(self._identity.who_am_i())
                 self._known.members = tuple(
                     await self._organizations.members(organization.include_ous)
                 )
             elif not self._settings.aws.accounts and not self._known.identity:
-                self._known.identity = await self._identity.who_am_i()
+                self._known.identity = await self._as_long_as_a_poll(self._identity.who_am_i())
         except AwsError as error:
             return error.failure
         return None
@@ -215,28 +216,35 @@ class Discovery:
         answers = await asyncio.gather(*map(self._regions_of, accounts))
         for account, answer in zip(accounts, answers, strict=True):
             if isinstance(answer, Failure):
-                self._known.regions.setdefault(account.id, DEFAULT_REGIONS)
+                polled = self._known.polled.get(account.id, ())
+                default = tuple(dict.fromkeys((*polled, *DEFAULT_REGIONS)))
+                self._known.regions.setdefault(account.id, default)
                 self._note_fallback(account, answer)
             else:
                 self._known.regions[account.id] = answer
 
     async def _regions_of(self, account: Account) -> tuple[str, ...] | Failure:
-        """Ask one account; it may take as long as a poll."""
+        try:
+            return await self._as_long_as_a_poll(self._organizations.regions(account))
+        except AwsError as error:
+            return error.failure
+
+    async def _as_long_as_a_poll(self, asked: Awaitable[T]) -> T:
+        """Return what is answered within `poll.timeout`. Raises AwsError."""
         seconds = self._settings.poll.timeout.total_seconds()
         try:
             async with asyncio.timeout(seconds):
-                return await self._organizations.regions(account)
-        except TimeoutError:
-            return Failure("Deadline", f"no answer within poll.timeout, {seconds:g} s")
-        except AwsError as error:
-            return error.failure
+                return await asked
+        except TimeoutError as error:
+            message = f"no answer within poll.timeout, {seconds:g} s"
+            raise AwsError("Deadline", message) from error
 
     def _inventory(
         self, accounts: Iterable[Account], failure: Failure | None, *, complete: bool
     ) -> Inventory:
         """Return the accounts whose regions are known."""
         resolved = (
-            replace(account, regions=self._known.regions.get(account.id, ()))
+            replace(account, regions=self._regions_known(account.id))
             if account.regions == _AUTO
             else account
             for account in accounts
@@ -244,6 +252,9 @@ class Discovery:
         succeeded = self._clock.now() if complete else self.inventory.last_success
         found = tuple(account for account in resolved if account.regions)
         return Inventory(found, complete, failure, succeeded)
+
+    def _regions_known(self, account_id: str) -> tuple[str, ...]:
+        return self._known.regions.get(account_id, self._known.polled.get(account_id, ()))
 
     def _pause(self, failures: int) -> float:
         """Return the seconds until the next look."""
