@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from queue import Empty
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -10,10 +11,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from exporter import __version__
 from exporter.check import report
 from exporter.core import Configuration, Core, Ports
+from exporter.files import Files, settled
 from exporter.reloads import Reloads
 from exporter.remedies import remedy
 from exporter.settings import ConfigurationError
 from exporter.settings.fields import listen_address
+from exporter.settings.sources import LARGEST_FILE, Problem
+from exporter.settings.written import show
 from exporter.signals import Wish, Wishes
 from exporter.web.app import app
 from exporter.web.guard import Guard
@@ -88,7 +92,7 @@ class Daemon:
         """
         log = self._ports.lines.log
         try:
-            configuration = self._load()
+            configuration = self._loaded()
             self._rules.use(configuration.settings.web.config_file)
             self._take_on(configuration)
         except ConfigurationError as error:
@@ -102,6 +106,27 @@ class Daemon:
             return f"{type(error).__name__} in the exporter itself"
         log.info("reloaded")
         return None
+
+    def _loaded(self) -> Configuration:
+        """Load the configuration anew, and where it names another web file, once it has settled.
+
+        Half of it may name none, and let everybody in. Raises ConfigurationError.
+        """
+        configuration = self._load()
+        file = configuration.settings.config.file
+        old, new = (each.settings.web.config_file for each in (self._configuration, configuration))
+        if new == old or not file:
+            return configuration
+
+        def load(files: Files) -> Configuration:
+            files(Path(file))
+            return self._load()
+
+        try:
+            return settled(load, LARGEST_FILE, self._ports.clock.now)[0]
+        except OSError as error:
+            line = Problem(("config", "file"), f"cannot read it: {error.strerror}", show(file))
+            raise ConfigurationError([str(line)]) from None
 
     def _take_on(self, configuration: Configuration) -> None:
         old = self._configuration.settings.web.listen_address
