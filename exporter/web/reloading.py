@@ -41,6 +41,7 @@ class WebRules:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="web-config", daemon=True)
+        self._rules = Rules()
         self.use(path)
 
     def __call__(self) -> Rules:
@@ -96,7 +97,7 @@ class WebRules:
 
         def judge(files: Files) -> Rules | ConfigurationError:
             try:
-                return rules_of(path, files) if path else Rules()
+                return rules_of(path, files, self._rules) if path else Rules()
             except ConfigurationError as error:
                 return error
 
@@ -107,6 +108,8 @@ class WebRules:
 
     def _accept(self, rules: Rules) -> None:
         self._rules, self._successful, self._loaded = rules, True, self._now()
+        for warning in rules.warnings:
+            self._log.warning("web_config_warning", warning=warning)
 
     def _watch(self) -> None:
         while not self._ended.wait(_LOOK_EVERY):
