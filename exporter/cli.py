@@ -133,7 +133,8 @@ def check(arguments: Arguments, world: World) -> int:
 
     configuration = _configuration(arguments, world)
     rules = check_web_file(configuration.settings.web.config_file)
-    world.stdout.write(f"{report(configuration.settings)}# web: {rules}\n")
+    warnings = "".join(f"# warning: {warning}\n" for warning in rules.warnings)
+    world.stdout.write(f"{report(configuration.settings)}{warnings}# web: {rules}\n")
     return OK
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -9,10 +10,13 @@ from exporter import __version__
 from exporter.background import in_daemon
 from exporter.check import report
 from exporter.daemon import Configuration, Daemon, Ports
+from exporter.files import Files, settled
 from exporter.remedies import remedy
 from exporter.settings import ConfigurationError
 from exporter.settings.fields import listen_address
 from exporter.settings.fingerprint import config_hash
+from exporter.settings.sources import LARGEST_FILE, Problem
+from exporter.settings.written import show
 from exporter.web.app import app
 from exporter.web.guard import Guard
 from exporter.web.pages import routes
@@ -54,7 +58,7 @@ class Service:
         Raises AddressInUseError, and ConfigurationError where the web file is wrong.
         """
         self._load, self._configuration = load, configuration
-        self._lines, self._log = ports.lines, ports.lines.log
+        self._log, self._now = ports.lines.log, ports.clock.now
         web = configuration.settings.web
         self._rules = WebRules(web.config_file, ports.clock.now, self._log)
         sock = listen(*listen_address(web.listen_address))
@@ -119,9 +123,30 @@ class Service:
         return None
 
     def _loaded(self) -> tuple[Configuration, float]:
-        """Load the configuration, and hash it, which takes its time on purpose."""
+        """Load the configuration anew, and hash it, which takes its time on purpose.
+
+        Where it names another web file, it is read once it has settled: half of it may name none,
+        and let everybody in. Raises ConfigurationError.
+        """
         configuration = self._load()
+        file = configuration.settings.config.file
+        old, new = (each.settings.web.config_file for each in (self._configuration, configuration))
+        if new != old and file:
+            configuration = self._settled(Path(file))
         return configuration, config_hash(configuration.settings)
+
+    def _settled(self, file: Path) -> Configuration:
+        """Load the configuration once nobody writes to its file."""
+
+        def load(files: Files) -> Configuration:
+            files(file)
+            return self._load()
+
+        try:
+            return settled(load, LARGEST_FILE, self._now)[0]
+        except OSError as error:
+            line = Problem(("config", "file"), f"cannot read it: {error.strerror}", show(str(file)))
+            raise ConfigurationError([str(line)]) from None
 
     def _take_on(self, configuration: Configuration, hashed: float) -> None:
         old = self._configuration.settings.web.listen_address

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
-from exporter.files import read_whole, settled
+from exporter.files import read_whole
 from exporter.settings.keys import (
     KEYS,
     Key,
@@ -26,7 +26,7 @@ ENVIRONMENT_PREFIX = "MACIE_EXPORTER_"
 _SERVICE_LINK = re.compile(r"(?:SERVICE_(?:HOST|PORT(?:_.+)?)|PORT(?:_[0-9]+_.+)?)")
 """What Kubernetes sets beside, in pods next to a Service of the name `macie-exporter`."""
 
-_LARGEST = 64 * 1024 * 1024
+LARGEST_FILE = 64 * 1024 * 1024
 """Bytes of the configuration file: ten thousand accounts are 2 MiB."""
 
 _NO_UTF8 = "no text: it holds half of a surrogate pair, or a byte that is no UTF-8"
@@ -101,10 +101,10 @@ def _has(node: object, step: str | int) -> bool:
 def file_layer(path: str, origin: str, *, anew: bool = False) -> Layer:
     """Read the configuration file; `origin` is what named it. What cannot be becomes a problem.
 
-    To read it `anew` is to wait until nobody writes it, and then an empty one is a problem too.
+    So does, where it is read `anew`, a file with nothing in it.
     """
     try:
-        content = read_yaml(_content(FilePath(path), anew=anew).decode())
+        content = read_yaml(read_whole(FilePath(path), LARGEST_FILE).decode())
     except OSError as error:
         return _unread(path, origin, f"cannot read it: {error.strerror}")
     except UnicodeDecodeError:
@@ -122,13 +122,6 @@ def file_layer(path: str, origin: str, *, anew: bool = False) -> Layer:
         del tree["config"]
         problems.append(Problem(("config",), "cannot be set in the file itself", origin=path))
     return Layer(tree, names, tuple(problems))
-
-
-def _content(path: FilePath, *, anew: bool) -> bytes:
-    if not anew:
-        return read_whole(path, _LARGEST)
-    # Half of it may not name the accounts, or the web file and with it who is let in.
-    return settled(lambda read: read(path), _LARGEST)[0]
 
 
 def _unread(path: str, origin: str, message: str) -> Layer:

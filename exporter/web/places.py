@@ -6,11 +6,12 @@ as long again. Nor must those that wait fill the places that there are for conne
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from exporter.background import in_daemon
 from exporter.web.sending import Sent
 
 _AT_ONCE = 1
@@ -41,7 +42,7 @@ class Places:
             finally:
                 self._waiting -= 1
             try:
-                made = await run_in_threadpool(page, request)
+                made = await in_daemon(partial(page, request))
             finally:
                 self._turn.release()
             return Sent([bytes(made.body)], made.status_code, made.headers)

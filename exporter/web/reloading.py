@@ -100,7 +100,7 @@ class WebRules:
 
         def judge(files: Files) -> Rules | ConfigurationError:
             try:
-                return rules_of(path, files) if path else Rules()
+                return rules_of(path, files, self._rules) if path else Rules()
             except ConfigurationError as error:
                 return error
 
@@ -111,3 +111,5 @@ class WebRules:
 
     def _accept(self, rules: Rules) -> None:
         self._rules, self._successful, self._loaded = rules, True, self._now()
+        for warning in rules.warnings:
+            self._log.warning("web_config_warning", warning=warning)

@@ -76,6 +76,34 @@ def test_a_rate_limit_is_taken(folder: Path, interval: str) -> None:
     assert str(check_web_file(str(file))) == "http, rate limit"
 
 
+def test_what_is_taken_with_a_warning(tmp_path: Path) -> None:
+    """What means something else than it may be thought to, and what it means."""
+    file = tmp_path / "web.yml"
+    file.write_text(
+        "http_server_config: {http2: true}\n"
+        f"basic_auth_users: {{a: {HASH}, b: {HASH.replace('10', '14')}, "
+        f"c: {HASH.replace('10', '15')}, d: {HASH.replace('10', '18')}}}"
+    )
+
+    def dear(user: str, cost: int, seconds: int) -> str:
+        return (
+            f"basic_auth_users.{user} (from {file}): bcrypt's cost is {cost}: the first answer "
+            f"after a start or a change takes about {seconds} s, and every guess of a stranger "
+            "that comes before it as long; a scrape waits 10 s. 10 is usual"
+        )
+
+    rules = check_web_file(str(file))
+    assert str(rules) == "http, basic authentication (4 users)"
+    assert rules.warnings == (
+        (
+            f"http_server_config.http2 = true (from {file}): "
+            "HTTP/2 is not spoken here: HTTP/1.1 is, and Prometheus needs no more"
+        ),
+        dear("c", 15, 2),
+        dear("d", 18, 13),
+    )
+
+
 def test_inline_certificates_are_taken(authority: Authority, tmp_path: Path) -> None:
     """All three of them: certificate, key, and clients' authority."""
     file = tmp_path / "web.yml"

@@ -272,6 +272,23 @@ def test_check_says_what_the_file_means(web_file: Path, tmp_path: Path) -> None:
     )
 
 
+def test_what_a_file_means_otherwise_is_warned_of(tmp_path: Path) -> None:
+    """As node_exporter's own has it: it is served with all the same, and told by `check` too."""
+    file = tmp_path / "web.yml"
+    file.write_text("http_server_config: {http2: true}")
+    warning = f"http_server_config.http2 = true (from {file}): HTTP/2 is not spoken here"
+    ran = command(no_aws(tmp_path), "check", f"--web.config-file={file}")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    *_, said, rules = ran.stdout.splitlines()
+    assert said.startswith(f"# warning: {warning}")
+    assert rules == "# web: http"
+    with running(no_aws(tmp_path), [f"--web.config-file={file}"]) as exporter:
+        assert exporter.request("/metrics").status == 200
+        (line,) = [line for line in exporter.lines if "event=web_config_warning" in line]
+        assert "level=warning" in line
+        assert warning in line
+
+
 def test_bcrypt_is_loaded_for_passwords_alone() -> None:
     """A start without a web file does not pay for it."""
     code = "import sys; from exporter import daemon, cli; sys.exit('bcrypt' in sys.modules)"
