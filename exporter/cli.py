@@ -19,7 +19,8 @@ from exporter.settings.fields import AUTO
 from exporter.settings.flags import Words, read
 from exporter.signals import Wishes, handle_reload, handle_stop
 from exporter.streams import delivered, standard_streams
-from exporter.terminal import progress, write
+from exporter.terminal import as_seen, progress, write
+from exporter.visible import visible
 
 if TYPE_CHECKING:
     from exporter.core import Configuration, Ports
@@ -119,7 +120,8 @@ def once(arguments: Arguments, world: World) -> int:
         world.handle_stop(world.stop, world.wishes)
         core.start()
         finished = core.wait_for_one_round(tell)
-    world.stdout.write(core.exposition.text().decode() + core.telemetry.text().decode())
+    text = core.exposition.text().decode() + core.telemetry.text().decode()
+    world.stdout.write(as_seen(text, world.stdout))
     world.stdout.flush()
     core.stop(1.0)
     failed = any(knowledge.failure for knowledge in core.snapshot.all())
@@ -198,7 +200,7 @@ COMMANDS: Mapping[str, Callable[[Arguments, World], int]] = {
 def _complain(world: World, lines: Iterable[str]) -> None:
     """Say what is wrong; where nobody can be told, the exit code has to do."""
     with contextlib.suppress(OSError, ValueError):
-        world.stderr.write("".join(f"{line}\n" for line in lines))
+        world.stderr.write("".join(f"{visible(line)}\n" for line in lines))
         world.stderr.flush()
 
 
