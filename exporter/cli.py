@@ -20,7 +20,8 @@ from exporter.settings.fields import AUTO
 from exporter.settings.flags import Words, read
 from exporter.signals import handle_hangup, handle_stop
 from exporter.streams import delivered, standard_streams
-from exporter.terminal import progress, write
+from exporter.terminal import as_seen, progress, write
+from exporter.visible import visible
 
 if TYPE_CHECKING:
     from exporter.daemon import Configuration, Ports
@@ -121,7 +122,7 @@ def once(arguments: Arguments, world: World) -> int:
     with progress("targets", world.stderr, world.environ) as (tell, stderr):
         ports = _ports(configuration.settings, replace(world, stderr=stderr))
         text, succeeded = asyncio.run(polling(configuration, ports, tell, world.handle_stop))
-    world.stdout.write(text)
+    world.stdout.write(as_seen(text, world.stdout))
     world.stdout.flush()
     return OK if succeeded else FAILED
 
@@ -199,7 +200,7 @@ COMMANDS: Mapping[str, Callable[[Arguments, World], int]] = {
 def _complain(world: World, lines: Iterable[str]) -> None:
     """Say what is wrong; where nobody can be told, the exit code has to do."""
     with contextlib.suppress(OSError, ValueError):
-        world.stderr.write("".join(f"{line}\n" for line in lines))
+        world.stderr.write("".join(f"{visible(line)}\n" for line in lines))
         world.stderr.flush()
 
 

@@ -16,6 +16,8 @@ from typing import Protocol, TextIO
 import structlog
 from structlog.typing import EventDict, ExcInfo, WrappedLogger
 
+from exporter.visible import visible
+
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _FIRST = ("ts", "level", "event")
 
@@ -146,8 +148,7 @@ def _quoted(text: str) -> str:
     """
     if text.isprintable() and not _AMBIGUOUS.search(text):
         return text
-    quoted = json.dumps(text, ensure_ascii=False)
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in quoted)
+    return visible(json.dumps(text, ensure_ascii=False))
 
 
 def _text(value: object) -> str:

@@ -200,6 +200,13 @@ def test_wrong_settings(terminal: Terminal, command: str) -> None:
     assert terminal.err == 'poll.interval = "1s" (from --poll.interval): must be from 10s to 24h\n'
 
 
+def test_a_mistake_is_shown_as_what_it_is(terminal: Terminal) -> None:
+    """A word that steers terminals, from a file or from what was pasted, does not when told of."""
+    assert terminal.run("check", "--a\x1b[31m\u202e=1", "x\x1b[2J") == 2
+    assert [line for line in terminal.err.split("\n") if not line.isprintable()] == []
+    assert terminal.err.startswith(r"x\u001b[2J: unexpected;")
+
+
 def test_no_region_at_all() -> None:
     """Neither configured nor in the AWS environment: said beside everything else that is wrong."""
     terminal = Terminal()

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -205,6 +206,15 @@ What to do:
 """
     )
     assert as_table(STEPS[:2]).endswith("\n\nEverything works.\n")
+
+
+def test_a_table_is_no_way_into_a_terminal() -> None:
+    """What AWS, or whoever answers for it, says is shown as what it is, on its own line."""
+    said = "a\x1b]0;b\x07\u202ec\nok    000000000002"
+    shown = r"a\u001b]0;b\u0007\u202ec\nok    000000000002"
+    table = as_table([replace(STEPS[2], detail=said, remedy=said)])
+    assert table.splitlines()[1].endswith(f"AccessDeniedException: {shown}")
+    assert table.endswith(f"ListInvitations: {shown}\n")
 
 
 def test_json() -> None:

@@ -1,6 +1,7 @@
 """What a terminal shows beside the output, and that files and pipes get nothing of it."""
 
 import contextlib
+import json
 import os
 import pty
 import re
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -110,6 +112,19 @@ def test_no_color(aws: Mapping[str, str]) -> None:
     assert ESCAPE not in out
     assert "1/1" in err
     assert not COLOUR.search(err)
+
+
+def test_a_name_does_not_steer_the_terminal(aws: Mapping[str, str], tmp_path: Path) -> None:
+    """`once` shows it as what it is; a file gets the label's value as it is."""
+    file = tmp_path / "exporter.yaml"
+    account = {"id": fleets.HUB, "name": "a\x1b[2J\u202e"}
+    file.write_text(json.dumps({"aws": {"accounts": [account]}}))
+    words = ("once", f"--config.file={file}")
+    shown, _ = run({**aws, "PYTHONUTF8": "1"}, *words, out=Terminal())
+    assert r'account_name="a\u001b[2J\u202e"' in shown
+    assert [line for line in shown.split("\r\n") if not line.isprintable()] == []
+    plain, _ = run({**aws, "PYTHONUTF8": "1"}, *words)
+    assert 'account_name="a\x1b[2J\u202e"' in plain
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from exporter.remedies import allow, assume_role
 from exporter.settings import Settings
 from exporter.settings.fields import AUTO
 from exporter.terminal import Tell
+from exporter.visible import visible
 
 _STEP_SECONDS = 60.0
 _AT_ONCE = 16
@@ -203,7 +204,7 @@ def as_table(steps: Sequence[Step]) -> str:
                 step.region or "-",
                 step.step,
                 f"{step.seconds:.3f}",
-                step.detail if step.ok else f"{step.error_code}: {step.detail}",
+                visible(step.detail if step.ok else f"{step.error_code}: {step.detail}"),
             )
             for step in steps
         ),
@@ -214,7 +215,7 @@ def as_table(steps: Sequence[Step]) -> str:
         for row in rows
     ]
     remedies = list(
-        dict.fromkeys(f"- {_place(step)}: {step.remedy}" for step in steps if not step.ok)
+        dict.fromkeys(f"- {_place(step)}: {visible(step.remedy)}" for step in steps if not step.ok)
     )
     mend = ["", "What to do:", *remedies] if remedies else ["", "Everything works."]
     return "\n".join(line.rstrip() for line in [*lines, *mend]) + "\n"

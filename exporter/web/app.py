@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from exporter.visible import visible_lines
 from exporter.web.negotiation import accepts_gzip, choose_format
 from exporter.web.sending import Sent
 
@@ -83,7 +84,7 @@ def _reloading(reload: Reload) -> Callable[[Request], Awaitable[Response]]:
         reason = await reload()
         if reason is None:
             return PlainTextResponse("Reloaded.\n")
-        return PlainTextResponse(f"Not reloaded:\n{reason}\n", status_code=500)
+        return PlainTextResponse(f"Not reloaded:\n{visible_lines(reason)}\n", status_code=500)
 
     return answer
 

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import groupby
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from exporter.exposition.fleet import Build
@@ -221,8 +221,13 @@ def _api(status: Callable[[], Status], request: Request) -> Response:
     try:
         query = parse(request.query_params.multi_items())
     except QueryError as error:
-        return JSONResponse(documents.errors(error.lines), 400, headers=HEADERS)
+        return _json(documents.errors(error.lines), 400)
     now = status()
     rows = now.rows()
     answer = documents.targets(select(rows, query), counted(rows), now.now)
-    return JSONResponse(answer, headers=HEADERS)
+    return _json(answer, 200)
+
+
+def _json(document: documents.Document, code: int) -> Response:
+    body = documents.as_json(document)
+    return Response(body, code, headers=HEADERS, media_type="application/json")

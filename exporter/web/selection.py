@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from exporter.nearest import nearest
 from exporter.snapshot import State
 from exporter.status import TargetRow
+from exporter.visible import visible
 
 PER_PAGE = 50
 MOST_PER_PAGE = 1000
@@ -180,7 +181,7 @@ def pages_of(total: int, per_page: int) -> int:
 
 def filtered(rows: Iterable[TargetRow], query: Query) -> list[TargetRow]:
     """Give the rows that have one of the states and all of the words."""
-    words = query.text.casefold().split()
+    words = [visible(word) for word in query.text.casefold().split()]
     return [
         row
         for row in rows
@@ -191,7 +192,8 @@ def filtered(rows: Iterable[TargetRow], query: Query) -> list[TargetRow]:
 def _has(row: TargetRow, words: Sequence[str]) -> bool:
     failure = row.failure
     error = f"{failure.code} {failure.message} {failure.request_id}" if failure else ""
-    text = f"{row.account_id} {row.account_name} {row.region} {error}".casefold()
+    # As pages show it, so that what is seen there can be looked for.
+    text = visible(f"{row.account_id} {row.account_name} {row.region} {error}".casefold())
     return all(word in text for word in words)
 
 

@@ -169,6 +169,14 @@ def test_reload(reloaded: tuple[Client, list[str | None]]) -> None:
     assert (answer.status, answer.body) == (500, b"Not reloaded:\npoll.interval: too short\n")
 
 
+def test_a_refusal_is_shown_as_what_it_is(reloaded: tuple[Client, list[str | None]]) -> None:
+    """Whoever reloads by curl looks at it in a terminal."""
+    client, outcomes = reloaded
+    outcomes[:] = ["a\x1b[2J: no\nb\u202e: no"]
+    body = client("/-/reload", "POST").body.decode()
+    assert body == "Not reloaded:\na\\u001b[2J: no\nb\\u202e: no\n"
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
 def test_only_post_reloads(reloaded: tuple[Client, list[str | None]], method: str) -> None:
     """Looking at the path changes nothing."""
