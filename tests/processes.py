@@ -33,6 +33,18 @@ def until(
         time.sleep(0.02)
 
 
+def inherit_default_signals() -> None:
+    """Have every process that is started from now on begin with the default signals.
+
+    One inherits what its parent ignores, as under nohup or in a shell's background, and so would
+    not end when it is told to. What its parent handles is the default again: here by doing nothing,
+    so that this process goes on to ignore it.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
 @dataclass
 class Answer:
     """An HTTP answer."""
