@@ -8,9 +8,13 @@ from typing import NoReturn
 import pytest
 from hypothesis import settings
 
+from tests.processes import inherit_default_signals
+
 # How long an example takes says something of the machine, and nothing of the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+inherit_default_signals()
 
 SLOW = (
     "image",

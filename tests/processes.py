@@ -42,6 +42,18 @@ async def eventually(condition: Callable[[], bool], what: str, seconds: float = 
         await asyncio.sleep(0.001)
 
 
+def inherit_default_signals() -> None:
+    """Have every process that is started from now on begin with the default signals.
+
+    One inherits what its parent ignores, as under nohup or in a shell's background, and so would
+    not end when it is told to. What its parent handles is the default again: here by doing nothing,
+    so that this process goes on to ignore it.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
 @dataclass
 class Answer:
     """An HTTP answer."""

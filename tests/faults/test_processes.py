@@ -319,19 +319,21 @@ def of_aws(server: FaultyServer) -> dict[str, str]:
 def test_a_terminal_that_is_closed_ends_a_command(silent: FaultyServer, command: str) -> None:
     """Nobody is left to read what it would say, and nobody would end it."""
     parent, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [*WITH_A_TERMINAL, sys.executable, "-m", "exporter", command],
+        env=environment({**of_aws(silent), "TERM": "xterm"}),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+    )
+    os.close(terminal)
     try:
-        process = subprocess.Popen(
-            [*WITH_A_TERMINAL, sys.executable, "-m", "exporter", command],
-            env=environment({**of_aws(silent), "TERM": "xterm"}),
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-        )
-        os.close(terminal)
         silent.wait_for(requests=1)
-    finally:
         os.close(parent)
-    assert process.wait(PATIENCE) == -signal.SIGHUP
+        assert process.wait(PATIENCE) == -signal.SIGHUP
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("command", BRIEF)
