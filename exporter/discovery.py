@@ -4,12 +4,12 @@ And the loop that keeps that current. What was last found stays: a failed refres
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from exporter.clock import Clock
-from exporter.errors import hint_of
+from exporter.errors import NO_SUCH_UNIT, hint_of
 from exporter.log import Log
 from exporter.model import DEFAULT_REGIONS, Account, AwsError, Failure, Inventory, Role
 from exporter.settings import AccountSettings, Settings
@@ -64,7 +64,8 @@ class _Known:
     """What AWS last said: it stays when a refresh fails, or the configuration changes."""
 
     identity: str = ""
-    members: tuple[Member, ...] = ()
+    units: dict[str, tuple[Member, ...]] = field(default_factory=dict)
+    """Members by unit; by no name, of the whole organization."""
     regions: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By account id."""
     polled: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -174,25 +175,49 @@ class Discovery:
         try:
             if organization is not None:
                 self._known.identity = await self._as_long_as_a_poll(self._identity.who_am_i())
-                self._known.members = tuple(
-                    await self._organizations.members(organization.include_ous)
-                )
-            elif not self._settings.aws.accounts and not self._known.identity:
+                return await self._refresh_members(organization.include_ous)
+            if not self._settings.aws.accounts and not self._known.identity:
                 self._known.identity = await self._as_long_as_a_poll(self._identity.who_am_i())
         except AwsError as error:
             return error.failure
         return None
 
+    async def _refresh_members(self, units: tuple[str, ...]) -> Failure | None:
+        """Ask for the members, unit by unit. Raises AwsError where Organizations cannot be asked.
+
+        A unit that is not there hides no other, and keeps what it had, or all that was known where
+        it is new: a mistake must not end the polling of any account. Return the failure, if there
+        was one.
+        """
+        found: dict[str, tuple[Member, ...]] = {}
+        failure = None
+        for unit in units or ("",):
+            try:
+                found[unit] = tuple(await self._organizations.members((unit,) if unit else ()))
+            except AwsError as error:
+                if error.failure.code != NO_SUCH_UNIT:
+                    raise
+                found[unit] = self._known.units.get(unit, tuple(self._members().values()))
+                failure = failure or error.failure
+        self._known.units = found
+        return failure
+
+    def _members(self) -> Mapping[str, Member]:
+        """Return the members known, by id: one may be under several of the units."""
+        known = self._known.units.values()
+        return {member.id: member for members in known for member in members}
+
     def _accounts(self) -> Iterator[Account]:
         """Return every account, static ones first: they win over discovered ones."""
-        names = {member.id: member.name for member in self._known.members}
+        members = self._members()
         static = {account.id: self._static(account) for account in self._settings.aws.accounts}
         for account in static.values():
-            yield replace(account, name=account.name or names.get(account.id, ""))
+            member = members.get(account.id)
+            yield replace(account, name=account.name or (member.name if member else ""))
         organization = self._settings.aws.organization
         if organization is not None:
             external = secret(organization.external_id)
-            for member in self._known.members:
+            for member in members.values():
                 if member.id not in static and member.id not in organization.exclude_accounts:
                     own = member.id == self._known.identity
                     role = Role(role_arn(member.id, organization.role_name), external)

@@ -34,6 +34,7 @@ class ErrorKind:
 
 
 OTHER = "other"
+NO_SUCH_UNIT = "ParentNotFoundException"
 
 _DENIED = (
     "allow macie2:ListInvitations on Resource '*' in the role's policy, and look for a service "
@@ -152,7 +153,7 @@ ERRORS: Mapping[str, ErrorKind] = {
             "account, or list the accounts under aws.accounts",
         ),
         ErrorKind(
-            "ParentNotFoundException",
+            NO_SUCH_UNIT,
             Retry.LATER,
             "the organization has no such unit any more: take it out of "
             "aws.organization.include_ous; until then its accounts stay as they were last known",

@@ -1,5 +1,6 @@
 """The values that flow through the exporter. Frozen; knows no AWS library, no clock, no I/O."""
 
+import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -57,6 +58,14 @@ OPT_IN_REGIONS = frozenset({"af-south-1", "ap-east-1", "eu-south-1", "il-central
 
 DEFAULT_REGIONS = tuple(region for region in MACIE_REGIONS if region not in OPT_IN_REGIONS)
 """Those that are enabled in every account."""
+
+
+_OTHER_PARTITIONS = re.compile(r"(?:cn|us-gov|us-iso[a-z]?|eu-iso[a-z]?|eusc)-")
+
+
+def in_other_partition(region: str) -> bool:
+    """Tell whether a region is in another partition than `aws`: no ARN of ours is for that."""
+    return bool(_OTHER_PARTITIONS.match(region))
 
 
 class Target(NamedTuple):

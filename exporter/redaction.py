@@ -11,39 +11,41 @@ _ESCAPE = re.compile(
     rb"|(&(?:\#[0-9]{1,7}|\#x[0-9a-f]{1,6}|amp|lt|gt|quot|apos);)",  # HTML and XML
     re.IGNORECASE,
 )
-_MOST_LEVELS = 3
-"""A spelling may be spelled once more: a query within a text within JSON."""
+_LEVELS = 4
+"""What is spelled may be spelled once more: a query within a text within JSON."""
 
 _USERINFO = re.compile(r"(?<=//)[^\s/@]+(?=@)")
-_INSTEAD = b"..."
+_MARK = b"\1"
+_MARKED = re.compile(_MARK + b"+")
 
 
 def without(secrets: Iterable[str], text: str) -> str:
     """Put three dots for secrets, in whatever spelling, and for user and password of a URL."""
-    plain = _USERINFO.sub("...", text) if "@" in text else text
-    wanted = [secret.encode(errors="surrogatepass") for secret in secrets if secret]
-    whole = plain.encode(errors="surrogatepass")
-    cut = bytearray()
+    whole = text.encode(errors="surrogatepass")
+    shown = bytearray()
     at = 0
-    for start, end in _merged(_found(wanted, whole)):
-        cut += whole[at:start] + _INSTEAD
-        at = end
-    return (cut + whole[at:]).decode(errors="surrogatepass") if at else plain
+    for secret in _MARKED.finditer(_marks(secrets, whole)):
+        shown += whole[at : secret.start()] + b"..."
+        at = secret.end()
+    return _USERINFO.sub("...", (shown + whole[at:]).decode(errors="surrogatepass"))
 
 
-def _found(wanted: list[bytes], whole: bytes) -> Iterable[tuple[int, int]]:
-    """Give where the wanted is, from its first byte to after its last, at every level."""
-    read: bytes = whole
-    origins = array("I", range(len(whole) + 1))
-    for _ in range(1 + _MOST_LEVELS):
+def _marks(secrets: Iterable[str], whole: bytes) -> bytearray:
+    """Give a mark for each byte that belongs to a secret, whatever it stands for there."""
+    wanted = [secret.encode(errors="surrogatepass") for secret in secrets if secret]
+    marks = bytearray(len(whole))
+    read, origins = whole, array("I", range(len(whole) + 1))
+    for _ in range(_LEVELS):
         for secret in wanted:
             at = read.find(secret)
             while at >= 0:
-                yield origins[at], origins[at + len(secret)]
+                start, end = origins[at], origins[at + len(secret)]
+                marks[start:end] = _MARK * (end - start)
                 at = read.find(secret, at + 1)
         if not _ESCAPE.search(read):
-            return
+            break
         read, origins = _unescaped(read, origins)
+    return marks
 
 
 def _unescaped(text: bytes, origins: "array[int]") -> tuple[bytes, "array[int]"]:
@@ -66,14 +68,3 @@ def _meant(escape: re.Match[bytes]) -> bytes:
     if unicode or byte:
         return chr(int(unicode or byte, 16)).encode(errors="surrogatepass")
     return bytes(itself) if itself else html.unescape(entity.decode()).encode()
-
-
-def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Give spans in their order, those that overlap as one."""
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(spans):
-        if merged and start < merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from exporter.discovery import Discovery
+from exporter.discovery import Discovery, hint
 from exporter.model import DEFAULT_REGIONS, Account, AwsError, Failure, Inventory, Role
 from exporter.settings import Settings
 from tests.clocks import ManualClock
@@ -17,6 +17,7 @@ from tests.processes import eventually
 HUB = "100000000000"
 ROLE = "macie-invitations-reader"
 NOW = 1_700_000_000.0
+UNITS = ("ou-ab12-11111111", "ou-ab12-22222222", "ou-ab12-33333333")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Directory:
     units: tuple[str, ...] = ()
     asked: list[str] = field(default_factory=list)
     identity: str = HUB
+    of_units: dict[str, list[Member]] = field(default_factory=dict)
 
     async def who_am_i(self) -> str:
         """Tell whose the credentials are."""
@@ -48,7 +50,11 @@ class Directory:
         """List the accounts."""
         self.units = units
         await self._ask("organization", AwsError("AccessDenied", "no", "request-9"))
-        return list(self.accounts)
+        for unit in units:
+            await self._ask(unit, AwsError("ParentNotFoundException", f"{unit}: no such parent"))
+        return [member for unit in units for member in self.of_units.get(unit, self.accounts)] or (
+            self.accounts
+        )
 
     async def regions(self, account: Account) -> tuple[str, ...]:
         """List an account's regions."""
@@ -115,6 +121,11 @@ def last(found: Discovery) -> Inventory:
     return asyncio.run(parts(found))[-1]
 
 
+def ids(found: Inventory) -> list[str]:
+    """Give the ids of the accounts found."""
+    return [account.id for account in found.accounts]
+
+
 def role(account: str, external_id: str | None = None) -> Role:
     """Give the reader role of an account."""
     return Role(f"arn:aws:iam::{account}:role/{ROLE}", external_id)
@@ -170,13 +181,13 @@ def test_static_accounts_need_no_network() -> None:
 def test_members_of_the_organization() -> None:
     """Each with the role, the own account with own credentials, names passed on."""
     directory = Directory([Member(HUB, "hub"), Member("000000000001", "one")])
-    aws = {"organization": {"role_name": ROLE, "external_id": "x", "include_ous": ["ou-1"]}}
+    aws = {"organization": {"role_name": ROLE, "external_id": "x", "include_ous": [UNITS[0]]}}
     found = discovery(directory, aws)
     assert last(found).accounts == (
         Account(HUB, "hub", None, ("eu-west-1",)),
         Account("000000000001", "one", role("000000000001", "x"), ("eu-west-1",)),
     )
-    assert directory.units == ("ou-1",)
+    assert directory.units == (UNITS[0],)
     assert found.repeats
 
 
@@ -215,14 +226,78 @@ def test_a_failed_refresh_keeps_the_last_known_accounts() -> None:
     assert failed.failure == Failure("AccessDenied", "no", "request-9")
 
 
+def test_a_unit_that_is_gone_keeps_its_accounts_and_hides_no_other() -> None:
+    """Discovery has failed then, by the unit's name; the other units are current all the same."""
+    one, two, three = UNITS
+    directory = Directory(of_units={unit: [Member(f"{n:012d}")] for n, unit in enumerate(UNITS)})
+    organization = {"role_name": ROLE, "include_ous": UNITS}
+    found = discovery(directory, {"organization": organization})
+    assert ids(last(found)) == ["000000000000", "000000000001", "000000000002"]
+    directory.broken.add(two)
+    directory.of_units[one] = [Member("000000000007")]
+    directory.of_units[three].append(Member("000000000008"))
+    failed = last(found)
+    assert ids(failed) == ["000000000007", "000000000001", "000000000002", "000000000008"]
+    assert not failed.complete
+    assert failed.failure == Failure("ParentNotFoundException", f"{two}: no such parent")
+    assert "include_ous" in hint(failed.failure)
+    without = {"organization": {**organization, "include_ous": [one, three]}}
+    found.configure(settings_of(without), "eu-west-1")
+    after = last(found)
+    assert ids(after) == ["000000000007", "000000000002", "000000000008"]
+    assert after.complete
+
+
+def test_a_unit_that_was_never_there_hides_no_other() -> None:
+    """Nothing is known of it, so that discovery has not succeeded; what is known is polled."""
+    directory = Directory([Member("000000000001")], broken={UNITS[0]})
+    organization = {"role_name": ROLE, "include_ous": UNITS[:2]}
+    found = last(discovery(directory, {"organization": organization}))
+    assert ids(found) == ["000000000001"]
+    assert found.failure is not None
+
+
+def test_a_reload_with_a_unit_that_is_not_there_drops_no_account() -> None:
+    """Whose accounts it meant is not known: all that were found before stay."""
+    directory = Directory([Member("000000000001"), Member("000000000002")])
+    before = discovery(directory, {"organization": {"role_name": ROLE}})
+    last(before)
+    directory.of_units[UNITS[0]] = [Member("000000000003")]
+    directory.broken.add(UNITS[1])
+    organization = {"role_name": ROLE, "include_ous": UNITS[:2]}
+    before.configure(settings_of({"organization": organization}), "eu-west-1")
+    after = last(before)
+    assert ids(after) == ["000000000003", "000000000001", "000000000002"]
+    assert after.failure is not None
+
+
+def test_an_account_under_two_units_is_there_once() -> None:
+    """Also where one of them lies within the other."""
+    directory = Directory([Member("000000000001"), Member("000000000002")])
+    organization = {"role_name": ROLE, "include_ous": UNITS}
+    found = last(discovery(directory, {"organization": organization}))
+    assert ids(found) == ["000000000001", "000000000002"]
+
+
+def test_another_failure_is_not_the_units_own() -> None:
+    """Where Organizations does not answer, nothing changes, and the next unit is not asked."""
+    directory = Directory([Member("000000000001")])
+    organization = {"role_name": ROLE, "include_ous": UNITS}
+    found = discovery(directory, {"organization": organization})
+    before = last(found)
+    directory.broken.add("organization")
+    after = last(found)
+    assert after.accounts == before.accounts
+    assert directory.units == UNITS[:1]
+
+
 def test_members_that_leave_are_gone_and_new_ones_there() -> None:
     """Each refresh gives exactly who is in the organization now."""
     directory = Directory([Member("000000000001"), Member("000000000002")])
     found = discovery(directory, {"organization": {"role_name": ROLE}})
     last(found)
     directory.accounts = [Member("000000000002"), Member("000000000003")]
-    ids = [account.id for account in last(found).accounts]
-    assert ids == ["000000000002", "000000000003"]
+    assert ids(last(found)) == ["000000000002", "000000000003"]
 
 
 def test_regions_auto_are_each_accounts_own() -> None:

@@ -112,7 +112,7 @@ def test_hub_policy_for_an_organization() -> None:
 
 def test_units_need_other_actions_than_the_whole_organization() -> None:
     """What discovery calls is what is allowed."""
-    configured = settings(organization={"role_name": READER, "include_ous": ["ou-1"]})
+    configured = settings(organization={"role_name": READER, "include_ous": ["ou-ab12-11111111"]})
     statements = json.loads(printed(configured, "hub-policy"))["Statement"]
     assert statements[1]["Action"] == [
         "organizations:ListAccountsForParent",

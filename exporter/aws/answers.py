@@ -90,9 +90,7 @@ def _parser(protocol: str) -> ResponseParser:
 
 
 def _parsed(reply: Reply, protocol: str, shape: Any) -> dict[str, Any]:  # noqa: ANN401 -- botocore's
-    if "json" not in protocol and (b"<!" in reply.body or reply.body.count(b"<") > _MAX_TAGS):
-        # A document type's entities may stand for a thousand times what they are written in. Bytes
-        # tell in any encoding: botocore reads all as UTF-8.
+    if "json" not in protocol and not is_plain_xml(reply.body):
         raise ValueError
     response = {
         "status_code": reply.status,
@@ -102,6 +100,15 @@ def _parsed(reply: Reply, protocol: str, shape: Any) -> dict[str, Any]:  # noqa:
     }
     parsed: dict[str, Any] = _parser(protocol).parse(response, shape)
     return parsed
+
+
+def is_plain_xml(body: bytes) -> bool:
+    """Tell whether XML has no document type, and no more elements than AWS's.
+
+    Entities may stand for a thousand times what they are written in. Bytes tell in any encoding:
+    botocore reads all as UTF-8.
+    """
+    return b"<!" not in body and body.count(b"<") <= _MAX_TAGS
 
 
 def _malformed(status: int, reason: str, request_id: str) -> AwsError:

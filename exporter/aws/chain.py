@@ -17,11 +17,11 @@ from botocore.parsers import ResponseParserError
 from yarl import URL
 
 from exporter.aws import environment
-from exporter.aws.answers import UNREADABLE, answered
+from exporter.aws.answers import UNREADABLE, answered, is_plain_xml
 from exporter.aws.client import Client
 from exporter.aws.endpoints import objection, proxy_of
 from exporter.aws.redaction import shown
-from exporter.aws.transport import Request
+from exporter.aws.transport import Reply, Request
 from exporter.background import Shared, in_daemon
 from exporter.clock import Clock
 from exporter.model import AwsError, Failure
@@ -141,13 +141,20 @@ class Own:
         if loop.is_closed():
             raise HTTPClientError(error="the exporter has stopped")
         try:
-            sending = self._client.send(_plain(request))
+            sending = self._bounded(_plain(request))
             reply = asyncio.run_coroutine_threadsafe(sending, loop).result()
         except AwsError as error:
             # What botocore tries again.
             raise HTTPClientError(error=error.failure.code) from error
         headers: Any = reply.headers
         return AWSResponse(str(request.url), reply.status, headers, _Raw(reply.body))
+
+    async def _bounded(self, request: Request) -> Reply:
+        reply = await self._client.send(request)
+        if reply.body.startswith(b"<") and not is_plain_xml(reply.body):
+            message = f"HTTP {reply.status}, not of the API's form"
+            raise AwsError("MalformedResponse", message)
+        return reply
 
     def _unusable(self, error: Exception) -> Failure:
         hidden, asked = tuple(self._confided.secrets()), "own sts:"

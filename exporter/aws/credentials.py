@@ -170,7 +170,8 @@ class Credentials:
         """Forget the sessions of every other account."""
         kept = {(account.id, account.role) for account in accounts}
         for key in self._assumed.keys() - kept:
-            self._assumed.pop(key).close()
+            # Who waits for it still gets it.
+            self._assumed.pop(key)
 
     def close(self) -> None:
         """End every wait for credentials."""

@@ -146,6 +146,6 @@ def proxy_of(origin: str) -> URL | None:
         message = f"the proxy's URL cannot be read ({type(error).__name__}): check {variable}"
         raise AwsError("EndpointConnectionError", message) from error
     if url.scheme not in ("http", "https") or not url.host:
-        message = f"a proxy is reached over http or https, not {url.scheme}: check {variable}"
+        message = f"{variable} must be an http:// or https:// URL: SOCKS is not spoken"
         raise AwsError("EndpointConnectionError", message)
     return url

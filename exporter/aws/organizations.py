@@ -1,12 +1,13 @@
 """What AWS says of accounts: Organizations' members, and the regions that an account enabled."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from exporter.aws.client import Client, Page, pages
 from exporter.aws.credentials import Credentials
+from exporter.errors import NO_SUCH_UNIT
 from exporter.model import MACIE_REGIONS, Account, AwsError
 from exporter.settings.fields import ACCOUNT_ID
 
@@ -81,13 +82,20 @@ class Organizations:
             if depth > _DEEPEST:
                 raise AwsError("MalformedResponse", f"units nested more than {_DEEPEST} deep")
             accounts = self._asking("ListAccountsForParent")
-            async for account in _items(accounts, "Accounts", ParentId=parent):
-                yield account
             inner = self._asking("ListOrganizationalUnitsForParent")
-            units += [
-                (_text(nested, "Id"), depth + 1)
-                async for nested in _items(inner, "OrganizationalUnits", ParentId=parent)
-            ]
+            try:
+                async for account in _items(accounts, "Accounts", ParentId=parent):
+                    yield account
+                units += [
+                    (_text(nested, "Id"), depth + 1)
+                    async for nested in _items(inner, "OrganizationalUnits", ParentId=parent)
+                ]
+            except AwsError as error:
+                failure = error.failure
+                if failure.code == NO_SUCH_UNIT:
+                    # AWS does not say which.
+                    failure = replace(failure, message=f"{parent}: {failure.message}")
+                raise AwsError.of(failure) from error
 
     def _asking(self, operation: str) -> Callable[..., Awaitable[Page]]:
         return partial(self._credentials.as_self, "organizations", operation, GLOBAL_REGION)

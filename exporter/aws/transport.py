@@ -27,6 +27,8 @@ What a parser makes of a body takes up to forty times as much.
 _MAX_HEADERS, _MAX_HEADER_BYTES = 100, 16 * 1024
 _READ_BYTES = 32 * 1024
 _BODILESS = (204, 304)
+_VARIANTS = {"-fips.": "AWS_USE_FIPS_ENDPOINT", ".api.aws": "AWS_USE_DUALSTACK_ENDPOINT"}
+"""How hosts of AWS's are named, and what asks for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class Transport:
             ) as response:
                 return Reply(response.status, response.headers, await _body(response))
         except (aiohttp.ClientError, OSError) as error:
-            raise AwsError(*_named(error)) from error
+            raise AwsError(*_named(error, request.url.host or "")) from error
 
     def _authorities(self) -> ssl.SSLContext:
         """Return the one context of all connections: to load the authorities takes 10 ms."""
@@ -166,7 +168,7 @@ async def _once(
     try:
         return await send(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise AwsError(*_named(error)) from error
+        raise AwsError(*_named(error, request.url.host or "")) from error
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
@@ -188,8 +190,8 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     raise AwsError("MalformedResponse", f"an answer over {MAX_BODY_BYTES} bytes is none of AWS's")
 
 
-def _named(error: Exception) -> tuple[str, str]:
-    """Return the error code and the message of what happened to a connection.
+def _named(error: Exception, host: str) -> tuple[str, str]:
+    """Return the error code and the message of what happened to a connection to a host.
 
     Not aiohttp's own messages, which show URLs, with the page tokens in them, and headers.
     """
@@ -198,15 +200,16 @@ def _named(error: Exception) -> tuple[str, str]:
         case aiohttp.SocketTimeoutError():
             code, message = "ReadTimeout", "no answer came in time"
         case TimeoutError():
-            code, message = "ConnectTimeout", "no connection was made in time"
+            code, message = "ConnectTimeout", f"no connection was made in time{_variant(host)}"
         case aiohttp.ClientHttpProxyError(status=status):
             # Not in its own words, which may repeat its password.
-            message = f"the proxy answered {status} {responses.get(status, '')}"
+            message = f"the proxy answered {status} {responses.get(status, '')}{_variant(host)}"
         case aiohttp.ClientConnectorCertificateError():
             message = f"TLS with {error.host}: {error.certificate_error}"
         case aiohttp.ClientConnectorError():
             proxy = "the proxy " if isinstance(error, aiohttp.ClientProxyConnectionError) else ""
             message = f"no connection to {proxy}{error.host}:{error.port}: {_reason(error)}"
+            message += _variant(host)
         case aiohttp.ClientResponseError():
             code, message = "MalformedResponse", "no HTTP"
         case OSError(strerror=str(reason)):
@@ -214,6 +217,14 @@ def _named(error: Exception) -> tuple[str, str]:
         case _:
             message = f"connection lost: {type(error).__name__}"
     return code, message
+
+
+def _variant(host: str) -> str:
+    """Say what asks for a kind of endpoint that not every region has."""
+    for mark, variable in _VARIANTS.items():
+        if mark in host:
+            return f" ({variable} asks for this endpoint, which not every region has)"
+    return ""
 
 
 def _reason(error: aiohttp.ClientConnectorError) -> str:

@@ -14,10 +14,10 @@ from exporter.settings.written import Text, Unquoted, as_written
 AUTO = "auto"
 HOUR = timedelta(hours=1)
 
-ROLE_ARN = re.compile(
-    r"arn:aws[a-z-]*:iam::(?P<account>[0-9]{12}):role/(?P<name>[\w+=,.@/-]+)", re.ASCII
-)
+ROLE_ARN = re.compile(r"arn:aws:iam::(?P<account>[0-9]{12}):role/(?P<name>[\w+=,.@/-]+)", re.ASCII)
 _ROLE_NAME = re.compile(r"[\w+=,.@-][\w+=,.@/-]*", re.ASCII)
+_UNIT_ID = re.compile(r"ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|r-[0-9a-z]{4,32}", re.ASCII)
+"""https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccountsForParent.html"""
 ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _HOST_AND_PORT = re.compile(
@@ -190,7 +190,7 @@ AccountId = Annotated[str, *_text(r"^[0-9]{12}$", _account_id, examples=["012345
 RoleArn = Annotated[
     str,
     *_text(
-        r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$",
+        r"^arn:aws:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$",
         _refusing("not a role's ARN; it looks like arn:aws:iam::111122223333:role/NAME", ROLE_ARN),
         examples=["arn:aws:iam::111122223333:role/macie-invitations-reader"],
     ),
@@ -201,6 +201,18 @@ RoleName = Annotated[
         r"^[A-Za-z0-9_+=,.@-][A-Za-z0-9_+=,.@/-]*$",
         _refusing("not a role's name; give the part of its ARN behind ':role/'", _ROLE_NAME),
         examples=["macie-invitations-reader"],
+    ),
+]
+UnitId = Annotated[
+    str,
+    *_text(
+        f"^(?:{_UNIT_ID.pattern})$",
+        _refusing(
+            "not a unit's id, which looks like ou-ab12-11111111 and is the end of its ARN, "
+            "or a root's, like r-ab12",
+            _UNIT_ID,
+        ),
+        examples=["ou-ab12-11111111"],
     ),
 ]
 ListenAddress = Annotated[
@@ -248,3 +260,4 @@ LogLevel = Annotated[
     WithJsonSchema({"enum": [*_LEVELS, *map(str.upper, _LEVELS)]}),
 ]
 Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+UnitIds = Annotated[tuple[UnitId, ...], BeforeValidator(_listed)]

@@ -33,7 +33,7 @@ from exporter.settings.fields import (
     RoleName,
     ShardIndex,
     TelemetryPath,
-    Words,
+    UnitIds,
     duration,
     whole,
 )
@@ -126,8 +126,8 @@ class Organization(Section):
     """The role to assume in every member account."""
     external_id: SecretStr | None = None
     """The ExternalId that the roles' trust policies ask for."""
-    include_ous: Words = ()
-    """Organizational units (or roots) whose accounts are polled, nested ones included.
+    include_ous: UnitIds = ()
+    """Ids of organizational units (or roots) whose accounts are polled, nested ones included.
     Default: all."""
     exclude_accounts: AccountIds = ()
     """Accounts that are not polled."""

@@ -63,6 +63,16 @@ def test_members_of_the_whole_organization_and_of_units(cloud: Skies, world: Wor
     assert members(cloud, unit(world, "outer"), unit(world, "inner")) == [ACCOUNT, OTHER]
 
 
+def test_a_unit_that_is_not_there_is_named(cloud: Skies, world: World) -> None:
+    """AWS's own text does not say which it was."""
+    assert unit(world, "outer")
+    with pytest.raises(AwsError) as caught:
+        members(cloud, "ou-demo-99999999")
+    failure = caught.value.failure
+    assert failure.code == "ParentNotFoundException"
+    assert failure.message.startswith("ou-demo-99999999: ")
+
+
 def test_state_supersedes_the_status_that_aws_retires(cloud: Skies, world: World) -> None:
     """Accounts count as active by State, by Status where there is no State, and else not."""
     accounts = [

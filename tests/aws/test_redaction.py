@@ -6,7 +6,7 @@ from html import escape
 from urllib.parse import quote
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.redaction import without
@@ -28,8 +28,11 @@ SPELLINGS: tuple[Callable[[str], str], ...] = (
     lambda text: "".join(f"&#{ord(char)};" for char in text),
     lambda text: "".join(f"&#x{ord(char):x};" for char in text),
 )
-SECRETS = st.text(st.characters(codec="ascii", categories=("L", "N", "P", "S")), min_size=4)
-AROUND = st.text("abc xyz\n.,é", max_size=20)
+SECRETS = st.text(
+    st.characters(codec="ascii", categories=("L", "N", "P", "S"), exclude_characters="|"),
+    min_size=4,
+)
+AROUND = st.text(" \néü", max_size=20)
 
 
 @given(SECRETS, st.sampled_from(SPELLINGS), st.sampled_from(SPELLINGS), AROUND, AROUND)
@@ -41,7 +44,6 @@ def test_a_secret_is_hidden_in_every_spelling(
     after: str,
 ) -> None:
     """Also in the spelling of a spelling; what is around it stays as it is."""
-    assume(secret not in before + after)
     assert without([secret], f"{before}|{outer(inner(secret))}|{after}") == f"{before}|...|{after}"
 
 

@@ -98,6 +98,11 @@ def fleet() -> Iterator[Row]:
         f"{here}::test_a_reload_that_looks_for_an_organization_in_vain_drops_no_target",
     )
     yield Row(
+        "a unit that is to be polled is gone",
+        "no target is dropped, other units are current; `macie_exporter_discovery_success` 0",
+        f"{here}::test_a_unit_that_is_gone_drops_no_target",
+    )
+    yield Row(
         "STS fails during a discovery",
         "no target is dropped; `macie_exporter_discovery_success` 0",
         f"{here}::test_sts_that_fails_during_a_discovery_drops_no_target",

@@ -277,6 +277,43 @@ def test_a_reload_that_looks_for_an_organization_in_vain_drops_no_target() -> No
         assert fleet.series()[when, frozenset()] > 0
 
 
+def test_a_unit_that_is_gone_drops_no_target() -> None:
+    """It is named, its accounts stay, and the other unit's are current."""
+    one, two = "ou-ab12-11111111", "ou-ab12-22222222"
+    listed = {one: [HUB, MEMBERS[0]], two: [MEMBERS[1]]}
+
+    def behave(peer: Peer) -> bool:
+        unit = json.loads(peer.request.body)["ParentId"]
+        if unit not in listed:
+            body = {"__type": "ParentNotFoundException", "Message": "You gave a parent that"}
+            return send(response(json.dumps(body), 400))(peer)
+        if peer.request.headers["x-amz-target"].endswith("ListAccountsForParent"):
+            return organizations(*listed[unit])(peer)
+        return send(response('{"OrganizationalUnits": []}'))(peer)
+
+    flags = [
+        ("aws.organization.role-name", "reader"),
+        ("aws.organization.include-ous", f"{one},{two}"),
+        ("aws.regions", "eu-west-1"),
+    ]
+    with served(Services(organizations=behave), flags) as fleet:
+        until(fleet.core.ready, "the first round")
+        del listed[one]
+        listed[two].append(MEMBERS[2])
+        fleet.discover()
+        until(lambda: fleet.success() == 0 and fleet.last_failed(), "the failure shows")
+        failure = fleet.core.status().search.failure
+        assert failure is not None
+        assert failure.message == f"{one}: You gave a parent that"
+        until(lambda: polled(fleet) == {HUB, *MEMBERS}, "all are polled")
+
+
+def polled(fleet: Fleet) -> set[str]:
+    """Give the accounts that were polled."""
+    series = fleet.series()
+    return {dict(key[1])["aws_account_id"] for key in series if key[0] == "macie_poll_success"}
+
+
 def test_sts_that_fails_during_a_discovery_drops_no_target(fleet: Fleet) -> None:
     """Who the exporter itself is, is asked first."""
     before = fleet.of_targets()

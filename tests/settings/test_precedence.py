@@ -17,7 +17,7 @@ poll: {interval: 1m, timeout: 10s, concurrency: 4}
 aws:
   regions: [eu-west-1]
   accounts: [{id: "111122223333"}, {id: "444455556666"}]
-  organization: {role_name: from-file, include_ous: [file], refresh_interval: 2h}
+  organization: {role_name: from-file, include_ous: [r-file], refresh_interval: 2h}
 metrics: {trusted_inviters: ["111122223333"], per_invitation: {max_series: 5}}
 """)
     return path
@@ -48,7 +48,7 @@ def test_every_key_comes_from_the_first_that_sets_it(file: Path) -> None:
     assert organization.role_name == "from-flag"
     assert organization.external_id is not None
     assert organization.external_id.get_secret_value() == "from-environment"
-    assert organization.include_ous == ("file",)
+    assert organization.include_ous == ("r-file",)
     assert organization.model_dump(mode="json")["refresh_interval"] == "2h"
     assert settings.metrics.per_invitation.model_dump() == {"enabled": True, "max_series": 5}
     assert settings.log == Settings().log
