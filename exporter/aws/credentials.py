@@ -253,9 +253,9 @@ class Credentials:
         `recovered` is given the id of an account whose role could not be assumed, and is now.
         """
         self._client, self._clock, self._region, self._step = client, clock, region, step
-        self._recovered = recovered
         self._own = Own(clock, region)
         self._assumed: dict[tuple[str, Role], Assumed] = {}
+        self._recovered = recovered
 
     async def for_account(self, account: Account) -> ReadOnlyCredentials:
         """Return credentials that are valid now. Raises AwsError.

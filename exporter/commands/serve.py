@@ -54,7 +54,7 @@ class Service:
         Raises AddressInUseError, and ConfigurationError where the web file is wrong.
         """
         self._load, self._configuration = load, configuration
-        self._log = ports.lines.log
+        self._lines, self._log = ports.lines, ports.lines.log
         web = configuration.settings.web
         self._rules = WebRules(web.config_file, ports.clock.now, self._log)
         sock = listen(*listen_address(web.listen_address))

@@ -373,10 +373,11 @@ _DENIALS = (
 def _denials() -> Iterator[Behaviour]:
     for status in (401, 403):
         yield from (send(error("AccessDeniedException", status, text)) for text in _DENIALS)
-        yield from (
-            send(response(body, status))
-            for body in ("", "{}", "Forbidden", "<html>403</html>", '{"Message": "no"}')
-        )
+
+
+def _blocked() -> Iterator[Behaviour]:
+    bodies = ("", "{}", "Forbidden", "<html>403</html>", '{"Message": "no"}')
+    return (send(response(body, status)) for status in (401, 403) for body in bodies)
 
 
 def _refusals(code: str, *texts: str, status: int = 403) -> Fault:
@@ -397,6 +398,7 @@ REFUSALS = (
         *(send(response("<html>Bad Gateway</html>", status)) for status in (500, 502, 503, 504)),
     ),
     _fault("access denied, in all wordings", "AccessDeniedException", *_denials()),
+    _fault("denied by something on the way", "MalformedResponse", *_blocked()),
     _refusals(
         "UnrecognizedClientException", "The security token included in the request is invalid."
     ),
