@@ -91,6 +91,7 @@ class Daemon:
             rng=ports.rng,
             region=lambda: self._configuration.region,
             step=lambda: self._configuration.poll.interval,
+            recovered=self._poll_soon,
         )
         self._audit = Audit(self._log)
         self.snapshot = Snapshot()
@@ -196,10 +197,12 @@ class Daemon:
         """
         while True:
             known = self.snapshot.all()
-            tell(sum(each.last is not None for each in known), len(known) or None)
+            polled = sum(each.last is not None for each in known)
+            tell(polled, len(known) or None)
             if self.ready():
                 return True
-            if self.discovery.inventory.failure and self.snapshot.polled:
+            not_found = self.discovery.inventory.failure is not None
+            if (not_found and polled == len(known)) or not self.healthy():
                 return False
             await asyncio.sleep(_PROGRESS_SECONDS)
 
@@ -209,6 +212,12 @@ class Daemon:
             # Discovery dropped it after its poll was due: nobody will know this result.
             raise AwsError("other", "no target any more")
         return await self.cloud.macie.read(account, target.region)
+
+    def _poll_soon(self, account_id: str) -> None:
+        """Have an account polled now whose role was repaired, and not region by region."""
+        account = self._accounts.get(account_id)
+        if account is not None:
+            self._poller.poll_soon(account.targets())
 
     def _record(self, result: PollResult) -> None:
         known = self.snapshot.record(result)

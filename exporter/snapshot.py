@@ -144,7 +144,7 @@ class Snapshot:
         self._pending = sum(knowledge.last is None for knowledge in self._known.values())
 
     def record(self, result: PollResult) -> tuple[Knowledge, Knowledge] | None:
-        """Take a result in; return the knowledge before and after, or None if the target is gone."""
+        """Take a result in; return the knowledge before and after, None if the target is gone."""
         previous = self._known.get(result.target)
         if previous is None:
             return None

@@ -6,17 +6,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from exporter import __version__
 from exporter.cli import COMMANDS, World, main
-from exporter.clock import Stop
 from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import World as Fleet
 from exporter.manual import PAGES
-from exporter.signals import Wish
 from tests import fleets
 
 NAME = "macie-invitations-exporter"
@@ -27,7 +26,11 @@ class Terminal:
 
     def __init__(self, **environ: str) -> None:
         """Have nothing but these variables."""
-        self.world = World(environ, io.StringIO(), io.StringIO(), Stop())
+        self.world = World(environ, io.StringIO(), io.StringIO())
+
+    def stop_at_once(self) -> None:
+        """Have a signal ask the next command to stop, as soon as it runs its loop."""
+        self.world = replace(self.world, handle_stop=lambda stop: stop())
 
     def run(self, *argv: str) -> int:
         """Run a command; give its exit code."""
@@ -264,14 +267,13 @@ def test_once_tells_of_a_target_that_failed(terminal: Terminal, aws: Fleet) -> N
 
 def test_once_ends_when_it_is_stopped(terminal: Terminal) -> None:
     """A signal ends it before every target has answered; that is a failure."""
-    terminal.world.stop.set()
+    terminal.stop_at_once()
     assert terminal.run("once", "--log.level=error") == 1
 
 
 def test_serve_is_the_default_and_ends_when_it_is_stopped(terminal: Terminal) -> None:
     """It listens, warns of very many series, and ends in order with exit code 0."""
-    terminal.world.stop.set()
-    terminal.world.wishes.put(Wish.STOP)
+    terminal.stop_at_once()
     accounts = ",".join(f'{{"id": "{number:012d}"}}' for number in range(2000))
     listening = "--web.listen-address=127.0.0.1:0"
     assert terminal.run(listening, f"--aws.accounts=[{accounts}]") == 0

@@ -21,13 +21,17 @@ class Cloud:
         rng: random.Random,
         region: Callable[[], str],
         step: Callable[[], float],
+        recovered: Callable[[str], object] = lambda _: None,
     ) -> None:
         """Use the STS of `region()`; leave broken roles alone for about `step()` seconds.
 
-        To be made in a running loop.
+        `recovered` is given the id of an account whose role can be assumed again. To be made in a
+        running loop.
         """
         self._client = Client(clock=clock, observer=observer, rng=rng)
-        self.credentials = Credentials(self._client, clock=clock, region=region, step=step)
+        self.credentials = Credentials(
+            self._client, clock=clock, region=region, step=step, recovered=recovered
+        )
         self.organizations = Organizations(self._client, self.credentials)
         self.macie = Macie(self._client, self.credentials)
 

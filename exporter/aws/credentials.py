@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -47,9 +48,14 @@ class Assumed:
         *,
         clock: Clock,
         step: Callable[[], float],
+        recovered: Callable[[], object] = lambda: None,
     ) -> None:
-        """Leave STS alone for about `step()` seconds where the role cannot be assumed."""
+        """Leave STS alone for about `step()` seconds where the role cannot be assumed.
+
+        When it can be again, that is told.
+        """
         self._role, self._assume, self._clock, self._step = role, assume, clock, step
+        self._recovered = recovered
         self._session: Session | None = None
         self._refusal: Failure | None = None
         self._next_try = float("-inf")
@@ -109,7 +115,9 @@ class Assumed:
         except AwsError as error:
             self._refusal = error.failure
             raise
-        self._refusal = None
+        refused, self._refusal = self._refusal, None
+        if refused:
+            self._recovered()
         return self._session
 
     def _refresh_time(self, session: Session) -> float:
@@ -134,17 +142,35 @@ class Credentials:
     """Every account's credentials: one session per account and role."""
 
     def __init__(
-        self, client: Client, *, clock: Clock, region: Callable[[], str], step: Callable[[], float]
+        self,
+        client: Client,
+        *,
+        clock: Clock,
+        region: Callable[[], str],
+        step: Callable[[], float],
+        recovered: Callable[[str], object] = lambda _: None,
     ) -> None:
-        """Assume roles through the STS of `region()`; broken ones once in `step()` seconds."""
+        """Assume roles through the STS of `region()`; broken ones once in `step()` seconds.
+
+        `recovered` is given the id of an account whose role could not be assumed, and is now.
+        """
         self._client, self._clock, self._region, self._step = client, clock, region, step
         self._own = Own(client, clock, region)
         self._assumed: dict[tuple[str, Role], Assumed] = {}
+        self._recovered = recovered
 
     async def for_account(self, account: Account) -> ReadOnlyCredentials:
-        """Return credentials that are valid now. Raises AwsError."""
+        """Return credentials that are valid now. Raises AwsError.
+
+        Whoever is cancelled meanwhile is told by a note what there was to wait for.
+        """
         source = self._role_of(account)
-        return await (source or self._own).current()
+        try:
+            return await (source or self._own).current()
+        except asyncio.CancelledError as error:
+            own = "the exporter's own credentials"
+            error.add_note(f"the session of {account.role.arn}" if account.role else own)
+            raise
 
     def renew(
         self, account: Account, used: ReadOnlyCredentials, region: str, error_code: str
@@ -167,11 +193,10 @@ class Credentials:
             source.worked(region)
 
     def keep(self, accounts: tuple[Account, ...]) -> None:
-        """Forget the sessions of every other account."""
+        """Forget the sessions of every other account; whoever waits for one still has it."""
         kept = {(account.id, account.role) for account in accounts}
         for key in self._assumed.keys() - kept:
-            # Who waits for it still gets it.
-            self._assumed.pop(key)
+            del self._assumed[key]
 
     def close(self) -> None:
         """End every wait for credentials."""
@@ -216,8 +241,13 @@ class Credentials:
         key = (account.id, account.role)
         source = self._assumed.get(key)
         if source is None:
-            source = Assumed(account.role, self._assume, clock=self._clock, step=self._step)
-            self._assumed[key] = source
+            source = self._assumed[key] = Assumed(
+                account.role,
+                self._assume,
+                clock=self._clock,
+                step=self._step,
+                recovered=partial(self._recovered, account.id),
+            )
         return source
 
     async def _assume(self, role: Role) -> Session:

@@ -161,8 +161,8 @@ async def _find(daemon: Daemon) -> Inventory:
     found = Inventory()
     try:
         async with asyncio.timeout(LONGEST_SECONDS):
-            async for found in daemon.discovery.find():
-                pass
+            async for part in daemon.discovery.find():
+                found = part
     except TimeoutError:
         failure = Failure("Deadline", f"discovery took longer than {LONGEST_SECONDS:g} s")
         found = replace(found, failure=failure)

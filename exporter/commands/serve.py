@@ -7,7 +7,7 @@ from pathlib import Path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter import __version__
-from exporter.background import in_daemon
+from exporter.background import in_daemon, is_cancelled
 from exporter.check import report
 from exporter.daemon import Configuration, Daemon, Ports
 from exporter.files import Files, settled
@@ -26,6 +26,8 @@ from exporter.web.server import Server, listen
 
 _WEB_STOP_SECONDS = 1.5
 """For answers under way, before an orchestrator loses patience."""
+
+_STOPPING = "the exporter is stopping"
 
 Load = Callable[[], Configuration]
 """Reads the configuration anew; raises ConfigurationError."""
@@ -70,7 +72,9 @@ class Service:
             Guard(self._answer, self._rules), sock, self._log, tls=lambda: self._rules().tls
         )
         self._reloading = asyncio.Lock()
+        self._reloads: set[asyncio.Task[str | None]] = set()
         self._next_reload: asyncio.Task[str | None] | None = None
+        self._is_stopping = False
 
     async def start(self) -> None:
         """Serve, then poll."""
@@ -82,10 +86,11 @@ class Service:
         self._daemon.start()
 
     async def stop(self) -> None:
-        """Stop in order: polls are cut off, answers under way have their time."""
+        """Stop in order: polls and reloads are cut off, answers under way have their time."""
         self._log.info("stopping")
-        if self._next_reload is not None:
-            self._next_reload.cancel()
+        self._is_stopping = True
+        for reload in self._reloads:
+            reload.cancel()
         await self._daemon.stop()
         await self._server.stop(_WEB_STOP_SECONDS)
         self._log.info("stopped")
@@ -95,17 +100,19 @@ class Service:
 
         One reload serves all who asked before it began.
         """
-        if self._next_reload is None:
+        if self._next_reload is None or self._next_reload.done():
             self._next_reload = asyncio.create_task(self._reload_in_turn())
+            self._reloads.add(self._next_reload)
+            self._next_reload.add_done_callback(self._reloads.discard)
         return self._next_reload
 
     async def _reload_in_turn(self) -> str | None:
         async with self._reloading:
             self._next_reload = None
-            return await self._reload()
+            return _STOPPING if self._is_stopping else await self._reload()
 
     async def _reload(self) -> str | None:
-        """What is refused changes nothing: the configuration in force stays."""
+        """Reload; what is refused changes nothing: the configuration in force stays."""
         try:
             configuration, hashed = await in_daemon(self._loaded)
             await self._rules.use(configuration.settings.web.config_file)
@@ -115,7 +122,7 @@ class Service:
             # No traceback: people made this mistake, and the lines say which.
             self._log.error("reload_failed", error="; ".join(error.lines))
             return str(error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- logged; the configuration in force stays
             self._daemon.reload_failed()
             self._log.exception("reload_crashed")
             return f"{type(error).__name__} in the exporter itself"
@@ -158,7 +165,12 @@ class Service:
         self._app = self._make_app()
 
     async def _reloaded(self) -> str | None:
-        return await asyncio.shield(self.reload())
+        try:
+            return await asyncio.shield(self.reload())
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            return _STOPPING
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the application in force: a reload swaps it whole."""
