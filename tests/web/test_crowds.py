@@ -26,7 +26,7 @@ QUICK = 3.0
 """Seconds: five times what it takes on a busy machine; without bounds they were six to thirty."""
 ANSWERS_MB = 100
 """The 64 MB that answers may hold, and what is in buffers."""
-REST_MB = 50
+REST_MB = 30
 """By which memory may vary: threads and allocators do not give all back."""
 
 
@@ -142,12 +142,12 @@ def test_pages_do_not_keep_a_scrape_or_a_probe(process: fleet.Process, path: str
                 assert seconds < QUICK, wanted
 
 
-PIECES, PIECE = 32, 1024 * 1024
+PIECES, PIECE = 64, 1024 * 1024
 WHOLE = PIECES * PIECE
 
 
 class Rendered(Shown):
-    """An exposition of 32 MB, more than sockets hold; if restless, rendered for each scrape."""
+    """An exposition of 64 MB, more than sockets hold; if restless, rendered for each scrape."""
 
     def __init__(self, *, restless: bool) -> None:
         self._restless, self._number = restless, 0
