@@ -80,13 +80,29 @@ def app(
 
 
 def _reloading(reload: Reload) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(_: Request) -> Response:
-        reason = await reload()
-        if reason is None:
+    async def answer(request: Request) -> Response:
+        if _is_of_another_site(request):
+            reason = "a page of another site asked for it"
+            return PlainTextResponse(f"Not reloaded:\n{reason}\n", status_code=403)
+        refusal = await reload()
+        if refusal is None:
             return PlainTextResponse("Reloaded.\n")
-        return PlainTextResponse(f"Not reloaded:\n{visible_lines(reason)}\n", status_code=500)
+        return PlainTextResponse(f"Not reloaded:\n{visible_lines(refusal)}\n", status_code=500)
 
     return answer
+
+
+def _is_of_another_site(request: Request) -> bool:
+    """Tell whether a browser asks for a page that is not ours.
+
+    It would send the password or the certificate that it has for us all the same. Programs that
+    are no browsers send neither of these headers (https://www.w3.org/TR/fetch-metadata/, RFC 6454).
+    """
+    sites = request.headers.getlist("sec-fetch-site")
+    ours = [f"{scheme}://{request.headers.get('host')}" for scheme in ("http", "https")]
+    # Either scheme: a proxy in front may end TLS.
+    foreign = [origin for origin in request.headers.getlist("origin") if origin not in ours]
+    return bool(foreign) or any(site not in {"same-origin", "none"} for site in sites)
 
 
 class _Metrics:

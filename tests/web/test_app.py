@@ -184,6 +184,42 @@ def test_only_post_reloads(reloaded: tuple[Client, list[str | None]], method: st
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
 
 
+FOREIGN: tuple[dict[str, str], ...] = (
+    {"Origin": "http://evil.example"},
+    {"Origin": "https://evil.example:10058", "Sec_Fetch_Site": "cross-site"},
+    {"Origin": "null"},
+    {"Origin": ""},
+    {"Origin": "http://127.0.0.1"},
+    {"Origin": "http://127.0.0.1.evil.example:{port}"},
+    {"Origin": "http://evil.example@127.0.0.1:{port}"},
+    {"Sec_Fetch_Site": "cross-site"},
+    {"Sec_Fetch_Site": "same-site"},
+    {"Origin": "http://127.0.0.1:{port}", "Sec_Fetch_Site": "cross-site"},
+)
+OWN: tuple[dict[str, str], ...] = (
+    {},
+    {"Origin": "http://127.0.0.1:{port}"},
+    {"Origin": "https://127.0.0.1:{port}", "Sec_Fetch_Site": "same-origin"},
+    {"Sec_Fetch_Site": "none"},
+)
+
+
+@pytest.mark.parametrize("headers", [*FOREIGN, *OWN], ids=str)
+def test_no_page_of_another_site_reloads(
+    reloaded: tuple[Client, list[str | None]], headers: dict[str, str]
+) -> None:
+    """A browser says whose page asks, and sends the password that it knows all the same."""
+    client, outcomes = reloaded
+    outcomes[:] = [None]
+    named = {name: value.format(port=client.port) for name, value in headers.items()}
+    answer = client("/-/reload", "POST", **named)
+    if headers in OWN:
+        assert (answer.status, outcomes) == (200, [])
+    else:
+        assert (answer.status, outcomes) == (403, [None])
+        assert answer.body == b"Not reloaded:\na page of another site asked for it\n"
+
+
 class Slow(Shown):
     """An exposition that takes until the test lets it go."""
 

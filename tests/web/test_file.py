@@ -1,9 +1,16 @@
 """The web file: what the format has is taken or refused by its name, and always with a reason."""
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
+from cryptography.hazmat.primitives.asymmetric.types import (
+    CertificateIssuerPrivateKeyTypes,
+    PrivateKeyTypes,
+)
 
 from exporter.settings import ConfigurationError
 from exporter.web.file import WebFile
@@ -14,6 +21,7 @@ from tests.web.secured import hashed
 CORPUS = Path(__file__).parent / "corpus"
 HASH = "$2y$10$" + "a" * 53
 TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key, "
+CERTIFICATE = 'tls_server_config.cert_file = "server.pem"'
 CLIENTS = TLS + "client_ca_file: ca.pem, "
 
 
@@ -188,11 +196,72 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     ]
 
 
-def test_a_key_of_another_certificate(authority: Authority, folder: Path) -> None:
-    """Is found before anybody is answered with it."""
-    (folder / "server.key").write_text(authority.sign().key)
+SIGNING: Mapping[str, CertificateIssuerPrivateKeyTypes] = {
+    "RSA": rsa.generate_private_key(65537, 2048),
+    "another RSA": rsa.generate_private_key(65537, 2048),
+    "P-256": ec.generate_private_key(ec.SECP256R1()),
+    "P-384": ec.generate_private_key(ec.SECP384R1()),
+    "Ed25519": ed25519.Ed25519PrivateKey.generate(),
+}
+KEYS: Mapping[str, PrivateKeyTypes] = {**SIGNING, "X25519": x25519.X25519PrivateKey.generate()}
+
+
+@pytest.mark.parametrize("form", ["PKCS8", "TraditionalOpenSSL"])
+@pytest.mark.parametrize("other", KEYS)
+@pytest.mark.parametrize("own", ["RSA", "P-256", "Ed25519"])
+def test_a_key_of_another_certificate(
+    authority: Authority, folder: Path, own: str, other: str, form: str
+) -> None:
+    """Is found before anybody is answered with it, and told for what it is, of whatever kind."""
+    authority.sign(key=SIGNING[own]).write(folder, "server")
+    (folder / "server.key").write_bytes(pem(KEYS[other], form))
+    if own == other:
+        (folder / "web.yml").write_text(TLS + "}")
+        assert str(check_web_file(str(folder / "web.yml"))) == "https"
+    else:
+        assert refused(folder, TLS + "}") == [
+            'tls_server_config.key_file = "server.key": is not the key of cert_file'
+        ]
+
+
+def pem(key: PrivateKeyTypes, form: str) -> bytes:
+    """Write a key; those that the traditional form does not know in the newer one."""
+    encoding, formats = serialization.Encoding.PEM, serialization.PrivateFormat
+    old = form != "PKCS8" and isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+    chosen = formats.TraditionalOpenSSL if old else formats.PKCS8
+    return key.private_bytes(encoding, chosen, serialization.NoEncryption())
+
+
+FIRST = "the certificate of key_file is in it, but not first: put it before those that signed it"
+
+
+@pytest.mark.parametrize("kind", ["RSA", "P-256"])
+def test_a_chain_out_of_order(authority: Authority, folder: Path, kind: str) -> None:
+    """The server's certificate comes first; the key is not to blame."""
+    certificate, _ = (pair := authority.sign(key=SIGNING[kind])).write(folder, "server")
+    certificate.write_text(authority.pem + pair.certificate)
+    assert refused(folder, TLS + "}") == [f"{CERTIFICATE}: {FIRST}"]
+
+
+@pytest.mark.parametrize("end", [40, 200, -10])
+def test_a_chain_that_is_cut_off(authority: Authority, folder: Path, end: int) -> None:
+    """The key is not to blame for that either."""
+    certificate, _ = (pair := authority.sign()).write(folder, "server")
+    certificate.write_text(pair.certificate + authority.pem[:end])
     assert refused(folder, TLS + "}") == [
-        'tls_server_config.key_file = "server.key": is not the key of cert_file'
+        f"{CERTIFICATE}: after its first certificate it has something that is none in PEM"
+    ]
+
+
+@pytest.mark.parametrize("chain", ["", "signed by it"])
+def test_a_weak_certificate(authority: Authority, folder: Path, chain: str) -> None:
+    """Its own or that of who signed it: told as what it is."""
+    weak = authority.sign(key=rsa.generate_private_key(65537, 1024))  # noqa: S505 -- the point
+    good = authority.sign()
+    certificate, _ = (good if chain else weak).write(folder, "server")
+    certificate.write_text((good.certificate if chain else "") + weak.certificate)
+    assert refused(folder, TLS + "}") == [
+        f"{CERTIFICATE}: is too weak for OpenSSL: use a longer key and SHA-2"
     ]
 
 

@@ -126,6 +126,16 @@ def comes_in(secured: Secured, authority: Authority, client: Pair | None) -> boo
         (x509.RFC822Name("ops@example.org"), True),
         (x509.UniformResourceIdentifier("spiffe://example/prometheus"), True),
         (x509.UniformResourceIdentifier("spiffe://example/other"), False),
+        # A name of one kind is none of another, however it is written.
+        (x509.UniformResourceIdentifier("prometheus.example"), False),
+        (x509.RFC822Name("prometheus.example"), False),
+        (x509.UniformResourceIdentifier("ops@example.org"), False),
+        (x509.DNSName("ops@example.org"), False),
+        (x509.UniformResourceIdentifier("10.0.0.1"), False),
+        (x509.DNSName("10.0.0.1"), False),
+        (x509.DNSName("2001:db8::1"), False),
+        (x509.DNSName("spiffe://example/prometheus"), False),
+        (x509.RFC822Name("spiffe://example/prometheus"), False),
     ],
 )
 def test_allowed_names(
