@@ -55,7 +55,7 @@ class Exposition:
         self._state, self._now, self._turn = state, now, turn
         self._options, self._stale_after = options, stale_after
         self._accounts: tuple[Account, ...] = ()
-        self._shown = _Rendering(options, stale_after, ())
+        self._shown = _Rendering(options, stale_after)
         self._coming: _Rendering | None = None
         self._settling = asyncio.Lock()
 
@@ -80,7 +80,8 @@ class Exposition:
     async def retain(self, accounts: tuple[Account, ...]) -> None:
         """Show exactly the targets of the state from now on, and name these accounts.
 
-        What is shown stays until all of it is rendered anew, and polls that land show in both.
+        What is gone goes at once. Where there are new targets, the others are shown as before, with
+        the polls that land, until all is rendered anew.
         """
         self._accounts = accounts
         await self._settle()
@@ -134,26 +135,29 @@ class Exposition:
         return self._shown.pieces()
 
     async def _settle(self) -> None:
-        """Render anew if other targets, accounts or options are wanted than are shown."""
+        """Have what is shown be what is wanted: targets, accounts and options.
+
+        What goes, goes at once. What is new needs a place in the order: all is rendered anew.
+        """
         async with self._settling:
-            shown, targets = self._shown, [known.target for known in self._state.all()]
-            same = (shown.options, shown.accounts) == (self._options, self._accounts)
-            if same and shown.rows.keys() == set(targets):
-                return
-            coming = self._coming = _Rendering(self._options, self._stale_after, self._accounts)
-            try:
-                await self._fill(coming, targets)
-                self._shown = coming
-            finally:
-                self._coming = None
+            targets = [known.target for known in self._state.all()]
+            wanted, turn = set(targets), _Turn(self._turn)
+            for target in self._shown.rows.keys() - wanted:
+                self._shown.remove(target)
+                if turn.over():
+                    await turn.next()
+            if self._shown.options != self._options or self._shown.rows.keys() != wanted:
+                self._coming = _Rendering(self._options, self._stale_after)
+                try:
+                    await self._fill(self._coming, targets)
+                    self._shown = self._coming
+                finally:
+                    self._coming = None
+            await self._name(self._shown, self._accounts)
 
     async def _fill(self, coming: "_Rendering", targets: Sequence[Target]) -> None:
         turn, runs = _Turn(self._turn), []
-        by_id = {account.id: account for account in coming.accounts}
-        for ids in _parts(sorted(by_id)):
-            coming.name([by_id[each] for each in ids])
-            if turn.over():
-                await turn.next()
+        await self._name(coming, self._accounts)
         for part in _parts(targets):
             runs.append(sorted(part))
             if turn.over():
@@ -164,6 +168,16 @@ class Exposition:
                 coming.add(known, self._now())
             if turn.over():
                 await turn.next()
+
+    async def _name(self, rendering: "_Rendering", accounts: tuple[Account, ...]) -> None:
+        if rendering.accounts != accounts:
+            turn, names = _Turn(self._turn), []
+            by_id = {account.id: account for account in accounts}
+            for ids in _parts(sorted(by_id)):
+                names.append(rendering.named([by_id[each] for each in ids]))
+                if turn.over():
+                    await turn.next()
+            rendering.accounts, rendering.names = accounts, names
 
 
 class _Turn:
@@ -187,8 +201,7 @@ class _Row:
 
     number: int
     known: Knowledge
-    state: State | None = None
-    """None before the first rendering."""
+    state: State = State.PENDING
     answer: Answer | None = None
     folded: int = 0
     since: float = inf
@@ -202,8 +215,10 @@ class _Row:
 class _Rendering:
     """All targets' lines by the same options. Grows a target at a time, in their order."""
 
-    def __init__(self, options: Options, stale_after: float, accounts: tuple[Account, ...]) -> None:
-        self.options, self.stale_after, self.accounts = options, stale_after, accounts
+    def __init__(self, options: Options, stale_after: float) -> None:
+        self.options, self.stale_after = options, stale_after
+        self.accounts: tuple[Account, ...] = ()
+        self.names: list[Piece] = []
         self.rows: dict[Target, _Row] = {}
         self.states: Counter[State] = Counter()
         self.folded = 0
@@ -217,20 +232,19 @@ class _Rendering:
             group: [each for each in self._columns.values() if each.family.group is group]
             for group in OF_TARGETS
         }
-        self._names: list[Piece] = []
         self._as_of, self._next_edge = -inf, inf
         """Between these times no row is overdue but for those that are known to be."""
         self._overdue: list[_Row] = []
 
-    def name(self, accounts: Iterable[Account]) -> None:
-        """Name some more accounts."""
+    def named(self, accounts: Iterable[Account]) -> Piece:
+        """Return the lines that name some accounts."""
         family = next(each for each, _ in self._families if each.group is Group.ACCOUNT)
-        named = [sample for account in accounts for sample in family.samples(account)]
-        self._names.append(piece_of(family, named))
+        return piece_of(family, [each for one in accounts for each in family.samples(one)])
 
     def add(self, known: Knowledge, now: float) -> None:
         """Render a target that comes after all that are there."""
         row = self.rows[known.target] = _Row(len(self.rows), Knowledge(known.target))
+        self.states[row.state] += 1
         for column in self._columns.values():
             column.grow()
         self.render(row, known, now)
@@ -247,7 +261,7 @@ class _Rendering:
             row.crossing = counts.valid_until if counts else inf
             self.folded += (counts.folded if counts else 0) - row.folded
             row.folded = counts.folded if counts else 0
-        if known is not row.known or row.state is None:
+        if known is not row.known:
             changed.append(Group.POLL)
             if _outcome(known) != _outcome(row.known):
                 changed.append(Group.OUTCOME)
@@ -255,13 +269,22 @@ class _Rendering:
         for column in chain.from_iterable(self._by_group[group] for group in changed):
             column.put(row.number, known.target, column.family.samples(view))
         if row.state is not state:
-            if row.state is not None:
-                self.states[row.state] -= 1
+            self.states[row.state] -= 1
             self.states[state] += 1
         stale = known.goes_stale(self.stale_after) if state is State.FAILING else inf
         row.known, row.state, row.answer, row.since = known, state, answer, now
         row.due = min(row.crossing, stale)
         self._as_of, self._next_edge = max(self._as_of, now), min(self._next_edge, row.due)
+
+    def remove(self, target: Target) -> None:
+        """Leave a target out; none is to be added after that."""
+        row = self.rows.pop(target)
+        for column in self._columns.values():
+            column.put(row.number, target, ())
+        self.states[row.state] -= 1
+        self.folded -= row.folded
+        # It may be among those that are overdue: they are looked for once more.
+        self._overdue, self._next_edge = [], -inf
 
     def judge_by(self, stale_after: float) -> None:
         """Have every target looked at again: they grow stale after so many seconds now."""
@@ -288,7 +311,7 @@ class _Rendering:
             if family.group in OF_TARGETS:
                 found += self._columns[family.name].pieces
             elif family.group is Group.ACCOUNT:
-                found += self._names
+                found += self.names
             else:
                 found.append(piece_of(family, family.samples(dropped)))
         return found

@@ -93,7 +93,9 @@ class Incremental(RuleBasedStateMachine):
         unpacked = gzip.decompress(b"".join(asyncio.run(exposition.gzip())))
         assert unpacked == b"".join(asyncio.run(exposition.text()))
         if not self.under_way:
-            assert text == self.scene.text(self.scene.anew())
+            anew = self.scene.anew()
+            assert text == self.scene.text(anew)
+            assert (exposition.states, exposition.folded) == (anew.states, anew.folded)
 
     def teardown(self) -> None:
         """Leave nothing half done."""
@@ -151,6 +153,24 @@ def test_new_targets_are_shown_together() -> None:
     assert scene.exposition.states.total() == 5
     finish(finding)
     assert scene.exposition.states.total() == 20
+
+
+def test_what_is_gone_goes_before_the_new_is_shown() -> None:
+    """Discovery finds other targets: those that it finds no more are left out at once."""
+    targets = many(20)
+    scene = Scene(*targets[:10], turn=0.0)
+    for target in targets[:10]:
+        scene.answered(target, invitation(at=NOW - DAY / 2))
+    scene.snapshot.retain(targets[5:])
+    finding = scene.exposition.retain(())
+    advance(finding, 8)
+    scene.clock.advance(DAY)
+    text = scene.text()
+    assert scene.exposition.states.total() == 5
+    assert targets[4].account_id not in text
+    assert targets[5].account_id in text
+    finish(finding)
+    assert scene.text() == scene.text(scene.anew())
 
 
 def test_a_reload_and_a_discovery_at_once() -> None:
