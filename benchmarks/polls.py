@@ -16,6 +16,7 @@ import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from exporter.core import Configuration, Core, Ports
 from prometheus_client import CollectorRegistry
 
 from benchmarks.processes import Endpoint, endpoint, environment, fleet
@@ -24,7 +25,6 @@ from benchmarks.scene import FLEET
 from benchmarks.timing import Figures, compared
 from exporter.aws.cloud import Cloud
 from exporter.clock import Stop, SystemClock
-from exporter.core import Configuration, Core, Ports
 from exporter.exposition.own_metrics import OwnMetrics
 from exporter.log import Lines
 from exporter.settings import load

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from exporter.core import Configuration
+
 from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import Call, Fault, Invitation, World
 from exporter.settings import load

@@ -6,9 +6,9 @@ import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
+from exporter.aws.directory import MAX_ACCOUNTS, MAX_UNITS
 
 from exporter.aws.cloud import Cloud
-from exporter.aws.directory import MAX_ACCOUNTS, MAX_UNITS
 from exporter.clock import Stop, SystemClock
 from exporter.model import Account, AwsError, Failure
 from tests.aws.conftest import Serve

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
+from exporter.core import Configuration, Core, Ports
 
 from exporter.clock import Stop, SystemClock
-from exporter.core import Configuration, Core, Ports
 from exporter.log import Lines
 from exporter.model import Account, Failure, Role, Target
 from exporter.settings import load

@@ -19,9 +19,9 @@ from math import inf
 from pathlib import Path
 
 import pytest
+from exporter.core import Configuration, Ports
 
 from exporter.clock import Clock, Stop, SystemClock
-from exporter.core import Configuration, Ports
 from exporter.daemon import Daemon
 from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import Fault, World

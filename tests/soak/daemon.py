@@ -5,8 +5,9 @@ import random
 import sys
 from datetime import timedelta
 
-from exporter.clock import Stop, SystemClock
 from exporter.core import Configuration, Ports
+
+from exporter.clock import Stop, SystemClock
 from exporter.daemon import Daemon
 from exporter.log import Lines
 from exporter.settings import Settings, load
