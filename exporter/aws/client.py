@@ -28,6 +28,13 @@ T = TypeVar("T")
 Page = Mapping[str, Any]
 
 ATTEMPTS = 3
+
+MOST_PAGES = 20_000
+"""Of one list: Organizations gives 20 accounts a page, and some of its pages are empty."""
+
+LONGEST_TOKEN = 100_000
+"""Characters, as Organizations' API reference has it."""
+
 _FIRST_PAUSE = 0.2
 
 _SECRET = ("ExternalId", "NextToken", "nextToken")
@@ -147,12 +154,14 @@ async def pages(
     call: Callable[..., Awaitable[Page]],
     take: Callable[[Page], T],
     token_name: str,
-    **parameters: object,
+    parameters: Mapping[str, object],
+    longest_token: int = LONGEST_TOKEN,
 ) -> AsyncIterator[T]:
-    """Give what is taken of every page of a list. Raises AwsError."""
+    """Give what is taken of every page of a list. Raises AwsError, also for one without an end."""
     seen: set[bytes] = set()
-    while True:
-        page = await call(**parameters)
+    following: Mapping[str, object] = {}
+    while len(seen) < MOST_PAGES:
+        page = await call(**parameters, **following)
         taken, token = take(page), page.get(token_name)
         request_id = page["ResponseMetadata"]["RequestId"]
         del page  # It may be much larger than what is taken of it.
@@ -161,12 +170,16 @@ async def pages(
             return
         if not isinstance(token, str) or not _is_unicode(token):
             raise AwsError("MalformedResponse", "a page token that is no text", request_id)
+        if len(token) > longest_token:
+            message = f"a page token of more than {longest_token} characters"
+            raise AwsError("MalformedResponse", message, request_id)
         # Not the token itself: pages may be many, and tokens of any length.
         digest = blake2b(token.encode(), digest_size=16).digest()
         if digest in seen:
             raise AwsError("PaginationLoop", "a page token came twice", request_id)
         seen.add(digest)
-        parameters[token_name] = token
+        following = {token_name: token}
+    raise AwsError("PaginationLoop", f"more than {MOST_PAGES} pages")
 
 
 def _is_unicode(text: str) -> bool:

@@ -14,6 +14,10 @@ from exporter.model import UNKNOWN_STATUS, Account, Answer, AwsError, Invitation
 PAGE_SIZE = 25
 """The most that ListInvitations takes as maxResults."""
 
+LONGEST_TOKEN = 16_384
+"""Characters of a page token: it goes into a URL, which servers take up to such a length, and of
+which yarl keeps the latest."""
+
 MAX_INVITATIONS = 100_000
 """A list that is longer than this is no account's: the poll ends before it fills the memory."""
 
@@ -53,7 +57,8 @@ class Macie:
             return _invitations(page, MAX_INVITATIONS - len(invitations))
 
         try:
-            async for taken in pages(call, take, "nextToken", maxResults=PAGE_SIZE):
+            listed = pages(call, take, "nextToken", {"maxResults": PAGE_SIZE}, LONGEST_TOKEN)
+            async for taken in listed:
                 count += 1
                 invitations += taken
         except AwsError as error:

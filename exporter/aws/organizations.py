@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from sys import getsizeof
 from typing import Any
 
 from exporter.aws.client import Client, Page, pages
@@ -14,18 +15,23 @@ from exporter.settings.fields import ACCOUNT_ID
 GLOBAL_REGION = "us-east-1"
 """Organizations and Account Management are global services, served and signed for here."""
 
-MAX_ITEMS = 200_000
-"""Twenty times what an organization may have: what lists more of anything never ends."""
+MAX_ACCOUNTS = 200_000
+"""Several times what AWS grants an organization: a list that is longer has no end."""
+
+MAX_UNITS = 10_000
+"""AWS allows 2,000 in an organization; each costs two calls."""
+
+_MOST_BYTES = 64 * 1024 * 1024
+"""Of ids and names in memory: twice what 200,000 accounts with AWS's longest names take."""
 
 Item = Mapping[str, Any]
 
 _ENABLED = ("ENABLED", "ENABLED_BY_DEFAULT")
-_MOST_PAGES = 10_000
 _DEEPEST = 10
 """Organizations nests units five deep; deeper answers would never end."""
 
-_LONGEST_NAME = 256
-"""Characters; AWS's have at most 50."""
+_LONGEST_TEXT = 256
+"""Characters of a name or id; AWS's have at most 68."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,11 @@ class Member:
 
     id: str
     name: str
+
+    @property
+    def size(self) -> int:
+        """What its texts take in memory, in bytes."""
+        return getsizeof(self.id) + getsizeof(self.name)
 
 
 class Organizations:
@@ -45,26 +56,25 @@ class Organizations:
 
     async def members(self, units: tuple[str, ...]) -> tuple[Member, ...]:
         """List the active accounts under some organizational units, or all. Raises AwsError."""
-        found: dict[str, Member] = {}
-        for accounts in [self._under(unit) for unit in units] or [self._all()]:
-            async for account in accounts:
-                if _is_active(account):
-                    member = Member(_account_id(account), _name(account))
-                    found[member.id] = member
-        if not found and not units:
+        found = _Members()
+        async for account in self._under(units) if units else self._all():
+            if _is_active(account):
+                found.add(Member(_account_id(account), _name(account)))
+        if not found.by_id and not units:
             # There is always the management account: this is no answer to lose every target over.
             raise AwsError("MalformedResponse", "an organization without any active account")
-        return tuple(found.values())
+        return tuple(found.by_id.values())
 
     async def regions(self, account: Account) -> tuple[str, ...]:
         """List the regions with Macie that an account has enabled. Raises AwsError."""
         credentials = await self._credentials.for_account(account)
         call = partial(self._client.call, "account", "ListRegions", GLOBAL_REGION, credentials)
-        enabled = [
-            region.get("RegionName")
+        enabled = {
+            region["RegionName"]
             async for region in _items(call, "Regions", MaxResults=50)
             if region.get("RegionOptStatus") in _ENABLED
-        ]
+            and region.get("RegionName") in MACIE_REGIONS
+        }
         found = tuple(region for region in MACIE_REGIONS if region in enabled)
         if not found:
             # Most of Macie's regions cannot be disabled: the account would go without a word.
@@ -74,22 +84,21 @@ class Organizations:
     def _all(self) -> AsyncIterator[Item]:
         return _items(self._asking("ListAccounts"), "Accounts")
 
-    async def _under(self, unit: str) -> AsyncIterator[Item]:
-        """Give the accounts of a unit or root, those of nested units included."""
-        units = [(unit, 0)]
-        while units:
-            parent, depth = units.pop()
+    async def _under(self, units: tuple[str, ...]) -> AsyncIterator[Item]:
+        """Give the accounts of units or roots, those of nested units included."""
+        ahead, found = [(unit, 0) for unit in units], len(units)
+        while ahead:
+            parent, depth = ahead.pop()
             if depth > _DEEPEST:
                 raise AwsError("MalformedResponse", f"units nested more than {_DEEPEST} deep")
-            accounts = self._asking("ListAccountsForParent")
-            inner = self._asking("ListOrganizationalUnitsForParent")
             try:
-                async for account in _items(accounts, "Accounts", ParentId=parent):
+                async for account in self._of_unit("ListAccountsForParent", "Accounts", parent):
                     yield account
-                units += [
-                    (_text(nested, "Id"), depth + 1)
-                    async for nested in _items(inner, "OrganizationalUnits", ParentId=parent)
-                ]
+                operation = "ListOrganizationalUnitsForParent"
+                async for unit in self._of_unit(operation, "OrganizationalUnits", parent):
+                    ahead.append((_text(unit, "Id"), depth + 1))
+                    found += 1
+                    _bound_units(found)
             except AwsError as error:
                 failure = error.failure
                 if failure.code == NO_SUCH_UNIT:
@@ -97,19 +106,42 @@ class Organizations:
                     failure = replace(failure, message=f"{parent}: {failure.message}")
                 raise AwsError.of(failure) from error
 
+    def _of_unit(self, operation: str, key: str, unit: str) -> AsyncIterator[Item]:
+        return _items(self._asking(operation), key, ParentId=unit)
+
     def _asking(self, operation: str) -> Callable[..., Awaitable[Page]]:
         return partial(self._credentials.as_self, "organizations", operation, GLOBAL_REGION)
+
+
+def _bound_units(found: int) -> None:
+    if found > MAX_UNITS:
+        raise AwsError("MalformedResponse", f"more than {MAX_UNITS} units")
+
+
+class _Members:
+    """Active accounts by id, as many as an organization may have: a list may have no end."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, Member] = {}
+        self._bytes = 0
+
+    def add(self, member: Member) -> None:
+        """Take an account in, the same one again in its place. Raises AwsError past a limit."""
+        before = self.by_id.get(member.id)
+        self.by_id[member.id] = member
+        self._bytes += member.size - (before.size if before else 0)
+        if len(self.by_id) > MAX_ACCOUNTS:
+            raise AwsError("MalformedResponse", f"more than {MAX_ACCOUNTS} accounts")
+        if self._bytes > _MOST_BYTES:
+            said = f"accounts whose ids and names are more than {_MOST_BYTES >> 20} MiB"
+            raise AwsError("MalformedResponse", said)
 
 
 async def _items(
     call: Callable[..., Awaitable[Page]], key: str, **parameters: object
 ) -> AsyncIterator[Item]:
-    """Give the items of every page; one may be empty. Raises AwsError, also for an endless list."""
-    asked = given = 0
-    async for items in pages(call, partial(_listed, key), "NextToken", **parameters):
-        asked, given = asked + 1, given + len(items)
-        if asked > _MOST_PAGES or given > MAX_ITEMS:
-            raise AwsError("PaginationLoop", f"a list of {key} without an end")
+    """Give the items of every page; one may be empty. Raises AwsError."""
+    async for items in pages(call, partial(_listed, key), "NextToken", parameters):
         for item in items:
             yield item
 
@@ -137,7 +169,7 @@ def _account_id(account: Item) -> str:
 def _name(account: Item) -> str:
     """Return an account's name; an empty one for what is none: it is polled all the same."""
     name = account.get("Name")
-    if not isinstance(name, str) or len(name) > _LONGEST_NAME:
+    if not isinstance(name, str) or len(name) > _LONGEST_TEXT:
         return ""
     # JSON can spell half a surrogate pair, which no page can be written with.
     return name.encode(errors="replace").decode()
@@ -145,6 +177,6 @@ def _name(account: Item) -> str:
 
 def _text(item: Item, key: str) -> str:
     value = item.get(key)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_TEXT:
         raise AwsError("MalformedResponse", f"an item without {key}")
     return value
