@@ -523,7 +523,7 @@ def _many_pages(count: int) -> Behaviour:
 ODDITIES: Mapping[str, Oddity] = {
     oddity.name: oddity
     for oddity in (
-        Oddity("10,000 pages", (_many_pages(10_000),), timeout=90.0),
+        Oddity("10,000 pages", (_many_pages(10_000),), timeout=180.0),
         Oddity(
             "duplicate ids",
             (

@@ -4,17 +4,18 @@ import asyncio
 import json
 import random
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
-from exporter.core import Configuration, Core, Ports
 
-from exporter.clock import Stop, SystemClock
+from exporter.clock import SystemClock
+from exporter.daemon import Configuration, Daemon, Ports
 from exporter.log import Lines
-from exporter.model import Account, Failure, Role, Target
+from exporter.model import Account, Failure, Role
 from exporter.settings import load
 from tests.aws.rig import Stage
 from tests.faults.bounds import bounded
@@ -31,7 +32,10 @@ from tests.faulty import (
     send_and_close,
     send_and_reset,
 )
-from tests.processes import Series, series_of, until
+from tests.loops import Loop
+from tests.processes import PATIENCE, Series, series_of, until
+
+REGION = ("aws.regions", "eu-west-1")
 
 
 @pytest.fixture
@@ -126,15 +130,16 @@ def test_a_session_that_expires_between_pages_is_renewed_once(stage: Stage) -> N
 
 @dataclass(slots=True)
 class Fleet:
-    """A core that discovers an organization, and the services that it asks."""
+    """A daemon that discovers an organization, the loop it runs in, and the services it asks."""
 
-    core: Core
+    daemon: Daemon
+    loop: Loop
     services: Services
     configuration: Configuration
 
     def series(self) -> Series:
         """Scrape."""
-        pieces = asyncio.run(self.core.text(self.core.own_metrics.text))
+        pieces = self.loop.do(lambda: self.daemon.exposition.text(self.daemon.own_metrics.text))
         return series_of(b"".join(pieces).decode())
 
     def success(self) -> float:
@@ -143,11 +148,11 @@ class Fleet:
 
     def last_failed(self) -> bool:
         """Tell whether the last discovery has ended, and failed."""
-        return self.core.status().search.failure is not None
+        return self.daemon.status().search.failure is not None
 
     def discover(self) -> None:
         """Discover anew, now."""
-        self.core.reconfigure(self.configuration)
+        self.loop.do(lambda: self.daemon.configure(self.configuration))
 
     def of_targets(self) -> dict[object, float]:
         """Give what is said of targets, but for times."""
@@ -162,7 +167,7 @@ class Fleet:
 
 @contextmanager
 def served(services: Services, flags: Iterable[tuple[str, str]]) -> Iterator[Fleet]:
-    """Run a core on services of a test's own."""
+    """Run a daemon on services of a test's own."""
     with FaultyServer(services) as server, pytest.MonkeyPatch.context() as environment:
         for name, value in {
             "AWS_ENDPOINT_URL": server.url,
@@ -172,21 +177,24 @@ def served(services: Services, flags: Iterable[tuple[str, str]]) -> Iterator[Fle
         }.items():
             environment.setenv(name, value)
         configuration = Configuration(load(flags, {}, "eu-west-1"), "eu-west-1")
-        stop = Stop()
         lines = Lines(sys.stderr, level="error", form="logfmt")
-        core = Core(configuration, Ports(SystemClock(), stop, lines, random.Random(1)))
-        core.start()
-        yield Fleet(core, services, configuration)
-        stop.set()
-        core.stop(5.0)
+        ports = Ports(SystemClock(), lines, random.Random(1))
+        loop = Loop()
+        daemon = loop.do(lambda: Daemon(configuration, ports))
+        loop.do(daemon.start)
+        try:
+            yield Fleet(daemon, loop, services, configuration)
+        finally:
+            loop.do(daemon.stop)
+            loop.close()
 
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
     """An organization of four accounts, all of them polled."""
-    flags = [("aws.organization.role-name", "reader"), ("aws.regions", "eu-west-1")]
+    flags = [("aws.organization.role-name", "reader"), REGION]
     with served(Services(), flags) as made:
-        until(made.core.ready, "the first round")
+        until(made.daemon.ready, "the first round")
         yield made
 
 
@@ -258,11 +266,11 @@ def test_a_discovery_that_fails_drops_no_target(fleet: Fleet, name: str) -> None
 def test_a_reload_that_looks_for_an_organization_in_vain_drops_no_target() -> None:
     """What was polled before stays, with all that is known of it, until the new source answers."""
     services = Services(organizations=ORGANIZATIONS["Organizations fails"])
-    with served(services, [("aws.regions", "eu-west-1")]) as fleet:
-        until(fleet.core.ready, "the first round")
+    with served(services, [REGION]) as fleet:
+        until(fleet.daemon.ready, "the first round")
         before = fleet.of_targets()
         assert before
-        flags = [("aws.organization.role-name", "reader"), ("aws.regions", "eu-west-1")]
+        flags = [("aws.organization.role-name", "reader"), REGION]
         fleet.configuration = Configuration(load(flags, {}, "eu-west-1"), "eu-west-1")
         fleet.discover()
         until(lambda: fleet.success() == 0 and fleet.last_failed(), "the failure shows")
@@ -327,11 +335,25 @@ def test_sts_that_fails_during_a_discovery_drops_no_target(fleet: Fleet) -> None
 
 
 def test_a_poll_of_a_target_that_was_just_dropped_is_no_crash(
-    fleet: Fleet, capfd: pytest.CaptureFixture[str]
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Discovery may drop a target between its turn and its poll."""
-    before = fleet.of_targets()
-    outcome = fleet.core.poller.poll(Target("999999999999", "eu-west-1")).outcome
-    assert outcome == Failure("other", "no target any more")
-    assert "poll_crashed" not in capfd.readouterr().err
-    assert fleet.of_targets() == before
+    """Discovery may drop a target while it is polled: nobody hears of the result."""
+    services, held = Services(), threading.Event()
+
+    def hold(peer: Peer) -> bool:
+        held.wait(PATIENCE)
+        return send(GOOD)(peer)
+
+    services.macie2 = hold
+    with served(
+        services, [("aws.accounts", f'[{{"id": "{HUB}"}}, {{"id": "{MEMBERS[0]}"}}]'), REGION]
+    ) as fleet:
+        until(lambda: len(fleet.of_targets()) > 0, "the targets")
+        flags = [("aws.accounts", f'[{{"id": "{MEMBERS[0]}"}}]'), REGION]
+        fleet.configuration = Configuration(load(flags, {}, "eu-west-1"), "eu-west-1")
+        fleet.discover()
+        until(lambda: HUB not in str(fleet.of_targets()), "the target to go")
+        held.set()
+        until(fleet.daemon.ready, "the other's poll")
+        assert HUB not in str(fleet.of_targets())
+    assert "crashed" not in capfd.readouterr().err

@@ -3,36 +3,40 @@
 import io
 import os
 import pty
-import queue
 import random
-import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from math import inf
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
-from exporter.core import Configuration, Ports
 
-from exporter.clock import Clock, Stop, SystemClock
-from exporter.daemon import Daemon
+from exporter.clock import SystemClock
+from exporter.daemon import Configuration, Daemon, Ports
 from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import Fault, World
 from exporter.log import Lines
 from exporter.settings import load as settings_of
-from exporter.signals import Wish, Wishes
 from tests import fleets
-from tests.clocks import FailingClock
 from tests.faults.services import Services
 from tests.faulty import FaultyServer, send_and_hang
-from tests.processes import PATIENCE, Exporter, environment, no_aws, running, started, until
+from tests.loops import Loop
+from tests.processes import (
+    PATIENCE,
+    Exporter,
+    environment,
+    no_aws,
+    running,
+    series_of,
+    started,
+    until,
+)
 
 STOP_SECONDS = 5.0
 """Before an orchestrator loses patience; a busy machine may take a little more."""
@@ -51,10 +55,8 @@ HANGUPS = {"serve": 0, "once": -1, "doctor": -1, "check": -1, "iam": -1}
 """The commands, with the exit code where a hangup ends one: that of SIGHUP."""
 MOMENTS = ("it imports", "it reads a file")
 WAYS = ("by signal", "over HTTP")
-WORKERS = ("aws-watchdog", "poller")
-"""Threads without which polling cannot go on."""
 MANY = 50
-"""More requests than there are threads to answer them."""
+"""Requests at once."""
 STREAMS = ("2>/dev/full", "2>/dev/full >/dev/full")
 
 
@@ -167,7 +169,7 @@ def test_a_signal_during_a_scrape(aws: EmbeddedAws) -> None:
 
 
 def test_a_signal_during_a_reload(aws: EmbeddedAws, tmp_path: Path) -> None:
-    """The reload under way is finished first."""
+    """It is left undone."""
     file = tmp_path / "exporter.yaml"
     file.write_text("poll: {interval: 1m}\n")
     with running(aws.environment(), [f"--config.file={file}"]) as exporter:
@@ -178,8 +180,9 @@ def test_a_signal_during_a_reload(aws: EmbeddedAws, tmp_path: Path) -> None:
         with file.open("w") as writer:  # Opens once the exporter has opened it to read.
             exporter.process.send_signal(signal.SIGTERM)
             writer.write("poll: {interval: 2m}\n")
-        stops_in_order_now(exporter)
-    assert "event=reloaded" in exporter.log
+        assert exporter.process.wait(PATIENCE) == 0
+        until(lambda: "event=stopped" in exporter.log, "the last line")
+    assert "Traceback" not in exporter.log
 
 
 @pytest.mark.parametrize("asked", WAYS)
@@ -203,12 +206,6 @@ def test_a_signal_during_a_reload_that_hangs(aws: EmbeddedAws, tmp_path: Path, a
                 stops_in_order(exporter)
 
 
-def stops_in_order_now(exporter: Exporter) -> None:
-    """Require that it ends without a further signal."""
-    assert exporter.process.wait(30) == 0
-    until(lambda: "event=stopped" in exporter.log, "the last line")
-
-
 def test_a_file_that_became_a_pipe(aws: EmbeddedAws, tmp_path: Path) -> None:
     """To which nobody writes: a reload that would wait for ever could not be stopped either."""
     file, web = tmp_path / "exporter.yaml", tmp_path / "web.yaml"
@@ -226,73 +223,6 @@ def test_a_file_that_became_a_pipe(aws: EmbeddedAws, tmp_path: Path) -> None:
         assert exporter.request("/metrics").status == 200
         assert exporter.stop() == 0
     assert "it did not end within" in exporter.log
-
-
-class LateSignal(queue.SimpleQueue[Wish]):
-    """Wishes of which the first arrives just before somebody waits for it.
-
-    Python then runs the signal's handler, which puts it here, only when the wait ends.
-    """
-
-    def __init__(self) -> None:
-        self.signalled = False
-
-    def get(self, block: bool = True, timeout: float | None = None) -> Wish:  # noqa: FBT001, FBT002 -- the queue's own
-        """Wait to the end, unless that would be for ever, and only then let the handler run."""
-        if self.signalled:
-            return super().get(block, timeout)
-        assert timeout is not None, "a wait that no signal ends"
-        assert timeout <= 1
-        self.signalled = True
-        self.put(Wish.STOP)
-        raise queue.Empty
-
-
-def daemon(
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    load: Callable[[], Configuration],
-    wishes: Wishes,
-    clock: Clock | None = None,
-) -> tuple[threading.Thread, io.StringIO]:
-    """Run a daemon in a thread; give that, and the log."""
-    for name, value in no_aws(folder).items():
-        monkeypatch.setenv(name, value)
-    settings = settings_of([("web.listen-address", "127.0.0.1:0")], {}, "eu-west-1")
-    log = io.StringIO()
-    lines = Lines(log, level="info", form="logfmt")
-    ports = Ports(clock or SystemClock(), Stop(), lines, random.Random(1))
-    made = Daemon(Configuration(settings, "eu-west-1"), load, ports, wishes)
-    thread = threading.Thread(target=made.run, daemon=True)
-    thread.start()
-    return thread, log
-
-
-def broken() -> Configuration:
-    """Fail in a way that nobody has thought of."""
-    raise RuntimeError("never seen before")
-
-
-def test_a_signal_just_before_the_wait_is_not_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No wait is for longer than somebody who stops the process may have to wait."""
-    thread, _ = daemon(tmp_path, monkeypatch, broken, LateSignal())
-    thread.join(30)
-    assert not thread.is_alive()
-
-
-def test_a_reload_that_crashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another one may be asked for, and the process stops in order."""
-    wishes: Wishes = queue.SimpleQueue()
-    thread, log = daemon(tmp_path, monkeypatch, broken, wishes)
-    wishes.put(Wish.RELOAD)
-    until(lambda: log.getvalue().count("event=reload_crashed") == 1, log.getvalue)
-    wishes.put(Wish.RELOAD)
-    until(lambda: log.getvalue().count("event=reload_crashed") == 2, log.getvalue)
-    wishes.put(Wish.STOP)
-    thread.join(30)
-    assert "event=stopped" in log.getvalue()
 
 
 # -- SIGHUP ------------------------------------------------------------------------------------
@@ -489,22 +419,50 @@ def test_polls_that_hang_do_not_make_it_unhealthy() -> None:
         hold.set()
 
 
-@pytest.mark.parametrize("name", WORKERS)
-def test_a_worker_that_crashes_for_ever(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    """What probes ask tells it, once there is no hope, and so do the metrics."""
-    wishes: Wishes = queue.SimpleQueue()
-    clock = FailingClock(name)
-    clock.failures = inf
-    thread, log = daemon(tmp_path, monkeypatch, broken, wishes, clock)
-    until(lambda: "event=listening" in log.getvalue(), log.getvalue)
-    found = re.search(r"event=listening port=(\d+)", log.getvalue())
-    assert found
-    port = int(found[1])
-    until(lambda: answer_at(port, "/-/healthy").startswith(b"HTTP/1.1 200"), "hope")
-    until(lambda: answer_at(port, "/-/healthy").startswith(b"HTTP/1.1 503"), "no hope")
-    assert b"macie_exporter_worker_restarts_total 6.0" in metrics_at(port)
-    wishes.put(Wish.STOP)
-    thread.join(30)
-    assert "event=stopped" in log.getvalue()
+def test_a_task_that_crashes_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told with its traceback, counted, and once there is no hope so do probes hear of it."""
+
+    async def crash() -> None:
+        raise RuntimeError("never seen before")
+
+    with daemon(tmp_path, monkeypatch) as (loop, made, log):
+        assert made.healthy()
+        loop.do(lambda: made.keep("poller", crash))
+        until(lambda: not made.healthy(), "no hope")
+        restarts = b"\nmacie_exporter_worker_restarts_total 6.0\n"
+        assert restarts in loop.do(made.own_metrics.text)
+    assert log.getvalue().count("event=worker_crashed worker=poller") == 6
+    assert "RuntimeError: never seen before" in log.getvalue()
+
+
+def test_what_holds_the_loop_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Polls, scrapes and probes wait for it alike."""
+
+    def lag() -> float:
+        name = ("macie_exporter_loop_lag_seconds", frozenset[tuple[str, str]]())
+        return series_of(loop.do(made.own_metrics.text).decode())[name]
+
+    with daemon(tmp_path, monkeypatch) as (loop, made, _):
+        until(lambda: lag() > 0, "a first measurement")
+        loop.do(lambda: time.sleep(2.0))
+        until(lambda: lag() > 1.5, "the lag")
+
+
+@contextmanager
+def daemon(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Loop, Daemon, io.StringIO]]:
+    """Run a daemon without an AWS; give its loop, itself, and the log."""
+    for name, value in no_aws(folder).items():
+        monkeypatch.setenv(name, value)
+    log, loop = io.StringIO(), Loop()
+    lines = Lines(log, level="info", form="logfmt")
+    ports = Ports(SystemClock(), lines, random.Random(1))
+    configuration = Configuration(settings_of([], {}, "eu-west-1"), "eu-west-1")
+    made = loop.do(lambda: Daemon(configuration, ports))
+    loop.do(made.start)
+    try:
+        yield loop, made, log
+    finally:
+        loop.do(made.stop)
+        loop.close()

@@ -143,11 +143,6 @@ def number(value: float) -> str:
     return str(floatToGoString(value))  # type: ignore[no-untyped-call]
 
 
-def number(value: float) -> str:
-    """Write a value as the exposition does."""
-    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
-
-
 class _Log:
     """A log for what must not happen."""
 

@@ -80,7 +80,7 @@ def test_a_first_right_password_is_answered_in_time(secure: Secure, crowd: str) 
             answer, took = asked(secured, "alice", "right")
             assert (answer, took < SCRAPE_SECONDS) == (200, True), took
             secured.file.write_text(file_of(alice=hashed("right", QUICK), bob=hashed("b", QUICK)))
-            secured.rules.look()
+            secured.look()
 
 
 def asked(secured: Secured, user: str, password: str) -> tuple[int, float]:
@@ -99,7 +99,7 @@ def test_who_is_known_stays_so_where_the_file_changes_elsewhere(secure: Secure) 
     _, first = asked(secured, "alice", "right")
     for text in ("# a comment\n" + file_of(alice=alice), file_of(alice=alice, bob=hashed("b"))):
         secured.file.write_text(text)
-        secured.rules.look()
+        secured.look()
         for password, status in (("right", 200), ("wrong", 401)):
             answer, took = asked(secured, "alice", password)
             assert (answer, took < first / 4) == (status, True), (took, first)
@@ -115,7 +115,7 @@ def test_what_is_remembered_goes_with_the_hash(secure: Secure) -> None:
     ):
         assert asked(secured, user, password)[0] == status
     secured.file.write_text(file_of(alice=hashed("new"), bob=hashed("alice's")))
-    secured.rules.look()
+    secured.look()
     for user, password, status in (
         ("alice", "old", 401),
         ("alice", "new", 200),
