@@ -18,8 +18,8 @@ SCRAPE_SECONDS = 10.0
 """What Prometheus waits for an answer, unless it is told otherwise."""
 
 CROWD = 100
-QUICK = 7
-"""A cost of bcrypt whose comparisons, a hundred of them, take a second or two on a busy machine."""
+QUICK = 5
+"""A cost of bcrypt whose comparisons, a hundred of them, take a second on a busy machine."""
 
 SLOW = 12
 

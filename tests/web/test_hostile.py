@@ -94,7 +94,7 @@ def test_who_has_waited_longest_makes_room(
     secure: Secure, opened: Callable[[int], socket.socket]
 ) -> None:
     """However many come, there are never more connections than places."""
-    secured = secure("", QUICK)
+    secured = secure("{}", QUICK)
     first = opened(secured.port)
     others = [opened(secured.port) for _ in range(2 * QUICK.connections)]
     assert said(first) == b""
@@ -151,7 +151,7 @@ def test_a_request_that_is_not_finished(
     secure: Secure, opened: Callable[[int], socket.socket], begin: bytes
 ) -> None:
     """Ends the connection in its time, however few bytes come and however often."""
-    secured = secure("", QUICK)
+    secured = secure("{}", QUICK)
     sock = opened(secured.port)
     sock.sendall(begin)
     start = time.monotonic()
@@ -169,7 +169,7 @@ def test_a_request_that_is_not_finished(
 
 def test_an_idle_connection_ends(secure: Secure, opened: Callable[[int], socket.socket]) -> None:
     """After its answer, in its time."""
-    secured = secure("", QUICK)
+    secured = secure("{}", QUICK)
     sock = opened(secured.port)
     sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     assert b"200 OK" in said(sock)
@@ -284,7 +284,7 @@ def test_what_is_no_request(
 
 def test_a_body_in_endless_chunks(secure: Secure, opened: Callable[[int], socket.socket]) -> None:
     """Is cut off: no path takes a body."""
-    secured = secure("", QUICK)
+    secured = secure("{}", QUICK)
     sock = opened(secured.port)
     sent = 0
     with contextlib.suppress(ConnectionError, TimeoutError):
