@@ -61,6 +61,8 @@ def guessing(secured: Secured, user: str, address: str) -> Iterator[None]:
         thread.join()
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
+        # Who comes after them is answered after them: by then nobody of the crowd is at the door.
+        assert secured.get().status == 401
 
 
 CROWDS = {
