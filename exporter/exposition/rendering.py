@@ -142,17 +142,22 @@ class Exposition:
         async with self._settling:
             targets = [known.target for known in self._state.all()]
             wanted, turn = set(targets), _Turn(self._turn)
+            await turn.pause()
             for target in self._shown.rows.keys() - wanted:
                 self._shown.remove(target)
-                if turn.over():
-                    await turn.next()
+                await turn.pause()
+            await turn.pause()
             if self._shown.options != self._options or self._shown.rows.keys() != wanted:
                 self._coming = _Rendering(self._options, self._stale_after)
                 try:
                     await self._fill(self._coming, targets)
-                    self._shown = self._coming
+                    old, self._shown = self._shown, self._coming
                 finally:
                     self._coming = None
+                # To let go of 100,000 in one go takes 30 ms.
+                while old.rows:
+                    old.rows.popitem()
+                    await turn.pause()
             await self._name(self._shown, self._accounts)
 
     async def _fill(self, coming: "_Rendering", targets: Sequence[Target]) -> None:
@@ -160,14 +165,12 @@ class Exposition:
         await self._name(coming, self._accounts)
         for part in _parts(targets):
             runs.append(sorted(part))
-            if turn.over():
-                await turn.next()
+            await turn.pause()
         for target in merge(*runs):
             known = self._state.get(target)
             if known is not None:
                 coming.add(known, self._now())
-            if turn.over():
-                await turn.next()
+            await turn.pause()
 
     async def _name(self, rendering: "_Rendering", accounts: tuple[Account, ...]) -> None:
         if rendering.accounts != accounts:
@@ -175,8 +178,7 @@ class Exposition:
             by_id = {account.id: account for account in accounts}
             for ids in _parts(sorted(by_id)):
                 names.append(rendering.named([by_id[each] for each in ids]))
-                if turn.over():
-                    await turn.next()
+                await turn.pause()
             rendering.accounts, rendering.names = accounts, names
 
 
@@ -189,6 +191,10 @@ class _Turn:
 
     def over(self) -> bool:
         return time.monotonic() >= self._end
+
+    async def pause(self) -> None:
+        if self.over():
+            await self.next()
 
     async def next(self) -> None:
         await asyncio.sleep(0)

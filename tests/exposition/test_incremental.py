@@ -173,6 +173,20 @@ def test_what_is_gone_goes_before_the_new_is_shown() -> None:
     assert scene.text() == scene.text(scene.anew())
 
 
+def test_a_target_that_goes_when_it_is_due() -> None:
+    """It goes for good, though it was about to be rendered: many cross an edge at that moment."""
+    targets = many(10)
+    scene = Scene(*targets, turn=0.0)
+    for target in targets:
+        scene.answered(target, invitation(at=NOW - DAY + 10))
+    scene.clock.advance(10)
+    crossing = scene.exposition.catch_up()
+    advance(crossing, 3)
+    scene.found(*targets[4:6])
+    finish(crossing)
+    assert scene.text() == scene.text(scene.anew())
+
+
 def test_a_reload_and_a_discovery_at_once() -> None:
     """Both take effect, whichever ends first."""
     scene = Scene(*many(20), turn=0.0)
