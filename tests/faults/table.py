@@ -224,7 +224,7 @@ _ELSEWHERE = (
     ),
     Row(
         "a credential chain that never answers",
-        "polls fail at their deadlines, one look under way for all of them; the process ends in time",
+        "polls fail at their deadlines, with one look under way for all; the process ends in time",
         "tests/aws/test_chain.py::test_what_hangs_holds_no_exit[chain]",
     ),
     Row(
