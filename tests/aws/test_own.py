@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.aws.credentials import Own
 from exporter.errors import hint_of
 from exporter.model import Account, AwsError, Failure, Role
 from exporter.remedies import remedy
@@ -147,6 +148,21 @@ def test_what_passes_by_itself_is_tried_again(serve: Serve) -> None:
     with rig() as made:
         assert made.run(made.credentials.identity()).account_id == HUB
     assert len(server.requests) == 3
+
+
+@pytest.mark.usefixtures("irsa")
+def test_another_region_is_looked_in_at_once(serve: Serve) -> None:
+    """As after a reload with other `aws.regions`; in the same one nothing is asked twice."""
+    server = serve(send(response(_WEB_IDENTITY)))
+    regions = ["eu-west-1"]
+    with rig() as made:
+        own = Own(made.clients, made.clock, region=lambda: regions[-1])
+        for _ in range(2):
+            own.current(made.clock.monotonic() + 10)
+        assert len(server.requests) == 1
+        regions.append("us-west-2")
+        own.current(made.clock.monotonic() + 10)
+    assert len(server.requests) == 2
 
 
 SPOILED: Mapping[str, Callable[[str], str]] = {

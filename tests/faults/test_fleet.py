@@ -1,6 +1,5 @@
 """Faults of STS and Organizations: what was found stays, and one target's fault is its own."""
 
-import asyncio
 import json
 import random
 import sys

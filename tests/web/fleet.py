@@ -16,9 +16,9 @@ from pathlib import Path
 
 from exporter.clock import SystemClock
 from exporter.exposition.age_buckets import AgeBuckets
+from exporter.exposition.columns import PIECE
 from exporter.exposition.counts import Options
 from exporter.exposition.fleet import Build, Reload
-from exporter.exposition.columns import PIECE
 from exporter.exposition.rendering import Exposition
 from exporter.model import Account, Answer, Invitation, PollResult, Target
 from exporter.remedies import remedy

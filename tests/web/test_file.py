@@ -26,6 +26,15 @@ CLIENTS = TLS + "client_ca_file: ca.pem, "
 
 
 @pytest.fixture
+def tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a short name: what is said cuts long ones, and the test's own may be."""
+    monkeypatch.chdir(tmp_path)
+    here = Path("here")
+    here.mkdir()
+    return here
+
+
+@pytest.fixture
 def folder(authority: Authority, tmp_path: Path) -> Path:
     """A folder with certificates, for paths to be relative to."""
     authority.sign().write(tmp_path, "server")
