@@ -57,7 +57,7 @@ class Exposition:
         self._accounts: tuple[Account, ...] = ()
         self._shown = _Rendering(options, stale_after)
         self._coming: _Rendering | None = None
-        self._settling = asyncio.Lock()
+        self._settling, self._packing = asyncio.Lock(), asyncio.Lock()
 
     @property
     def states(self) -> Counter[State]:
@@ -112,8 +112,13 @@ class Exposition:
     async def gzip(self, tail: Callable[[], bytes] = bytes) -> list[bytes]:
         """Return the same as a gzip file, in pieces. Only text that changed is compressed anew.
 
-        A file of one member: curl and browsers show only the first one.
+        A file of one member: curl and browsers show only the first one. One scrape at a time: each
+        holds the text of its moment until it is deflated, and finds the work of those before.
         """
+        async with self._packing:
+            return await self._packed(tail)
+
+    async def _packed(self, tail: Callable[[], bytes]) -> list[bytes]:
         pieces, last, turn = await self._gather(), tail(), _Turn(self._turn)
         deflate = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
         checksum = 0

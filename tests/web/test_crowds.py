@@ -153,11 +153,11 @@ class Rendered(Shown):
         self._restless, self._number = restless, 0
         self._pieces = self._render()
 
-    def pieces(self, tail: bytes = b"") -> Sequence[bytes]:
+    async def text(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
         """Give it as text."""
         if self._restless:
             self._pieces = self._render()
-        return [*self._pieces, tail]
+        return [*self._pieces, tail()]
 
     def _render(self) -> list[bytes]:
         self._number += 1
