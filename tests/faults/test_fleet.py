@@ -151,7 +151,7 @@ class Fleet:
 
     def discover(self) -> None:
         """Discover anew, now."""
-        self.loop.do(lambda: self.daemon.configure(self.configuration))
+        self.loop.do(lambda: self.daemon.configure(self.configuration, 0.0))
 
     def of_targets(self) -> dict[object, float]:
         """Give what is said of targets, but for times."""
@@ -304,12 +304,12 @@ def test_a_unit_that_is_gone_drops_no_target() -> None:
         ("aws.regions", "eu-west-1"),
     ]
     with served(Services(organizations=behave), flags) as fleet:
-        until(fleet.core.ready, "the first round")
+        until(fleet.daemon.ready, "the first round")
         del listed[one]
         listed[two].append(MEMBERS[2])
         fleet.discover()
         until(lambda: fleet.success() == 0 and fleet.last_failed(), "the failure shows")
-        failure = fleet.core.status().search.failure
+        failure = fleet.daemon.status().search.failure
         assert failure is not None
         assert failure.message == f"{one}: You gave a parent that"
         until(lambda: polled(fleet) == {HUB, *MEMBERS}, "all are polled")

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from exporter.background import in_daemon
 from exporter.log import Lines
 from exporter.web.server import AddressInUseError, listen
 from tests.web.conftest import Client
@@ -272,8 +273,7 @@ def test_an_answer_under_way_is_finished(serve: Serve) -> None:
 
     async def late(scope: Scope, receive: Receive, send: Send) -> None:
         asked.set()
-        while not answer_it.is_set():
-            await asyncio.sleep(0.001)
+        await in_daemon(answer_it.wait)
         await hello(scope, receive, send)
 
     server = serve(late)
