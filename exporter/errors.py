@@ -174,7 +174,7 @@ ERRORS: Mapping[str, ErrorKind] = {
         ErrorKind(
             "Deadline",
             Retry.SOON,
-            "pages and retries took longer than poll.timeout, or others hung so that no worker was "
+            "pages and retries took longer than poll.timeout, or others hung so that no place was "
             "free: check the network; raise poll.timeout if the target holds very many invitations",
         ),
         ErrorKind(
