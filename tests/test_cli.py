@@ -1,11 +1,13 @@
 """The command line: from argv to a command and an exit code, without a process."""
 
+import asyncio
 import io
+import random
 import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +15,16 @@ import pytest
 
 from exporter import __version__
 from exporter.cli import COMMANDS, World, main
+from exporter.clock import SystemClock
+from exporter.commands.once import once
+from exporter.daemon import Configuration, Ports
 from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import World as Fleet
+from exporter.log import Lines
 from exporter.manual import PAGES
+from exporter.settings import load
 from tests import fleets
+from tests.processes import PATIENCE
 
 NAME = "macie-invitations-exporter"
 
@@ -262,6 +270,35 @@ def test_once_ends_when_it_is_stopped(terminal: Terminal) -> None:
     """A signal ends it before every target has answered; that is a failure."""
     terminal.stop_at_once()
     assert terminal.run("once", "--log.level=error") == 1
+
+
+class BrokenClock(SystemClock):
+    """The machine's clock, which cannot be read once it has been broken, for the first time."""
+
+    is_broken = False
+
+    def now(self) -> float:
+        """Give the wall clock, or fail."""
+        if self.is_broken:
+            self.is_broken = False
+            raise RuntimeError("never seen before")
+        return super().now()
+
+
+def test_once_ends_when_its_discovery_crashes() -> None:
+    """It says so, and does not wait for what nobody looks for any more."""
+    clock, log = BrokenClock(), io.StringIO()
+    ports = Ports(clock, Lines(log, level="info", form="logfmt"), random.Random(1))
+    settings = load([("aws.accounts", '[{"id": "000000000001"}]')], {}, "eu-west-1")
+
+    def break_it(_: Callable[[], object]) -> None:
+        clock.is_broken = True  # What is wired by now is read again by the discovery first of all.
+
+    polling = once(Configuration(settings, "eu-west-1"), ports, lambda *_: None, break_it)
+    text, succeeded = asyncio.run(asyncio.wait_for(polling, PATIENCE))
+    assert not succeeded
+    assert "event=discovery_crashed" in log.getvalue()
+    assert "macie_poll_success{" not in text
 
 
 def test_serve_is_the_default_and_ends_when_it_is_stopped(terminal: Terminal) -> None:

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,8 +15,8 @@ from tests.aws.rig import Stage
 from tests.daemons import Running, running
 from tests.faults.bounds import bounded
 from tests.faults.matrix import error
-from tests.faults.services import HUB, MEMBERS, Services, organizations, refusal, sts
-from tests.faults.watch import FAILED, GOOD, OK, SAYS, Watch
+from tests.faults.services import HUB, MEMBERS, Services, organizations, refusal, regions, sts
+from tests.faults.watch import FAILED, GOOD, LISTED, OK, SAYS, Watch
 from tests.faulty import (
     Behaviour,
     FaultyServer,
@@ -25,6 +25,7 @@ from tests.faulty import (
     response,
     send,
     send_and_close,
+    send_and_hang,
     send_and_reset,
 )
 from tests.processes import PATIENCE, Series, until
@@ -127,6 +128,7 @@ class Fleet:
     """A daemon that discovers an organization, and the services that it asks."""
 
     running: Running
+    server: FaultyServer
     services: Services
     settings: Settings
 
@@ -145,6 +147,11 @@ class Fleet:
     def discover(self) -> None:
         """Discover anew, now."""
         self.running.reload(self.settings)
+
+    def until_regions_are_asked_for(self) -> None:
+        """Wait until there is a request of ListRegions that is still to be answered."""
+        asked = "/listRegions"
+        until(lambda: any(each.target == asked for each in self.server.requests), asked)
 
     def until_ready(self) -> None:
         """Wait for the end of the first round."""
@@ -174,7 +181,7 @@ def served(services: Services, flags: Iterable[tuple[str, str]]) -> Iterator[Fle
             environment.setenv(name, value)
         settings = load(flags, {}, "eu-west-1")
         with running(settings) as made:
-            yield Fleet(made, services, settings)
+            yield Fleet(made, server, services, settings)
 
 
 @pytest.fixture(scope="module")
@@ -283,6 +290,56 @@ def test_sts_that_fails_during_a_discovery_drops_no_target(fleet: Fleet) -> None
     fleet.services.sts = sts
     fleet.discover()
     until(lambda: fleet.success() == 1, "discovery works again")
+
+
+# -- the regions of an account ---------------------------------------------------------------------
+
+ONE = ("aws.accounts", f'[{{"id": "{HUB}"}}]')
+AUTO = ("aws.regions", "auto")
+
+
+def test_a_reload_to_auto_drops_nothing_while_list_regions_hangs() -> None:
+    """Every value stays; the trail tells of no invitation again that it has told of."""
+    services = Services(account=send_and_hang())
+    with served(services, [ONE, REGION]) as fleet:
+        fleet.until_ready()
+        before = fleet.of_targets()
+        fleet.settings = load([ONE, AUTO], {}, "eu-west-1")
+        fleet.discover()
+        fleet.until_regions_are_asked_for()
+        assert fleet.of_targets() == before
+        services.account = regions("eu-west-1", "us-east-1")
+        fleet.discover()
+        received = "event=invitation_received"
+        until(lambda: fleet.running.log.count(received) == 2 * len(LISTED), "the other region")
+        assert before.items() <= fleet.of_targets().items()
+        told = [line for line in fleet.running.log.splitlines() if received in line]
+        assert sum("region=eu-west-1" in line for line in told) == len(LISTED)
+
+
+def test_a_reload_does_not_wait_for_regions_that_never_come() -> None:
+    """Its targets are polled at once; what was asked for before, and comes late, changes nothing."""
+    late, has_come = threading.Event(), threading.Event()
+
+    def hold(peer: Peer) -> bool:
+        late.wait(PATIENCE)
+        # Nobody may be there any more.
+        with suppress(OSError):
+            regions("eu-west-1")(peer)
+        has_come.set()
+        return False
+
+    with served(Services(account=hold), [ONE, AUTO]) as fleet:
+        fleet.until_regions_are_asked_for()
+        two = ("aws.accounts", f'[{{"id": "{MEMBERS[0]}"}}]')
+        fleet.settings = load([two, ("aws.regions", "us-east-1")], {}, "eu-west-1")
+        fleet.discover()
+        fleet.until_ready()
+        polled = fleet.of_targets()
+        late.set()
+        assert has_come.wait(PATIENCE)
+        assert fleet.of_targets() == polled
+        assert HUB not in str(polled)
 
 
 def test_a_poll_of_a_target_that_was_just_dropped_is_no_crash() -> None:
