@@ -7,7 +7,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import World as Fleet
 from exporter.log import Lines
 from exporter.manual import PAGES
-from exporter.settings import load
+from exporter.settings import Settings, load
 from tests import fleets
 from tests.processes import PATIENCE
 
@@ -272,30 +272,30 @@ def test_once_ends_when_it_is_stopped(terminal: Terminal) -> None:
     assert terminal.run("once", "--log.level=error") == 1
 
 
-class BrokenClock(SystemClock):
-    """The machine's clock, which cannot be read once it has been broken, for the first time."""
-
-    is_broken = False
+class FailingClock(SystemClock):
+    """The machine's clock, whose time of day discovery cannot read."""
 
     def now(self) -> float:
         """Give the wall clock, or fail."""
-        if self.is_broken:
-            self.is_broken = False
+        task = asyncio.current_task()
+        if task is not None and task.get_name() == "discovery":
             raise RuntimeError("never seen before")
         return super().now()
 
 
+async def polled_once(settings: Settings, log: io.StringIO) -> tuple[str, bool]:
+    """Poll once, with a discovery that crashes for ever; within half a minute."""
+    ports = Ports(FailingClock(), Lines(log, level="info", form="logfmt"), random.Random(1))
+    configuration = Configuration(settings, "eu-west-1")
+    polling = once(configuration, ports, lambda *_: None, lambda _: None)
+    return await asyncio.wait_for(polling, PATIENCE)
+
+
 def test_once_ends_when_its_discovery_crashes() -> None:
-    """It says so, and does not wait for what nobody looks for any more."""
-    clock, log = BrokenClock(), io.StringIO()
-    ports = Ports(clock, Lines(log, level="info", form="logfmt"), random.Random(1))
+    """It says so, and does not wait for what is not found."""
+    log = io.StringIO()
     settings = load([("aws.accounts", '[{"id": "000000000001"}]')], {}, "eu-west-1")
-
-    def break_it(_: Callable[[], object]) -> None:
-        clock.is_broken = True  # What is wired by now is read again by the discovery first of all.
-
-    polling = once(Configuration(settings, "eu-west-1"), ports, lambda *_: None, break_it)
-    text, succeeded = asyncio.run(asyncio.wait_for(polling, PATIENCE))
+    text, succeeded = asyncio.run(polled_once(settings, log))
     assert not succeeded
     assert "event=discovery_crashed" in log.getvalue()
     assert "macie_poll_success{" not in text

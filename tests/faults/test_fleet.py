@@ -318,7 +318,7 @@ def test_a_reload_to_auto_drops_nothing_while_list_regions_hangs() -> None:
 
 
 def test_a_reload_does_not_wait_for_regions_that_never_come() -> None:
-    """Its targets are polled at once; what was asked for before, and comes late, changes nothing."""
+    """Its targets are polled at once; what was asked for before and comes late changes nothing."""
     late, has_come = threading.Event(), threading.Event()
 
     def hold(peer: Peer) -> bool:
