@@ -32,7 +32,7 @@ from exporter.terminal import Tell
 
 _CATCH_UP_SECONDS = 1.0
 _PROGRESS_SECONDS = 0.1
-_LAG_SECONDS, _LAG_WINDOW = 0.05, 30.0
+_LAG_SECONDS, _LAG_WINDOW = 0.25, 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,7 @@ class Daemon:
             log=self._log,
         )
         self._first_round, self._to_show = asyncio.Event(), asyncio.Event()
+        self._has_shown = False
         self._loop_lag = LoopLag()
 
     def start(self) -> None:
@@ -248,6 +249,7 @@ class Daemon:
         stale_after = settings.poll.stale_after.total_seconds()
         await self.exposition.reconfigure(options_from(settings), stale_after)
         await self.exposition.retain(tuple(self._accounts.values()))
+        self._has_shown = bool(self._has_shown or self.discovery.inventory.known)
 
     async def _keep_showing(self) -> None:
         while True:
@@ -262,9 +264,10 @@ class Daemon:
 
     def _fleet(self) -> Fleet:
         settings, inventory = self._configuration.settings, self.discovery.inventory
-        discovered = DiscoveryView(inventory.failure is None, inventory.last_success)
+        succeeded = inventory.last_success > 0 and inventory.failure is None
+        discovered = DiscoveryView(succeeded, inventory.last_success)
         return Fleet(
-            states=self.exposition.states if inventory.known else None,
+            states=self.exposition.states if inventory.known and self._has_shown else None,
             folded=self.exposition.folded,
             interval=self._configuration.poll.interval,
             lag=self._poller.lag(),

@@ -1,6 +1,8 @@
 """The command line: from argv to a command and an exit code, without a process."""
 
+import asyncio
 import io
+import random
 import re
 import socket
 import subprocess
@@ -13,10 +15,16 @@ import pytest
 
 from exporter import __version__
 from exporter.cli import COMMANDS, World, main
+from exporter.clock import SystemClock
+from exporter.commands.once import once
+from exporter.daemon import Configuration, Ports
 from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import World as Fleet
+from exporter.log import Lines
 from exporter.manual import PAGES
+from exporter.settings import Settings, load
 from tests import fleets
+from tests.processes import PATIENCE
 
 NAME = "macie-invitations-exporter"
 
@@ -269,6 +277,35 @@ def test_once_ends_when_it_is_stopped(terminal: Terminal) -> None:
     """A signal ends it before every target has answered; that is a failure."""
     terminal.stop_at_once()
     assert terminal.run("once", "--log.level=error") == 1
+
+
+class FailingClock(SystemClock):
+    """The machine's clock, whose time of day discovery cannot read."""
+
+    def now(self) -> float:
+        """Give the wall clock, or fail."""
+        task = asyncio.current_task()
+        if task is not None and task.get_name() == "discovery":
+            raise RuntimeError("never seen before")
+        return super().now()
+
+
+async def polled_once(settings: Settings, log: io.StringIO) -> tuple[str, bool]:
+    """Poll once, with a discovery that crashes for ever; within half a minute."""
+    ports = Ports(FailingClock(), Lines(log, level="info", form="logfmt"), random.Random(1))
+    configuration = Configuration(settings, "eu-west-1")
+    polling = once(configuration, ports, lambda *_: None, lambda _: None)
+    return await asyncio.wait_for(polling, PATIENCE)
+
+
+def test_once_ends_when_its_discovery_crashes() -> None:
+    """It says so, and does not wait for what is not found."""
+    log = io.StringIO()
+    settings = load([("aws.accounts", '[{"id": "000000000001"}]')], {}, "eu-west-1")
+    text, succeeded = asyncio.run(polled_once(settings, log))
+    assert not succeeded
+    assert "event=discovery_crashed" in log.getvalue()
+    assert "macie_poll_success{" not in text
 
 
 def test_serve_is_the_default_and_ends_when_it_is_stopped(terminal: Terminal) -> None:

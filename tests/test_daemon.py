@@ -20,6 +20,7 @@ from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import Fault, Invitation, World
 from exporter.settings import load
 from tests import fleets
+from tests.faulty import FaultyServer, send_and_hang
 from tests.processes import command, no_aws, running, series_of, until
 
 DENIED = (
@@ -230,6 +231,29 @@ def test_a_poll_that_hangs_fails_before_its_values_are_too_old() -> None:
     flags = [("poll.interval", "10s"), ("poll.timeout", "1h"), ("poll.stale-after", "20s")]
     assert Configuration(load(flags, {}), "eu-west-1").poll.timeout == 20
     assert Configuration(load([], {}), "eu-west-1").poll.timeout == 60
+
+
+def test_a_credential_chain_that_hangs_holds_no_poll(tmp_path: Path) -> None:
+    """With IRSA and an STS that accepts and never answers: polls end in time, and say why."""
+    token = tmp_path / "token"
+    token.write_text("a.b.c")
+    with FaultyServer(send_and_hang()) as sts:
+        variables = {
+            "AWS_ENDPOINT_URL": sts.url,
+            "AWS_ROLE_ARN": f"arn:aws:iam::{fleets.HUB}:role/exporter",
+            "AWS_WEB_IDENTITY_TOKEN_FILE": str(token),
+            "AWS_REGION": "eu-west-1",
+        }
+        accounts = f'--aws.accounts=[{{"id": "{fleets.HUB}"}}]'
+        with running(variables, ["--poll.timeout=2s", accounts]) as exporter:
+            exporter.wait_until_ready()
+            assert error_codes(exporter.series()) == {(fleets.HUB, "eu-west-1"): "Deadline"}
+            [told] = [line for line in exporter.lines if "event=poll_failed" in line]
+            assert "waiting for the exporter's own credentials" in told
+            started = time.monotonic()
+            assert exporter.stop() == 0
+            assert time.monotonic() - started < 5
+    assert "event=stopped" in exporter.log
 
 
 def test_starts_before_its_network(tmp_path: Path) -> None:

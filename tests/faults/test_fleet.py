@@ -1,26 +1,22 @@
 """Faults of STS and Organizations: what was found stays, and one target's fault is its own."""
 
 import json
-import random
-import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
 
-from exporter.clock import SystemClock
-from exporter.daemon import Configuration, Daemon, Ports
-from exporter.log import Lines
 from exporter.model import Account, Failure, Role
-from exporter.settings import load
+from exporter.settings import Settings, load
 from tests.aws.rig import Stage
+from tests.daemons import Running, running
 from tests.faults.bounds import bounded
 from tests.faults.matrix import error
-from tests.faults.services import HUB, MEMBERS, Services, organizations, refusal, sts
-from tests.faults.watch import FAILED, GOOD, OK, SAYS, Watch
+from tests.faults.services import HUB, MEMBERS, Services, organizations, refusal, regions, sts
+from tests.faults.watch import FAILED, GOOD, LISTED, OK, SAYS, Watch
 from tests.faulty import (
     Behaviour,
     FaultyServer,
@@ -29,10 +25,10 @@ from tests.faulty import (
     response,
     send,
     send_and_close,
+    send_and_hang,
     send_and_reset,
 )
-from tests.loops import Loop
-from tests.processes import PATIENCE, Series, series_of, until
+from tests.processes import PATIENCE, Series, until
 
 REGION = ("aws.regions", "eu-west-1")
 
@@ -129,29 +125,37 @@ def test_a_session_that_expires_between_pages_is_renewed_once(stage: Stage) -> N
 
 @dataclass(slots=True)
 class Fleet:
-    """A daemon that discovers an organization, the loop it runs in, and the services it asks."""
+    """A daemon that discovers an organization, and the services that it asks."""
 
-    daemon: Daemon
-    loop: Loop
+    running: Running
+    server: FaultyServer
     services: Services
-    configuration: Configuration
+    settings: Settings
 
     def series(self) -> Series:
         """Scrape."""
-        pieces = self.loop.do(lambda: self.daemon.exposition.text(self.daemon.own_metrics.text))
-        return series_of(b"".join(pieces).decode())
+        return self.running.series()
 
     def success(self) -> float:
         """Tell whether the last discovery succeeded."""
-        return self.series()["macie_exporter_discovery_success", frozenset()]
+        return self.running.value("macie_exporter_discovery_success")
 
     def last_failed(self) -> bool:
         """Tell whether the last discovery has ended, and failed."""
-        return self.daemon.status().search.failure is not None
+        return self.running.daemon.status().search.failure is not None
 
     def discover(self) -> None:
         """Discover anew, now."""
-        self.loop.do(lambda: self.daemon.configure(self.configuration, 0.0))
+        self.running.reload(self.settings)
+
+    def until_regions_are_asked_for(self) -> None:
+        """Wait until there is a request of ListRegions that is still to be answered."""
+        asked = "/listRegions"
+        until(lambda: any(each.target == asked for each in self.server.requests), asked)
+
+    def until_ready(self) -> None:
+        """Wait for the end of the first round."""
+        until(self.running.daemon.ready, "the first round")
 
     def of_targets(self) -> dict[object, float]:
         """Give what is said of targets, but for times."""
@@ -175,17 +179,9 @@ def served(services: Services, flags: Iterable[tuple[str, str]]) -> Iterator[Fle
             "AWS_EC2_METADATA_DISABLED": "true",
         }.items():
             environment.setenv(name, value)
-        configuration = Configuration(load(flags, {}, "eu-west-1"), "eu-west-1")
-        lines = Lines(sys.stderr, level="error", form="logfmt")
-        ports = Ports(SystemClock(), lines, random.Random(1))
-        loop = Loop()
-        daemon = loop.do(lambda: Daemon(configuration, ports))
-        loop.do(daemon.start)
-        try:
-            yield Fleet(daemon, loop, services, configuration)
-        finally:
-            loop.do(daemon.stop)
-            loop.close()
+        settings = load(flags, {}, "eu-west-1")
+        with running(settings) as made:
+            yield Fleet(made, server, services, settings)
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +189,7 @@ def fleet() -> Iterator[Fleet]:
     """An organization of four accounts, all of them polled."""
     flags = [("aws.organization.role-name", "reader"), REGION]
     with served(Services(), flags) as made:
-        until(made.daemon.ready, "the first round")
+        made.until_ready()
         yield made
 
 
@@ -266,11 +262,11 @@ def test_a_reload_that_looks_for_an_organization_in_vain_drops_no_target() -> No
     """What was polled before stays, with all that is known of it, until the new source answers."""
     services = Services(organizations=ORGANIZATIONS["Organizations fails"])
     with served(services, [REGION]) as fleet:
-        until(fleet.daemon.ready, "the first round")
+        fleet.until_ready()
         before = fleet.of_targets()
         assert before
         flags = [("aws.organization.role-name", "reader"), REGION]
-        fleet.configuration = Configuration(load(flags, {}, "eu-west-1"), "eu-west-1")
+        fleet.settings = load(flags, {}, "eu-west-1")
         fleet.discover()
         until(lambda: fleet.success() == 0 and fleet.last_failed(), "the failure shows")
         assert fleet.of_targets() == before
@@ -304,12 +300,12 @@ def test_a_unit_that_is_gone_drops_no_target() -> None:
         ("aws.regions", "eu-west-1"),
     ]
     with served(Services(organizations=behave), flags) as fleet:
-        until(fleet.daemon.ready, "the first round")
+        fleet.until_ready()
         del listed[one]
         listed[two].append(MEMBERS[2])
         fleet.discover()
         until(lambda: fleet.success() == 0 and fleet.last_failed(), "the failure shows")
-        failure = fleet.daemon.status().search.failure
+        failure = fleet.running.daemon.status().search.failure
         assert failure is not None
         assert failure.message == f"{one}: You gave a parent that"
         until(lambda: polled(fleet) == {HUB, *MEMBERS}, "all are polled")
@@ -333,26 +329,71 @@ def test_sts_that_fails_during_a_discovery_drops_no_target(fleet: Fleet) -> None
     until(lambda: fleet.success() == 1, "discovery works again")
 
 
-def test_a_poll_of_a_target_that_was_just_dropped_is_no_crash(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+# -- the regions of an account ---------------------------------------------------------------------
+
+ONE = ("aws.accounts", f'[{{"id": "{HUB}"}}]')
+AUTO = ("aws.regions", "auto")
+
+
+def test_a_reload_to_auto_drops_nothing_while_list_regions_hangs() -> None:
+    """Every value stays; the trail tells of no invitation again that it has told of."""
+    services = Services(account=send_and_hang())
+    with served(services, [ONE, REGION]) as fleet:
+        fleet.until_ready()
+        before = fleet.of_targets()
+        fleet.settings = load([ONE, AUTO], {}, "eu-west-1")
+        fleet.discover()
+        fleet.until_regions_are_asked_for()
+        assert fleet.of_targets() == before
+        services.account = regions("eu-west-1", "us-east-1")
+        fleet.discover()
+        received = "event=invitation_received"
+        until(lambda: fleet.running.log.count(received) == 2 * len(LISTED), "the other region")
+        assert before.items() <= fleet.of_targets().items()
+        told = [line for line in fleet.running.log.splitlines() if received in line]
+        assert sum("region=eu-west-1" in line for line in told) == len(LISTED)
+
+
+def test_a_reload_does_not_wait_for_regions_that_never_come() -> None:
+    """Its targets are polled at once; what was asked for before and comes late changes nothing."""
+    late, has_come = threading.Event(), threading.Event()
+
+    def hold(peer: Peer) -> bool:
+        late.wait(PATIENCE)
+        # Nobody may be there any more.
+        with suppress(OSError):
+            regions("eu-west-1")(peer)
+        has_come.set()
+        return False
+
+    with served(Services(account=hold), [ONE, AUTO]) as fleet:
+        fleet.until_regions_are_asked_for()
+        two = ("aws.accounts", f'[{{"id": "{MEMBERS[0]}"}}]')
+        fleet.settings = load([two, ("aws.regions", "us-east-1")], {}, "eu-west-1")
+        fleet.discover()
+        fleet.until_ready()
+        polled = fleet.of_targets()
+        late.set()
+        assert has_come.wait(PATIENCE)
+        assert fleet.of_targets() == polled
+        assert HUB not in str(polled)
+
+
+def test_a_poll_of_a_target_that_was_just_dropped_is_no_crash() -> None:
     """Discovery may drop a target while it is polled: nobody hears of the result."""
-    services, held = Services(), threading.Event()
+    held = threading.Event()
 
     def hold(peer: Peer) -> bool:
         held.wait(PATIENCE)
         return send(GOOD)(peer)
 
-    services.macie2 = hold
-    with served(
-        services, [("aws.accounts", f'[{{"id": "{HUB}"}}, {{"id": "{MEMBERS[0]}"}}]'), REGION]
-    ) as fleet:
+    both, one = f'[{{"id": "{HUB}"}}, {{"id": "{MEMBERS[0]}"}}]', f'[{{"id": "{MEMBERS[0]}"}}]'
+    with served(Services(macie2=hold), [("aws.accounts", both), REGION]) as fleet:
         until(lambda: len(fleet.of_targets()) > 0, "the targets")
-        flags = [("aws.accounts", f'[{{"id": "{MEMBERS[0]}"}}]'), REGION]
-        fleet.configuration = Configuration(load(flags, {}, "eu-west-1"), "eu-west-1")
+        fleet.settings = load([("aws.accounts", one), REGION], {}, "eu-west-1")
         fleet.discover()
         until(lambda: HUB not in str(fleet.of_targets()), "the target to go")
         held.set()
-        until(fleet.daemon.ready, "the other's poll")
+        fleet.until_ready()
         assert HUB not in str(fleet.of_targets())
-    assert "crashed" not in capfd.readouterr().err
+        assert "crashed" not in fleet.running.log

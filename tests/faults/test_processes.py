@@ -1,9 +1,7 @@
 """The process itself: stopped at any moment, killed, and without what a process usually has."""
 
-import io
 import os
 import pty
-import random
 import signal
 import socket
 import subprocess
@@ -17,23 +15,20 @@ from pathlib import Path
 
 import pytest
 
-from exporter.clock import SystemClock
-from exporter.daemon import Configuration, Daemon, Ports
 from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import Fault, World
-from exporter.log import Lines
 from exporter.settings import load as settings_of
 from tests import fleets
+from tests.daemons import Running
+from tests.daemons import running as a_daemon
 from tests.faults.services import Services
 from tests.faulty import FaultyServer, send_and_hang
-from tests.loops import Loop
 from tests.processes import (
     PATIENCE,
     Exporter,
     environment,
     no_aws,
     running,
-    series_of,
     started,
     until,
 )
@@ -425,44 +420,28 @@ def test_a_task_that_crashes_for_ever(tmp_path: Path, monkeypatch: pytest.Monkey
     async def crash() -> None:
         raise RuntimeError("never seen before")
 
-    with daemon(tmp_path, monkeypatch) as (loop, made, log):
-        assert made.healthy()
-        loop.do(lambda: made.keep("poller", crash))
-        until(lambda: not made.healthy(), "no hope")
-        restarts = b"\nmacie_exporter_worker_restarts_total 6.0\n"
-        assert restarts in loop.do(made.own_metrics.text)
-    assert log.getvalue().count("event=worker_crashed worker=poller") == 6
-    assert "RuntimeError: never seen before" in log.getvalue()
+    with without_aws(tmp_path, monkeypatch) as made:
+        assert made.daemon.healthy()
+        made.loop.do(lambda: made.daemon.keep("poller", crash))
+        until(lambda: not made.daemon.healthy(), "no hope")
+        assert made.value("macie_exporter_worker_restarts_total") == 6
+    assert made.log.count("event=worker_crashed worker=poller") == 6
+    assert "RuntimeError: never seen before" in made.log
 
 
 def test_what_holds_the_loop_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Polls, scrapes and probes wait for it alike."""
-
-    def lag() -> float:
-        name = ("macie_exporter_loop_lag_seconds", frozenset[tuple[str, str]]())
-        return series_of(loop.do(made.own_metrics.text).decode())[name]
-
-    with daemon(tmp_path, monkeypatch) as (loop, made, _):
-        until(lambda: lag() > 0, "a first measurement")
-        loop.do(lambda: time.sleep(2.0))
-        until(lambda: lag() > 1.5, "the lag")
+    name = "macie_exporter_loop_lag_seconds"
+    with without_aws(tmp_path, monkeypatch) as made:
+        until(lambda: made.value(name) > 0, "a first measurement")
+        made.loop.do(lambda: time.sleep(2.0))
+        until(lambda: made.value(name) > 1.5, "the lag")
 
 
 @contextmanager
-def daemon(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[Loop, Daemon, io.StringIO]]:
-    """Run a daemon without an AWS; give its loop, itself, and the log."""
+def without_aws(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    """Run a daemon that reaches no AWS."""
     for name, value in no_aws(folder).items():
         monkeypatch.setenv(name, value)
-    log, loop = io.StringIO(), Loop()
-    lines = Lines(log, level="info", form="logfmt")
-    ports = Ports(SystemClock(), lines, random.Random(1))
-    configuration = Configuration(settings_of([], {}, "eu-west-1"), "eu-west-1")
-    made = loop.do(lambda: Daemon(configuration, ports))
-    loop.do(made.start)
-    try:
-        yield loop, made, log
-    finally:
-        loop.do(made.stop)
-        loop.close()
+    with a_daemon(settings_of([], {}, "eu-west-1")) as made:
+        yield made
