@@ -11,7 +11,16 @@ import yaml
 from exporter.errors import ERRORS
 from exporter.model import KNOWN_STATUSES, PENDING_STATUSES
 from tests.promql import complaints, selectors
-from tests.rules.rulefile import HERE, RECORDED, Rule, alerts, cases_of, outcome, rules
+from tests.rules.rulefile import (
+    HERE,
+    RECORDED,
+    Rule,
+    alerts,
+    cases_of,
+    outcome,
+    read_cases,
+    rules,
+)
 
 ALERTS = alerts()
 SEVERITIES = {"info", "warning", "critical"}
@@ -34,7 +43,7 @@ def test_every_file_of_cases_is_an_alerts() -> None:
 @pytest.mark.parametrize("alert", ALERTS)
 def test_cases_fire_and_do_not(alert: str) -> None:
     """Each alert has cases in which it fires, and whole cases in which it never does."""
-    cases = yaml.safe_load(cases_of(alert).read_text())["tests"]
+    cases = read_cases(cases_of(alert))["tests"]
     tries = [case["alert_rule_test"] for case in cases]
     assert {each["alertname"] for case in tries for each in case} == {alert}
     assert any(each.get("exp_alerts") for case in tries for each in case)
@@ -104,7 +113,7 @@ def test_what_is_held_of_invitations_is_settled_alike() -> None:
 
 def test_held_labels_are_all_that_alerts_have() -> None:
     """An alert is held with all its labels: else one would resolve and another fire."""
-    for cases in (yaml.safe_load(cases_of(alert).read_text())["tests"] for alert in ALERTS):
+    for cases in (read_cases(cases_of(alert))["tests"] for alert in ALERTS):
         labels = {
             label
             for case in cases
@@ -255,6 +264,6 @@ def cases_with(folder: Path, instead: Sequence[Rule], alert: str) -> Path:
     """Write an alert's cases, to be tried on other rules than those that are shipped."""
     group = {"name": "broken", "interval": "1m", "rules": list(instead)}
     (folder / "rules.yaml").write_text(yaml.safe_dump({"groups": [group]}))
-    cases = yaml.safe_load(cases_of(alert).read_text()) | {"rule_files": ["rules.yaml"]}
+    cases = read_cases(cases_of(alert)) | {"rule_files": ["rules.yaml"]}
     (folder / "cases.yaml").write_text(yaml.safe_dump(cases))
     return folder / "cases.yaml"
