@@ -304,10 +304,10 @@ class Full(Schedule):
             raise MemoryError
 
 
-@pytest.mark.parametrize("notes_first", [True, False])
-def test_a_result_that_cannot_be_scheduled_loses_no_target(notes_first: bool) -> None:  # noqa: FBT001 -- a case of the test
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_result_that_cannot_be_scheduled_loses_no_target(moment: str) -> None:
     """Memory that runs out in between: the target's turn comes again."""
-    Full.has_failed, Full.notes_first = False, notes_first
+    Full.has_failed, Full.notes_first = False, moment == "after"
 
     async def run() -> None:
         async with polling(answer, concurrency=1, interval=0.1, schedule=Full) as made:

@@ -29,6 +29,7 @@ _FIXED = (
     "#",
     "macie_exporter_poll",
     "macie_exporter_invitations_folded",
+    "macie_exporter_loop",
     "macie_exporter_discovery",
     "macie_exporter_config",
     "macie_exporter_web",

@@ -116,5 +116,5 @@ def test_what_is_folded_is_counted_while_it_counts() -> None:
     scene.answered(PAYMENTS, invitation("a", "One more"), invitation("b", names[0]))
     assert folded(scene) == 1
     assert shown(scene)[PAYMENTS] == Counter({OTHER_STATUS: 1, names[0]: 1})
-    scene.snapshot.retain([AUDIT])
+    scene.found(AUDIT)
     assert folded(scene) == 0
