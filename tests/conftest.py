@@ -64,6 +64,7 @@ TOGETHER = (
 """What shares something that is dear to set up, so that one worker runs it."""
 
 
+@pytest.hookimpl(tryfirst=True)  # Before pytest-xdist looks at the groups.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is slow, and begin with it; keep together what shares a dear fixture."""
     tests = Path(__file__).parent
