@@ -47,7 +47,7 @@ SLOW = (
 )
 """What starts processes or waits, the longest first: begun last, one of these would end last."""
 
-ALONE = ("soak", "test_costs.py")
+ALONE = ("soak", "test_costs.py", "test_recovery.py")
 """What counts or measures, and would count the others too."""
 
 TOGETHER = (

@@ -132,6 +132,11 @@ def fleet() -> Iterator[Row]:
         f"{recovery}::test_a_repaired_role_is_back_within_an_interval_in_all_its_regions",
     )
     yield Row(
+        "a reload changes a role while STS does not answer for the old one",
+        "the poll fails at its deadline, and the next one has the new role",
+        f"{here}::test_a_role_that_is_changed_while_sts_does_not_answer_for_it_loses_no_target",
+    )
+    yield Row(
         "discovery drops a target whose poll is due",
         "no crash, and nothing is said of it",
         f"{here}::test_a_poll_of_a_target_that_was_just_dropped_is_no_crash",

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -377,6 +377,25 @@ def test_a_reload_does_not_wait_for_regions_that_never_come() -> None:
         assert has_come.wait(PATIENCE)
         assert fleet.of_targets() == polled
         assert HUB not in str(polled)
+
+
+def test_a_role_that_is_changed_while_sts_does_not_answer_for_it_loses_no_target() -> None:
+    """Who waits for the old one gives up in time, and has the new one."""
+
+    def with_role(name: str) -> Sequence[tuple[str, str]]:
+        role = f"arn:aws:iam::{MEMBERS[0]}:role/{name}"
+        account = f'[{{"id": "{MEMBERS[0]}", "role_arn": "{role}"}}]'
+        pace = [("poll.interval", "10s"), ("poll.timeout", "2s")]
+        return [("aws.accounts", account), REGION, *pace]
+
+    services = Services(sts=send_and_hang())
+    with served(services, with_role("old")) as fleet:
+        until(lambda: any(b"old" in each.body for each in fleet.server.requests), "AssumeRole")
+        services.sts = sts
+        fleet.settings = load(with_role("new"), {}, "eu-west-1")
+        fleet.discover()
+        until(lambda: "macie_invitations" in str(fleet.of_targets()), "an answer")
+        assert "crashed" not in fleet.running.log
 
 
 def test_a_poll_of_a_target_that_was_just_dropped_is_no_crash() -> None:

@@ -185,7 +185,7 @@ def _weathered(
 
 def _lag(answer: Answer) -> float:
     """Give how late polls start, of a scrape in any form."""
-    packed = answer.headers.get("Content-Encoding") == "gzip"
+    packed = answer.headers.get("content-encoding") == "gzip"
     text = gzip.decompress(answer.body) if packed else answer.body
     found = re.search(rb"^macie_exporter_poll_lag_seconds (\S+)", text, re.MULTILINE)
     assert found
