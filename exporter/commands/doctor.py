@@ -137,6 +137,21 @@ async def consult(
     daemon = Daemon(configuration, ports)
     asks_regions = _asks_regions(configuration.settings)
     doctor = Doctor(daemon.cloud, ports.clock, asks_regions=asks_regions)
+    try:
+        steps = await _steps(doctor, daemon, accounts, regions, tell)
+    finally:
+        await daemon.stop()
+    report = as_json(steps) if form == "json" else as_table(steps)
+    return report, all(step.ok for step in steps)
+
+
+async def _steps(
+    doctor: Doctor,
+    daemon: Daemon,
+    accounts: Collection[str],
+    regions: Collection[str],
+    tell: Tell,
+) -> list[Step]:
     steps = [await doctor.own_credentials()]
     found = await _find(daemon)
     if found.failure is not None:
@@ -150,10 +165,7 @@ async def consult(
     steps += [_not_found(account) for account in sorted(missing)]
     tried = {region for _, looked_at in chosen for region in looked_at}
     steps += [_not_found(region=region) for region in sorted({*regions} - tried)]
-    steps += await _examined(doctor, chosen, tell)
-    await daemon.stop()
-    report = as_json(steps) if form == "json" else as_table(steps)
-    return report, all(step.ok for step in steps)
+    return steps + await _examined(doctor, chosen, tell)
 
 
 async def _find(daemon: Daemon) -> Inventory:

@@ -21,9 +21,11 @@ async def once(
     round_ = asyncio.create_task(daemon.one_round(tell))
     handle_stop(round_.cancel)
     daemon.start()
-    await asyncio.wait([round_])
-    finished = not round_.cancelled() and round_.result()
-    await daemon.show()
-    text = b"".join(await daemon.exposition.text(daemon.own_metrics.text)).decode()
-    await daemon.stop()
+    try:
+        await asyncio.wait([round_])
+        finished = not round_.cancelled() and round_.result()
+        await daemon.show()
+        text = b"".join(await daemon.exposition.text(daemon.own_metrics.text)).decode()
+    finally:
+        await daemon.stop()
     return text, finished and not any(known.failure for known in daemon.snapshot.all())
