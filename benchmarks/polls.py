@@ -169,4 +169,10 @@ def _floor(server: Endpoint, at_once: int, calls: int) -> Figures:
 
 
 async def _together(number: int, work: Callable[[], Awaitable[None]]) -> None:
-    await asyncio.gather(*(work() for _ in range(number)))
+    """Do so many at once, out of step as polls are: in step the loop would wake up far less."""
+
+    async def later(share: float) -> None:
+        await asyncio.sleep(share * LATENCY)
+        await work()
+
+    await asyncio.gather(*(later(each / number) for each in range(number)))
