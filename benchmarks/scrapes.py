@@ -1,29 +1,16 @@
 """What a scrape costs, and what the rendered exposition holds of memory."""
 
 import gc
-import os
-import subprocess
-import sys
-import threading
-import time
 import tracemalloc
 from collections.abc import Callable, Mapping
 from itertools import count
 from statistics import median
 
-from prometheus_client import CollectorRegistry, generate_latest
-from starlette.types import ASGIApp
+from prometheus_client import generate_latest
 
-from benchmarks.polls import CONCURRENCY, LATENCY, REGION, cloud
-from benchmarks.processes import MB, Gone, endpoint
-from benchmarks.sample import accounts
-from benchmarks.scene import FLEET, Samples, Scene, registry
-from benchmarks.timing import Figures, percentile, processor_seconds
-from exporter.aws.cloud import Cloud
-from exporter.exposition.own_metrics import OwnMetrics
-from exporter.exposition.rendering import Exposition
-from exporter.web.app import app
-from exporter.web.server import Server, listen
+from benchmarks.processes import MB
+from benchmarks.scene import Samples, Scene, registry
+from benchmarks.timing import Figures, processor_seconds
 
 SERIES = 200_000
 
@@ -37,6 +24,7 @@ def cost(*, quick: bool) -> Figures:
     for name, change in _changes(scene).items():
         found[f"scrape_{name}_ms"] = _median(scene.text, runs, change)
         found[f"scrape_{name}_gzip_ms"] = _median(scene.gzip, runs, change)
+    found["scrape_text_ms"] = max(found[f"scrape_{name}_ms"] for name in _changes(scene))
     for name, shift in (("repeated", 0), ("different", 1)):
         found[f"landing_{name}_us"] = _landing(scene, shift) * 1e6
     return {"scrape_series": shown, "scrape_bytes": len(text), **found}
@@ -104,76 +92,6 @@ def _grown(targets: int, zero_fill: str) -> Figures:
     }
 
 
-def served(*, quick: bool) -> Figures:
-    """Measure how long a gzip scrape takes over HTTP while 64 threads poll at full speed.
-
-    What they poll is not what is scraped, of which nothing changes.
-    """
-    scene, _ = _scene_of(20_000 if quick else SERIES)
-    scene.gzip()
-    with endpoint(LATENCY, 3) as server:
-        os.environ["AWS_ENDPOINT_URL"] = server.url
-        stop = threading.Event()
-        shared = cloud()
-        threads = [
-            threading.Thread(target=_poll, args=(shared, stop), daemon=True)
-            for _ in range(CONCURRENCY)
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            before, began = server.count()[0], time.monotonic()
-            figures = _times(scene.exposition, 20 if quick else 200)
-            polls = server.count()[0] - before
-            if not all(thread.is_alive() for thread in threads):
-                raise Gone("polls failed: this was not full speed")
-            return {**figures, "served_polls_per_second": polls / (time.monotonic() - began)}
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
-
-
-def _poll(shared: Cloud, stop: threading.Event) -> None:
-    account = accounts(1)[0]
-    while not stop.is_set():
-        shared.macie.read(account, REGION, time.monotonic() + 60)
-
-
-def _times(exposition: Exposition, scrapes: int) -> Figures:
-    server = Server(_app(exposition), listen("127.0.0.1", 0))
-    server.start()
-    command = [sys.executable, "-m", "benchmarks.scraper", str(server.port), str(scrapes)]
-    told = subprocess.run(command, check=True, capture_output=True)  # noqa: S603 -- our own module
-    server.stop(1.0)
-    seconds = [float(line) for line in told.stdout.split()]
-    return {
-        "served_median_ms": median(seconds) * 1000,
-        "served_p99_ms": percentile(seconds, 0.99) * 1000,
-    }
-
-
-def _app(exposition: Exposition) -> ASGIApp:
-    return app(
-        telemetry_path="/metrics",
-        exposition=exposition,
-        own=OwnMetrics(CollectorRegistry(), lambda: FLEET),
-        health=_Healthy(),
-    )
-
-
-class _Healthy:
-    """An exporter that does well."""
-
-    def healthy(self) -> bool:
-        """Say that polling goes on."""
-        return True
-
-    def ready(self) -> bool:
-        """Say that every target has been polled."""
-        return True
-
-
 def _scene_of(series: int) -> tuple[Scene, int]:
     """Return a scene of about so many series, and how many there really are."""
     per_target = _series(b"".join(Scene(1_000).text())) / 1_000
@@ -192,6 +110,7 @@ def _changes(scene: Scene) -> Mapping[str, Callable[[], object]]:
         "unchanged": lambda: None,
         "one_percent": lambda: scene.poll(scene.share(0.01), shift=next(turns)),
         "polled": lambda: scene.poll(scene.targets),
+        "different": lambda: scene.poll(scene.targets, shift=next(turns)),
     }
 
 

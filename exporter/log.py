@@ -57,7 +57,7 @@ class Lines:
             _Stream(stream),
             processors=[self._filter, _TRACEBACKS, self._render],
             wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
-        )
+        ).bind()
 
     def configure(self, *, level: str, form: str) -> None:
         """Change level and form for every line from now on."""
@@ -132,6 +132,7 @@ def _json(fields: Mapping[str, object]) -> str:
 _FORMS: Mapping[str, Callable[[Mapping[str, object]], str]] = {"logfmt": _logfmt, "json": _json}
 
 
+_AS_THEY_ARE = (str, bool)
 _AMBIGUOUS = re.compile(r'[ ="\\]')
 
 
@@ -160,7 +161,7 @@ def _text(value: object) -> str:
 
 def _plain(value: object) -> object:
     """Give what JSON can say of a value: itself, or else its text."""
-    if value is None or type(value) is str:
+    if value is None or type(value) in _AS_THEY_ARE:
         return value
     if isinstance(value, float) and not isfinite(value):
         return str(value)

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import gc
 
 _MMAP_THRESHOLD = -3
 """M_MMAP_THRESHOLD of glibc's mallopt(3)."""
@@ -12,6 +13,10 @@ _LARGE_BYTES = 64 * 1024
 Each is new memory then: 25 ms more for a scrape of 24 MB of text of which every block has changed.
 """
 
+_LOOKS = (5_000, 5, 400)
+"""New objects after which Python looks for garbage among them; after so many such looks it looks
+among those too that outlived one, and after so many of these among all."""
+
 
 def give_back_large_blocks() -> None:
     """Have what is large go back to the system as soon as it is free, where that is glibc's to say.
@@ -21,3 +26,14 @@ def give_back_large_blocks() -> None:
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE_BYTES)
+
+
+def look_for_garbage_seldom() -> None:
+    """Have Python look among all objects but seldom: nearly none need a look to be let go.
+
+    Among what is known of 20,000 targets it takes 0.15 s, in which nothing else goes on, and left
+    alone Python does so once a second at full speed.
+    """
+    # What was imported stays.
+    gc.freeze()
+    gc.set_threshold(*_LOOKS)

@@ -19,6 +19,13 @@ from exporter.schedule import Schedule
 Read = Callable[[Target], Awaitable[Answer]]
 """Reads a target; raises AwsError."""
 
+_AT_A_TIME = 16
+"""Polls that begin in one turn of the loop: milliseconds of work, until others have theirs.
+
+All that may be under way would be a tenth of a second, again and again, in which no scrape is
+answered.
+"""
+
 _LOOKS = 4
 """For polls that wait too long, in the time that they may."""
 
@@ -117,7 +124,8 @@ class Poller:
         return PollResult(target, self._clock.now(), self._clock.monotonic() - started, outcome)
 
     def _start_due(self) -> None:
-        while len(self._polls) < self._options.concurrency:
+        free = self._options.concurrency - len(self._polls)
+        for _ in range(min(free, _AT_A_TIME)):
             target = self._schedule.pop_due(self._clock.monotonic())
             if target is None:
                 return

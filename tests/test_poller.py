@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import inf
 
 import pytest
@@ -134,6 +135,23 @@ def test_polls_every_target_with_no_more_than_the_concurrency() -> None:
             await made.until_each_is_polled()
             assert reads.most == 4
             assert len(made.results) == len(TARGETS)
+
+    asyncio.run(run())
+
+
+def test_polls_begin_a_few_at_a_time() -> None:
+    """Between them scrapes and probes have their turn, however many polls are due at once."""
+
+    async def run() -> None:
+        many = [Target(f"{number:012d}", "eu-west-1") for number in range(200)]
+        reads = Reads()
+        async with polling(reads, concurrency=len(many)) as made:
+            made.poller.set_targets(many)
+            begun = [0]
+            while begun[-1] < len(many):
+                await asyncio.sleep(0)
+                begun.append(reads.count)
+            assert max(after - before for before, after in pairwise(begun)) <= 16
 
     asyncio.run(run())
 

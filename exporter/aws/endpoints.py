@@ -64,12 +64,11 @@ class Endpoint:
         wire["headers"]["Host"] = self.host
         unsigned = create_request_object(wire)
         SigV4Auth(credentials, self.signing_name, self.signing_region).add_auth(unsigned)
-        signed = unsigned.prepare()
-        headers = {**signed.headers, "Accept-Encoding": "identity"}
+        headers = {**dict(unsigned.headers.items()), "Accept-Encoding": "identity"}
         if not "".join(headers.values()).isprintable():
             message = "a request could not be written: do the credentials hold a line break?"
             raise AwsError("CredentialsError", message)
-        body: Any = signed.body or None  # Bytes, once it is prepared.
+        body: Any = unsigned.body if unsigned.data else None  # Bytes, once it is prepared.
         # Encoded as it was signed: it must not be encoded in another way.
         url = URL(wire["url"], encoded=True)
         return Request(wire["method"], url, headers, body, self.proxy)
