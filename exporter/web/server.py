@@ -109,6 +109,8 @@ class Server:
             lifespan="off",
             log_config=None,
             access_log=False,
+            # Whoever asks says what it likes there; turns are given by address.
+            proxy_headers=False,
             timeout_keep_alive=ceil(limits.seconds[Phase.IDLE]),
             h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         )
