@@ -17,7 +17,10 @@ def main() -> None:
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # As under nohup.
         signal.signal(signal.SIGHUP, _end)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
-    from exporter.cli import run  # noqa: PLC0415 -- as said above
+    from exporter.memory import look_for_garbage_seldom  # noqa: PLC0415 -- as said above
+
+    look_for_garbage_seldom()
+    from exporter.cli import run  # noqa: PLC0415 -- likewise
 
     run()
 

@@ -32,7 +32,9 @@ from exporter.terminal import Tell
 
 _CATCH_UP_SECONDS = 1.0
 _PROGRESS_SECONDS = 0.1
-_LAG_SECONDS, _LAG_WINDOW = 0.25, 30.0
+_LAG_WINDOW = 30.0
+_LAG_BUSY, _LAG_IDLE = 0.05, 1.0
+"""Seconds between two looks at how late the loop is: to look costs more than an idle exporter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class Daemon:
         )
         self._first_round, self._to_show = asyncio.Event(), asyncio.Event()
         self._has_shown = False
-        self._loop_lag = LoopLag()
+        self._loop_lag = LoopLag(lambda: self._poller.busy or not self.ready())
 
     def start(self) -> None:
         """Start polling, as soon as discovery has found what."""
@@ -284,8 +286,9 @@ class Daemon:
 class LoopLag:
     """How late the event loop comes round: what holds it holds polls, scrapes and probes alike."""
 
-    def __init__(self) -> None:
-        """Know nothing yet."""
+    def __init__(self, busy: Callable[[], bool]) -> None:
+        """Look often only while the loop is `busy`."""
+        self._busy = busy
         self._windows = (0.0, 0.0)
         self._ends = -inf
 
@@ -297,8 +300,9 @@ class LoopLag:
         """Measure, until this is cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            due = loop.time() + _LAG_SECONDS
-            await asyncio.sleep(_LAG_SECONDS)
+            pause = _LAG_BUSY if self._busy() else _LAG_IDLE
+            due = loop.time() + pause
+            await asyncio.sleep(pause)
             now = loop.time()
             if now >= self._ends:
                 self._windows, self._ends = (0.0, self._windows[0]), now + _LAG_WINDOW

@@ -34,6 +34,4 @@ def look_for_garbage_seldom() -> None:
     Among what is known of 20,000 targets it takes 0.15 s, in which nothing else goes on, and left
     alone Python does so once a second at full speed.
     """
-    # What was imported stays.
-    gc.freeze()
     gc.set_threshold(*_LOOKS)

@@ -93,6 +93,11 @@ class Poller:
         self._schedule.poll_soon(targets, self._clock.monotonic())
         self._changed.set()
 
+    @property
+    def busy(self) -> bool:
+        """Whether polls are under way."""
+        return bool(self._polls)
+
     def lag(self) -> float:
         """Return how late the latest polls started, in seconds."""
         return self._schedule.lag(self._clock.monotonic())

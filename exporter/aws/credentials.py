@@ -26,6 +26,10 @@ SESSION_NAME = "macie-invitations-exporter"
 _PATIENCE = 60.0
 """Seconds after which AssumeRole is given up, whoever waits for it: three attempts take as long."""
 
+_AT_ONCE = 32
+"""AssumeRole calls, however many polls there are: STS throttles by the account that makes them,
+whose others would suffer, and a first round wants all roles in its first seconds."""
+
 _MOST_FRUITLESS = 6
 
 
@@ -157,6 +161,7 @@ class Credentials:
         self._client, self._clock, self._region, self._step = client, clock, region, step
         self._own = Own(client, clock, region)
         self._assumed: dict[tuple[str, Role], Assumed] = {}
+        self._places = asyncio.Semaphore(_AT_ONCE)
         self._recovered = recovered
 
     async def for_account(self, account: Account) -> ReadOnlyCredentials:
@@ -252,15 +257,16 @@ class Credentials:
 
     async def _assume(self, role: Role) -> Session:
         external = {"ExternalId": role.external_id} if role.external_id else {}
-        response = await self.as_self(
-            "sts",
-            "AssumeRole",
-            self._region(),
-            RoleArn=role.arn,
-            RoleSessionName=SESSION_NAME,
-            DurationSeconds=SESSION_SECONDS,
-            **external,
-        )
+        async with self._places:
+            response = await self.as_self(
+                "sts",
+                "AssumeRole",
+                self._region(),
+                RoleArn=role.arn,
+                RoleSessionName=SESSION_NAME,
+                DurationSeconds=SESSION_SECONDS,
+                **external,
+            )
         given = response.get("Credentials") or {}
         key, secret = given.get("AccessKeyId"), given.get("SecretAccessKey")
         if not key or not secret:

@@ -11,7 +11,6 @@ from exporter.background import in_daemon, is_cancelled
 from exporter.check import report
 from exporter.daemon import Configuration, Daemon, Ports
 from exporter.files import Files, settled
-from exporter.memory import look_for_garbage_seldom
 from exporter.remedies import remedy
 from exporter.settings import ConfigurationError
 from exporter.settings.fields import listen_address
@@ -79,7 +78,6 @@ class Service:
 
     async def start(self) -> None:
         """Serve, then poll."""
-        look_for_garbage_seldom()
         self._server.start()
         self._daemon.keep("web-config", self._rules.watch)
         self._log.info(

@@ -67,7 +67,7 @@ class Poll(Section):
 
     interval: Annotated[timedelta, *duration("10s", "24h")] = timedelta(minutes=5)
     """How often each target is polled, 10s to 24h."""
-    concurrency: Annotated[int, *whole(1, 512)] = 32
+    concurrency: Annotated[int, *whole(1, 512)] = 128
     """Polls under way at once."""
     timeout: Annotated[timedelta, *duration("1s", "1h")] = timedelta(seconds=60)
     """The deadline of one poll, its pages and retries included; at most poll.stale_after."""

@@ -51,7 +51,7 @@ class Limits:
     """Of what comes behind a request's head: no path takes a body."""
     held_bytes: int = 64 * 1024 * 1024
     """Of renderings that answers under way hold together, the newest aside."""
-    look_every: float = 0.25
+    look_every: float = 1.0
 
 
 TlsInForce = Callable[[], Tls | None]

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,11 +12,13 @@ from pathlib import Path
 import pytest
 from botocore.credentials import ReadOnlyCredentials
 
-from exporter.aws.credentials import Assumed, Session
+from exporter.aws.credentials import Assumed, Credentials, Session
 from exporter.demo.world import World
 from exporter.model import Account, AwsError, Role
+from tests.aws.rig import stage
 from tests.clocks import ManualClock
 from tests.clouds import STEP, Skies, embedded_cloud
+from tests.faulty import Peer, response
 
 ROLE = Role("arn:aws:iam::111122223333:role/macie-invitations-reader")
 REGIONS = ("eu-west-1", "eu-central-1", "us-east-1", "us-east-2")
@@ -264,6 +267,35 @@ def test_refreshes_of_many_accounts_are_spread(clock: ManualClock, runner: async
     assert sum(later) == 1000
     assert sum(later[:29]) == 0
     assert max(later) < 80
+
+
+def test_a_fleet_does_not_ask_sts_for_all_roles_at_once() -> None:
+    """STS throttles whoever assumes; what waits for its turn is assumed all the same."""
+    at_once, lock = Counter({"now": 0, "most": 0}), threading.Lock()
+    session = (
+        "<R><AssumeRoleResult><Credentials><AccessKeyId>ASIAEXAMPLE</AccessKeyId>"
+        "<SecretAccessKey>secret</SecretAccessKey></Credentials></AssumeRoleResult></R>"
+    )
+
+    def behave(peer: Peer) -> bool:
+        with lock:
+            at_once["now"] += 1
+            at_once["most"] = max(at_once["most"], at_once["now"])
+        peer.wait(0.05)
+        with lock:
+            at_once["now"] -= 1
+        peer.socket.sendall(response(session))
+        return True
+
+    async def all_of_them(credentials: Credentials) -> int:
+        ids = [f"{number:012d}" for number in range(100)]
+        fleet = [Account(i, "", Role(f"arn:aws:iam::{i}:role/reader")) for i in ids]
+        return len(await asyncio.gather(*map(credentials.for_account, fleet)))
+
+    with stage() as made:
+        running = made.play(behave)
+        assert running.run(all_of_them(running.credentials)) == 100
+    assert 1 < at_once["most"] <= 32
 
 
 @pytest.fixture

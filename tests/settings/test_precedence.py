@@ -131,7 +131,7 @@ def test_the_file_may_be_named_by_a_variable(file: Path, tmp_path: Path) -> None
     other = tmp_path / "other.yaml"
     other.write_text("poll: {concurrency: 9}")
     assert loaded(f"config.file={other}", environ=environ).poll.concurrency == 9
-    assert loaded("config.file=", environ=environ).poll.concurrency == 32
+    assert loaded("config.file=", environ=environ).poll.concurrency == 128
 
 
 def test_unknown_regions_may_be_allowed_by_a_variable(file: Path) -> None:

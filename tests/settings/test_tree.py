@@ -80,7 +80,7 @@ def test_defaults() -> None:
     """Without any configuration."""
     settings = Settings()
     assert settings.poll.interval == timedelta(minutes=5)
-    assert settings.poll.concurrency == 32
+    assert settings.poll.concurrency == 128
     assert settings.poll.timeout == timedelta(minutes=1)
     assert settings.poll.stale_after == timedelta(minutes=15)
     assert settings.aws == Aws(regions=(), accounts=(), organization=None)
