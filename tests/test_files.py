@@ -88,7 +88,7 @@ def test_a_young_file_is_read_once_nobody_has_written_to_it_for_a_while(tmp_path
     """It may be half of one; one that is a minute old is not, whatever clock it has."""
     path = tmp_path / "file"
     path.write_bytes(b"whole")
-    young, old = Settling(path), Settling(path, age=60.0)
+    young, old = Settling(path), Settling(path, age=61.0)
     assert (young.read(), young.waits) == (b"whole", 1)
     assert (old.read(), old.waits) == (b"whole", 0)
     ahead = Settling(path, age=-1000.0)

@@ -189,13 +189,16 @@ class Connections:
         self._listening, self._http, self._tls, self._limits = listening, http, tls, limits
         self._all: set[Connection] = set()
         self._loop = asyncio.get_running_loop()
-        self._tasks = [self._loop.create_task(run()) for run in (self._accept, self._sweep)]
+        self._is_open = True
+        self._listen()
+        self._sweeping = self._loop.create_task(self._sweep())
 
     async def close(self) -> None:
         """Accept no more, and end what is no answer under way."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._is_open = False
+        self._loop.remove_reader(self._listening)
+        self._sweeping.cancel()
+        await asyncio.gather(self._sweeping, return_exceptions=True)
         for connection in tuple(self._all):
             if connection.look(self._loop.time()) not in {Phase.ANSWER, Phase.SENDING}:
                 connection.drop()
@@ -206,19 +209,23 @@ class Connections:
             connection.drop()
         await asyncio.sleep(0)
 
-    async def _accept(self) -> None:
-        while True:
-            try:
-                sock, _ = await self._loop.sock_accept(self._listening)
-            except OSError as error:
-                # Of the client's doing, unless there is nothing left to accept with.
-                if error.errno in _EXHAUSTED:
-                    self._make_room()
-                    await asyncio.sleep(_PAUSE)
-            else:
-                self._admit(sock)
-            # Where one waits already, sock_accept does not: others have their turn between two.
-            await asyncio.sleep(0)
+    def _listen(self) -> None:
+        if self._is_open:
+            self._loop.add_reader(self._listening, self._accept)
+
+    def _accept(self) -> None:
+        """Take one connection: others of the loop have their turn before the next."""
+        try:
+            sock, _ = self._listening.accept()
+        except OSError as error:
+            # Of the client's doing, unless there is nothing left to accept with.
+            if error.errno in _EXHAUSTED:
+                self._make_room()
+                self._loop.remove_reader(self._listening)
+                self._loop.call_later(_PAUSE, self._listen)
+        else:
+            sock.setblocking(False)  # noqa: FBT003 -- the socket module's
+            self._admit(sock)
 
     def _admit(self, sock: socket.socket) -> None:
         tls = self._tls()

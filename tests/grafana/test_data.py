@@ -156,7 +156,8 @@ def test_variables_offer_what_there_is(stack: Stack, name: str) -> None:
         "account": sorted((each["name"], each["id"]) for each in demo_["accounts"]),
         "region": sorted(demo_["regions"]),
     }
-    until(lambda: stack.number("macie_exporter_build_info") is not None, "a scrape")
+    scraped_ = "count(macie_exporter_build_info)"
+    until(lambda: stack.number(scraped_) == len(JOBS), "a scrape by each job")
     offered = _offered(stack, variable["query"], variable["regex"])
     if name == "status":
         assert {*PENDING_STATUSES, "Enabled"} < set(offered)
