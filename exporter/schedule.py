@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import inf
+from typing import NamedTuple
 
 from exporter.errors import Retry, kind_of
 from exporter.model import Failure, PollResult, Target
@@ -22,9 +23,11 @@ _FIRST_BACK_OFF = 8
 """The first retry of a transient failure comes within this part of the interval."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Due:
-    """A poll to start: the time at which it should, and of what."""
+class Due(NamedTuple):
+    """A poll to start: the time at which it should, and of what.
+
+    A tuple, which the heap compares in C.
+    """
 
     at: float
     order: int
