@@ -60,7 +60,7 @@ site: venv ## The documentation as pages that need no network, in build/site
 dashboards: venv ## Write the dashboards' JSON anew from grafana/, there and into the chart
 	$(BIN)/python -W ignore::DeprecationWarning -m grafana
 
-bench: venv ## What polls and scrapes cost, against references and goals: eight minutes (ARGS=--quick)
+bench: venv ## What polls and scrapes cost, against references and goals: ten minutes (ARGS=--quick)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 fuzz: venv ## 210,000 cases for everything that takes bytes from outside: five minutes (ARGS=--seed=N, names of targets)

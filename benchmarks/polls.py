@@ -1,142 +1,178 @@
 """What a poll costs, one at a time and many at once."""
 
+import asyncio
 import json
 import os
 import random
-import sys
-import threading
 import time
-from collections.abc import Callable
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from types import MappingProxyType
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from statistics import median
 
+import aiohttp
 import boto3
-import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from prometheus_client import CollectorRegistry
+from yarl import URL
 
-from benchmarks.processes import Endpoint, endpoint, environment, fleet
+from benchmarks.processes import Endpoint, endpoint, environment, exporter, fleet
 from benchmarks.sample import REGIONS, accounts
+from benchmarks.scene import FLEET
 from benchmarks.timing import Figures, compared
 from exporter.aws.cloud import Cloud
-from exporter.clock import Stop, SystemClock
-from exporter.core import Configuration, Core, Ports
-from exporter.log import Lines
-from exporter.settings import load
-from exporter.telemetry import Telemetry
+from exporter.clock import SystemClock
+from exporter.exposition.own_metrics import OwnMetrics
+from exporter.model import Invitation
 
 REGION = REGIONS[0]
 LATENCY = 0.05
-CONCURRENCY = 64
+FEW, MANY = 64, 256
+"""Polls at once."""
+
 _DEADLINE = 60.0
 
 
 def cost(*, quick: bool) -> Figures:
-    """Measure the processor time of a poll in one thread, beside boto3's and the least there is."""
+    """Measure the processor time of a poll by itself, beside boto3's and the least there is."""
     calls, runs = (50, 3) if quick else (150, 9)
     figures: Figures = {}
     for invitations in (25, 3):
         with endpoint(0, invitations) as server:
             os.environ.update(environment(server.url))
-            works = {
-                "ours": _polls(calls),
-                "boto3": _boto3(calls),
-                "floor": _floor(server, calls),
-            }
-            for name, seconds in compared(works, runs).items():
+            for name, seconds in _by_itself(server, calls, runs).items():
                 figures[f"poll_{invitations}_{name}_ms"] = seconds / calls * 1000
     return figures
 
 
-def cloud() -> Cloud:
-    """Give the exporter's own AWS, with its own counters as in the daemon."""
-    return Cloud(
+def _by_itself(server: Endpoint, calls: int, runs: int) -> dict[str, float]:
+    account, client = accounts(1)[0], boto3.Session().client("macie2", region_name=REGION)
+    with asyncio.Runner() as loop:
+        cloud, floor = loop.run(_clients(server))
+
+        async def ours() -> None:
+            for _ in range(calls):
+                async with asyncio.timeout(_DEADLINE):
+                    await cloud.macie.read(account, REGION)
+
+        def by_boto3() -> None:
+            for _ in range(calls):
+                client.list_invitations(maxResults=25)
+
+        works: dict[str, Callable[[], object]] = {
+            "ours": lambda: loop.run(ours()),
+            "boto3": by_boto3,
+            "floor": lambda: loop.run(floor.read(calls)),
+        }
+        found = compared(works, runs)
+        loop.run(cloud.close())
+        loop.run(floor.close())
+    return found
+
+
+async def _clients(server: Endpoint) -> tuple[Cloud, "Floor"]:
+    cloud = Cloud(
         clock=SystemClock(),
-        stop=Stop(),
-        observer=Telemetry(CollectorRegistry()),
+        # Its own counters, as in the daemon.
+        observer=OwnMetrics(CollectorRegistry(), lambda: FLEET),
         rng=random.Random(7),  # noqa: S311 -- jitter
         region=lambda: REGION,
         step=lambda: 300.0,
     )
+    return cloud, Floor(server)
 
 
-def _polls(calls: int) -> Callable[[], None]:
-    macie, account = cloud().macie, accounts(1)[0]
+class Floor:
+    """Signs, sends, reads and makes values: what no use of these libraries goes below."""
 
-    def work() -> None:
+    def __init__(self, server: Endpoint) -> None:
+        """Read from a server. To be made in a running loop."""
+        self._url = f"{server.url}/invitations?maxResults=25"
+        self._signer = SigV4Auth(Credentials("AKIAEXAMPLE", "secret"), "macie2", REGION)
+        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._http.close()
+
+    async def read(self, calls: int) -> None:
+        """Read so many times, one after the other."""
         for _ in range(calls):
-            macie.read(account, REGION, time.monotonic() + _DEADLINE)
+            await self._read()
 
-    return work
-
-
-def _boto3(calls: int) -> Callable[[], None]:
-    client = boto3.Session().client("macie2", region_name=REGION)
-
-    def work() -> None:
-        for _ in range(calls):
-            client.list_invitations(maxResults=25)
-
-    return work
-
-
-def _floor(server: Endpoint, calls: int) -> Callable[[], None]:
-    """Sign, send and read with as little as can be: what no use of these libraries goes below."""
-    pool = urllib3.HTTPConnectionPool("127.0.0.1", server.port)
-    signer = SigV4Auth(Credentials("AKIAEXAMPLE", "secret"), "macie2", REGION)
-    path = "/invitations?maxResults=25"
-
-    def work() -> None:
-        for _ in range(calls):
-            request = AWSRequest("GET", server.url + path)
-            signer.add_auth(request)
-            json.loads(pool.request("GET", path, headers=dict(request.headers)).data)
-
-    return work
+    async def _read(self) -> list[Invitation]:
+        request = AWSRequest("GET", self._url)
+        self._signer.add_auth(request)
+        url, headers = URL(self._url, encoded=True), dict(request.headers)
+        async with self._http.get(url, headers=headers) as response:
+            listed = json.loads(await response.read())["invitations"]
+        return [
+            Invitation(
+                each["accountId"],
+                each["invitationId"],
+                each["relationshipStatus"],
+                datetime.fromisoformat(each["invitedAt"]).timestamp(),
+            )
+            for each in listed
+        ]
 
 
 def throughput(*, quick: bool) -> Figures:
-    """Measure how many polls a second there are, 64 at once, in the middle of a first round."""
-    count = 100 if quick else 500
+    """Measure polls a second and the processor time of each, many at once.
+
+    The whole exporter, in the middle of a first round; and the floor, in turns with it.
+    """
+    runs, calls = (1, 1_000) if quick else (3, 6_000)
+    figures: Figures = {}
     with endpoint(LATENCY, 3) as server:
-        core = _core(server, count)
-        core.start()
-        try:
-            return _rate(server, count * len(REGIONS))
-        finally:
-            core.stop(2.0)
+        for at_once in (FEW, MANY):
+            found = [
+                {**_at_full_speed(server, at_once, calls), **_floor(server, at_once, calls)}
+                for _ in range(runs)
+            ]
+            for name in found[0]:
+                figures[f"{name}_{at_once}"] = median(each[name] for each in found)
+    return figures
 
 
-def _core(server: Endpoint, count: int) -> Core:
-    os.environ.update(environment(server.url))
-    settings = fleet(count, interval="24h", concurrency=CONCURRENCY, roles=False)
-    with TemporaryDirectory() as folder:
-        file = Path(folder, "exporter.yaml")
-        file.write_text(json.dumps(settings))
-        loaded = load([("config.file", str(file))], MappingProxyType(os.environ), REGION)
-    lines = Lines(sys.stderr, level="error", form="logfmt")
-    ports = Ports(SystemClock(), Stop(), lines, random.Random(7))  # noqa: S311 -- jitter
-    return Core(Configuration(loaded, REGION), ports)
+def _at_full_speed(server: Endpoint, at_once: int, calls: int) -> Figures:
+    """Wait for some polls of a first round, then measure so many; the trail has lines for none."""
+    targets = calls * 10 // 6
+    settings = fleet(targets // len(REGIONS), interval="24h", concurrency=at_once, roles=False)
+    with exporter(server.url, {**settings, "log": {"level": "error"}}) as running:
+        start, _ = server.count()
+        before, idle = server.reached(start + targets // 5)
+        began, used = time.monotonic(), running.processor_seconds
+        after, busy = server.reached(before + calls)
+        seconds = time.monotonic() - began
+        polls = after - before
+        return {
+            "polls_per_second": polls / seconds,
+            "poll_ms": (running.processor_seconds - used) / polls * 1000,
+            "endpoint_share_of_core": (busy - idle) / seconds,
+        }
 
 
-def _rate(server: Endpoint, polls: int) -> Figures:
-    """Wait for a fifth of the polls, then measure until the last fifth."""
-    before, idle = _reached(server, polls // 5)
-    began, used = time.monotonic(), time.process_time()
-    after, busy = _reached(server, polls * 4 // 5)
-    seconds = time.monotonic() - began
-    return {
-        "polls_per_second": (after - before) / seconds,
-        "poll_at_full_speed_ms": (time.process_time() - used) / (after - before) * 1000,
-        "endpoint_share_of_core": (busy - idle) / seconds,
-    }
+def _floor(server: Endpoint, at_once: int, calls: int) -> Figures:
+    async def work() -> Figures:
+        floor = Floor(server)
+        await _together(at_once, lambda: floor.read(2))
+        began, used = time.monotonic(), time.process_time()
+        await _together(at_once, lambda: floor.read(calls // at_once))
+        polls, seconds = calls // at_once * at_once, time.monotonic() - began
+        used = time.process_time() - used
+        await floor.close()
+        return {"floor_per_second": polls / seconds, "floor_ms": used / polls * 1000}
+
+    return asyncio.run(work())
 
 
-def _reached(server: Endpoint, requests: int) -> tuple[int, float]:
-    pause = threading.Event()
-    while (told := server.count())[0] < requests:
-        pause.wait(0.05)
-    return told
+async def _together(number: int, work: Callable[[], Awaitable[None]]) -> None:
+    """Do so many at once, out of step as polls are: in step the loop would wake up far less."""
+
+    async def later(share: float) -> None:
+        await asyncio.sleep(share * LATENCY)
+        await work()
+
+    await asyncio.gather(*(later(each / number) for each in range(number)))

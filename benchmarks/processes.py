@@ -19,7 +19,9 @@ from benchmarks.endpoint import COUNT_PATH
 from benchmarks.sample import REGIONS, ROLE, account_ids
 
 MB = 1_000_000
-_TICKS = os.sysconf("SC_CLK_TCK")
+_SCHEDULED = 2
+"""Of a process' clock: what the scheduler counted, as clock_getcpuclockid(3) has it."""
+
 _PATIENCE = 180.0
 SCRAPE = {
     "Accept": "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5",
@@ -47,6 +49,15 @@ class Endpoint:
         """Give how many requests it has answered, and its processor seconds."""
         told = json.loads(get(self.port, COUNT_PATH.decode()).body)
         return int(told["requests"]), float(told["seconds"])
+
+    def reached(self, requests: int) -> tuple[int, float]:
+        """Wait until it has answered so many requests; give what `count` does."""
+        end = time.monotonic() + _PATIENCE
+        while (told := self.count())[0] < requests:
+            if time.monotonic() > end:
+                raise Gone(f"no {requests} requests in {_PATIENCE} s, but {told[0]}")
+            time.sleep(0.05)
+        return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +109,26 @@ class Exporter:
 
     @property
     def processor_seconds(self) -> float:
-        """The processor time of the process so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        """The processor time of the process so far, of all threads: by its own clock.
+
+        /proc counts in hundredths of a second, which an idle process takes in half a minute.
+        """
+        return time.clock_gettime((~self.process.pid << 3) | _SCHEDULED)
 
     @property
     def resident_bytes(self) -> int:
         """The memory that the process holds now."""
+        return self._status("VmRSS") * 1024
+
+    @property
+    def threads(self) -> int:
+        """How many threads the process has now."""
+        return self._status("Threads")
+
+    def _status(self, name: str) -> int:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
-        return int(found[1]) * 1024 if found else 0
+        found = re.search(rf"^{name}:\s+(\d+)", status, re.MULTILINE)
+        return int(found[1]) if found else 0
 
 
 def environment(url: str = "") -> dict[str, str]:
@@ -201,6 +222,12 @@ def get(port: int, path: str, headers: Mapping[str, str] | None = None) -> Answe
         response = connection.getresponse()
         body = response.read()
         return Answer(response.status, body, time.monotonic() - began)
+
+
+def loop_lag(exposition: bytes) -> float:
+    """Give how many seconds the loop was held at most, of about half a minute, as a scrape says."""
+    found = re.search(rb"^macie_exporter_loop_lag_seconds (\S+)", exposition, re.MULTILINE)
+    return float(found[1]) if found else 0.0
 
 
 def tail(log: Path, size: int = 4096) -> str:

@@ -1,23 +1,36 @@
-"""A fleet that is polled by hand, and the cache that renders it."""
+"""A fleet that is polled by hand, and the exposition that renders it."""
 
 import random
 import time
+from collections.abc import Coroutine
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from benchmarks.sample import answer, targets
-from exporter.ages import AgeBuckets
-from exporter.exposition.cache import Cache
-from exporter.exposition.table import Build, Fleet, Reload
-from exporter.exposition.tally import Options
+from exporter.exposition.age_buckets import AgeBuckets
+from exporter.exposition.counts import Options
+from exporter.exposition.fleet import Build, Fleet, Reload
+from exporter.exposition.rendering import Exposition
 from exporter.model import Account, Answer, PollResult, Target
 from exporter.settings import Settings
 from exporter.snapshot import Snapshot
 
 INVITATIONS = 3
 _STALE_AFTER = 900.0
+_T = TypeVar("_T")
+
+
+def finished(work: Coroutine[None, None, _T]) -> _T:
+    """Run to its end what waits for nothing but its next turn; a loop's own cost is left out."""
+    while True:
+        try:
+            work.send(None)
+        except StopIteration as end:
+            result: _T = end.value
+            return result
 
 
 class Scene:
@@ -25,33 +38,42 @@ class Scene:
 
     def __init__(self, count: int, zero_fill: str = "invited") -> None:
         self.targets = targets(count)
-        self.snapshot = Snapshot()
-        self.snapshot.retain(self.targets)
-        self._zero_fill = zero_fill
+        self.state = Snapshot()
+        self.state.retain(self.targets)
+        self._options = Options(AgeBuckets(Settings().metrics.age_buckets), zero_fill)
         self._chance = random.Random(7)  # noqa: S311 -- jitter
+        self.exposition = self.anew()
         self.poll(self.targets)
 
-    def cache(self) -> Cache:
-        """Make a cache that has rendered nothing yet."""
-        buckets = AgeBuckets(Settings().metrics.age_buckets)
-        accounts = tuple({t.account_id: Account(t.account_id) for t in self.targets}.values())
-        return Cache(
-            self.snapshot,
-            options=Options(buckets, self._zero_fill),
-            stale_after=_STALE_AFTER,
-            now=time.time,
-            fleet=lambda: _FLEET,
-            accounts=lambda: accounts,
-        )
+    def anew(self) -> Exposition:
+        """Render all that is known from nothing."""
+        made = Exposition(self.state, self._options, _STALE_AFTER, time.time)
+        accounts = {each.account_id: Account(each.account_id) for each in self.targets}
+        finished(made.retain(tuple(accounts.values())))
+        return made
+
+    def text(self) -> list[bytes]:
+        """Scrape it as text, in pieces."""
+        return finished(self.exposition.text())
+
+    def gzip(self) -> list[bytes]:
+        """Scrape it as gzip, in pieces."""
+        return finished(self.exposition.gzip())
 
     def poll(self, which: list[Target], shift: int = 0) -> None:
         """Have polls end now; shifted, their invitations are other ones than before."""
+        for target in self.answered(which, shift):
+            self.exposition.update(target)
+
+    def answered(self, which: list[Target], shift: int = 0) -> list[Target]:
+        """Have the state know of such polls, and nobody else."""
         for target in which:
             found = answer(INVITATIONS, shift)
             # As a poll makes it: with values of its own, equal to the last one's at the most.
             outcome = Answer(found.enabled, tuple(found.invitations))
             seconds = self._chance.uniform(0.05, 0.09)
-            self.snapshot.record(PollResult(target, time.time(), seconds, outcome))
+            self.state.record(PollResult(target, time.time(), seconds, outcome))
+        return which
 
     def share(self, part: float) -> list[Target]:
         """Give a share of the targets, from all over."""
@@ -77,9 +99,12 @@ def registry(samples: Samples) -> CollectorRegistry:
     return made
 
 
-_FLEET = Fleet(
+FLEET = Fleet(
+    states=None,
+    folded=0,
     interval=300.0,
     lag=0.0,
+    loop_lag=0.0,
     reload=Reload(successful=True, last_success=0.0, config_hash=1.0),
     build=Build("0", "0", "0"),
 )

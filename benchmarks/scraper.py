@@ -1,24 +1,24 @@
-"""Scrapes again and again, and prints how many seconds each took.
+"""Scrapes again and again; prints how many seconds each took, and how long the loop was held.
 
-A process of its own, as Prometheus is: `python -m benchmarks.scraper PORT TIMES [SECONDS]`.
+A process of its own, as Prometheus is: `python -m benchmarks.scraper PORT SECONDS`, with a pause of
+so many seconds after each.
 """
 
 import gzip
 import sys
 import time
 
-from benchmarks.processes import SCRAPE, get
+from benchmarks.processes import SCRAPE, get, loop_lag
 
 
 def main() -> None:
-    """Scrape so many times, with a pause of so many seconds after each."""
-    port, times, *pause = sys.argv[1:]
-    for _ in range(int(times)):
+    """Scrape until the process is ended."""
+    port, pause = sys.argv[1:]
+    while True:
         answer = get(int(port), "/metrics", SCRAPE)
-        gzip.decompress(answer.body)
-        sys.stdout.write(f"{answer.seconds}\n")
+        sys.stdout.write(f"{answer.seconds} {loop_lag(gzip.decompress(answer.body))}\n")
         sys.stdout.flush()
-        time.sleep(float(pause[0]) if pause else 0.05)
+        time.sleep(float(pause))
 
 
 if __name__ == "__main__":

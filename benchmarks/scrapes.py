@@ -1,29 +1,16 @@
 """What a scrape costs, and what the rendered exposition holds of memory."""
 
 import gc
-import os
-import subprocess
-import sys
-import threading
-import time
 import tracemalloc
 from collections.abc import Callable, Mapping
 from itertools import count
 from statistics import median
 
-from prometheus_client import CollectorRegistry, generate_latest
-from starlette.types import ASGIApp
+from prometheus_client import generate_latest
 
-from benchmarks.polls import CONCURRENCY, LATENCY, REGION, cloud
-from benchmarks.processes import MB, Gone, endpoint
-from benchmarks.sample import accounts
+from benchmarks.processes import MB
 from benchmarks.scene import Samples, Scene, registry
-from benchmarks.timing import Figures, percentile, processor_seconds
-from exporter.aws.cloud import Cloud
-from exporter.exposition.cache import Cache
-from exporter.telemetry import Telemetry
-from exporter.web.app import app
-from exporter.web.server import Server, listen
+from benchmarks.timing import Figures, processor_seconds
 
 SERIES = 200_000
 
@@ -31,13 +18,27 @@ SERIES = 200_000
 def cost(*, quick: bool) -> Figures:
     """Measure the processor time of scrapes of 200,000 series, beside the client library's."""
     series, runs = (20_000, 3) if quick else (SERIES, 5)
-    scene, cache, shown = _scene_of(series)
-    text = cache.text()
+    scene, shown = _scene_of(series)
+    text = b"".join(scene.text())
     found = {"scrape_reference_ms": _reference(text.decode(), runs)}
     for name, change in _changes(scene).items():
-        found[f"scrape_{name}_ms"] = _median(cache.text, runs, change)
-        found[f"scrape_{name}_gzip_ms"] = _median(cache.packed, runs, change)
+        found[f"scrape_{name}_ms"] = _median(scene.text, runs, change)
+        found[f"scrape_{name}_gzip_ms"] = _median(scene.gzip, runs, change)
+    found["scrape_text_ms"] = max(found[f"scrape_{name}_ms"] for name in _changes(scene))
+    for name, shift in (("repeated", 0), ("different", 1)):
+        found[f"landing_{name}_us"] = _landing(scene, shift) * 1e6
     return {"scrape_series": shown, "scrape_bytes": len(text), **found}
+
+
+def _landing(scene: Scene, shift: int) -> float:
+    """Measure the processor seconds that a poll costs the exposition when it lands."""
+    landed = scene.answered(scene.targets, shift)
+
+    def update() -> None:
+        for target in landed:
+            scene.exposition.update(target)
+
+    return processor_seconds(update) / len(landed)
 
 
 def _reference(text: str, runs: int) -> float:
@@ -47,17 +48,17 @@ def _reference(text: str, runs: int) -> float:
 
 
 def memory(*, quick: bool) -> Figures:
-    """Measure the memory that the cache holds after a scrape as text and one as gzip."""
-    scene, _, shown = _scene_of(20_000 if quick else SERIES)
+    """Measure the memory that the exposition holds after a scrape as text and one as gzip."""
+    scene, shown = _scene_of(20_000 if quick else SERIES)
     gc.collect()
     tracemalloc.start()
-    cache = scene.cache()
-    size, packed = len(cache.text()), len(cache.packed())
+    scene.exposition = scene.anew()
+    size, packed = (sum(map(len, scrape())) for scrape in (scene.text, scene.gzip))
     gc.collect()
     held = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     return {
-        "memory_cache_mb": held / MB,
+        "memory_exposition_mb": held / MB,
         "memory_text_mb": size / MB,
         "memory_gzip_mb": packed / MB,
         "memory_series": shown,
@@ -77,97 +78,25 @@ def growth(*, quick: bool) -> Figures:
 
 def _grown(targets: int, zero_fill: str) -> Figures:
     scene = Scene(targets, zero_fill)
-    cache = scene.cache()
-    first = processor_seconds(cache.text) * 1000
+    first = processor_seconds(scene.anew) * 1000
     changes = _changes(scene)
-    text = cache.text()
+    text = b"".join(scene.text())
     return {
         "series": _series(text),
         "bytes": len(text),
         "first_ms": first,
-        "unchanged_ms": _median(cache.text, 3),
-        "polled_ms": _median(cache.text, 3, changes["polled"]),
-        "polled_gzip_ms": _median(cache.packed, 3, changes["polled"]),
-        "gzip_bytes": len(cache.packed()),
+        "unchanged_ms": _median(scene.text, 3),
+        "polled_ms": _median(scene.text, 3, changes["polled"]),
+        "polled_gzip_ms": _median(scene.gzip, 3, changes["polled"]),
+        "gzip_bytes": sum(map(len, scene.gzip())),
     }
 
 
-def served(*, quick: bool) -> Figures:
-    """Measure how long a gzip scrape takes over HTTP while 64 threads poll at full speed.
-
-    What they poll is not what is scraped, of which nothing changes.
-    """
-    _, cache, _ = _scene_of(20_000 if quick else SERIES)
-    cache.packed()
-    with endpoint(LATENCY, 3) as server:
-        os.environ["AWS_ENDPOINT_URL"] = server.url
-        stop = threading.Event()
-        shared = cloud()
-        threads = [
-            threading.Thread(target=_poll, args=(shared, stop), daemon=True)
-            for _ in range(CONCURRENCY)
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            before, began = server.count()[0], time.monotonic()
-            figures = _times(cache, 20 if quick else 200)
-            polls = server.count()[0] - before
-            if not all(thread.is_alive() for thread in threads):
-                raise Gone("polls failed: this was not full speed")
-            return {**figures, "served_polls_per_second": polls / (time.monotonic() - began)}
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
-
-
-def _poll(shared: Cloud, stop: threading.Event) -> None:
-    account = accounts(1)[0]
-    while not stop.is_set():
-        shared.macie.read(account, REGION, time.monotonic() + 60)
-
-
-def _times(cache: Cache, scrapes: int) -> Figures:
-    server = Server(_app(cache), listen("127.0.0.1", 0))
-    server.start()
-    command = [sys.executable, "-m", "benchmarks.scraper", str(server.port), str(scrapes)]
-    told = subprocess.run(command, check=True, capture_output=True)  # noqa: S603 -- our own module
-    server.stop(1.0)
-    seconds = [float(line) for line in told.stdout.split()]
-    return {
-        "served_median_ms": median(seconds) * 1000,
-        "served_p99_ms": percentile(seconds, 0.99) * 1000,
-    }
-
-
-def _app(cache: Cache) -> ASGIApp:
-    return app(
-        telemetry_path="/metrics",
-        exposition=cache,
-        own=Telemetry(CollectorRegistry()),
-        health=_Healthy(),
-    )
-
-
-class _Healthy:
-    """An exporter that does well."""
-
-    def healthy(self) -> bool:
-        """Say that polling goes on."""
-        return True
-
-    def ready(self) -> bool:
-        """Say that every target has been polled."""
-        return True
-
-
-def _scene_of(series: int) -> tuple[Scene, Cache, int]:
-    """Give a scene of about so many series, a cache of it, and how many there really are."""
-    per_target = _series(Scene(1_000).cache().text()) / 1_000
+def _scene_of(series: int) -> tuple[Scene, int]:
+    """Return a scene of about so many series, and how many there really are."""
+    per_target = _series(b"".join(Scene(1_000).text())) / 1_000
     scene = Scene(round(series / per_target))
-    cache = scene.cache()
-    return scene, cache, _series(cache.text())
+    return scene, _series(b"".join(scene.text()))
 
 
 def _series(text: bytes) -> int:
@@ -181,6 +110,7 @@ def _changes(scene: Scene) -> Mapping[str, Callable[[], object]]:
         "unchanged": lambda: None,
         "one_percent": lambda: scene.poll(scene.share(0.01), shift=next(turns)),
         "polled": lambda: scene.poll(scene.targets),
+        "different": lambda: scene.poll(scene.targets, shift=next(turns)),
     }
 
 

@@ -8,13 +8,19 @@ from types import FrameType
 def main() -> None:
     """Run; until a command looks after signals itself, the first that ends a process does.
 
-    Importing what the commands need takes half a second, in which a reload would end the process.
+    SIGHUP is held back until it is known whether it is to end the command or to reload: importing
+    what tells that takes a while.
     """
     # In Python's hands from the first moment on: process 1 of a container has no other way to end.
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, _end)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    from exporter.cli import run  # noqa: PLC0415 -- as said above
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # As under nohup.
+        signal.signal(signal.SIGHUP, _end)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    from exporter.memory import look_for_garbage_seldom  # noqa: PLC0415 -- as said above
+
+    look_for_garbage_seldom()
+    from exporter.cli import run  # noqa: PLC0415 -- likewise
 
     run()
 

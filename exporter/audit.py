@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from exporter.errors import kind_of
+from exporter.errors import hint_of
 from exporter.log import Log
 from exporter.model import Failure, Target
 from exporter.snapshot import Change, Knowledge, changes
@@ -52,7 +52,7 @@ class Audit:
             error_code=failure.code,
             aws_request_id=failure.request_id,
             error=failure.message,
-            hint=kind_of(failure.code).hint,
+            hint=hint_of(failure),
         )
 
 

@@ -5,7 +5,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from exporter import __version__
-from exporter.exposition.table import Build
+from exporter.exposition.fleet import Build
 
 
 def build(package: Traversable | None = None) -> Build:

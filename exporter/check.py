@@ -1,6 +1,6 @@
 """What `check` prints: the effective configuration, and what it means. No network."""
 
-from exporter.core import options_of
+from exporter.daemon import options_from
 from exporter.estimate import MANY_SERIES, Estimate, estimate
 from exporter.model import DEFAULT_REGIONS
 from exporter.settings import AccountSettings, Settings
@@ -45,7 +45,7 @@ def estimated(settings: Settings) -> Estimate:
         assumed=sum(bool(account.role_arn or account.role_name) for account in mine),
         targets=sum(_count(each, settings) for each in mine) + own * _count(None, settings),
         interval=settings.poll.interval.total_seconds(),
-        options=options_of(settings),
+        options=options_from(settings),
     )
 
 

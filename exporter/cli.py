@@ -1,32 +1,36 @@
 """From argv to a command and an exit code. Testable without a process."""
 
+import asyncio
 import contextlib
 import os
 import random
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from queue import SimpleQueue
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from exporter import __version__
-from exporter.clock import Stop, SystemClock
+from exporter.clock import SystemClock
 from exporter.manual import NAME, PAGES, of_command, overview
 from exporter.nearest import nearest
 from exporter.settings import ConfigurationError, Settings, load
 from exporter.settings.fields import AUTO
 from exporter.settings.flags import Words, read
-from exporter.signals import Wishes, handle_reload, handle_stop
+from exporter.signals import handle_hangup, handle_stop
 from exporter.streams import delivered, standard_streams
-from exporter.terminal import progress, write
+from exporter.terminal import as_seen, progress, write
+from exporter.visible import visible
 
 if TYPE_CHECKING:
-    from exporter.core import Configuration, Ports
+    from exporter.daemon import Configuration, Ports
     from exporter.log import Log
 
 OK, FAILED, MISUSED = 0, 1, 2
 _DEFAULT = "serve"
+_RELOADING = frozenset({"serve"})
+"""Commands that have something to reload: a hangup ends the others, as it does most programs."""
 _HELP = frozenset({"-h", "--help"})
 _VERSION = "--version"
 _ANY_REGION = "us-east-1"
@@ -40,11 +44,10 @@ class World:
     environ: Mapping[str, str]
     stdout: TextIO
     stderr: TextIO
-    stop: Stop
-    wishes: Wishes = field(default_factory=SimpleQueue)
-    handle_stop: Callable[[Stop, Wishes], object] = lambda *_: None
-    """Has signals stop a command in order, from when it looks at the stop; until then they end it.
-    """
+    handle_hangup: Callable[[Callable[[], object] | None], object] = lambda _: None
+    """Has a hangup, held back until then, reload; with None it ends the command."""
+    handle_stop: Callable[[Callable[[], object]], object] = lambda _: None
+    """Has signals stop a command in order, from when it runs its loop; until then they end it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ def main(argv: Sequence[str], world: World) -> int:
         return OK
     try:
         arguments = _understood(words, world)
+        if arguments.command not in _RELOADING:
+            world.handle_hangup(None)
         return COMMANDS[arguments.command](arguments, world)
     except ConfigurationError as error:
         _complain(world, error.lines)
@@ -80,8 +85,7 @@ def main(argv: Sequence[str], world: World) -> int:
 def run() -> NoReturn:
     """Run as the process: its arguments, environment, streams and signals."""
     out, err = standard_streams()
-    world = World(os.environ, out, err, Stop(), handle_stop=handle_stop)
-    handle_reload(world.wishes)
+    world = World(os.environ, out, err, handle_hangup, handle_stop)
     with delivered(out, err) as delivery:
         code = main(sys.argv[1:], world)
     sys.exit(FAILED if delivery.failed else code)
@@ -90,40 +94,37 @@ def run() -> NoReturn:
 def serve(arguments: Arguments, world: World) -> int:
     """Poll in the background and serve the metrics, until told to stop."""
     # boto3 and the web server take half a second to import: not for `--help` or a wrong flag.
-    from exporter.daemon import Daemon  # noqa: PLC0415
+    from exporter.commands.serve import serve as serving  # noqa: PLC0415
     from exporter.web.server import AddressInUseError  # noqa: PLC0415
 
     configuration = _configuration(arguments, world)
     ports = _ports(configuration.settings, world)
     _warn_of_many_series(configuration.settings, ports.lines.log)
+
+    def handle_signals(stop: Callable[[], object], reload: Callable[[], object]) -> None:
+        world.handle_stop(stop)
+        world.handle_hangup(reload)
+
+    load = partial(_configuration, arguments, world, anew=True)
     try:
-        daemon = Daemon(
-            configuration, lambda: _configuration(arguments, world, anew=True), ports, world.wishes
-        )
+        asyncio.run(serving(configuration, load, ports, handle_signals))
     except AddressInUseError as error:
         _complain(world, [str(error)])
         return FAILED
-    world.handle_stop(world.stop, world.wishes)
-    daemon.run()
     return OK
 
 
 def once(arguments: Arguments, world: World) -> int:
     """Poll every target once, print the exposition; exit 0 only if every target answered."""
-    from exporter.core import Core  # noqa: PLC0415 -- as in `serve`
+    from exporter.commands.once import once as polling  # noqa: PLC0415 -- as in `serve`
 
     configuration = _configuration(arguments, world)
     with progress("targets", world.stderr, world.environ) as (tell, stderr):
         ports = _ports(configuration.settings, replace(world, stderr=stderr))
-        core = Core(configuration, ports)
-        world.handle_stop(world.stop, world.wishes)
-        core.start()
-        finished = core.wait_for_one_round(tell)
-    world.stdout.write(core.exposition.text().decode() + core.telemetry.text().decode())
+        text, succeeded = asyncio.run(polling(configuration, ports, tell, world.handle_stop))
+    world.stdout.write(as_seen(text, world.stdout))
     world.stdout.flush()
-    core.stop(1.0)
-    failed = any(knowledge.failure for knowledge in core.snapshot.all())
-    return OK if finished and not failed else FAILED
+    return OK if succeeded else FAILED
 
 
 def check(arguments: Arguments, world: World) -> int:
@@ -133,7 +134,8 @@ def check(arguments: Arguments, world: World) -> int:
 
     configuration = _configuration(arguments, world)
     rules = check_web_file(configuration.settings.web.config_file)
-    world.stdout.write(f"{report(configuration.settings)}# web: {rules}\n")
+    warnings = "".join(f"# warning: {warning}\n" for warning in rules.warnings)
+    world.stdout.write(f"{report(configuration.settings)}{warnings}# web: {rules}\n")
     return OK
 
 
@@ -149,15 +151,15 @@ def demo(arguments: Arguments, world: World) -> int:
 
 def doctor(arguments: Arguments, world: World) -> int:
     """Look at every target step by step, say what is missing; exit 1 if anything failed."""
-    from exporter.consultation import consult  # noqa: PLC0415 -- as in `serve`
+    from exporter.commands.doctor import consult  # noqa: PLC0415 -- as in `serve`
 
     form = _choice(arguments, "format", ("table", "json"))
     configuration = _configuration(arguments, world)
-    only = {name: set(_listed(arguments, name)) for name in ("account", "region")}
+    accounts, regions = _listed(arguments, "account"), _listed(arguments, "region")
     with progress("accounts", world.stderr, world.environ) as (tell, stderr):
         ports = _ports(configuration.settings, replace(world, stderr=stderr))
-        report, healthy = consult(
-            configuration, ports, only["account"], only["region"], form=form, tell=tell
+        report, healthy = asyncio.run(
+            consult(configuration, ports, accounts, regions, form=form, tell=tell)
         )
     write(report, world.stdout, world.environ)
     return OK if healthy else FAILED
@@ -198,7 +200,7 @@ COMMANDS: Mapping[str, Callable[[Arguments, World], int]] = {
 def _complain(world: World, lines: Iterable[str]) -> None:
     """Say what is wrong; where nobody can be told, the exit code has to do."""
     with contextlib.suppress(OSError, ValueError):
-        world.stderr.write("".join(f"{line}\n" for line in lines))
+        world.stderr.write("".join(f"{visible(line)}\n" for line in lines))
         world.stderr.flush()
 
 
@@ -214,13 +216,20 @@ def _understood(words: Words, world: World) -> Arguments:
     lines += words.problems
     known = PAGES[command].options if command in PAGES else {}
     flags = tuple((name, text) for name, text in words.flags if name not in known)
+    options = {name: text for name, text in words.flags if name in known}
+    lines += [
+        f"--{name}: needs a value, as in --{name}={known[name].value}"
+        for name, text in options.items()
+        if not text.strip(" ,")  # Not all, as where it is not given: a variable may be empty.
+    ]
     if lines:
         raise ConfigurationError([*lines, *_wrong_settings(flags, world)])
-    return Arguments(command, flags, {name: text for name, text in words.flags if name in known})
+    return Arguments(command, flags, options)
 
 
-def _listed(arguments: Arguments, option: str) -> list[str]:
-    return [word for word in arguments.options.get(option, "").split(",") if word]
+def _listed(arguments: Arguments, option: str) -> set[str]:
+    words = (word.strip() for word in arguments.options.get(option, "").split(","))
+    return {word for word in words if word}
 
 
 def _choice(arguments: Arguments, option: str, choices: Sequence[str]) -> str:
@@ -259,7 +268,7 @@ def _configuration(arguments: Arguments, world: World, *, anew: bool = False) ->
     Raises ConfigurationError.
     """
     from exporter.aws import environment  # noqa: PLC0415 -- as in `serve`
-    from exporter.core import Configuration  # noqa: PLC0415
+    from exporter.daemon import Configuration  # noqa: PLC0415
 
     try:
         region = environment.region(world.environ)
@@ -276,11 +285,11 @@ def _regions(settings: Settings) -> Iterator[str]:
 
 
 def _ports(settings: Settings, world: World) -> "Ports":
-    from exporter.core import Ports  # noqa: PLC0415 -- as in `serve`
+    from exporter.daemon import Ports  # noqa: PLC0415 -- as in `serve`
     from exporter.log import Lines  # noqa: PLC0415
 
     lines = Lines(world.stderr, level=settings.log.level, form=settings.log.format)
-    return Ports(SystemClock(), world.stop, lines, random.Random())  # noqa: S311 -- jitter
+    return Ports(SystemClock(), lines, random.Random())  # noqa: S311 -- jitter
 
 
 def _warn_of_many_series(settings: Settings, log: "Log") -> None:

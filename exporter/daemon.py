@@ -1,139 +1,320 @@
-"""The long-running process: core and web server, reload, and the order of stopping."""
+"""The composition root: builds everything that polls, and owns reload and the order of stopping."""
 
 import asyncio
-import contextlib
-from collections.abc import Callable
-from queue import Empty
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from math import inf
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from prometheus_client import CollectorRegistry
 
-from exporter import __version__
-from exporter.check import report
-from exporter.core import Configuration, Core, Ports
-from exporter.reloads import Reloads
-from exporter.remedies import remedy
-from exporter.settings import ConfigurationError
-from exporter.settings.fields import listen_address
-from exporter.signals import Wish, Wishes
-from exporter.web.app import app
-from exporter.web.guard import Guard
-from exporter.web.pages import routes
-from exporter.web.reloading import WebRules
-from exporter.web.server import Server, listen
+from exporter.audit import Audit
+from exporter.aws.cloud import Cloud
+from exporter.build import build
+from exporter.clock import Clock
+from exporter.discovery import Discovery, hint
+from exporter.exposition.age_buckets import AgeBuckets
+from exporter.exposition.counts import Options
+from exporter.exposition.fleet import Discovery as DiscoveryView
+from exporter.exposition.fleet import Fleet, Reload, WebConfig
+from exporter.exposition.own_metrics import OwnMetrics
+from exporter.exposition.rendering import Exposition
+from exporter.log import Lines
+from exporter.model import Account, Answer, AwsError, Inventory, PollResult, Target
+from exporter.poller import Poller, PollOptions
+from exporter.schedule import Schedule
+from exporter.settings import Settings
+from exporter.settings.fingerprint import config_hash
+from exporter.snapshot import Snapshot
+from exporter.status import Search, Status
+from exporter.supervision import Supervisor
+from exporter.terminal import Tell
 
-_LONGEST_WAIT = 0.5
-RELOADS_STOP_SECONDS = 0.9
-POLLS_STOP_SECONDS = 2.5
-WEB_STOP_SECONDS = 1.5
-"""Together under five seconds, before an orchestrator loses patience."""
+_CATCH_UP_SECONDS = 1.0
+_PROGRESS_SECONDS = 0.1
+_LAG_WINDOW = 30.0
+_LAG_BUSY, _LAG_IDLE = 0.05, 1.0
+"""Seconds between two looks at how late the loop is: to look costs more than an idle exporter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The settings, and the region of the AWS environment they were loaded in."""
+
+    settings: Settings
+    region: str
+
+    @property
+    def poll(self) -> PollOptions:
+        """How often, how many at once, and how long at most.
+
+        A poll that is not over yet has not failed: one that took longer than `stale_after` would
+        keep older values as current.
+        """
+        poll = self.settings.poll
+        interval, stale_after = poll.interval.total_seconds(), poll.stale_after.total_seconds()
+        timeout = min(poll.timeout.total_seconds(), stale_after)
+        # A poll that is due an interval after the last has until then what is left of stale_after.
+        patience = max(stale_after - interval, timeout)
+        return PollOptions(interval, poll.concurrency, timeout, patience)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What comes from outside: time, chance, and where events go."""
+
+    clock: Clock
+    lines: Lines
+    rng: random.Random
 
 
 class Daemon:
-    """Polls and serves until it is told to stop."""
+    """Discovers, polls, remembers and renders, in the event loop that it is made in."""
 
     def __init__(
         self,
         configuration: Configuration,
-        load: Callable[[], Configuration],
         ports: Ports,
-        wishes: Wishes,
+        web: Callable[[], WebConfig | None] = lambda: None,
     ) -> None:
-        """Bind the listening address and wire everything together; `load` is for reloads.
+        """Wire everything together; nothing runs yet. `web` tells how the web file is doing."""
+        self._configuration, self._ports, self._web = configuration, ports, web
+        settings, options, clock = configuration.settings, configuration.poll, ports.clock
+        self._log = ports.lines.log
+        self.build = build()
+        self._reload = Reload(
+            successful=True, last_success=clock.now(), config_hash=config_hash(settings)
+        )
+        self.own_metrics = OwnMetrics(CollectorRegistry(), self._fleet)
+        self._supervisor = Supervisor(self._log, self.own_metrics.worker_restarted, clock)
+        self.cloud = Cloud(
+            clock=clock,
+            observer=self.own_metrics,
+            rng=ports.rng,
+            region=lambda: self._configuration.region,
+            step=lambda: self._configuration.poll.interval,
+            recovered=self._poll_soon,
+        )
+        self._audit = Audit(self._log)
+        self.snapshot = Snapshot()
+        self.exposition = Exposition(
+            self.snapshot,
+            options_from(settings),
+            settings.poll.stale_after.total_seconds(),
+            clock.now,
+        )
+        self._poller = Poller(
+            schedule=Schedule(options.interval, options.concurrency, ports.rng),
+            options=options,
+            clock=clock,
+            read=self._read,
+            record=self._record,
+            log=self._log,
+        )
+        self._accounts: dict[str, Account] = {}
+        self.discovery = Discovery(
+            settings,
+            default_region=configuration.region,
+            identity=self.cloud.credentials,
+            organizations=self.cloud.organizations,
+            adopt=self._adopt,
+            clock=clock,
+            log=self._log,
+        )
+        self._first_round, self._to_show = asyncio.Event(), asyncio.Event()
+        self._has_shown = False
+        self._loop_lag = LoopLag(lambda: self._poller.busy or not self.ready())
 
-        Raises AddressInUseError, and ConfigurationError where the web file is wrong.
-        """
-        self._load, self._ports, self._wishes = load, ports, wishes
+    def start(self) -> None:
+        """Start polling, as soon as discovery has found what."""
+        self.keep("poller", self._poller.run)
+        self.keep("discovery", self.discovery.run)
+        self.keep("exposition", self._keep_showing)
+        self.keep("time", self._catch_up)
+        self.keep("loop", self._loop_lag.watch)
+
+    def keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Keep a coroutine running, in place of what was kept under this name."""
+        self._supervisor.keep(name, run)
+
+    async def stop(self) -> None:
+        """Cut what is under way: it says nothing of any target."""
+        await self._supervisor.stop()
+        await self._poller.stop()
+        await self.cloud.close()
+
+    def configure(self, configuration: Configuration, hashed: float) -> None:
+        """Take on other settings, and their hash; what is known of targets that remain stays so."""
+        settings = configuration.settings
         self._configuration = configuration
-        self._reloads = Reloads(self._reload)
-        web = self._configuration.settings.web
-        self._rules = WebRules(web.config_file, ports.clock.now, ports.lines.log)
-        sock = listen(*listen_address(web.listen_address))
-        self._core = Core(self._configuration, ports, self._rules.state)
-        self._app = self._make_app()
-        self._server = Server(
-            Guard(self._answer, self._rules), sock, ports.lines.log, tls=lambda: self._rules().tls
+        self._ports.lines.configure(level=settings.log.level, form=settings.log.format)
+        self._poller.set_options(configuration.poll)
+        self._reload = Reload(
+            successful=True,
+            last_success=self._ports.clock.now(),
+            config_hash=hashed,
+        )
+        self.discovery.configure(settings, configuration.region)
+        # What is being looked for was asked for by the old settings.
+        self.keep("discovery", self.discovery.run)
+        self._to_show.set()
+
+    def reload_failed(self) -> None:
+        """Note that a newer configuration was refused; the present one stays in force."""
+        self._reload = replace(self._reload, successful=False)
+
+    def healthy(self) -> bool:
+        """Whether polling goes on, and looking for what to poll; that the loop turns is clear."""
+        return self._supervisor.healthy
+
+    def ready(self) -> bool:
+        """Whether every target has been polled once since start; once true, it stays so."""
+        return self._first_round.is_set()
+
+    def status(self) -> Status:
+        """Return everything that is known now, for the pages."""
+        now, inventory = self._ports.clock.now(), self.discovery.inventory
+        failure = inventory.failure
+        return Status(
+            now=now,
+            settings=self._configuration.settings,
+            known=self.snapshot.all(),
+            accounts=self._accounts,
+            due={target: now + wait for target, wait in self._poller.next_polls().items()},
+            search=Search(
+                known=inventory.known,
+                repeats=self.discovery.repeats,
+                last_success=inventory.last_success,
+                failure=failure,
+                hint=hint(failure) if failure else "",
+            ),
+            reload=self._reload,
+            lag=self._poller.lag(),
+            healthy=self.healthy(),
         )
 
-    def run(self) -> None:
-        """Serve and poll until a stop is wanted, then stop both in order."""
-        log = self._ports.lines.log
-        self._server.start()
-        self._rules.start()
-        log.info("listening", port=self._server.port, version=__version__, web=str(self._rules()))
-        self._core.start()
-        self._reloads.start()
-        while self._next_wish() is Wish.RELOAD:
-            self._reloads.ask()
-        log.info("stopping")
-        self._reloads.stop(RELOADS_STOP_SECONDS)
-        self._rules.stop()
-        self._core.stop(POLLS_STOP_SECONDS)
-        self._server.stop(WEB_STOP_SECONDS)
-        log.info("stopped")
+    async def one_round(self, tell: Tell) -> bool:
+        """Wait until all that can be found is polled; return whether that is all there is.
 
-    def _next_wish(self) -> Wish:
-        """Wait for a wish, never for long at a time.
-
-        A signal that arrives just before the wait begins would otherwise be seen only when the next
-        one ends it: Python runs handlers between instructions, and there are none while it waits.
+        Unlike a daemon this does not wait for a discovery that failed. `tell` takes the progress.
         """
         while True:
-            with contextlib.suppress(Empty):
-                return self._wishes.get(timeout=_LONGEST_WAIT)
+            known = self.snapshot.all()
+            polled = sum(each.last is not None for each in known)
+            tell(polled, len(known) or None)
+            if self.ready():
+                return True
+            not_found = self.discovery.inventory.failure is not None
+            if (not_found and polled == len(known)) or not self.healthy():
+                return False
+            await asyncio.sleep(_PROGRESS_SECONDS)
 
-    def _reload(self) -> str | None:
-        """Load the configuration anew; give the reason why it was refused, if it was.
+    async def _read(self, target: Target) -> Answer:
+        account = self._accounts.get(target.account_id)
+        if account is None:
+            # Discovery dropped it after its poll was due: nobody will know this result.
+            raise AwsError("other", "no target any more")
+        return await self.cloud.macie.read(account, target.region)
 
-        What is refused changes nothing: the configuration in force stays.
-        """
-        log = self._ports.lines.log
-        try:
-            configuration = self._load()
-            self._rules.use(configuration.settings.web.config_file)
-            self._take_on(configuration)
-        except ConfigurationError as error:
-            self._core.reload_failed()
-            # No traceback: people made this mistake, and the lines say which.
-            log.error("reload_failed", error="; ".join(error.lines))  # noqa: TRY400
-            return str(error)
-        except Exception as error:
-            self._core.reload_failed()
-            log.exception("reload_crashed")
-            return f"{type(error).__name__} in the exporter itself"
-        log.info("reloaded")
-        return None
+    def _poll_soon(self, account_id: str) -> None:
+        """Have an account polled now whose role was repaired, and not region by region."""
+        account = self._accounts.get(account_id)
+        if account is not None:
+            self._poller.poll_soon(account.targets())
 
-    def _take_on(self, configuration: Configuration) -> None:
-        old = self._configuration.settings.web.listen_address
-        new = configuration.settings.web.listen_address
-        if new != old:
-            log = self._ports.lines.log
-            log.warning("listen_address_kept", in_force=old, configured=new, hint="restart")
-        self._configuration = configuration
-        self._core.reconfigure(configuration)
-        self._app = self._make_app()
+    def _record(self, result: PollResult) -> None:
+        known = self.snapshot.record(result)
+        if known is not None:
+            self._audit.note(*known)
+            self.exposition.update(result.target)
+        self._note_round()
 
-    async def _reloaded(self) -> str | None:
-        return await asyncio.wrap_future(self._reloads.ask())
+    def _adopt(self, inventory: Inventory) -> None:
+        targets = inventory.targets()
+        self._accounts = {account.id: account for account in inventory.accounts}
+        self.snapshot.retain(targets)
+        self._poller.set_targets(targets)
+        if inventory.complete:
+            self.cloud.credentials.keep(inventory.accounts)
+        self._to_show.set()
+        self._note_round()
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with the application in force: a reload swaps it whole."""
-        await self._app(scope, receive, send)
+    def _note_round(self) -> None:
+        complete = self.discovery.inventory.complete
+        if complete and self.snapshot.polled and not self.ready():
+            self._first_round.set()
+            self._log.info("first_round_done", targets=len(self.snapshot.all()))
 
-    def _make_app(self) -> ASGIApp:
-        web = self._configuration.settings.web
-        return app(
-            telemetry_path=web.telemetry_path,
-            exposition=self._core.exposition,
-            own=self._core.telemetry,
-            health=self._core,
-            pages=routes(
-                status=self._core.status,
-                failures=self._core.snapshot.failures,
-                remedy=remedy,
-                configuration=lambda: report(self._configuration.settings),
-                telemetry_path=web.telemetry_path,
-                build=self._core.build,
-            ),
-            reload=self._reloaded if web.enable_lifecycle else None,
+    async def show(self) -> None:
+        """Show what there is to poll, by the settings in force."""
+        settings = self._configuration.settings
+        stale_after = settings.poll.stale_after.total_seconds()
+        await self.exposition.reconfigure(options_from(settings), stale_after)
+        await self.exposition.retain(tuple(self._accounts.values()))
+        self._has_shown = bool(self._has_shown or self.discovery.inventory.known)
+
+    async def _keep_showing(self) -> None:
+        while True:
+            await self._to_show.wait()
+            self._to_show.clear()
+            await self.show()
+
+    async def _catch_up(self) -> None:
+        while True:
+            await self.exposition.catch_up()
+            await asyncio.sleep(_CATCH_UP_SECONDS)
+
+    def _fleet(self) -> Fleet:
+        settings, inventory = self._configuration.settings, self.discovery.inventory
+        succeeded = inventory.last_success > 0 and inventory.failure is None
+        discovered = DiscoveryView(succeeded, inventory.last_success)
+        return Fleet(
+            states=self.exposition.states if inventory.known and self._has_shown else None,
+            folded=self.exposition.folded,
+            interval=self._configuration.poll.interval,
+            lag=self._poller.lag(),
+            loop_lag=self._loop_lag.seconds(),
+            reload=self._reload,
+            build=self.build,
+            shard_index=int(settings.shard.index),
+            shard_total=settings.shard.total,
+            discovery=discovered if settings.aws.organization else None,
+            web=self._web(),
         )
+
+
+class LoopLag:
+    """How late the event loop comes round: what holds it holds polls, scrapes and probes alike."""
+
+    def __init__(self, busy: Callable[[], bool]) -> None:
+        """Look often only while the loop is `busy`."""
+        self._busy = busy
+        self._windows = (0.0, 0.0)
+        self._ends = -inf
+
+    def seconds(self) -> float:
+        """Return the longest delay of the last half minute to minute."""
+        return max(self._windows)
+
+    async def watch(self) -> None:
+        """Measure, until this is cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            pause = _LAG_BUSY if self._busy() else _LAG_IDLE
+            due = loop.time() + pause
+            await asyncio.sleep(pause)
+            now = loop.time()
+            if now >= self._ends:
+                self._windows, self._ends = (0.0, self._windows[0]), now + _LAG_WINDOW
+            self._windows = (max(self._windows[0], now - due), self._windows[1])
+
+
+def options_from(settings: Settings) -> Options:
+    """Return what the settings say of the exposition."""
+    metrics, single = settings.metrics, settings.metrics.per_invitation
+    return Options(
+        buckets=AgeBuckets(metrics.age_buckets),
+        zero_fill=metrics.zero_fill,
+        trusted=frozenset(metrics.trusted_inviters),
+        max_invitation_series=single.max_series if single.enabled else 0,
+    )

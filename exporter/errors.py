@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from exporter.model import Failure
+
 
 class Retry(Enum):
     """How soon a failure is worth another try."""
@@ -28,9 +30,11 @@ class ErrorKind:
     code: str
     retry: Retry
     hint: str
+    """`SERVICE` in it stands for the one that was asked."""
 
 
 OTHER = "other"
+NO_SUCH_UNIT = "ParentNotFoundException"
 
 _DENIED = (
     "allow macie2:ListInvitations on Resource '*' in the role's policy, and look for a service "
@@ -45,7 +49,20 @@ _KEYS = (
     "into answers the same"
 )
 _EXPIRED = "the session ended: it is renewed by itself; if this stays, check the credential source"
-_CLOCK = "check the clock of this machine and that no proxy rewrites requests"
+_CLOCK = "check the clock of this machine"
+_SIGNATURE = (
+    "the secret access key is not that of the access key id, or has a blank or line break too "
+    "much; else a proxy rewrites requests"
+)
+_WEB_IDENTITY = (
+    "the cluster's OIDC issuer must be an identity provider of IAM in the account of the role "
+    "(AWS_ROLE_ARN), and the role's trust policy must name it, the service account as its `sub` "
+    "and `sts.amazonaws.com` as its `aud`"
+)
+_OLD_PROJECTION = (
+    "the service account's token has expired: AWS_WEB_IDENTITY_TOKEN_FILE must be the projected "
+    "token that the kubelet renews"
+)
 _AWS_SIDE = "a fault on AWS's side: it is polled again soon; see the AWS Health Dashboard"
 _THROTTLED = (
     "AWS limits the rate: it is polled again soon; if it stays, raise poll.interval or lower "
@@ -78,7 +95,7 @@ ERRORS: Mapping[str, ErrorKind] = {
         ErrorKind(
             "ServiceQuotaExceededException",
             Retry.LATER,
-            "a quota of this account is used up: see Service Quotas for Macie",
+            "a quota of this account is used up: see Service Quotas for SERVICE",
         ),
         ErrorKind("ThrottlingException", Retry.SOON, _THROTTLED),
         ErrorKind(
@@ -105,11 +122,11 @@ ERRORS: Mapping[str, ErrorKind] = {
         ),
         *_kinds(Retry.RENEW, _EXPIRED, ("ExpiredTokenException", "ExpiredToken")),
         *_kinds(Retry.RENEW, _KEYS, ("UnrecognizedClientException", "InvalidClientTokenId")),
+        ErrorKind("RequestExpired", Retry.LATER, _CLOCK),
         *_kinds(
             Retry.LATER,
-            _CLOCK,
+            _SIGNATURE,
             (
-                "RequestExpired",
                 "InvalidSignatureException",
                 "SignatureDoesNotMatch",
                 "IncompleteSignature",
@@ -122,11 +139,24 @@ ERRORS: Mapping[str, ErrorKind] = {
             ("MissingAuthenticationToken", "MissingAuthenticationTokenException"),
         ),
         ErrorKind("AccessDenied", Retry.LATER, _ASSUME),
+        *_kinds(Retry.LATER, _WEB_IDENTITY, ("InvalidIdentityToken", "IDPRejectedClaim")),
+        ErrorKind(
+            "IDPCommunicationError",
+            Retry.SOON,
+            "STS cannot read the keys of the cluster's OIDC issuer: they must be reachable from "
+            "the internet, with a certificate that is in order",
+        ),
         ErrorKind(
             "AWSOrganizationsNotInUseException",
             Retry.LATER,
             "this account is in no organization: run in a management or delegated administrator "
             "account, or list the accounts under aws.accounts",
+        ),
+        ErrorKind(
+            NO_SUCH_UNIT,
+            Retry.LATER,
+            "the organization has no such unit any more: take it out of "
+            "aws.organization.include_ous; until then its accounts stay as they were last known",
         ),
         *_kinds(
             Retry.LATER,
@@ -144,13 +174,14 @@ ERRORS: Mapping[str, ErrorKind] = {
         ErrorKind(
             "Deadline",
             Retry.SOON,
-            "pages and retries took longer than poll.timeout, or others hung so that no worker was "
+            "pages and retries took longer than poll.timeout, or others hung so that no place was "
             "free: check the network; raise poll.timeout if the target holds very many invitations",
         ),
         ErrorKind(
             "MalformedResponse",
             Retry.LATER,
-            "what answered does not speak Macie's protocol: check AWS_ENDPOINT_URL and proxies",
+            "what answered in the place of SERVICE does not speak its protocol: check "
+            "AWS_ENDPOINT_URL and proxies",
         ),
         ErrorKind(
             "CredentialsError",
@@ -173,3 +204,34 @@ ERRORS: Mapping[str, ErrorKind] = {
 def kind_of(code: str) -> ErrorKind:
     """Give the row of a code; the row `other` where there is none, so that labels stay bounded."""
     return ERRORS.get(code, ERRORS[OTHER])
+
+
+_SERVICES = {
+    "macie2": "Macie",
+    "sts": "STS",
+    "organizations": "AWS Organizations",
+    "account": "AWS Account Management",
+}
+_OF_ACTIONS: Mapping[tuple[str, str], str] = {
+    ("own sts:AssumeRoleWithWebIdentity", "AccessDenied"): _WEB_IDENTITY,
+    ("own sts:AssumeRoleWithWebIdentity", "ExpiredTokenException"): _OLD_PROJECTION,
+    ("own sts:AssumeRole", "AccessDenied"): (
+        "let the trust policy of the AWS profile's role_arn name the profile's source credentials "
+        "(and its external_id, if one is set), and allow those sts:AssumeRole on it"
+    ),
+    ("sts:GetCallerIdentity", "AccessDenied"): (
+        "this needs no permission: look for a VPC endpoint policy or service control policy that "
+        "denies sts:GetCallerIdentity"
+    ),
+}
+"""What mends a code of an action, where it is something else than what mends the code elsewhere."""
+_EXPIRED_SIGNATURE = ("Signature expired", "Signature not yet current")
+
+
+def hint_of(failure: Failure, service: str = "macie2") -> str:
+    """Say what mends a failure; `service` was asked where the failure does not tell."""
+    if failure.message.startswith(_EXPIRED_SIGNATURE):
+        return _CLOCK
+    asked = failure.asked.removeprefix("own ").partition(":")[0] or service
+    said = _OF_ACTIONS.get((failure.asked, failure.code)) or kind_of(failure.code).hint
+    return said.replace("SERVICE", _SERVICES.get(asked, "AWS"))

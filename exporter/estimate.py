@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from exporter.exposition.cache import families_of
-from exporter.exposition.table import Group
-from exporter.exposition.tally import Options
+from exporter.exposition.counts import Options
+from exporter.exposition.families import METRICS, Group
 
 MANY_SERIES = 100_000
 _HOUR = 3600
@@ -28,7 +27,7 @@ def estimate(
 ) -> Estimate:
     """Estimate from how many accounts, roles and targets there are; interval in seconds."""
     filled = len(options.filled_statuses) * (len(options.buckets.labels) + bool(options.trusted))
-    polls = sum(family.group in _OF_A_POLL for family in families_of(options))
+    polls = sum(family.group in _OF_A_POLL for family in METRICS)
     # macie_enabled is one more, macie_poll_error_info is only there while polls fail.
     per_target = (filled or _PER_TARGET_WITHOUT_FILL) + 1 + polls - 1
     series = targets * per_target + accounts + options.max_invitation_series

@@ -22,9 +22,7 @@ _ROLE_MARK = ":role/"
 UNKNOWN_HUB = "arn:aws:iam::HUB_ACCOUNT_ID:role/EXPORTER_ROLE"
 """Stands for the exporter's own role where nobody said which it is."""
 
-HUB_PRINCIPAL = re.compile(
-    r"arn:aws[a-z-]*:(?:iam|sts)::[0-9]{12}:[\w+=,.@/-]+|[0-9]{12}", re.ASCII
-)
+HUB_PRINCIPAL = re.compile(r"arn:aws:(?:iam|sts)::[0-9]{12}:[\w+=,.@/-]+|[0-9]{12}", re.ASCII)
 ORGANIZATION_ID = re.compile(r"o-[a-z0-9]+")
 """As IAM and Organizations write them: others a trust policy would refuse, or let nobody in by."""
 

@@ -16,6 +16,8 @@ from typing import Protocol, TextIO
 import structlog
 from structlog.typing import EventDict, ExcInfo, WrappedLogger
 
+from exporter.visible import visible
+
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _FIRST = ("ts", "level", "event")
 
@@ -55,7 +57,7 @@ class Lines:
             _Stream(stream),
             processors=[self._filter, _TRACEBACKS, self._render],
             wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
-        )
+        ).bind()
 
     def configure(self, *, level: str, form: str) -> None:
         """Change level and form for every line from now on."""
@@ -130,6 +132,7 @@ def _json(fields: Mapping[str, object]) -> str:
 _FORMS: Mapping[str, Callable[[Mapping[str, object]], str]] = {"logfmt": _logfmt, "json": _json}
 
 
+_AS_THEY_ARE = (str, bool)
 _AMBIGUOUS = re.compile(r'[ ="\\]')
 
 
@@ -146,8 +149,7 @@ def _quoted(text: str) -> str:
     """
     if text.isprintable() and not _AMBIGUOUS.search(text):
         return text
-    quoted = json.dumps(text, ensure_ascii=False)
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in quoted)
+    return visible(json.dumps(text, ensure_ascii=False))
 
 
 def _text(value: object) -> str:
@@ -159,7 +161,7 @@ def _text(value: object) -> str:
 
 def _plain(value: object) -> object:
     """Give what JSON can say of a value: itself, or else its text."""
-    if value is None or type(value) is str:
+    if value is None or type(value) in _AS_THEY_ARE:
         return value
     if isinstance(value, float) and not isfinite(value):
         return str(value)

@@ -53,8 +53,9 @@ PAGES: Mapping[str, Page] = {
     ),
     "once": Page(
         "poll everything once and print the metrics",
-        "Prints on standard output what /metrics would answer after the first round. On a terminal "
-        "a bar on standard error shows how far it is.",
+        "Prints on standard output what /metrics would answer after the first round, without "
+        "process_* and python_info: also a file for node_exporter's textfile collector. On a "
+        "terminal a bar on standard error shows how far it is.",
         "0 only if every target answered, else 1.",
         (
             Example(
@@ -155,6 +156,8 @@ Settings are flags, environment variables and keys of a YAML file, the first of 
 In flags and variables lists are written a,b or as JSON. Defaults stand in brackets.
 
 {flags_help()}exit codes: 0, 1 if something failed, 2 if a flag or a setting is wrong.
+All output is UTF-8, whatever the locale. SIGHUP has serve and demo load the configuration anew; the
+other commands it ends, as when their terminal is closed.
 
 examples:
 {_examples(examples)}"""

@@ -1,5 +1,6 @@
 """The values that flow through the exporter. Frozen; knows no AWS library, no clock, no I/O."""
 
+import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,6 +23,9 @@ KNOWN_STATUSES = (
 
 UNKNOWN_STATUS = "unknown"
 """Stands for a status that AWS left out, so that the invitation is counted all the same."""
+
+OTHER_STATUS = "other"
+"""Stands for statuses beyond those that have a name of their own (`exporter.statuses`)."""
 
 MACIE_REGIONS = (
     "af-south-1",
@@ -54,6 +58,14 @@ OPT_IN_REGIONS = frozenset({"af-south-1", "ap-east-1", "eu-south-1", "il-central
 
 DEFAULT_REGIONS = tuple(region for region in MACIE_REGIONS if region not in OPT_IN_REGIONS)
 """Those that are enabled in every account."""
+
+
+_OTHER_PARTITIONS = re.compile(r"(?:cn|us-gov|us-iso[a-z]?|eu-iso[a-z]?|eusc)-")
+
+
+def in_other_partition(region: str) -> bool:
+    """Tell whether a region is in another partition than `aws`: no ARN of ours is for that."""
+    return bool(_OTHER_PARTITIONS.match(region))
 
 
 class Target(NamedTuple):
@@ -93,9 +105,20 @@ class Inventory:
     """What there is to poll, as discovery last found it."""
 
     accounts: tuple[Account, ...] = ()
+    complete: bool = False
+    """Whether there is nothing more to find out."""
+    failure: "Failure | None" = None
+    """Why accounts could not be discovered; the others are those last known."""
+    last_success: float = 0.0
+    """When it was last complete, in Unix seconds; 0 before that."""
+
+    @property
+    def known(self) -> bool:
+        """Whether it is known that there are targets, or that there are none."""
+        return self.last_success > 0 or bool(self.accounts)
 
     def targets(self) -> tuple[Target, ...]:
-        """Give every target of every account."""
+        """Return every target of every account."""
         return tuple(target for account in self.accounts for target in account.targets())
 
 
@@ -126,6 +149,16 @@ class Failure:
     code: str
     message: str
     request_id: str = ""
+    asked: str = field(default="", compare=False)
+    """The action that failed, as IAM names it (`sts:AssumeRole`), where that is known.
+
+    `own` and a blank in front: it was for the exporter's own credentials.
+    """
+
+    @property
+    def own(self) -> bool:
+        """Tell whether the exporter has no credentials of its own because of this."""
+        return self.asked.startswith("own ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,4 +182,6 @@ class AwsError(Exception):
     @classmethod
     def of(cls, failure: Failure) -> "AwsError":
         """Raise a failure that is already known."""
-        return cls(failure.code, failure.message, failure.request_id)
+        error = cls(failure.code, failure.message)
+        error.failure = failure
+        return error

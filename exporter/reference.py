@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from exporter.errors import ERRORS
-from exporter.exposition.table import METRICS, TARGET_LABELS
+from exporter.exposition.families import METRICS, TARGET_LABELS
 from exporter.manual import PAGES, of_command, overview
 from exporter.settings.flags import flags
 
@@ -39,7 +39,11 @@ def errors_table() -> str:
     return _table(
         ("`error_code`", "polled again", "what to do"),
         (
-            (f"`{kind.code}`", kind.retry.value, kind.hint.replace("|", "\\|"))
+            (
+                f"`{kind.code}`",
+                kind.retry.value,
+                kind.hint.replace("SERVICE", "the service").replace("|", "\\|"),
+            )
             for kind in ERRORS.values()
         ),
     )

@@ -5,7 +5,7 @@ Pure. `exporter.errors` says what mends an error anywhere; here it is known whos
 
 import re
 
-from exporter.errors import kind_of
+from exporter.errors import hint_of
 from exporter.iam import (
     UNKNOWN_HUB,
     Document,
@@ -28,6 +28,8 @@ _CALLER = re.compile(
 )
 
 
+_READS = ("", "macie2:ListInvitations")
+
 _BLANKS = {
     UNKNOWN_HUB: "the exporter's own role or user",
     SECRET: "the configured external_id",
@@ -37,12 +39,12 @@ _BLANKS = {
 def remedy(account: Account, failure: Failure, settings: Settings) -> Remedy:
     """Say what mends a target's failed poll."""
     match failure.code:
-        case "AccessDenied" if account.role is not None:
+        case "AccessDenied" if account.role is not None and not failure.own:
             return _let_in(account.role, principal(failure.message))
-        case "AccessDeniedException":
+        case "AccessDeniedException" if failure.asked in _READS:
             return _let_read(account, grants(settings))
-        case code:
-            return Remedy(kind_of(code).hint)
+        case _:
+            return Remedy(hint_of(failure))
 
 
 def assume_role(role: Role) -> str:

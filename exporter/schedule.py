@@ -1,16 +1,18 @@
-"""When each target is due: a pure schedule over a given time. Knows no threads and no AWS.
+"""When each target is due: a pure schedule over a given time. Knows no tasks and no AWS.
 
 After a first round at once, each target has its own moment in every interval, by a stable hash, so
 that polls are spread evenly. The cost of each step is that of a heap, whatever the number of
-targets.
+targets. Every time is in monotonic seconds.
 """
 
 import heapq
 import random
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
+from math import inf
+from typing import NamedTuple
 
 from exporter.errors import Retry, kind_of
 from exporter.model import Failure, PollResult, Target
@@ -21,9 +23,11 @@ _FIRST_BACK_OFF = 8
 """The first retry of a transient failure comes within this part of the interval."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Due:
-    """A poll to start: the monotonic time at which it should, and of what."""
+class Due(NamedTuple):
+    """A poll to start: the time at which it should, and of what.
+
+    A tuple, which the heap compares in C.
+    """
 
     at: float
     order: int
@@ -44,9 +48,9 @@ class _Progress:
 
 
 class Schedule:
-    """Says which poll starts next. Every time is in monotonic seconds.
+    """Says which poll starts next.
 
-    Targets whose last poll hung share a quarter of the workers: however many of them there are,
+    Targets whose last poll hung share a quarter of the places: however many of them there are,
     they cannot keep the others waiting.
     """
 
@@ -78,17 +82,24 @@ class Schedule:
             self._progress[target] = _Progress(phase, self._push(target, now))
 
     def set_pace(self, interval: float, concurrency: int, now: float) -> None:
-        """Change the interval and the concurrency; every target keeps what is known of it."""
+        """Change the interval and the concurrency; what was never polled stays due at once."""
         self._slow_limit = max(1, concurrency // _SLOW_SHARE)
         if interval == self._interval:
             return
         self._interval = interval
         for target, progress in self._progress.items():
-            if not progress.running:
+            if progress.polled and not progress.running:
                 progress.due = self._push(target, self._slot(progress, now))
 
-    def take(self, now: float) -> Due | None:
-        """Give a poll that is due, if there is one; its target is under way until `done`."""
+    def poll_soon(self, targets: Iterable[Target], now: float) -> None:
+        """Have targets polled now: what kept them from their answers is no more."""
+        for target in targets:
+            progress = self._progress.get(target)
+            if progress is not None and not progress.running and progress.due.at > now:
+                progress.due = self._push(target, now)
+
+    def pop_due(self, now: float) -> Target | None:
+        """Return a target whose poll is due, if there is one; it is under way until `finish`."""
         due = self._next_held() or self._next_due(now)
         if due is None:
             return None
@@ -96,38 +107,29 @@ class Schedule:
         progress.running = True
         self._slow_running += progress.slow
         self._last_lag = max(now - due.at, 0.0)
-        return due
+        return due.target
 
-    def done(self, result: PollResult, now: float) -> None:
+    def finish(self, result: PollResult, now: float) -> None:
         """Take note of a finished poll and schedule the target's next."""
         progress = self._progress.get(result.target)
         if progress is None or not progress.running:
             return
+        code = result.outcome.code if isinstance(result.outcome, Failure) else None
+        soon = code is not None and kind_of(code).retry is Retry.SOON
+        failures = progress.failures + 1 if soon else 0
+        at = self._slot(progress, now)
+        if soon:
+            at = min(at, now + self._back_off(failures))
+        # What may fail is done by now: until then the poll is under way, and can end again.
+        due = self._push(result.target, at)
         self._slow_running -= progress.slow
+        progress.due, progress.failures, progress.slow = due, failures, code in _SLOW_CODES
         progress.running, progress.polled = False, True
         if progress.gone:
             del self._progress[result.target]
-            return
-        failure = result.outcome if isinstance(result.outcome, Failure) else None
-        progress.slow = failure is not None and failure.code in _SLOW_CODES
-        soon = failure is not None and kind_of(failure.code).retry is Retry.SOON
-        progress.failures = progress.failures + 1 if soon else 0
-        at = self._slot(progress, now)
-        at = min(at, now + self._back_off(progress.failures)) if soon else at
-        progress.due = self._push(result.target, at)
-
-    def abandon(self, target: Target, now: float) -> None:
-        """Schedule a target anew whose poll came to no end, whatever state it was left in."""
-        progress = self._progress.pop(target, None)
-        if progress is None:
-            return
-        self._slow_running -= progress.slow and progress.running
-        if not progress.gone:
-            due = self._push(target, self._slot(progress, now))
-            self._progress[target] = _Progress(progress.phase, due, polled=progress.polled)
 
     def overdue(self, moment: float) -> list[Target]:
-        """Give the targets that have been polled, and whose next poll waits since a moment."""
+        """Return the targets that have been polled, and whose next poll waits since a moment."""
         if not any(queue and queue[0].at <= moment for queue in (self._heap, self._held)):
             return []
         return [
@@ -137,26 +139,24 @@ class Schedule:
         ]
 
     def wait(self, now: float) -> float:
-        """Give the seconds until a poll is due; infinity while there is none to wait for."""
+        """Return the seconds until a poll is due; infinity while there is none to wait for."""
         self._drop_outdated()
-        return max(self._heap[0].at - now, 0.0) if self._heap else float("inf")
+        return max(self._heap[0].at - now, 0.0) if self._heap else inf
 
     def lag(self, now: float) -> float:
-        """Tell how late polls start: the last one that did, or the longest that still waits."""
+        """Return how late polls start: the last one that did, or the longest that still waits."""
         self._drop_outdated()
         waiting = [queue[0].at for queue in (self._heap, self._held) if queue]
         return max([self._last_lag, *(now - at for at in waiting)])
 
     def next_polls(self) -> list[tuple[Target, float]]:
-        """Give the time of every target's next poll; without those that are under way."""
+        """Return the time of every target's next poll; without those that are under way."""
+        # A list first: pages ask from a thread.
         return [
-            (t, progress.due.at) for t, progress in self._progress.items() if not progress.running
+            (target, progress.due.at)
+            for target, progress in list(self._progress.items())
+            if not progress.running
         ]
-
-    def next_poll(self, target: Target) -> float | None:
-        """Give the time of a target's next poll; None while one is under way."""
-        progress = self._progress.get(target)
-        return progress.due.at if progress and not progress.running else None
 
     def _next_held(self) -> Due | None:
         while self._held and self._slow_running < self._slow_limit:
@@ -184,7 +184,7 @@ class Schedule:
         return progress is not None and not progress.running and progress.due is due
 
     def _forget(self, target: Target) -> None:
-        """Drop a target; one under way stays until it is done, or it might overlap itself."""
+        """Drop a target; one under way stays until it is finished, or it might overlap itself."""
         if self._progress[target].running:
             self._progress[target].gone = True
         else:
@@ -197,17 +197,17 @@ class Schedule:
         return due
 
     def _slot(self, progress: _Progress, now: float) -> float:
-        """Give the target's next own moment after now."""
+        """Return the target's next own moment after now."""
         passed = (now - progress.phase * self._interval) // self._interval
         return (passed + 1 + progress.phase) * self._interval
 
     def _back_off(self, failures: int) -> float:
-        """Give seconds until a failing target is tried again: doubling, with half of it jitter."""
+        """Return seconds until a failing target is tried again: doubling, half of it jitter."""
         longest = self._interval / _FIRST_BACK_OFF * 2.0 ** min(failures - 1, 16)
         return min(longest, self._interval) * (0.5 + 0.5 * self._rng.random())
 
 
 def _phase(target: Target) -> float:
-    """Give a target's place in the interval, 0 to 1, the same in every process."""
+    """Return a target's place in the interval, 0 to 1, the same in every process."""
     digest = blake2b(f"{target.account_id}/{target.region}".encode(), digest_size=8).digest()
     return int.from_bytes(digest) / 2**64

@@ -1,47 +1,32 @@
-"""What signals ask the process for: to stop, in order or at once, or to reload."""
+"""What signals ask of the process: to stop, in order or at once, or to reload."""
 
+import asyncio
 import os
 import signal
 from collections.abc import Callable
-from enum import Enum
-from queue import SimpleQueue
-from types import FrameType
-
-from exporter.clock import Stop
 
 
-class Wish(Enum):
-    """What somebody outside wants of the process."""
+def handle_stop(stop: Callable[[], object], end: Callable[[int], object] = os._exit) -> None:
+    """Have SIGTERM and SIGINT call `stop` in the running loop; a second one ends the process."""
+    asked = False
 
-    STOP = "stop"
-    RELOAD = "reload"
-
-
-Wishes = SimpleQueue[Wish]
-"""A queue whose `put` may be called from a signal handler."""
-
-
-def handle_reload(wishes: Wishes) -> None:
-    """Have SIGHUP reload."""
-
-    def on_reload(_: int, __: FrameType | None) -> None:
-        wishes.put(Wish.RELOAD)
-
-    signal.signal(signal.SIGHUP, on_reload)
-
-
-def handle_stop(stop: Stop, wishes: Wishes, end: Callable[[int], object] = os._exit) -> None:
-    """Have SIGTERM and SIGINT stop the process in order, a second one at once.
-
-    For whoever looks at the stop from now on: a process that is waiting for something else, such as
-    a file, would not end.
-    """
-
-    def on_stop(number: int, _: FrameType | None) -> None:
-        if stop.is_set():
+    def on_stop(number: int) -> None:
+        nonlocal asked
+        if asked:
             end(128 + number)
-        stop.set()
-        wishes.put(Wish.STOP)
+        asked = True
+        stop()
 
-    signal.signal(signal.SIGTERM, on_stop)
-    signal.signal(signal.SIGINT, on_stop)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_stop, number)
+
+
+def handle_hangup(reload: Callable[[], object] | None = None) -> None:
+    """Have SIGHUP, which was held back until now, reload; without that it does as it did before.
+
+    That is to end the process, whose terminal is gone: or nothing, as under nohup.
+    """
+    if reload is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})

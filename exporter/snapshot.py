@@ -3,15 +3,14 @@
 Staleness lives here alone. Knows nothing of AWS or of how values are shown.
 """
 
-import threading
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from weakref import WeakSet
 
 from exporter.history import remember
 from exporter.model import Answer, Failure, Invitation, PollResult, Target
+from exporter.statuses import Statuses
 
 FAILURES_KEPT = 1000
 """Of all targets together: what AWS said may be 500 characters, and a whole fleet may fail."""
@@ -129,90 +128,55 @@ def _by_identity(invitations: Iterable[Invitation]) -> Mapping[object, Invitatio
     }
 
 
-class Changes:
-    """The targets that changed since they were last taken; each reader has its own."""
-
-    def __init__(self, lock: threading.Lock, targets: Iterable[Target]) -> None:
-        """Start with the targets that are there; the lock is the snapshot's."""
-        self._lock = lock
-        self._targets = set(targets)
-
-    def take(self) -> set[Target]:
-        """Give the targets that changed, came or went since this was last asked."""
-        with self._lock:
-            taken, self._targets = self._targets, set()
-            return taken
-
-    def __len__(self) -> int:
-        """Tell how many there are to take."""
-        return len(self._targets)
-
-    def note(self, targets: Iterable[Target]) -> None:
-        """Note that these changed; for the snapshot, which holds the lock."""
-        self._targets.update(targets)
-
-
 class Snapshot:
     """Holds the knowledge of all targets. Each is swapped whole: no reader sees half a poll."""
 
     def __init__(self) -> None:
         """Start without targets."""
-        self._lock = threading.Lock()
         self._known: dict[Target, Knowledge] = {}
         self._failures: deque[PollResult] = deque(maxlen=FAILURES_KEPT)
-        # Weak: a reader that is dropped, as at a reload, leaves nothing behind.
-        self._readers: WeakSet[Changes] = WeakSet()
         self._pending: int | None = None
-
-    def watch(self) -> Changes:
-        """Give a reader of changes, to which all that is there is new."""
-        with self._lock:
-            reader = Changes(self._lock, self._known)
-            self._readers.add(reader)
-            return reader
+        self._statuses = Statuses()
 
     def retain(self, targets: Iterable[Target]) -> None:
         """Know exactly these targets from now on: new ones as pending, others not at all."""
-        with self._lock:
-            wanted = {target: self._known.get(target) or Knowledge(target) for target in targets}
-            self._note(wanted.keys() ^ self._known.keys())
-            self._known = wanted
-            self._pending = sum(knowledge.last is None for knowledge in wanted.values())
+        self._known = {target: self._known.get(target) or Knowledge(target) for target in targets}
+        self._pending = sum(knowledge.last is None for knowledge in self._known.values())
 
     def record(self, result: PollResult) -> tuple[Knowledge, Knowledge] | None:
-        """Take a result in; give the knowledge before and after, or None if the target is gone."""
-        with self._lock:
-            previous = self._known.get(result.target)
-            if previous is None:
-                return None
-            following = advance(previous, result)
-            self._known[result.target] = following
-            if following.failure is not None:
-                self._failures.append(result)
-            self._note((result.target,))
-            if previous.last is None and self._pending is not None:
-                self._pending -= 1
-            return previous, following
+        """Take a result in; return the knowledge before and after, None if the target is gone."""
+        previous = self._known.get(result.target)
+        if previous is None:
+            return None
+        following = advance(previous, self._folded(result))
+        self._known[result.target] = following
+        if following.failure is not None:
+            self._failures.append(result)
+        if previous.last is None and self._pending is not None:
+            self._pending -= 1
+        return previous, following
 
     def get(self, target: Target) -> Knowledge | None:
-        """Give what is known of a target, if it is one."""
+        """Return what is known of a target, if it is one."""
         return self._known.get(target)
 
     def all(self) -> tuple[Knowledge, ...]:
-        """Give what is known of all targets."""
-        with self._lock:
-            return tuple(self._known.values())
+        """Return what is known of all targets."""
+        return tuple(self._known.values())
 
     def failures(self, target: Target) -> tuple[PollResult, ...]:
-        """Give a target's failed polls that are among the latest of all targets."""
-        with self._lock:
-            return tuple(result for result in self._failures if result.target == target)
+        """Return a target's failed polls that are among the latest of all targets."""
+        return tuple(result for result in self._failures if result.target == target)
 
     @property
     def polled(self) -> bool:
         """Whether every target has been polled at least once; not before it is known which."""
         return self._pending == 0
 
-    def _note(self, targets: Collection[Target]) -> None:
-        for reader in self._readers:
-            reader.note(targets)
+    def _folded(self, result: PollResult) -> PollResult:
+        """Return a result with the statuses that have a name, and what it brings of new ones."""
+        if isinstance(result.outcome, Failure):
+            return result
+        self._statuses = self._statuses.admitting(result.outcome)
+        answer = self._statuses.folded(result.outcome)
+        return result if answer is result.outcome else replace(result, outcome=answer)

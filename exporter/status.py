@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from exporter.errors import kind_of
-from exporter.exposition.family import Reload
+from exporter.errors import hint_of
+from exporter.exposition.fleet import Reload
 from exporter.model import PENDING_STATUSES, Account, Answer, Failure, Target
 from exporter.settings import Settings
 from exporter.sharding import shard_of
@@ -124,7 +124,7 @@ class TargetRow:
     @property
     def hint(self) -> str:
         """Say what mends the failure; empty where there is none."""
-        return kind_of(self.failure.code).hint if self.failure else ""
+        return hint_of(self.failure) if self.failure else ""
 
     @property
     def invitations(self) -> Mapping[str, int] | None:

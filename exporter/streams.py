@@ -1,6 +1,7 @@
 """Standard streams that may be closed, full or gone, which must not change what a command does."""
 
 import contextlib
+import io
 import os
 import sys
 from typing import Self, TextIO
@@ -11,7 +12,8 @@ _STANDARD = (0, 1, 2)
 def standard_streams() -> tuple[TextIO, TextIO]:
     """Give standard output and standard error, on /dev/null where they are closed.
 
-    Otherwise a socket would get their number, and what is written to them.
+    Otherwise a socket would get their number, and what is written to them. Both are UTF-8 whatever
+    the locale, as expositions, YAML and JSON are; what has no UTF-8 is written as its escape.
     """
     for number in _STANDARD:
         try:
@@ -20,6 +22,9 @@ def standard_streams() -> tuple[TextIO, TextIO]:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
     out = sys.stdout if sys.stdout is not None else os.fdopen(1, "w")
     err = sys.stderr if sys.stderr is not None else os.fdopen(2, "w")
+    for stream in (out, err):
+        if isinstance(stream, io.TextIOWrapper):  # Whatever else was put there says how it writes.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     return out, err
 
 

@@ -9,6 +9,8 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, TextIO, cast
 
+from exporter.visible import visible_lines
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -58,6 +60,11 @@ def write(text: str, stream: TextIO, environ: Mapping[str, str]) -> None:
     for pattern, style in _STYLES.items():
         coloured.highlight_regex(pattern, style)
     _console(stream, environ).print(coloured, end="", soft_wrap=True)
+
+
+def as_seen(text: str, stream: TextIO) -> str:
+    """Return a text as a stream may have it: a terminal obeys what a file only keeps."""
+    return visible_lines(text) if stream.isatty() else text
 
 
 class _Above(io.TextIOBase):

@@ -1,8 +1,4 @@
-"""Clocks that tests move by hand, or break."""
-
-import threading
-
-from exporter.clock import SystemClock
+"""A clock that tests move by hand."""
 
 
 class ManualClock:
@@ -24,18 +20,3 @@ class ManualClock:
         """Let time pass."""
         self._now += seconds
         self._monotonic += seconds
-
-
-class FailingClock(SystemClock):
-    """The machine's clock, which one thread cannot read for as many times as there are failures."""
-
-    def __init__(self, thread: str) -> None:
-        self._thread = thread
-        self.failures = 0.0
-
-    def monotonic(self) -> float:
-        """Give seconds that never go back, or fail."""
-        if self.failures and threading.current_thread().name == self._thread:
-            self.failures -= 1
-            raise MemoryError
-        return super().monotonic()

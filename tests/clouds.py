@@ -1,19 +1,26 @@
-"""The exporter's AWS clients, speaking to the embedded AWS in this process."""
+"""The exporter's AWS client, speaking to the embedded AWS in this process."""
 
+import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 import pytest
 
 from exporter.aws.cloud import Cloud
-from exporter.clock import Clock, Stop, SystemClock
+from exporter.aws.credentials import Credentials
+from exporter.clock import Clock, SystemClock
 from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import World
+from exporter.model import Account, Answer
 
 STEP = 300.0
-"""Seconds of the first back-off step."""
+"""Seconds for which a broken role is left alone."""
+
+T = TypeVar("T")
 
 
 class Uncounted:
@@ -23,22 +30,49 @@ class Uncounted:
         """Count nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Skies:
+    """A cloud, and the loop that it lives in, which turns while something is awaited."""
+
+    cloud: Cloud
+    runner: asyncio.Runner
+
+    @property
+    def credentials(self) -> Credentials:
+        """The cloud's credentials."""
+        return self.cloud.credentials
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Give what some work gives, done within a minute."""
+        return self.runner.run(asyncio.wait_for(work, 60))
+
+    def read(self, account: Account, region: str) -> Answer:
+        """Read a target. Raises AwsError."""
+        return self.run(self.cloud.macie.read(account, region))
+
+
 @contextmanager
 def embedded_cloud(
     world: World, monkeypatch: pytest.MonkeyPatch, clock: Clock | None = None
-) -> Iterator[Cloud]:
-    """Give clients of the embedded AWS that holds a world; both on one clock."""
+) -> Iterator[Skies]:
+    """Give a client of the embedded AWS that holds a world; both on one clock."""
     clock = clock or SystemClock()
-    with EmbeddedAws(world, clock=lambda: datetime.fromtimestamp(clock.now(), UTC)) as aws:
+    with (
+        EmbeddedAws(world, clock=lambda: datetime.fromtimestamp(clock.now(), UTC)) as aws,
+        asyncio.Runner() as runner,
+    ):
         for name, value in aws.environment().items():
             monkeypatch.setenv(name, value)
-        cloud = Cloud(
-            clock=clock,
-            stop=Stop(),
-            observer=Uncounted(),
-            rng=random.Random(1),
-            region=lambda: "eu-west-1",
-            step=lambda: STEP,
-        )
-        yield cloud
-        cloud.close()
+
+        async def make() -> Cloud:
+            return Cloud(
+                clock=clock,
+                observer=Uncounted(),
+                rng=random.Random(1),
+                region=lambda: "eu-west-1",
+                step=lambda: STEP,
+            )
+
+        cloud = runner.run(make())
+        yield Skies(cloud, runner)
+        runner.run(cloud.close())

@@ -8,9 +8,13 @@ from typing import NoReturn
 import pytest
 from hypothesis import settings
 
+from tests.processes import inherit_default_signals
+
 # How long an example takes says something of the machine, and nothing of the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+inherit_default_signals()
 
 SLOW = (
     "image",
@@ -43,7 +47,7 @@ SLOW = (
 )
 """What starts processes or waits, the longest first: begun last, one of these would end last."""
 
-ALONE = ("soak", "test_costs.py")
+ALONE = ("soak", "test_costs.py", "test_recovery.py")
 """What counts or measures, and would count the others too."""
 
 TOGETHER = (
@@ -60,6 +64,7 @@ TOGETHER = (
 """What shares something that is dear to set up, so that one worker runs it."""
 
 
+@pytest.hookimpl(tryfirst=True)  # Before pytest-xdist looks at the groups.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is slow, and begin with it; keep together what shares a dear fixture."""
     tests = Path(__file__).parent

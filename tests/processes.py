@@ -1,5 +1,6 @@
 """The exporter as a process, as users run it: its own environment, its own port, its log."""
 
+import asyncio
 import contextlib
 import http.client
 import os
@@ -31,6 +32,26 @@ def until(
             message = f"waited {seconds} s in vain: {what if isinstance(what, str) else what()}"
             raise AssertionError(message)
         time.sleep(0.02)
+
+
+async def eventually(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
+    """Let the loop turn until something is so; fail by name if it does not come."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds} s in vain: {what}"
+        await asyncio.sleep(0.001)
+
+
+def inherit_default_signals() -> None:
+    """Have every process that is started from now on begin with the default signals.
+
+    One inherits what its parent ignores, as under nohup or in a shell's background, and so would
+    not end when it is told to. What its parent handles is the default again: here by doing nothing,
+    so that this process goes on to ignore it.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @dataclass

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import promql_parser as promql
-from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.exposition.table import METRICS
-from exporter.telemetry import Telemetry
+from exporter.exposition.families import METRICS
+from tests.exposition.scene import Scene
 
 _Node = TypeVar("_Node", bound=promql.Expr)
 
@@ -69,9 +68,11 @@ def exposed() -> Exposed:
         for family in METRICS
         for name in _series_of(family.name, family.kind)
     }
+    own = Scene().own
+    own.show_process()
     of_process = {
         sample.name: tuple(sample.labels)
-        for family in text_string_to_metric_families(Telemetry(CollectorRegistry()).text().decode())
+        for family in text_string_to_metric_families(own.text().decode())
         for sample in family.samples
     }
     names = {name: frozenset(labels) for name, labels in {**of_process, **series}.items()}

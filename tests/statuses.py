@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from exporter.exposition.family import Reload
+from exporter.exposition.fleet import Reload
 from exporter.model import Account, Answer, Failure, Invitation, PollResult, Target
 from exporter.settings import Settings
 from exporter.snapshot import Snapshot

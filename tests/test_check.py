@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from exporter.check import estimated, report, too_many
-from exporter.core import options_of
+from exporter.daemon import options_from
 from exporter.model import DEFAULT_REGIONS, MACIE_REGIONS, Account, Target
 from exporter.settings import Settings
 from exporter.sharding import shard_of
@@ -49,7 +49,7 @@ aws:
       role_name: r
       external_id: '**********'
     - id: '111122223333'
-      name: "Z\\xFCrich"
+      name: "Z\\xfcrich"
       regions:
         - eu-central-2
 metrics:
@@ -137,7 +137,7 @@ def test_the_estimate_of_single_invitations_is_their_cap() -> None:
 def _polled(settings: Settings, *, listed: int = 0) -> Scene:
     accounts = tuple(Account(each.id) for each in settings.aws.accounts)
     targets = [Target(each.id, region) for each in accounts for region in settings.aws.regions]
-    scene = Scene(*targets, shows=options_of(settings), accounts=accounts)
+    scene = Scene(*targets, shows=options_from(settings), accounts=accounts)
     for target in targets:
         scene.answered(target, *(invitation(f"i{number}") for number in range(listed)))
     return scene

@@ -1,23 +1,30 @@
 """The command line: from argv to a command and an exit code, without a process."""
 
+import asyncio
 import io
+import random
 import re
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from exporter import __version__
 from exporter.cli import COMMANDS, World, main
-from exporter.clock import Stop
+from exporter.clock import SystemClock
+from exporter.commands.once import once
+from exporter.daemon import Configuration, Ports
 from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import World as Fleet
+from exporter.log import Lines
 from exporter.manual import PAGES
-from exporter.signals import Wish
+from exporter.settings import Settings, load
 from tests import fleets
+from tests.processes import PATIENCE
 
 NAME = "macie-invitations-exporter"
 
@@ -27,7 +34,11 @@ class Terminal:
 
     def __init__(self, **environ: str) -> None:
         """Have nothing but these variables."""
-        self.world = World(environ, io.StringIO(), io.StringIO(), Stop())
+        self.world = World(environ, io.StringIO(), io.StringIO())
+
+    def stop_at_once(self) -> None:
+        """Have a signal ask the next command to stop, as soon as it runs its loop."""
+        self.world = replace(self.world, handle_stop=lambda stop: stop())
 
     def run(self, *argv: str) -> int:
         """Run a command; give its exit code."""
@@ -154,6 +165,31 @@ def test_an_unknown_flag(terminal: Terminal) -> None:
     )
 
 
+OPTIONS = [(command, name) for command, page in PAGES.items() for name in page.options]
+
+
+@pytest.mark.parametrize("given", ["{}", "{}=", "{}= ", "{} --log.level=info", "{}=, ,"])
+@pytest.mark.parametrize(("command", "name"), OPTIONS)
+def test_an_option_without_a_value(terminal: Terminal, command: str, name: str, given: str) -> None:
+    """It never means all, or the default: a variable of a script may have been empty."""
+    first, *others = given.format(f"--{name}").split(" --")
+    assert terminal.run(command, first, *(f"--{word}" for word in others)) == 2
+    form = PAGES[command].options[name].value
+    assert terminal.err == f"--{name}: needs a value, as in --{name}={form}\n"
+    assert terminal.out == ""
+
+
+def test_an_option_without_a_value_is_said_beside_other_mistakes(terminal: Terminal) -> None:
+    """All in one go; the empty word of a shell's empty variable is no value either."""
+    assert terminal.run("doctor", "--account", "", "--region", "--format=", "--poll.interval") == 2
+    assert terminal.err == (
+        "--poll.interval: needs a value, as in --poll.interval=5m\n"
+        "--account: needs a value, as in --account=ID,...\n"
+        "--region: needs a value, as in --region=REGION,...\n"
+        "--format: needs a value, as in --format=table|json\n"
+    )
+
+
 def test_misuse_and_wrong_settings_are_said_together() -> None:
     """Mistakes of all kinds in one go."""
     terminal = Terminal(MACIE_EXPORTER_POLL__INTERVAL="5")
@@ -173,6 +209,13 @@ def test_wrong_settings(terminal: Terminal, command: str) -> None:
     """Every command refuses them before it does anything, with exit code 2."""
     assert terminal.run(command, "--poll.interval=1s") == 2
     assert terminal.err == 'poll.interval = "1s" (from --poll.interval): must be from 10s to 24h\n'
+
+
+def test_a_mistake_is_shown_as_what_it_is(terminal: Terminal) -> None:
+    """A word that steers terminals, from a file or from what was pasted, does not when told of."""
+    assert terminal.run("check", "--a\x1b[31m\u202e=1", "x\x1b[2J") == 2
+    assert [line for line in terminal.err.split("\n") if not line.isprintable()] == []
+    assert terminal.err.startswith(r"x\u001b[2J: unexpected;")
 
 
 def test_no_region_at_all() -> None:
@@ -232,14 +275,42 @@ def test_once_tells_of_a_target_that_failed(terminal: Terminal, aws: Fleet) -> N
 
 def test_once_ends_when_it_is_stopped(terminal: Terminal) -> None:
     """A signal ends it before every target has answered; that is a failure."""
-    terminal.world.stop.set()
+    terminal.stop_at_once()
     assert terminal.run("once", "--log.level=error") == 1
+
+
+class FailingClock(SystemClock):
+    """The machine's clock, whose time of day discovery cannot read."""
+
+    def now(self) -> float:
+        """Give the wall clock, or fail."""
+        task = asyncio.current_task()
+        if task is not None and task.get_name() == "discovery":
+            raise RuntimeError("never seen before")
+        return super().now()
+
+
+async def polled_once(settings: Settings, log: io.StringIO) -> tuple[str, bool]:
+    """Poll once, with a discovery that crashes for ever; within half a minute."""
+    ports = Ports(FailingClock(), Lines(log, level="info", form="logfmt"), random.Random(1))
+    configuration = Configuration(settings, "eu-west-1")
+    polling = once(configuration, ports, lambda *_: None, lambda _: None)
+    return await asyncio.wait_for(polling, PATIENCE)
+
+
+def test_once_ends_when_its_discovery_crashes() -> None:
+    """It says so, and does not wait for what is not found."""
+    log = io.StringIO()
+    settings = load([("aws.accounts", '[{"id": "000000000001"}]')], {}, "eu-west-1")
+    text, succeeded = asyncio.run(polled_once(settings, log))
+    assert not succeeded
+    assert "event=discovery_crashed" in log.getvalue()
+    assert "macie_poll_success{" not in text
 
 
 def test_serve_is_the_default_and_ends_when_it_is_stopped(terminal: Terminal) -> None:
     """It listens, warns of very many series, and ends in order with exit code 0."""
-    terminal.world.stop.set()
-    terminal.world.wishes.put(Wish.STOP)
+    terminal.stop_at_once()
     accounts = ",".join(f'{{"id": "{number:012d}"}}' for number in range(2000))
     listening = "--web.listen-address=127.0.0.1:0"
     assert terminal.run(listening, f"--aws.accounts=[{accounts}]") == 0

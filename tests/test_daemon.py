@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from exporter.core import Configuration
+from exporter.daemon import Configuration
 from exporter.demo.server import EmbeddedAws
-from exporter.demo.world import Call, Fault, Invitation, World
+from exporter.demo.world import Fault, Invitation, World
 from exporter.settings import load
 from tests import fleets
+from tests.faulty import FaultyServer, send_and_hang
 from tests.processes import command, no_aws, running, series_of, until
 
 DENIED = (
@@ -183,7 +184,7 @@ def test_failing_targets_keep_their_values_until_they_are_stale(
 def test_an_aws_that_falls_silent_leaves_no_old_value(
     world: World, aws: EmbeddedAws, tmp_path: Path
 ) -> None:
-    """Nor of targets that get no worker, as those before them hang for longer than a round."""
+    """Nor of targets that get no place, as those before them hang for longer than a round."""
     accounts = fleets.accounts(30)
     targets = [(account, region) for account in accounts for region in fleets.REGIONS]
     limits = ["--poll.concurrency=2", "--poll.timeout=2s", "--poll.stale-after=10s"]
@@ -228,8 +229,31 @@ def test_polls_the_account_of_the_environment_by_default(aws: EmbeddedAws, world
 def test_a_poll_that_hangs_fails_before_its_values_are_too_old() -> None:
     """Whatever the timeout: until it fails, the last good values are shown as current."""
     flags = [("poll.interval", "10s"), ("poll.timeout", "1h"), ("poll.stale-after", "20s")]
-    assert Configuration(load(flags, {}), "eu-west-1").pace.timeout == 20
-    assert Configuration(load([], {}), "eu-west-1").pace.timeout == 60
+    assert Configuration(load(flags, {}), "eu-west-1").poll.timeout == 20
+    assert Configuration(load([], {}), "eu-west-1").poll.timeout == 60
+
+
+def test_a_credential_chain_that_hangs_holds_no_poll(tmp_path: Path) -> None:
+    """With IRSA and an STS that accepts and never answers: polls end in time, and say why."""
+    token = tmp_path / "token"
+    token.write_text("a.b.c")
+    with FaultyServer(send_and_hang()) as sts:
+        variables = {
+            "AWS_ENDPOINT_URL": sts.url,
+            "AWS_ROLE_ARN": f"arn:aws:iam::{fleets.HUB}:role/exporter",
+            "AWS_WEB_IDENTITY_TOKEN_FILE": str(token),
+            "AWS_REGION": "eu-west-1",
+        }
+        accounts = f'--aws.accounts=[{{"id": "{fleets.HUB}"}}]'
+        with running(variables, ["--poll.timeout=2s", accounts]) as exporter:
+            exporter.wait_until_ready()
+            assert error_codes(exporter.series()) == {(fleets.HUB, "eu-west-1"): "Deadline"}
+            [told] = [line for line in exporter.lines if "event=poll_failed" in line]
+            assert "waiting for the exporter's own credentials" in told
+            started = time.monotonic()
+            assert exporter.stop() == 0
+            assert time.monotonic() - started < 5
+    assert "event=stopped" in exporter.log
 
 
 def test_starts_before_its_network(tmp_path: Path) -> None:
@@ -263,25 +287,14 @@ def test_stops_in_order_while_aws_hangs(
     assert "event=stopped" in exporter.log
 
 
-def test_a_second_signal_stops_at_once(world: World, aws: EmbeddedAws, tmp_path: Path) -> None:
-    """The process ends by it, without waiting for anything."""
-    hold = threading.Event()
-    for region in fleets.REGIONS:
-        world.fail(fleets.accounts(1)[0], region, Fault(500, "x", "", hold=hold))
-    with running(
-        aws.environment(), [written(tmp_path, fleets.configuration(world, 1))]
-    ) as exporter:
-        until(
-            lambda: (
-                world.calls()[Call("macie2", "ListInvitations", fleets.accounts(1)[0], "us-east-1")]
-                > 0
-            ),
-            "hang",
-        )
-        exporter.process.send_signal(signal.SIGTERM)
-        until(lambda: "event=stopping" in exporter.log, "stopping")
-        assert exporter.stop(signal.SIGTERM) == 128 + signal.SIGTERM
-        hold.set()
+def test_a_second_signal_stops_at_once(aws: EmbeddedAws) -> None:
+    """The process ends by it, whatever the first one waits for."""
+    with running(aws.environment()) as exporter:
+        exporter.wait_until_ready()
+        # Both are there when it wakes up: the first has no time to end it in order.
+        for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM):
+            exporter.send(number)
+        assert exporter.stop(signal.SIGCONT) in {128 + signal.SIGINT, 128 + signal.SIGTERM}
     assert "event=stopped" not in exporter.log
 
 
@@ -307,6 +320,7 @@ def test_promtool_and_a_second_scrape(
         [promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert "\nprocess_resident_memory_bytes " in text
 
 
 def test_once_prints_the_exposition(world: World, aws: EmbeddedAws, tmp_path: Path) -> None:

@@ -1,17 +1,23 @@
 """Discovery over a directory that the tests write by hand."""
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from exporter.discovery import Discovery, Finding
-from exporter.model import DEFAULT_REGIONS, Account, AwsError, Failure, Role
+from exporter.discovery import Discovery, hint
+from exporter.model import DEFAULT_REGIONS, Account, AwsError, Failure, Inventory, Role
 from exporter.settings import Settings
+from tests.clocks import ManualClock
+from tests.processes import eventually
 
 HUB = "100000000000"
 ROLE = "macie-invitations-reader"
+NOW = 1_700_000_000.0
+UNITS = ("ou-ab12-11111111", "ou-ab12-22222222", "ou-ab12-33333333")
 
 
 @dataclass(frozen=True)
@@ -24,80 +30,100 @@ class Member:
 
 @dataclass
 class Directory:
-    """Answers what the test put in; refuses what it broke."""
+    """Answers what the test put in; refuses what it broke, and hangs where it is told to."""
 
     accounts: list[Member] = field(default_factory=list)
     enabled: dict[str, tuple[str, ...]] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
+    silent: set[str] = field(default_factory=set)
     units: tuple[str, ...] = ()
+    asked: list[str] = field(default_factory=list)
+    identity: str = HUB
+    of_units: dict[str, list[Member]] = field(default_factory=dict)
 
-    def members(self, units: tuple[str, ...], deadline: float) -> Sequence[Member]:
+    async def who_am_i(self) -> str:
+        """Tell whose the credentials are."""
+        await self._ask("identity", AwsError("EndpointConnectionError", "no network"))
+        return self.identity
+
+    async def members(self, units: tuple[str, ...]) -> Sequence[Member]:
         """List the accounts."""
-        del deadline
         self.units = units
-        if "organization" in self.broken:
-            raise AwsError("AccessDenied", "no", "request-9")
-        return list(self.accounts)
+        await self._ask("organization", AwsError("AccessDenied", "no", "request-9"))
+        for unit in units:
+            await self._ask(unit, AwsError("ParentNotFoundException", f"{unit}: no such parent"))
+        return [member for unit in units for member in self.of_units.get(unit, self.accounts)] or (
+            self.accounts
+        )
 
-    def regions(self, account: Account, deadline: float) -> tuple[str, ...]:
+    async def regions(self, account: Account) -> tuple[str, ...]:
         """List an account's regions."""
-        del deadline
-        if account.id in self.broken:
-            raise AwsError(
-                "AccessDeniedException", "not authorized to perform: account:ListRegions"
-            )
+        denied = "not authorized to perform: account:ListRegions"
+        await self._ask(account.id, AwsError("AccessDeniedException", denied))
         return self.enabled[account.id]
+
+    async def _ask(self, what: str, error: AwsError) -> None:
+        self.asked.append(what)
+        if what in self.silent:
+            await asyncio.Event().wait()
+        if what in self.broken:
+            raise error
 
 
 class Log:
-    """Remembers warnings."""
+    """Remembers what is told."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, dict[str, object]]] = []
 
     def warning(self, event: str, **fields: object) -> None:
-        """Note a warning."""
+        """Note an event."""
         self.events.append((event, fields))
 
     debug = info = error = exception = warning
 
 
-def one_by_one(function: Any, accounts: Iterable[Account]) -> list[Any]:
-    """Map without threads."""
-    return [function(account) for account in accounts]
+def settings_of(
+    aws: dict[str, Any], shard: dict[str, int] | None = None, timeout: str = "60s"
+) -> Settings:
+    """Give some settings."""
+    return Settings.model_validate({"aws": aws, "shard": shard or {}, "poll": {"timeout": timeout}})
 
 
 def discovery(
     directory: Directory,
     aws: dict[str, Any],
     *,
-    previous: Discovery | None = None,
     shard: dict[str, int] | None = None,
     log: Log | None = None,
-    identity: str | None = HUB,
+    timeout: str = "60s",
+    adopt: Callable[[Inventory], object] = lambda _: None,
 ) -> Discovery:
     """Give a discovery with some settings under `aws`."""
-
-    def who_am_i(deadline: float) -> str:
-        del deadline
-        if identity is None:
-            raise AwsError("EndpointConnectionError", "no network")
-        return identity
-
     return Discovery(
-        Settings.model_validate({"aws": aws, "shard": shard or {}}),
+        settings_of(aws, shard, timeout),
         default_region="eu-west-1",
-        who_am_i=who_am_i,
-        directory=directory,
-        in_parallel=one_by_one,
+        identity=directory,
+        organizations=directory,
+        adopt=adopt,
+        clock=ManualClock(NOW),
         log=log or Log(),
-        previous=previous,
     )
 
 
-def last(found: Discovery) -> Finding:
+async def parts(found: Discovery) -> list[Inventory]:
+    """Give all that is found, part by part."""
+    return [part async for part in found.find()]
+
+
+def last(found: Discovery) -> Inventory:
     """Give what is found in the end."""
-    return list(found.find(0.0))[-1]
+    return asyncio.run(parts(found))[-1]
+
+
+def ids(found: Inventory) -> list[str]:
+    """Give the ids of the accounts found."""
+    return [account.id for account in found.accounts]
 
 
 def role(account: str, external_id: str | None = None) -> Role:
@@ -108,16 +134,15 @@ def role(account: str, external_id: str | None = None) -> Role:
 def test_the_environments_own_account_by_default() -> None:
     """Without configuration: the account of the own credentials, in the environment's region."""
     found = discovery(Directory(), {})
-    assert last(found).inventory.accounts == (Account(HUB, regions=("eu-west-1",)),)
+    assert last(found).accounts == (Account(HUB, regions=("eu-west-1",)),)
     assert not found.repeats
 
 
 def test_own_account_is_asked_for_until_it_answers() -> None:
     """An unreachable STS is a failure that leaves nothing to poll, and nothing forgotten later."""
-    found = last(discovery(Directory(), {}, identity=None))
-    assert found.failure == Failure("EndpointConnectionError", "no network")
-    assert not found.complete
-    assert found.inventory.accounts == ()
+    found = last(discovery(Directory(broken={"identity"}), {}))
+    assert found == Inventory(failure=Failure("EndpointConnectionError", "no network"))
+    assert not found.known
 
 
 def test_static_accounts_need_no_network() -> None:
@@ -135,33 +160,34 @@ def test_static_accounts_need_no_network() -> None:
             {"id": HUB},
         ],
     }
-    assert last(discovery(Directory(), aws, identity=None)) == Finding(
-        inventory=type(last(discovery(Directory(), {})).inventory)(
-            (
-                Account(
-                    "000000000001",
-                    "one",
-                    Role("arn:aws:iam::000000000001:role/path/reader"),
-                    ("eu-west-1", "us-east-1"),
-                ),
-                Account("000000000002", "", role("000000000002", "x"), ("us-west-2",)),
-                Account(HUB, "", None, ("eu-west-1", "us-east-1")),
-            )
+    directory = Directory()
+    assert last(discovery(directory, aws)) == Inventory(
+        (
+            Account(
+                "000000000001",
+                "one",
+                Role("arn:aws:iam::000000000001:role/path/reader"),
+                ("eu-west-1", "us-east-1"),
+            ),
+            Account("000000000002", "", role("000000000002", "x"), ("us-west-2",)),
+            Account(HUB, "", None, ("eu-west-1", "us-east-1")),
         ),
         complete=True,
+        last_success=NOW,
     )
+    assert directory.asked == []
 
 
 def test_members_of_the_organization() -> None:
     """Each with the role, the own account with own credentials, names passed on."""
     directory = Directory([Member(HUB, "hub"), Member("000000000001", "one")])
-    aws = {"organization": {"role_name": ROLE, "external_id": "x", "include_ous": ["ou-1"]}}
+    aws = {"organization": {"role_name": ROLE, "external_id": "x", "include_ous": [UNITS[0]]}}
     found = discovery(directory, aws)
-    assert last(found).inventory.accounts == (
+    assert last(found).accounts == (
         Account(HUB, "hub", None, ("eu-west-1",)),
         Account("000000000001", "one", role("000000000001", "x"), ("eu-west-1",)),
     )
-    assert directory.units == ("ou-1",)
+    assert directory.units == (UNITS[0],)
     assert found.repeats
 
 
@@ -172,7 +198,7 @@ def test_static_accounts_win_and_exclusion_holds_for_members() -> None:
         "accounts": [{"id": "000000000001", "regions": ["us-east-1"]}],
         "organization": {"role_name": ROLE, "exclude_accounts": [HUB, "000000000001"]},
     }
-    assert last(discovery(directory, aws)).inventory.accounts == (
+    assert last(discovery(directory, aws)).accounts == (
         Account("000000000001", "one", None, ("us-east-1",)),
         Account("000000000002", "", role("000000000002"), ("eu-west-1",)),
     )
@@ -185,19 +211,84 @@ def test_a_failed_refresh_keeps_the_last_known_accounts() -> None:
     directory.broken.add("organization")
     found = discovery(directory, aws)
     first = last(found)
-    assert [account.id for account in first.inventory.accounts] == ["000000000009"]
+    assert [account.id for account in first.accounts] == ["000000000009"]
     assert not first.complete
     directory.broken.clear()
     complete = last(found)
-    assert [account.id for account in complete.inventory.accounts] == [
+    assert [account.id for account in complete.accounts] == [
         "000000000009",
         "000000000001",
     ]
     assert complete.complete
     directory.broken.add("organization")
     failed = last(found)
-    assert failed.inventory == complete.inventory
+    assert failed.accounts == complete.accounts
     assert failed.failure == Failure("AccessDenied", "no", "request-9")
+
+
+def test_a_unit_that_is_gone_keeps_its_accounts_and_hides_no_other() -> None:
+    """Discovery has failed then, by the unit's name; the other units are current all the same."""
+    one, two, three = UNITS
+    directory = Directory(of_units={unit: [Member(f"{n:012d}")] for n, unit in enumerate(UNITS)})
+    organization = {"role_name": ROLE, "include_ous": UNITS}
+    found = discovery(directory, {"organization": organization})
+    assert ids(last(found)) == ["000000000000", "000000000001", "000000000002"]
+    directory.broken.add(two)
+    directory.of_units[one] = [Member("000000000007")]
+    directory.of_units[three].append(Member("000000000008"))
+    failed = last(found)
+    assert ids(failed) == ["000000000007", "000000000001", "000000000002", "000000000008"]
+    assert not failed.complete
+    assert failed.failure == Failure("ParentNotFoundException", f"{two}: no such parent")
+    assert "include_ous" in hint(failed.failure)
+    without = {"organization": {**organization, "include_ous": [one, three]}}
+    found.configure(settings_of(without), "eu-west-1")
+    after = last(found)
+    assert ids(after) == ["000000000007", "000000000002", "000000000008"]
+    assert after.complete
+
+
+def test_a_unit_that_was_never_there_hides_no_other() -> None:
+    """Nothing is known of it, so that discovery has not succeeded; what is known is polled."""
+    directory = Directory([Member("000000000001")], broken={UNITS[0]})
+    organization = {"role_name": ROLE, "include_ous": UNITS[:2]}
+    found = last(discovery(directory, {"organization": organization}))
+    assert ids(found) == ["000000000001"]
+    assert found.failure is not None
+
+
+def test_a_reload_with_a_unit_that_is_not_there_drops_no_account() -> None:
+    """Whose accounts it meant is not known: all that were found before stay."""
+    directory = Directory([Member("000000000001"), Member("000000000002")])
+    before = discovery(directory, {"organization": {"role_name": ROLE}})
+    last(before)
+    directory.of_units[UNITS[0]] = [Member("000000000003")]
+    directory.broken.add(UNITS[1])
+    organization = {"role_name": ROLE, "include_ous": UNITS[:2]}
+    before.configure(settings_of({"organization": organization}), "eu-west-1")
+    after = last(before)
+    assert ids(after) == ["000000000003", "000000000001", "000000000002"]
+    assert after.failure is not None
+
+
+def test_an_account_under_two_units_is_there_once() -> None:
+    """Also where one of them lies within the other."""
+    directory = Directory([Member("000000000001"), Member("000000000002")])
+    organization = {"role_name": ROLE, "include_ous": UNITS}
+    found = last(discovery(directory, {"organization": organization}))
+    assert ids(found) == ["000000000001", "000000000002"]
+
+
+def test_another_failure_is_not_the_units_own() -> None:
+    """Where Organizations does not answer, nothing changes, and the next unit is not asked."""
+    directory = Directory([Member("000000000001")])
+    organization = {"role_name": ROLE, "include_ous": UNITS}
+    found = discovery(directory, {"organization": organization})
+    before = last(found)
+    directory.broken.add("organization")
+    after = last(found)
+    assert after.accounts == before.accounts
+    assert directory.units == UNITS[:1]
 
 
 def test_members_that_leave_are_gone_and_new_ones_there() -> None:
@@ -206,8 +297,7 @@ def test_members_that_leave_are_gone_and_new_ones_there() -> None:
     found = discovery(directory, {"organization": {"role_name": ROLE}})
     last(found)
     directory.accounts = [Member("000000000002"), Member("000000000003")]
-    ids = [account.id for account in last(found).inventory.accounts]
-    assert ids == ["000000000002", "000000000003"]
+    assert ids(last(found)) == ["000000000002", "000000000003"]
 
 
 def test_regions_auto_are_each_accounts_own() -> None:
@@ -219,7 +309,7 @@ def test_regions_auto_are_each_accounts_own() -> None:
     )
     log = Log()
     found = discovery(directory, {"regions": "auto", "accounts": accounts}, log=log)
-    regions = {account.id: account.regions for account in last(found).inventory.accounts}
+    regions = {account.id: account.regions for account in last(found).accounts}
     assert regions == {
         "000000000001": ("eu-west-1", "me-south-1"),
         "000000000002": DEFAULT_REGIONS,
@@ -237,7 +327,7 @@ def test_regions_of_an_account_stay_known_when_it_cannot_be_asked_again() -> Non
     found = discovery(directory, {"regions": "auto", "accounts": [{"id": "000000000001"}]})
     last(found)
     directory.broken.add("000000000001")
-    assert last(found).inventory.accounts[0].regions == ("me-south-1",)
+    assert last(found).accounts[0].regions == ("me-south-1",)
 
 
 def test_regions_are_handed_on_while_others_are_still_asked() -> None:
@@ -245,11 +335,11 @@ def test_regions_are_handed_on_while_others_are_still_asked() -> None:
     ids = [f"{number:012d}" for number in range(150)]
     directory = Directory([Member(i) for i in ids], dict.fromkeys(ids, ("eu-west-1",)))
     found = discovery(directory, {"regions": "auto", "organization": {"role_name": ROLE}})
-    findings = list(found.find(0.0))
-    assert [len(one.inventory.accounts) for one in findings] == [0, 64, 128, 150]
-    assert [one.complete for one in findings] == [False, False, False, True]
+    findings = asyncio.run(parts(found))
+    assert [len(one.accounts) for one in findings] == [0, 32, 64, 96, 128, 150]
+    assert [one.complete for one in findings] == [False] * 5 + [True]
     directory.accounts.pop()
-    assert len(next(iter(found.find(0.0))).inventory.accounts) == 149
+    assert len(asyncio.run(parts(found))[0].accounts) == 149
 
 
 def test_shards_share_the_accounts() -> None:
@@ -259,25 +349,216 @@ def test_shards_share_the_accounts() -> None:
     held = [
         account.id
         for index in range(3)
-        for account in last(
-            discovery(directory, aws, shard={"index": index, "total": 3})
-        ).inventory.accounts
+        for account in last(discovery(directory, aws, shard={"index": index, "total": 3})).accounts
     ]
     assert sorted(held) == sorted([*(member.id for member in directory.accounts), "900000000000"])
+
+
+# -- the loop ----------------------------------------------------------------------------------
+
+
+STATIC = {"accounts": [{"id": "000000000001"}], "regions": ["eu-west-1", "us-east-1"]}
+ORGANIZATION = {"organization": {"role_name": ROLE}}
+
+
+class Looking:
+    """A discovery that looks on and on, and what it hands on."""
+
+    def __init__(self, directory: Directory, aws: dict[str, Any], timeout: str = "60s") -> None:
+        self.directory, self.log = directory, Log()
+        self.adopted: list[Inventory] = []
+        self.discovery = discovery(
+            directory, aws, log=self.log, timeout=timeout, adopt=self.adopted.append
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def polled(self) -> dict[str, tuple[str, ...]]:
+        """The accounts that are polled now, each with its regions."""
+        return {account.id: account.regions for account in self.adopted[-1].accounts}
+
+    async def look(self) -> None:
+        """Look anew; until it has failed, or is done."""
+        before = self.discovery.inventory
+        await self.begin()
+        await eventually(
+            lambda: self.discovery.inventory != before and self._is_over(), "a look around"
+        )
+
+    def _is_over(self) -> bool:
+        inventory = self.discovery.inventory
+        return inventory.complete or inventory.failure is not None
+
+    async def begin(self) -> None:
+        """Look anew, from a new start of the loop."""
+        await self.stop()
+        self._task = asyncio.create_task(self.discovery.run())
+
+    async def reload(self, aws: dict[str, Any]) -> None:
+        """Look for what other settings name, in the midst of whatever is under way."""
+        self.discovery.configure(settings_of(aws), "eu-west-1")
+        await self.begin()
+
+    async def asked(self, *what: str) -> None:
+        """Wait until AWS has been asked for these."""
+        await eventually(lambda: set(what) <= set(self.directory.asked), f"{what} asked for")
+
+    async def stop(self) -> None:
+        """End it."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    """Run a test; everything has to come within half a minute."""
+    asyncio.run(asyncio.wait_for(test, 30))
+
+
+def test_regions_that_are_looked_for_drop_nothing_meanwhile() -> None:
+    """From listed regions to `auto`: each is polled where it was, until ListRegions answers."""
+
+    async def test() -> None:
+        directory = Directory(enabled={"000000000001": ("eu-west-1", "me-south-1")})
+        looking = Looking(directory, STATIC)
+        await looking.look()
+        before = looking.polled
+        directory.silent.add("000000000001")
+        await looking.reload({**STATIC, "regions": "auto"})
+        await looking.asked("000000000001")
+        assert looking.polled == before
+        directory.silent.clear()
+        await looking.reload({**STATIC, "regions": "auto"})
+        await eventually(lambda: looking.adopted[-1].complete, "the regions")
+        assert looking.polled == {"000000000001": ("eu-west-1", "me-south-1")}
+        await looking.stop()
+
+    run(test())
+
+
+def test_regions_that_cannot_be_asked_for_are_the_default_whatever_was_before() -> None:
+    """A reload to `auto` polls no fewer regions than a restart would, and drops none."""
+
+    async def test() -> None:
+        directory = Directory(broken={"000000000001"})
+        looking = Looking(directory, {**STATIC, "regions": ["me-south-1"]})
+        await looking.look()
+        await looking.reload({**STATIC, "regions": "auto"})
+        expected = {"000000000001": ("me-south-1", *DEFAULT_REGIONS)}
+        await eventually(lambda: looking.polled == expected, "the regions")
+        await looking.stop()
+
+    run(test())
+
+
+def test_a_reload_does_not_wait_for_what_is_under_way_nor_adopts_of_it() -> None:
+    """ListRegions of one account hangs; what the new settings name is polled at once."""
+
+    async def test() -> None:
+        directory = Directory(silent={"000000000001"})
+        looking = Looking(directory, {**STATIC, "regions": "auto"})
+        await looking.begin()
+        await looking.asked("000000000001")
+        await looking.reload({"accounts": [{"id": "000000000002"}], "regions": ["us-east-1"]})
+        await eventually(lambda: looking.discovery.inventory.complete, "the new settings' targets")
+        assert looking.polled == {"000000000002": ("us-east-1",)}
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert looking.polled == {"000000000002": ("us-east-1",)}
+        await looking.stop()
+
+    run(test())
+
+
+@pytest.mark.parametrize("what", ["identity", "000000000001"])
+def test_what_never_answers_is_given_up_with_poll_timeout(what: str) -> None:
+    """Who one is, or an account's regions: not after minutes."""
+    aws = {} if what == "identity" else {**STATIC, "regions": "auto"}
+
+    async def test() -> None:
+        looking = Looking(Directory(silent={what}), aws, timeout="1s")
+        await looking.look()
+        [told] = [fields for event, fields in looking.log.events if event != "targets_found"]
+        assert told["error_code"] == "Deadline"
+        assert told["error"] == "no answer within poll.timeout, 1 s"
+        await looking.stop()
+
+    run(test())
 
 
 @pytest.mark.parametrize(
     ("aws", "ids"),
     [
-        ({"organization": {"role_name": ROLE}}, ["000000000001"]),
+        (ORGANIZATION, ["000000000001"]),
         ({"accounts": [{"id": "000000000005"}]}, ["000000000005"]),
     ],
 )
 def test_a_new_configuration_starts_from_what_is_known(aws: dict[str, Any], ids: list[str]) -> None:
     """After a reload, members stay known if still wanted even while Organizations fails."""
-    directory = Directory([Member("000000000001")])
-    before = discovery(directory, {"organization": {"role_name": ROLE}})
-    last(before)
-    directory.broken.add("organization")
-    after = last(discovery(directory, aws, previous=before))
-    assert [account.id for account in after.inventory.accounts] == ids
+
+    async def test() -> None:
+        directory = Directory([Member("000000000001")])
+        looking = Looking(directory, ORGANIZATION)
+        await looking.look()
+        directory.broken.add("organization")
+        await looking.reload(aws)
+        await eventually(lambda: list(looking.polled) == ids, f"{ids}")
+        await looking.stop()
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    "aws", [ORGANIZATION, {**ORGANIZATION, "accounts": [{"id": "000000000002"}]}, {}]
+)
+def test_what_a_reload_looks_for_in_vain_drops_nothing(aws: dict[str, Any]) -> None:
+    """Until the new source answers, what was polled before stays; then only what it names does."""
+
+    async def test() -> None:
+        directory = Directory([Member("000000000002")])
+        looking = Looking(directory, STATIC)
+        await looking.look()
+        directory.broken |= {"organization", "identity"}
+        await looking.reload(aws)
+        await eventually(lambda: looking.discovery.inventory.failure is not None, "the failure")
+        assert looking.polled["000000000001"] == ("eu-west-1", "us-east-1")
+        directory.broken.clear()
+        await looking.reload(aws)
+        await eventually(lambda: looking.discovery.inventory.complete, "the answer")
+        assert "000000000001" not in looking.polled
+        await looking.stop()
+
+    run(test())
+
+
+def test_a_crash_is_logged_and_ends_nothing() -> None:
+    """What was found stays, and it is looked for again."""
+
+    async def test() -> None:
+        directory = Directory(enabled={})
+        looking = Looking(directory, STATIC)
+        await looking.look()
+        before = looking.discovery.inventory
+        await looking.reload({**STATIC, "regions": "auto"})
+        await eventually(lambda: looking.discovery.inventory.failure is not None, "the crash")
+        assert looking.discovery.inventory.accounts == before.accounts
+        failure = looking.discovery.inventory.failure
+        assert failure == Failure("other", "KeyError in the exporter itself")
+        assert "discovery_crashed" in [event for event, _ in looking.log.events]
+        directory.enabled["000000000001"] = ("eu-west-1",)
+        await eventually(lambda: looking.discovery.inventory.complete, "the next look")
+        await looking.stop()
+
+    run(test())
+
+
+def test_what_cannot_change_is_looked_for_once() -> None:
+    """Accounts and regions that are listed are what they are."""
+
+    async def test() -> None:
+        looking = Looking(Directory(), STATIC)
+        await looking.discovery.run()
+        assert len(looking.adopted) == 1
+
+    run(test())

@@ -1,21 +1,27 @@
 """What `doctor` says of accounts that work and of accounts that do not."""
 
+import asyncio
+import io
 import json
+import random
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from exporter.aws.cloud import Cloud
 from exporter.clock import SystemClock
+from exporter.commands.doctor import Doctor, Step, as_json, as_table, consult
+from exporter.daemon import Configuration, Ports
 from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import Fault, Invitation, World
-from exporter.doctor import Doctor, Step, as_json, as_table, examine
+from exporter.log import Lines
 from exporter.model import Account, Role
-from exporter.parallel import in_parallel
 from tests import fleets
-from tests.clouds import embedded_cloud
+from tests.clouds import Skies, embedded_cloud
 from tests.processes import command
+from tests.settings.loads import loaded
 
 ACCOUNT, OTHER = fleets.accounts(2)
 DENIED = Fault(403, "AccessDeniedException", "User: {caller} is not authorized to perform this")
@@ -32,7 +38,7 @@ def world() -> World:
 
 
 @pytest.fixture
-def cloud(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+def skies(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Skies]:
     """AWS clients of the embedded AWS."""
     with embedded_cloud(world, monkeypatch) as made:
         yield made
@@ -43,9 +49,16 @@ def account(world: World, external_id: str | None = None) -> Account:
     return Account(ACCOUNT, "one", Role(world.role_arn(ACCOUNT), external_id), ("eu-west-1",))
 
 
-def doctor(cloud: Cloud, *, asks_regions: bool = False) -> Doctor:
+def doctor(skies: Skies, *, asks_regions: bool = False) -> Doctor:
     """Give a doctor."""
-    return Doctor(cloud, SystemClock(), asks_regions=lambda _: asks_regions)
+    return Doctor(skies.cloud, SystemClock(), asks_regions=lambda _: asks_regions)
+
+
+def looked_at(
+    skies: Skies, account: Account, *regions: str, asks_regions: bool = False
+) -> list[Step]:
+    """Have a doctor look at an account."""
+    return skies.run(doctor(skies, asks_regions=asks_regions).account(account, regions))
 
 
 def shown(steps: list[Step]) -> list[tuple[str, bool, str]]:
@@ -53,10 +66,11 @@ def shown(steps: list[Step]) -> list[tuple[str, bool, str]]:
     return [(step.step, step.ok, step.detail if step.ok else step.error_code) for step in steps]
 
 
-def test_everything_works(cloud: Cloud, world: World) -> None:
+def test_everything_works(skies: Skies, world: World) -> None:
     """Each step with what it found."""
-    assert doctor(cloud).own_credentials().detail.startswith(f"arn:aws:iam::{fleets.HUB}:")
-    steps = doctor(cloud, asks_regions=True).account(account(world), ["eu-west-1", "us-east-1"])
+    own = skies.run(doctor(skies).own_credentials())
+    assert own.detail.startswith(f"arn:aws:iam::{fleets.HUB}:")
+    steps = looked_at(skies, account(world), "eu-west-1", "us-east-1", asks_regions=True)
     assert [step.ok for step in steps] == [True] * 4
     assert shown(steps)[0] == ("AssumeRole", True, world.role_arn(ACCOUNT))
     assert "eu-west-1" in steps[1].detail
@@ -66,17 +80,17 @@ def test_everything_works(cloud: Cloud, world: World) -> None:
     ]
 
 
-def test_macie_that_is_not_enabled_is_no_failure(cloud: Cloud, world: World) -> None:
+def test_macie_that_is_not_enabled_is_no_failure(skies: Skies, world: World) -> None:
     """AWS answered; the table says what."""
     world.disable_macie(ACCOUNT, "eu-west-1")
-    steps = doctor(cloud).account(account(world), ["eu-west-1"])
+    steps = looked_at(skies, account(world), "eu-west-1")
     assert shown(steps)[1] == ("ListInvitations", True, "Macie is not enabled")
 
 
-def test_a_role_that_cannot_be_assumed_ends_the_accounts_steps(cloud: Cloud, world: World) -> None:
+def test_a_role_that_cannot_be_assumed_ends_the_accounts_steps(skies: Skies, world: World) -> None:
     """And the remedy names the trust policy, the role and the permission."""
     world.break_role(world.role_arn(ACCOUNT))
-    [step] = doctor(cloud).account(account(world, "shown"), ["eu-west-1", "us-east-1"])
+    [step] = looked_at(skies, account(world, "shown"), "eu-west-1", "us-east-1")
     assert (step.ok, step.error_code) == (False, "AccessDenied")
     assert step.remedy == (
         f"let the trust policy of {world.role_arn(ACCOUNT)} name the exporter's principal and its "
@@ -84,47 +98,75 @@ def test_a_role_that_cannot_be_assumed_ends_the_accounts_steps(cloud: Cloud, wor
     )
 
 
-def test_a_missing_permission_is_named(cloud: Cloud, world: World) -> None:
+def test_a_missing_permission_is_named(skies: Skies, world: World) -> None:
     """In the role's policy where a role is used, in the exporter's own where not."""
     world.fail(ACCOUNT, "eu-west-1", DENIED)
     world.deny_region_listing(ACCOUNT)
-    steps = doctor(cloud, asks_regions=True).account(account(world), ["eu-west-1", "us-east-1"])
+    steps = looked_at(skies, account(world), "eu-west-1", "us-east-1", asks_regions=True)
     assert [step.ok for step in steps] == [True, False, False, True]
     assert "allow account:ListRegions on Resource '*'" in steps[1].remedy
     assert "allow macie2:ListInvitations on Resource '*'" in steps[2].remedy
     assert world.role_arn(ACCOUNT) in steps[2].remedy
     world.fail(fleets.HUB, "eu-west-1", DENIED)
-    [step] = doctor(cloud).account(Account(fleets.HUB), ["eu-west-1"])
+    [step] = looked_at(skies, Account(fleets.HUB), "eu-west-1")
     assert "the exporter's own policy" in step.remedy
 
 
-def test_other_failures_have_the_hint_of_their_row(cloud: Cloud, world: World) -> None:
+def test_other_failures_have_the_hint_of_their_row(skies: Skies, world: World) -> None:
     """What no permission mends is explained as in the log."""
     world.fail(ACCOUNT, "eu-west-1", Fault(404, "ResourceNotFoundException", "none"))
-    step = doctor(cloud).account(account(world), ["eu-west-1"])[1]
+    step = looked_at(skies, account(world), "eu-west-1")[1]
     assert step.remedy == "AWS does not know this resource: check the account and the region"
 
 
-def test_no_credentials_at_all(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_credentials_at_all(skies: Skies, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first step says where they could come from."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    step = doctor(cloud).own_credentials()
+    step = skies.run(doctor(skies).own_credentials())
     assert (step.ok, step.error_code) == (False, "CredentialsError")
     assert "IRSA" in step.remedy
 
 
-def test_accounts_are_looked_at_side_by_side_and_told_in_order(cloud: Cloud, world: World) -> None:
-    """Progress is told once per account."""
-    looked: list[bool] = []
-    pairs = [(account(world), ["eu-west-1"]), (Account(fleets.HUB), ["us-east-1"])]
-    steps = list(examine(doctor(cloud), pairs, lambda: looked.append(True), in_parallel))
-    assert [(step.account, step.step) for step in steps] == [
-        (ACCOUNT, "AssumeRole"),
-        (ACCOUNT, "ListInvitations"),
-        (fleets.HUB, "ListInvitations"),
+def consulted(world: World, tell: Callable[[int, int | None], None]) -> list[dict[str, Any]]:
+    """Look at the hub and the first account; give the steps."""
+    accounts = [
+        {"id": ACCOUNT, "role_arn": world.role_arn(ACCOUNT)},
+        {"id": fleets.HUB, "regions": ["us-east-1"]},
     ]
-    assert len(looked) == 2
+    settings = loaded(f"aws.accounts={json.dumps(accounts)}", region="eu-west-1")
+    lines = Lines(io.StringIO(), level="error", form="logfmt")
+    ports = Ports(SystemClock(), lines, random.Random(1))
+    configuration = Configuration(settings, "eu-west-1")
+    report, _ = asyncio.run(consult(configuration, ports, (), (), form="json", tell=tell))
+    steps: list[dict[str, Any]] = json.loads(report)
+    return steps
+
+
+@pytest.mark.usefixtures("skies")
+def test_accounts_are_looked_at_side_by_side_and_told_in_order(world: World) -> None:
+    """Progress is told once per account."""
+    told: list[tuple[int, int | None]] = []
+    steps = consulted(world, lambda done, total: told.append((done, total)))
+    assert [(step["account"], step["step"], step["ok"]) for step in steps] == [
+        ("", "own credentials", True),
+        (ACCOUNT, "AssumeRole", True),
+        (ACCOUNT, "ListInvitations", True),
+        (fleets.HUB, "ListInvitations", True),
+    ]
+    assert told == [(0, 2), (1, 2), (2, 2)]
+
+
+@pytest.mark.usefixtures("skies")
+def test_a_surprise_in_one_of_many_steps_is_itself(world: World) -> None:
+    """Whoever reports it as a bug has something to report."""
+
+    def surprise(done: int, _: int | None) -> None:
+        if done:
+            raise ZeroDivisionError("never seen before")
+
+    with pytest.raises(ZeroDivisionError, match="never seen before"):
+        consulted(world, surprise)
 
 
 def run(aws: EmbeddedAws, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -205,6 +247,15 @@ What to do:
 """
     )
     assert as_table(STEPS[:2]).endswith("\n\nEverything works.\n")
+
+
+def test_a_table_is_no_way_into_a_terminal() -> None:
+    """What AWS, or whoever answers for it, says is shown as what it is, on its own line."""
+    said = "a\x1b]0;b\x07\u202ec\nok    000000000002"
+    shown = r"a\u001b]0;b\u0007\u202ec\nok    000000000002"
+    table = as_table([replace(STEPS[2], detail=said, remedy=said)])
+    assert table.splitlines()[1].endswith(f"AccessDeniedException: {shown}")
+    assert table.endswith(f"ListInvitations: {shown}\n")
 
 
 def test_json() -> None:

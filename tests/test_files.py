@@ -2,11 +2,12 @@
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from exporter.files import read_whole
+from exporter.files import Files, read_whole, settled
 
 
 def test_a_file(tmp_path: Path) -> None:
@@ -60,3 +61,90 @@ def test_a_pipe_gives_what_is_written_to_it(tmp_path: Path) -> None:
     thread.start()
     assert read_whole(pipe, 100) == b"poll: {}"
     thread.join()
+
+
+class Settling:
+    """A file that is read once it has settled, and what happens to it in each wait."""
+
+    def __init__(self, path: Path, *meanwhile: Callable[[], object], age: float = 0.0) -> None:
+        """Take what is done in each wait, the last of it for ever, and how old the file is."""
+        self.path, self.waits, self._age = path, 0, age
+        self._meanwhile = meanwhile
+
+    def read(self) -> bytes:
+        """Give what is read of it."""
+        written = self.path.stat().st_ctime
+        return settled(
+            lambda files: files(self.path), 1000, lambda: written + self._age, self._wait
+        )[0]
+
+    def _wait(self, _: float) -> None:
+        self.waits += 1
+        if self._meanwhile:
+            self._meanwhile[min(self.waits, len(self._meanwhile)) - 1]()
+
+
+def test_a_young_file_is_read_once_nobody_has_written_to_it_for_a_while(tmp_path: Path) -> None:
+    """It may be half of one; one that is a minute old is not, whatever clock it has."""
+    path = tmp_path / "file"
+    path.write_bytes(b"whole")
+    young, old = Settling(path), Settling(path, age=61.0)
+    assert (young.read(), young.waits) == (b"whole", 1)
+    assert (old.read(), old.waits) == (b"whole", 0)
+    ahead = Settling(path, age=-1000.0)
+    assert (ahead.read(), ahead.waits) == (b"whole", 1)
+
+
+def test_a_file_that_is_being_written_is_read_to_its_end(tmp_path: Path) -> None:
+    """Even where it is, at the second look, the same half again: it was written to meanwhile."""
+    path = tmp_path / "file"
+    path.write_bytes(b"half")
+
+    def write(content: bytes) -> Callable[[], object]:
+        return lambda: path.write_bytes(content)
+
+    settling = Settling(path, write(b"half"), write(b"whole"), lambda: None)
+    assert (settling.read(), settling.waits) == (b"whole", 3)
+
+
+def test_a_file_that_is_written_to_on_end_is_an_error(tmp_path: Path) -> None:
+    """After ten seconds, instead of for ever; the reason is what people are shown."""
+    path = tmp_path / "file"
+    path.write_bytes(b"")
+    with pytest.raises(TimeoutError) as caught:
+        Settling(path, lambda: path.write_bytes(b"x")).read()
+    assert caught.value.strerror == "it was written to for 10 s on end"
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    """What came through it has an end, and cannot be looked at again, now or later."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writing = threading.Thread(target=pipe.write_bytes, args=(b"whole",))
+    writing.start()
+    content, files = settled(lambda files: files(pipe), 1000)
+    writing.join()
+    assert content == b"whole"
+    assert not files.changed()
+
+
+def test_a_change_is_one_of_content(tmp_path: Path) -> None:
+    """Not of dates; to become a pipe, to come and to go are changes too."""
+    path = tmp_path / "file"
+    path.write_bytes(b"one")
+    files = Files(1000)
+    assert files(path) == b"one"
+    path.touch()
+    assert not files.changed()
+    path.write_bytes(b"two")
+    assert files.changed()
+    path.unlink()
+    assert files.changed()
+    os.mkfifo(path)
+    assert files.changed()
+    gone = Files(1000)
+    with pytest.raises(FileNotFoundError):
+        gone(tmp_path / "none")
+    assert not gone.changed()
+    (tmp_path / "none").touch()
+    assert gone.changed()

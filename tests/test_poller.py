@@ -1,430 +1,428 @@
-"""The poller's threads: concurrency, surprises, and stopping, over reads that tests control."""
+"""The poller: concurrency, deadlines, surprises, and stopping, over reads that tests control."""
 
+import asyncio
 import random
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
 from math import inf
 
 import pytest
 
-from exporter.clock import Clock, SystemClock
+from exporter.clock import SystemClock
 from exporter.model import Answer, AwsError, Failure, PollResult, Target
-from exporter.poller import Pace, Poller
-from exporter.restarts import Upkeep
-from exporter.schedule import Due, Schedule
-from tests.processes import until
+from exporter.poller import Poller, PollOptions
+from exporter.schedule import Schedule
+from tests.processes import eventually
 
 TARGETS = [Target(f"{number:012d}", "eu-west-1") for number in range(20)]
+ANSWER = Answer(enabled=True)
 
 
 class Log:
-    """Remembers events, and counts restarts."""
+    """Remembers events."""
 
     def __init__(self) -> None:
         self.events: list[str] = []
-        self.restarts = 0
-
-    def restarted(self) -> None:
-        """Count a restart."""
-        self.restarts += 1
 
     def exception(self, event: str, **_: object) -> None:
         """Note an event."""
         self.events.append(event)
+
+    debug = info = warning = error = exception
 
 
 class Reads:
     """Reads that hang until they are let go, and remember how many there were at once."""
 
     def __init__(self) -> None:
-        self.go = threading.Event()
-        self.lock = threading.Lock()
+        self.go = asyncio.Event()
         self.under_way: list[Target] = []
         self.most = 0
         self.overlapped = False
         self.count = 0
+        self.cut = 0
 
-    def read(self, target: Target, deadline: float) -> Answer:
+    async def __call__(self, target: Target) -> Answer:
         """Hang until let go."""
-        del deadline
-        with self.lock:
-            self.overlapped |= target in self.under_way
-            self.under_way.append(target)
-            self.most = max(self.most, len(self.under_way))
-            self.count += 1
-        self.go.wait(30)
-        with self.lock:
+        self.overlapped |= target in self.under_way
+        self.under_way.append(target)
+        self.most = max(self.most, len(self.under_way))
+        self.count += 1
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cut += 1
+            raise
+        finally:
             self.under_way.remove(target)
-        return Answer(enabled=True)
+        return ANSWER
 
 
-Make = Callable[..., Poller]
+async def answer(target: Target) -> Answer:
+    """Answer at once."""
+    del target
+    return ANSWER
 
 
-@pytest.fixture
-def log() -> Log:
-    """A log that remembers."""
-    return Log()
+@dataclass
+class Made:
+    """A poller that runs, and what came of it."""
+
+    poller: Poller
+    log: Log
+    results: list[PollResult] = field(default_factory=list)
+
+    async def until_each_is_polled(self, *targets: Target) -> None:
+        """Wait until there is a result of each of these targets, or of all."""
+        wanted = set(targets or TARGETS)
+        await eventually(lambda: wanted <= {each.target for each in self.results}, "every poll")
+
+    def outcomes(self) -> dict[Target, Answer | Failure]:
+        """Give each target's first outcome."""
+        return {result.target: result.outcome for result in reversed(self.results)}
 
 
-@pytest.fixture
-def make(log: Log) -> Iterator[Make]:
-    """A maker of pollers that are stopped at the end."""
-    made: list[Poller] = []
+@asynccontextmanager
+async def polling(
+    read: Callable[[Target], Awaitable[Answer]],
+    *,
+    interval: float = 300.0,
+    concurrency: int = 4,
+    timeout: float = 60.0,  # noqa: ASYNC109 -- the poller's own
+    patience: float = inf,
+    schedule: type[Schedule] = Schedule,
+    record: Callable[[PollResult], object] = lambda _: None,
+    log: Log | None = None,
+) -> AsyncIterator[Made]:
+    """Poll until the block ends."""
 
-    def build(
-        read: Callable[[Target, float], Answer],
-        record: Callable[[PollResult], None] = lambda _: None,
-        *,
-        interval: float = 300.0,
-        concurrency: int = 4,
-        patience: float = inf,
-        schedule: type[Schedule] = Schedule,
-        clock: Clock | None = None,
-        thread: Callable[..., threading.Thread] = threading.Thread,
-    ) -> Poller:
-        poller = Poller(
-            schedule=schedule(interval, concurrency, random.Random(1)),
-            pace=Pace(interval, concurrency, 60.0, patience),
-            clock=clock or SystemClock(),
-            read=read,
-            record=record,
-            upkeep=Upkeep(log, log.restarted, thread),
-        )
-        made.append(poller)
-        return poller
+    def note(result: PollResult) -> None:
+        made.results.append(result)
+        record(result)
 
-    yield build
-    for poller in made:
-        poller.stop(5.0)
+    log = log or Log()
+    poller = Poller(
+        schedule=schedule(interval, concurrency, random.Random(1)),
+        options=PollOptions(interval, concurrency, timeout, patience),
+        clock=SystemClock(),
+        read=read,
+        record=note,
+        log=log,
+    )
+    made = Made(poller, log)
+    running = asyncio.create_task(poller.run())
+    try:
+        yield made
+        assert not running.done()
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        await poller.stop()
 
 
-def test_polls_every_target_with_no_more_than_the_concurrency(make: Make) -> None:
+def test_polls_every_target_with_no_more_than_the_concurrency() -> None:
     """All targets are polled, four at a time."""
-    reads, results = Reads(), list[PollResult]()
-    poller = make(reads.read, results.append)
-    poller.set_targets(TARGETS)
-    poller.start()
-    until(lambda: reads.most == 4, "four polls at once")
-    reads.go.set()
-    until(lambda: len(results) == len(TARGETS), "every target polled")
-    assert reads.most == 4
-    assert {result.target for result in results} == set(TARGETS)
+
+    async def run() -> None:
+        reads = Reads()
+        async with polling(reads) as made:
+            made.poller.set_targets(TARGETS)
+            await eventually(lambda: reads.most == 4, "four polls at once")
+            reads.go.set()
+            await made.until_each_is_polled()
+            assert reads.most == 4
+            assert len(made.results) == len(TARGETS)
+
+    asyncio.run(run())
 
 
-def test_a_poll_that_waits_too_long_for_a_worker_fails(make: Make) -> None:
-    """All workers hang: of the others nobody knows any more what AWS would say, and it is said."""
-    reads, results = Reads(), list[PollResult]()
-    reads.go.set()
-    poller = make(reads.read, results.append, interval=0.2, concurrency=2, patience=0.1)
-    poller.set_targets(TARGETS)
-    poller.start()
-    until(lambda: len(results) >= len(TARGETS), "a first round")
-    reads.go.clear()
-    until(lambda: len(reads.under_way) == 2, "both workers to hang")
-    hanging = set(reads.under_way)
-    del results[:]
-    others = set(TARGETS) - hanging
-    until(lambda: {each.target for each in results} >= others, "the others to fail")
-    assert {each.target for each in results} == others
-    assert {each.outcome for each in results} == {
-        Failure("Deadline", "no worker was free for 0.1 s: others hang")
-    }
-    assert reads.most == 2
-    reads.go.set()
-    until(lambda: results[-1].outcome == Answer(enabled=True), "an answer again")
+def test_polls_begin_a_few_at_a_time() -> None:
+    """Between them scrapes and probes have their turn, however many polls are due at once."""
+
+    async def run() -> None:
+        many = [Target(f"{number:012d}", "eu-west-1") for number in range(200)]
+        reads = Reads()
+        async with polling(reads, concurrency=len(many)) as made:
+            made.poller.set_targets(many)
+            begun = [0]
+            while begun[-1] < len(many):
+                await asyncio.sleep(0)
+                begun.append(reads.count)
+            assert max(after - before for before, after in pairwise(begun)) <= 16
+
+    asyncio.run(run())
 
 
-def test_a_first_poll_may_wait_as_long_as_it_takes(make: Make) -> None:
+def test_a_poll_ends_at_its_deadline() -> None:
+    """Whatever it waits for, which is cut; its place goes to the next."""
+
+    async def run() -> None:
+        reads = Reads()
+        async with polling(reads, timeout=0.05) as made:
+            made.poller.set_targets(TARGETS)
+            await made.until_each_is_polled()
+            assert set(made.outcomes().values()) == {
+                Failure("Deadline", "poll.timeout passed while waiting for AWS")
+            }
+            assert reads.cut >= len(TARGETS)
+            assert all(0.05 <= result.duration < 10 for result in made.results)
+
+    asyncio.run(run())
+
+
+def test_a_poll_that_waits_too_long_for_a_place_fails() -> None:
+    """Others hang in all of them: of the rest nobody knows any more what AWS would say."""
+
+    async def run() -> None:
+        reads = Reads()
+        reads.go.set()
+        async with polling(reads, interval=0.2, concurrency=2, patience=0.1) as made:
+            made.poller.set_targets(TARGETS)
+            await made.until_each_is_polled()
+            reads.go.clear()
+            await eventually(lambda: len(reads.under_way) == 2, "both places to be taken")
+            hanging = set(reads.under_way)
+            made.results.clear()
+            others = set(TARGETS) - hanging
+            await made.until_each_is_polled(*others)
+            assert {each.target for each in made.results} == others
+            assert {each.outcome for each in made.results} == {
+                Failure("Deadline", "no place was free for 0.1 s: others hang")
+            }
+            assert reads.most == 2
+            reads.go.set()
+            await eventually(lambda: made.results[-1].outcome == ANSWER, "an answer again")
+
+    asyncio.run(run())
+
+
+def test_a_first_poll_may_wait_as_long_as_it_takes() -> None:
     """A first round is long where there are many targets: none of them has failed."""
-    reads, results = Reads(), list[PollResult]()
-    poller = make(reads.read, results.append, interval=0.2, concurrency=2, patience=0.01)
-    poller.set_targets(TARGETS)
-    poller.start()
-    until(lambda: poller.lag() > 0.2, "a first poll to wait")
-    reads.go.set()
-    until(lambda: len(results) >= len(TARGETS), "the first round")
-    first = {each.target: each.outcome for each in reversed(results)}
-    assert set(first.values()) == {Answer(enabled=True)}
+
+    async def run() -> None:
+        reads = Reads()
+        async with polling(reads, interval=0.2, concurrency=2, patience=0.01) as made:
+            made.poller.set_targets(TARGETS)
+            await eventually(lambda: made.poller.lag() > 0.2, "a first poll to wait")
+            reads.go.set()
+            await made.until_each_is_polled()
+            assert set(made.outcomes().values()) == {ANSWER}
+
+    asyncio.run(run())
 
 
-def test_a_target_never_overlaps_itself_at_the_shortest_pace(make: Make) -> None:
+def test_a_target_never_overlaps_itself_at_the_shortest_pace() -> None:
     """With polls due faster than they end, each target still has one at a time."""
-    reads, results = Reads(), list[PollResult]()
-    reads.go.set()
-    poller = make(reads.read, results.append, interval=0.005)
-    poller.start()
-    poller.set_targets(TARGETS[:2])
-    until(lambda: len(results) > 100, "a hundred polls")
-    assert not reads.overlapped
+
+    async def run() -> None:
+        reads = Reads()
+
+        async def read(target: Target) -> Answer:
+            asyncio.get_running_loop().call_later(0.01, reads.go.set)
+            return await reads(target)
+
+        async with polling(read, interval=0.005) as made:
+            made.poller.set_targets(TARGETS[:2])
+            await eventually(lambda: len(made.results) > 100, "a hundred polls")
+            made.poller.poll_soon(TARGETS[:2])
+            await eventually(lambda: len(made.results) > 200, "a hundred more")
+        assert not reads.overlapped
+
+    asyncio.run(run())
 
 
-def test_a_failure_is_a_result(make: Make) -> None:
+def test_a_failure_is_a_result() -> None:
     """What AWS refuses becomes the result, with its code and request id."""
 
-    def refuse(target: Target, deadline: float) -> Answer:
-        del target, deadline
+    async def refuse(target: Target) -> Answer:
+        del target
         raise AwsError("AccessDeniedException", "no", "request-1")
 
-    result = make(refuse).poll(TARGETS[0])
-    assert result.outcome == Failure("AccessDeniedException", "no", "request-1")
+    async def run() -> None:
+        async with polling(refuse) as made:
+            result = await made.poller.poll(TARGETS[0])
+        assert result.outcome == Failure("AccessDeniedException", "no", "request-1")
+
+    asyncio.run(run())
 
 
-def test_a_surprise_in_one_poll_is_logged_and_ends_no_worker(make: Make, log: Log) -> None:
-    """A bug that one target's answer brings to light leaves the others polled."""
-    results: list[PollResult] = []
-
-    def surprise(target: Target, deadline: float) -> Answer:
-        del deadline
-        if target == TARGETS[0]:
-            raise ZeroDivisionError
-        return Answer(enabled=True)
-
-    poller = make(surprise, results.append, concurrency=1)
-    poller.set_targets(TARGETS)
-    poller.start()
-    until(lambda: len(results) == len(TARGETS), "every target polled")
-    outcomes = {result.target: result.outcome for result in results}
-    assert outcomes[TARGETS[0]] == Failure("other", "ZeroDivisionError in the exporter itself")
-    assert log.events == ["poll_crashed"]
-    assert poller.alive()
+class Panic(BaseException):
+    """As what bcrypt and cryptography raise where their Rust gives up."""
 
 
-def test_a_surprise_while_recording_is_logged_and_ends_no_worker(make: Make, log: Log) -> None:
-    """Polling goes on when what becomes of a result fails."""
-    reads = Reads()
-    reads.go.set()
-
-    def record(_: PollResult) -> None:
-        raise ZeroDivisionError
-
-    poller = make(reads.read, record, concurrency=1)
-    poller.set_targets(TARGETS)
-    poller.start()
-    until(lambda: len(log.events) == len(TARGETS), "every result noted")
-    assert set(log.events) == {"record_crashed"}
-    assert poller.alive()
+SURPRISES = (
+    ZeroDivisionError,
+    MemoryError,
+    SystemExit,
+    GeneratorExit,
+    KeyboardInterrupt,
+    asyncio.CancelledError,
+    Panic,
+)
 
 
-def test_stop_starts_nothing_more_and_tells_whether_all_ended(make: Make) -> None:
-    """Polls under way may end; with a hanging one the answer is no, and it comes in time."""
-    reads = Reads()
-    poller = make(reads.read)
-    poller.set_targets(TARGETS)
-    poller.start()
-    until(lambda: reads.most == 4, "four polls at once")
-    assert not poller.stop(0.05)
-    reads.go.set()
-    assert poller.stop(5.0)
-    assert reads.count == 4
-    assert not poller.alive()
+@pytest.mark.parametrize("error", SURPRISES)
+def test_a_surprise_in_one_poll_is_its_result_and_ends_nothing(error: type[BaseException]) -> None:
+    """Logged; the others are polled, and this target too when its turn comes again."""
+    surprised: list[Target] = []
 
-
-def test_concurrency_can_grow_and_shrink_while_polling(make: Make) -> None:
-    """After a reload as many polls run at once as the new setting says."""
-    reads, results = Reads(), list[PollResult]()
-    poller = make(reads.read, results.append, concurrency=2)
-    poller.set_pace(Pace(300.0, 2, 60.0))
-    poller.start()
-    poller.set_targets(TARGETS)
-    until(lambda: reads.most == 2, "two polls at once")
-    poller.set_pace(Pace(300.0, 6, 60.0))
-    until(lambda: reads.most == 6, "six polls at once")
-    poller.set_pace(Pace(300.0, 1, 60.0))
-    reads.go.set()
-    until(lambda: len(results) == len(TARGETS), "every target polled")
-    poller.set_pace(Pace(300.0, 3, 60.0))
-    assert poller.alive()
-
-
-def test_lag_and_next_poll_are_told_in_seconds_from_now(make: Make) -> None:
-    """A target under way has no next poll; one that was polled has it within the interval."""
-    reads = Reads()
-    poller = make(reads.read)
-    poller.set_targets(TARGETS[:1])
-    poller.start()
-    until(lambda: reads.most == 1, "the poll under way")
-    assert poller.next_polls() == {}
-    reads.go.set()
-    until(lambda: bool(poller.next_polls()), "the poll done")
-    assert 0 <= poller.next_polls()[TARGETS[0]] <= 300
-    assert 0 <= poller.lag() < 30
-
-
-def answer(target: Target, deadline: float) -> Answer:
-    """Answer at once."""
-    del target, deadline
-    return Answer(enabled=True)
-
-
-def test_concurrency_can_shrink_twice_during_a_poll(make: Make) -> None:
-    """No more workers are sent away than there are too many."""
-    reads, results = Reads(), list[PollResult]()
-    poller = make(reads.read, results.append)
-    poller.set_targets(TARGETS)
-    poller.start()
-    until(lambda: reads.most == 4, "four polls at once")
-    for _ in range(3):
-        poller.set_pace(Pace(300.0, 1, 60.0))
-    reads.go.set()
-    until(lambda: len(results) == len(TARGETS), "every target polled")
-    assert poller.alive()
-
-
-@pytest.mark.parametrize("error", [SystemExit, GeneratorExit, KeyboardInterrupt])
-def test_what_ends_a_worker_begins_it_anew(
-    make: Make, log: Log, error: type[BaseException]
-) -> None:
-    """Counted and told; the only worker polls the others, and later this target too."""
-    results: list[PollResult] = []
-    raised: list[Target] = []
-
-    def fatal(target: Target, deadline: float) -> Answer:
-        del deadline
-        if target == TARGETS[0] and not raised:
-            raised.append(target)
+    async def surprise(target: Target) -> Answer:
+        if target == TARGETS[0] and not surprised:
+            surprised.append(target)
             raise error
-        return Answer(enabled=True)
+        return ANSWER
 
-    poller = make(fatal, results.append, concurrency=1, interval=0.5)
-    poller.set_targets(TARGETS)
-    poller.start()
-    until(lambda: {one.target for one in results} == set(TARGETS), "every target polled")
-    assert (log.events, log.restarts) == (["worker_crashed"], 1)
-    assert poller.alive()
+    async def run() -> None:
+        async with polling(surprise, concurrency=1, interval=0.2) as made:
+            made.poller.set_targets(TARGETS)
+            await made.until_each_is_polled()
+            outcome = made.outcomes()[TARGETS[0]]
+            assert outcome == Failure("other", f"{error.__name__} in the exporter itself")
+            made.results.clear()
+            await made.until_each_is_polled()
+            assert set(made.outcomes().values()) == {ANSWER}
+            assert made.log.events == ["poll_crashed"]
+
+    asyncio.run(run())
 
 
-def test_a_result_that_cannot_be_scheduled_loses_no_target(make: Make, log: Log) -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError, Panic])
+def test_a_surprise_while_recording_is_logged_and_ends_nothing(error: type[BaseException]) -> None:
+    """Polling goes on when what becomes of a result fails, of this target too."""
+
+    def fail(_: PollResult) -> None:
+        raise error
+
+    async def run() -> None:
+        async with polling(answer, concurrency=1, interval=0.1, record=fail) as made:
+            made.poller.set_targets(TARGETS)
+            for _ in range(2):
+                await made.until_each_is_polled()
+                made.results.clear()
+            assert set(made.log.events) == {"record_crashed"}
+
+    asyncio.run(run())
+
+
+class Full(Schedule):
+    """A schedule that fails at its first result, before or after it has noted it."""
+
+    has_failed = False
+    notes_first = False
+
+    def finish(self, result: PollResult, now: float) -> None:
+        """Note it, or fail."""
+        fails, Full.has_failed = not Full.has_failed, True
+        if self.notes_first or not fails:
+            super().finish(result, now)
+        if fails:
+            raise MemoryError
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_result_that_cannot_be_scheduled_loses_no_target(moment: str) -> None:
     """Memory that runs out in between: the target's turn comes again."""
+    Full.has_failed, Full.notes_first = False, moment == "after"
 
-    class Full(Schedule):
-        """A schedule that fails once, after it has begun to note a result."""
+    async def run() -> None:
+        async with polling(answer, concurrency=1, interval=0.1, schedule=Full) as made:
+            made.poller.set_targets(TARGETS[:1])
+            await eventually(lambda: len(made.results) > 3, "polled again")
+            assert made.log.events == ["record_crashed"]
 
-        has_failed = False
-
-        def done(self, result: PollResult, now: float) -> None:
-            """Note it, or half of it."""
-            super().done(result, now)
-            if not Full.has_failed:
-                Full.has_failed = True
-                raise MemoryError
-
-    results: list[PollResult] = []
-    poller = make(answer, results.append, concurrency=1, interval=0.2, schedule=Full)
-    poller.set_targets(TARGETS[:1])
-    poller.start()
-    until(lambda: len(results) > 3, "polled again")
-    assert (log.events, log.restarts) == (["worker_crashed"], 1)
+    asyncio.run(run())
 
 
-class Broken(Schedule):
-    """A schedule that gives no poll while it is broken."""
-
-    is_broken = True
-
-    def take(self, now: float) -> Due | None:
-        """Fail, or give a poll that is due."""
-        if Broken.is_broken:
-            raise ZeroDivisionError
-        return super().take(now)
-
-
-def test_a_dispatcher_that_crashes_for_ever_is_not_alive_until_it_works(
-    make: Make, log: Log
-) -> None:
-    """One crash is mended; where nothing works any more, the liveness probe has to know."""
-    Broken.is_broken = True
-    results: list[PollResult] = []
-    poller = make(answer, results.append, schedule=Broken)
-    poller.set_targets(TARGETS)
-    poller.start()
-    until(lambda: log.restarts > 0, "a restart")
-    assert poller.alive()
-    until(lambda: not poller.alive(), "no hope")
-    Broken.is_broken = False
-    until(lambda: len(results) == len(TARGETS), "every target polled")
-    assert poller.alive()
-    assert set(log.events) == {"worker_crashed"}
-
-
-def test_a_log_that_fails_does_not_end_a_worker(make: Make, log: Log) -> None:
+def test_a_log_that_fails_ends_nothing() -> None:
     """What tells of a crash may crash for the same reason."""
 
-    def fail(event: str, **_: object) -> None:
-        raise MemoryError(event)
+    class Failing(Log):
+        """A log without memory."""
 
-    def fatal(target: Target, deadline: float) -> Answer:
-        del deadline
+        def exception(self, event: str, **_: object) -> None:
+            """Fail."""
+            raise MemoryError(event)
+
+    async def fatal(target: Target) -> Answer:
         if target == TARGETS[0]:
             raise SystemExit
-        return Answer(enabled=True)
+        return ANSWER
 
-    log.exception = fail  # type: ignore[method-assign]
-    results: list[PollResult] = []
-    poller = make(fatal, results.append, concurrency=1)
-    poller.set_targets(TARGETS)
-    poller.start()
-    until(lambda: len(results) == len(TARGETS) - 1, "every other target polled")
-    assert poller.alive()
+    async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        async with polling(fatal, concurrency=1, interval=0.1, log=Failing()) as made:
+            made.poller.set_targets(TARGETS)
+            for _ in range(2):
+                await made.until_each_is_polled(*TARGETS[1:])
+                made.results.clear()
 
-
-class ShiftedClock(SystemClock):
-    """Real time, put forward."""
-
-    ahead = 0.0
-
-    def monotonic(self) -> float:
-        """Give seconds that never go back."""
-        return super().monotonic() + self.ahead
+    asyncio.run(run())
 
 
-def test_threads_that_cannot_be_started_are_started_later(make: Make, log: Log) -> None:
-    """A limit on processes: polling goes on with those there are; the rest follow."""
-    allowed = [2]
-    clock = ShiftedClock()
+def test_stop_cuts_what_is_under_way_and_starts_nothing_more() -> None:
+    """What was cut says nothing of its target."""
 
-    class Limited(threading.Thread):
-        """A thread that starts only within the limit."""
+    async def run() -> None:
+        reads = Reads()
+        async with polling(reads) as made:
+            made.poller.set_targets(TARGETS)
+            await eventually(lambda: reads.most == 4, "four polls at once")
+        assert (reads.cut, reads.count) == (4, 4)
+        assert not reads.under_way
+        assert made.results == []
 
-        def start(self) -> None:
-            """Start, or fail as Python does."""
-            if allowed[0] == 0:
-                raise RuntimeError("can't start new thread")
-            allowed[0] -= 1
-            super().start()
-
-    reads = Reads()
-    # One of the two is the dispatcher's.
-    allowed[0] = 2
-    poller = make(reads.read, thread=Limited, clock=clock, concurrency=1)
-    poller.start()
-    poller.set_targets(TARGETS)
-    until(lambda: reads.most == 1, "one poll")
-    poller.set_pace(Pace(300.0, 4, 60.0))
-    until(lambda: log.events == ["worker_not_started"], "told")
-    assert poller.alive()
-    poller.set_targets(TARGETS)
-    allowed[0] = 10
-    clock.ahead = 6.0
-    poller.set_targets(TARGETS)
-    until(lambda: reads.most == 4, "four polls at once")
-    assert log.events == ["worker_not_started"]
-    reads.go.set()
+    asyncio.run(run())
 
 
-def test_without_any_worker_polling_is_not_alive(make: Make, log: Log) -> None:
-    """The dispatcher alone polls nothing."""
+def test_concurrency_can_grow_and_shrink_while_polling() -> None:
+    """After a reload as many polls run at once as the new setting says; none is cut for it."""
 
-    class Forbidden(threading.Thread):
-        """A worker's thread that cannot be started."""
+    async def run() -> None:
+        reads = Reads()
+        async with polling(reads, concurrency=2) as made:
+            made.poller.set_targets(TARGETS)
+            await eventually(lambda: reads.most == 2, "two polls at once")
+            made.poller.set_options(PollOptions(300.0, 6, 60.0))
+            await eventually(lambda: reads.most == 6, "six polls at once")
+            made.poller.set_options(PollOptions(300.0, 1, 60.0))
+            reads.most = 0
+            reads.go.set()
+            await made.until_each_is_polled()
+            assert (reads.most, reads.cut) == (1, 0)
 
-        def start(self) -> None:
-            """Fail, as Python does, but for the dispatcher."""
-            if self.name != "poller":
-                raise RuntimeError("can't start new thread")
-            super().start()
+    asyncio.run(run())
 
-    poller = make(answer, thread=Forbidden)
-    poller.start()
-    assert log.events == ["worker_not_started"]
-    assert not poller.alive()
+
+def test_poll_soon_polls_what_waits() -> None:
+    """Now, and not an interval later; nothing else."""
+
+    async def run() -> None:
+        async with polling(answer) as made:
+            made.poller.set_targets(TARGETS)
+            await made.until_each_is_polled()
+            made.results.clear()
+            made.poller.poll_soon(TARGETS[:3])
+            await made.until_each_is_polled(*TARGETS[:3])
+            assert len(made.results) == 3
+
+    asyncio.run(run())
+
+
+def test_lag_and_next_poll_are_told_in_seconds_from_now() -> None:
+    """A target under way has no next poll; one that was polled has it within the interval."""
+
+    async def run() -> None:
+        reads = Reads()
+        async with polling(reads) as made:
+            made.poller.set_targets(TARGETS[:1])
+            await eventually(lambda: reads.most == 1, "the poll under way")
+            assert made.poller.next_polls() == {}
+            reads.go.set()
+            await eventually(lambda: bool(made.poller.next_polls()), "the poll done")
+            assert 0 <= made.poller.next_polls()[TARGETS[0]] <= 300
+            assert 0 <= made.poller.lag() < 30
+
+    asyncio.run(run())

@@ -1,88 +1,124 @@
 """Reloads: one at a time, one for all who wait, and none that keeps a stop waiting."""
 
+import asyncio
+import io
 import queue
-import threading
-from collections.abc import Iterator
+import random
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-import pytest
+from exporter.clock import SystemClock
+from exporter.commands.serve import Service
+from exporter.daemon import Configuration, Ports
+from exporter.log import Lines
+from exporter.settings import ConfigurationError
+from tests.processes import PATIENCE, eventually
+from tests.settings.loads import loaded
 
-from exporter.reloads import Reloads
-from tests.processes import until
+NOWHERE = ("web.listen-address=127.0.0.1:0", 'aws.accounts=[{"id": "000000000001"}]')
 
-PATIENCE = 10.0
+
+def configured(*flags: str) -> Configuration:
+    """Give a configuration that asks AWS for nothing as long as nothing is started."""
+    return Configuration(loaded(*NOWHERE, *flags, region="eu-west-1"), "eu-west-1")
 
 
 class Slow:
-    """A reload that ends when a test says so."""
+    """A configuration that is loaded when a test says so."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self.begun: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self.end: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self.outcomes: queue.SimpleQueue[Callable[[], Configuration]] = queue.SimpleQueue()
         self.count = 0
 
-    def __call__(self) -> str | None:
-        """Load."""
+    def __call__(self) -> Configuration:
+        """Load; on a thread."""
         self.count += 1
         self.begun.put(self.count)
-        return self.end.get(timeout=PATIENCE)
+        return self.outcomes.get(timeout=PATIENCE)()
+
+    async def is_under_way(self) -> None:
+        """Wait until one has begun."""
+        await eventually(lambda: not self.begun.empty(), "a reload")
+
+    def succeed(self) -> None:
+        """End the one under way, or the next."""
+        self.outcomes.put(configured)
+
+    def fail(self, error: Exception) -> None:
+        """End the one under way, or the next, with an error."""
+
+        def raise_it() -> Configuration:
+            raise error
+
+        self.outcomes.put(raise_it)
 
 
-@pytest.fixture
-def slow() -> Slow:
-    """A reload to end by hand."""
-    return Slow()
+def run(test: Callable[[Service, Slow, io.StringIO], Coroutine[Any, Any, None]]) -> None:
+    """Run a test with a service whose configuration it loads by hand."""
+
+    async def body() -> None:
+        slow, log = Slow(), io.StringIO()
+        lines = Lines(log, level="info", form="logfmt")
+        ports = Ports(SystemClock(), lines, random.Random(1))
+        service = Service(configured(), slow, ports)
+        try:
+            await test(service, slow, log)
+        finally:
+            slow.succeed()
+            await service.stop()
+
+    asyncio.run(asyncio.wait_for(body(), PATIENCE))
 
 
-@pytest.fixture
-def reloads(slow: Slow) -> Iterator[Reloads]:
-    """Started, and stopped at the end."""
-    made = Reloads(slow)
-    made.start()
-    yield made
-    slow.end.put(None)
-    made.stop(PATIENCE)
+def test_each_who_asks_hears_how_it_went() -> None:
+    """Of the reload that began after they had asked: done, refused and why, or crashed."""
+
+    async def test(service: Service, slow: Slow, log: io.StringIO) -> None:
+        slow.succeed()
+        assert await service.reload() is None
+        slow.fail(ConfigurationError(["poll.intervl: unknown key", "x: wrong"]))
+        assert await service.reload() == "poll.intervl: unknown key\nx: wrong"
+        slow.fail(RuntimeError("never seen before"))
+        assert await service.reload() == "RuntimeError in the exporter itself"
+        slow.succeed()
+        assert await service.reload() is None
+        told = re.findall(r"event=(reload\w+)", log.getvalue())
+        assert told == ["reloaded", "reload_failed", "reload_crashed", "reloaded"]
+
+    run(test)
 
 
-def test_each_who_asks_hears_how_it_went(slow: Slow, reloads: Reloads) -> None:
-    """Of the reload that began after they had asked."""
-    for outcome in (None, "wrong", None):
-        slow.end.put(outcome)
-        assert reloads.ask().result(PATIENCE) == outcome
-
-
-def test_a_storm_is_one_reload(slow: Slow, reloads: Reloads) -> None:
+def test_a_storm_is_one_reload() -> None:
     """Whoever asks while one is under way has seen another file than it: they share the next."""
-    first = reloads.ask()
-    assert slow.begun.get(timeout=PATIENCE) == 1
-    others = [reloads.ask() for _ in range(300)]
-    slow.end.put("first")
-    slow.end.put("second")
-    assert first.result(PATIENCE) == "first"
-    assert {other.result(PATIENCE) for other in others} == {"second"}
-    assert slow.count == 2
+
+    async def test(service: Service, slow: Slow, log: io.StringIO) -> None:
+        first = service.reload()
+        await slow.is_under_way()
+        others = [service.reload() for _ in range(300)]
+        slow.fail(ConfigurationError(["first"]))
+        slow.fail(ConfigurationError(["second"]))
+        assert await first == "first"
+        assert set(await asyncio.gather(*others)) == {"second"}
+        assert (slow.count, log.getvalue().count("event=reload_failed")) == (2, 2)
+
+    run(test)
 
 
-def test_a_stop_waits_for_none_that_has_not_begun(slow: Slow, reloads: Reloads) -> None:
-    """Whoever asked for it is told, and so is whoever asks afterwards."""
-    first = reloads.ask()
-    assert slow.begun.get(timeout=PATIENCE) == 1
-    second = reloads.ask()
-    stopping = threading.Thread(target=reloads.stop, args=(PATIENCE,))
-    stopping.start()
-    until(lambda: reloads.ask().done(), "the stop")
-    late = reloads.ask()
-    slow.end.put(None)
-    stopping.join(PATIENCE)
-    assert not stopping.is_alive()
-    assert first.result(PATIENCE) is None
-    assert [second.result(PATIENCE), late.result(PATIENCE)] == ["the exporter is stopping"] * 2
-    assert slow.count == 1
+def test_a_stop_waits_for_no_reload() -> None:
+    """Neither for one under way nor for the next, and nothing of them is taken on."""
 
+    async def test(service: Service, slow: Slow, log: io.StringIO) -> None:
+        first = service.reload()
+        await slow.is_under_way()
+        second = service.reload()
+        await service.stop()
+        assert await service.reload() == "the exporter is stopping"
+        slow.succeed()
+        outcomes = await asyncio.gather(first, second, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 2
+        assert slow.count == 1
+        assert "event=reloaded" not in log.getvalue()
 
-def test_one_that_hangs_is_given_up(slow: Slow, reloads: Reloads) -> None:
-    """After the time that a stop has; whoever waits for it is not left waiting."""
-    hanging = reloads.ask()
-    assert slow.begun.get(timeout=PATIENCE) == 1
-    reloads.stop(0.01)
-    assert hanging.result(PATIENCE) == "the exporter is stopping"
+    run(test)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model import Answer, Failure, PollResult, Target
-from exporter.schedule import Due, Schedule
+from exporter.schedule import Schedule
 
 INTERVAL = 300.0
 TARGETS = [Target(f"{number:012d}", "eu-west-1") for number in range(200)]
@@ -34,24 +34,29 @@ def failed(target: Target, code: str) -> PollResult:
     return PollResult(target, 0.0, 0.1, Failure(code, "why"))
 
 
-def take_all(made: Schedule, now: float) -> list[Due]:
+def pop_all(made: Schedule, now: float) -> list[Target]:
     """Take everything that is due."""
-    return list(iter(lambda: made.take(now), None))
+    return list(iter(lambda: made.pop_due(now), None))
+
+
+def next_poll(made: Schedule, target: Target) -> float | None:
+    """Give the time of a target's next poll; None while one is under way."""
+    return dict(made.next_polls()).get(target)
 
 
 def first_round(made: Schedule, result: str | None = None) -> None:
     """Poll every target once, with an answer or a failure."""
-    for due in take_all(made, 0.0):
-        made.done(failed(due.target, result) if result else answered(due.target), 0.0)
+    for target in pop_all(made, 0.0):
+        made.finish(failed(target, result) if result else answered(target), 0.0)
 
 
 def test_first_round_is_due_at_once_with_accounts_mixed() -> None:
     """Every target is polled right after the start, none twice, an account's regions apart."""
     regions = [Target(f"{n:012d}", region) for n in range(50) for region in ("a", "b", "c", "d")]
     made = schedule(regions)
-    taken = [due.target for due in take_all(made, 0.0)]
+    taken = pop_all(made, 0.0)
     assert sorted(taken) == sorted(regions)
-    assert made.take(0.0) is None
+    assert made.pop_due(0.0) is None
     neighbours = [a.account_id == b.account_id for a, b in itertools.pairwise(taken)]
     assert sum(neighbours) < 20
 
@@ -64,7 +69,7 @@ def test_overdue_are_those_that_wait_since_a_moment() -> None:
     at = dict(made.next_polls())
     for moment in (0.0, INTERVAL / 2, INTERVAL, 3 * INTERVAL):
         assert set(made.overdue(moment)) == {t for t in TARGETS if at[t] <= moment}
-    under_way = {due.target for due in (made.take(INTERVAL) for _ in range(5)) if due}
+    under_way = {target for target in (made.pop_due(INTERVAL) for _ in range(5)) if target}
     assert len(under_way) == 5
     assert set(made.overdue(INTERVAL)) == set(TARGETS) - under_way
     made.set_targets(TARGETS[:50], INTERVAL)
@@ -78,9 +83,9 @@ def test_after_the_first_round_polls_are_spread_over_the_interval() -> None:
     tenths = []
     polled: Counter[Target] = Counter()
     for tenth in range(10):
-        due = take_all(made, (tenth + 1) * INTERVAL / 10)
+        due = pop_all(made, (tenth + 1) * INTERVAL / 10)
         tenths.append(len(due))
-        polled.update(one.target for one in due)
+        polled.update(due)
     assert polled == Counter(TARGETS)
     assert min(tenths) > 5
     assert max(tenths) < 40
@@ -91,51 +96,51 @@ def test_a_target_keeps_its_moment_in_every_interval() -> None:
     target = TARGETS[0]
     made = schedule([target])
     first_round(made)
-    first = made.next_poll(target)
+    first = next_poll(made, target)
     assert first is not None
-    made.take(first + 20)
-    made.done(answered(target), first + 25)
-    assert made.next_poll(target) == pytest.approx(first + INTERVAL)
+    made.pop_due(first + 20)
+    made.finish(answered(target), first + 25)
+    assert next_poll(made, target) == pytest.approx(first + INTERVAL)
 
 
 def test_a_poll_under_way_is_not_started_again() -> None:
-    """However long a poll takes, its target is not due before it is done."""
+    """However long a poll takes, its target is not due before it is finished."""
     made = schedule(TARGETS[:1])
-    assert made.take(0.0) is not None
-    assert made.take(INTERVAL * 50) is None
-    assert made.next_poll(TARGETS[0]) is None
+    assert made.pop_due(0.0) is not None
+    assert made.pop_due(INTERVAL * 50) is None
+    assert next_poll(made, TARGETS[0]) is None
 
 
 def test_a_target_that_comes_back_during_its_poll_does_not_overlap_itself() -> None:
     """Discovery may lose and find a target while it is polled; that is still one poll."""
     made = schedule(TARGETS[:1])
-    made.take(0.0)
+    made.pop_due(0.0)
     made.set_targets([], 1.0)
     made.set_targets(TARGETS[:1], 2.0)
-    assert made.take(3.0) is None
-    made.done(answered(TARGETS[0]), 4.0)
-    assert made.next_poll(TARGETS[0]) is not None
+    assert made.pop_due(3.0) is None
+    made.finish(answered(TARGETS[0]), 4.0)
+    assert next_poll(made, TARGETS[0]) is not None
 
 
 def test_a_target_that_left_during_its_poll_is_forgotten() -> None:
     """Its result changes nothing, and it is never due again."""
     made = schedule(TARGETS[:1])
-    made.take(0.0)
+    made.pop_due(0.0)
     made.set_targets([], 1.0)
-    made.done(answered(TARGETS[0]), 2.0)
+    made.finish(answered(TARGETS[0]), 2.0)
     assert made.wait(3.0) == float("inf")
-    assert made.next_poll(TARGETS[0]) is None
-    made.done(answered(TARGETS[0]), 3.0)
+    assert next_poll(made, TARGETS[0]) is None
+    made.finish(answered(TARGETS[0]), 3.0)
 
 
 def test_new_targets_are_due_at_once_and_old_ones_keep_their_time() -> None:
     """An account that joins does not wait for its moment, nor does it move the others."""
     made = schedule(TARGETS[:2])
     first_round(made)
-    before = [made.next_poll(target) for target in TARGETS[:2]]
+    before = [next_poll(made, target) for target in TARGETS[:2]]
     made.set_targets(TARGETS[:3], 5.0)
-    assert made.next_poll(TARGETS[2]) == 5.0
-    assert [made.next_poll(target) for target in TARGETS[:2]] == before
+    assert next_poll(made, TARGETS[2]) == 5.0
+    assert [next_poll(made, target) for target in TARGETS[:2]] == before
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerException", "ReadTimeout"])
@@ -145,9 +150,9 @@ def test_transient_failures_back_off_but_come_sooner_than_the_interval(code: str
     made = schedule([target])
     pauses, now = [], 0.0
     for _ in range(8):
-        made.take(now)
-        made.done(failed(target, code), now)
-        following = made.next_poll(target)
+        made.pop_due(now)
+        made.finish(failed(target, code), now)
+        following = next_poll(made, target)
         assert following is not None
         pauses.append(following - now)
         now = following
@@ -162,7 +167,7 @@ def test_lasting_failures_are_not_hammered(code: str) -> None:
     denied, healthy = schedule(TARGETS[:1]), schedule(TARGETS[:1])
     first_round(denied, code)
     first_round(healthy)
-    assert denied.next_poll(TARGETS[0]) == healthy.next_poll(TARGETS[0])
+    assert next_poll(denied, TARGETS[0]) == next_poll(healthy, TARGETS[0])
 
 
 def test_back_off_starts_anew_after_an_answer() -> None:
@@ -170,13 +175,13 @@ def test_back_off_starts_anew_after_an_answer() -> None:
     target = TARGETS[0]
     made = schedule([target])
     for _ in range(6):
-        made.take(1e6)
-        made.done(failed(target, "ThrottlingException"), 1e6)
-    made.take(2e6)
-    made.done(answered(target), 2e6)
-    made.take(3e6)
-    made.done(failed(target, "ThrottlingException"), 3e6)
-    following = made.next_poll(target)
+        made.pop_due(1e6)
+        made.finish(failed(target, "ThrottlingException"), 1e6)
+    made.pop_due(2e6)
+    made.finish(answered(target), 2e6)
+    made.pop_due(3e6)
+    made.finish(failed(target, "ThrottlingException"), 3e6)
+    following = next_poll(made, target)
     assert following is not None
     assert following - 3e6 <= INTERVAL / 8
 
@@ -185,55 +190,53 @@ def test_jitter_differs_between_targets() -> None:
     """Targets that were throttled together do not come back together."""
     made = schedule(TARGETS)
     first_round(made, "ThrottlingException")
-    assert len({made.next_poll(target) for target in TARGETS}) == len(TARGETS)
+    assert len({next_poll(made, target) for target in TARGETS}) == len(TARGETS)
 
 
-def test_hanging_targets_take_at_most_a_quarter_of_the_workers() -> None:
+def test_hanging_targets_take_at_most_a_quarter_of_the_places() -> None:
     """With every hanging target due, the others still start; the hanging ones take turns."""
     made = schedule(TARGETS, concurrency=8)
     hanging, healthy = TARGETS[:100], TARGETS[100:]
-    for due in take_all(made, 0.0):
-        hung = due.target in set(hanging)
-        made.done(failed(due.target, "ReadTimeout") if hung else answered(due.target), 0.0)
-    started = [due.target for due in take_all(made, INTERVAL)]
+    for target in pop_all(made, 0.0):
+        hung = target in set(hanging)
+        made.finish(failed(target, "ReadTimeout") if hung else answered(target), 0.0)
+    started = pop_all(made, INTERVAL)
     assert set(healthy) <= set(started)
     slow = [target for target in started if target in set(hanging)]
     assert len(slow) == 2
-    made.done(answered(slow[0]), INTERVAL)
-    following = made.take(INTERVAL)
-    assert following is not None
-    assert following.target in set(hanging)
+    made.finish(answered(slow[0]), INTERVAL)
+    assert made.pop_due(INTERVAL) in set(hanging)
 
 
 def test_a_hanging_target_that_leaves_gives_its_place_to_the_next() -> None:
     """The share of hanging targets is not used up by those that are gone."""
     made = schedule(TARGETS[:3], concurrency=4)
     first_round(made, "ReadTimeout")
-    first = made.take(INTERVAL)
+    first = made.pop_due(INTERVAL)
     assert first is not None
-    assert made.take(INTERVAL) is None
-    made.set_targets([target for target in TARGETS[:3] if target != first.target], INTERVAL)
-    made.done(failed(first.target, "ReadTimeout"), INTERVAL)
-    assert made.take(INTERVAL) is not None
+    assert made.pop_due(INTERVAL) is None
+    made.set_targets([target for target in TARGETS[:3] if target != first], INTERVAL)
+    made.finish(failed(first, "ReadTimeout"), INTERVAL)
+    assert made.pop_due(INTERVAL) is not None
 
 
 def test_lag_is_that_of_the_last_start_or_of_the_longest_wait() -> None:
-    """Saturation shows before a worker is free again, and goes when polls start in time."""
+    """Saturation shows before a place is free again, and goes when polls start in time."""
     made = schedule(TARGETS[:2])
     assert made.lag(0.0) == 0.0
-    made.take(3.0)
+    made.pop_due(3.0)
     assert made.lag(3.0) == 3.0
     assert made.lag(10.0) == 10.0
-    made.take(10.0)
+    made.pop_due(10.0)
     assert made.lag(11.0) == 10.0
 
 
 def test_wait_tells_when_the_next_poll_is_due() -> None:
-    """The dispatcher sleeps exactly until there is something to do."""
+    """The poller sleeps exactly until there is something to do."""
     made = schedule(TARGETS[:1])
     assert made.wait(0.0) == 0.0
     first_round(made)
-    at = made.next_poll(TARGETS[0])
+    at = next_poll(made, TARGETS[0])
     assert at is not None
     assert made.wait(1.0) == at - 1.0
 
@@ -242,20 +245,57 @@ def test_a_new_interval_holds_from_the_next_poll_on() -> None:
     """After a reload each target's next poll is within the new interval."""
     made = schedule(TARGETS)
     first_round(made)
-    made.take(INTERVAL)
+    made.pop_due(INTERVAL)
     made.set_pace(60.0, 4, 10.0)
     for target in TARGETS:
-        at = made.next_poll(target)
+        at = next_poll(made, target)
         assert at is None or 10.0 < at <= 70.0
     made.set_pace(60.0, 2, 10.0)
     assert made.wait(10.0) <= 60.0
+
+
+def test_what_was_never_polled_stays_due_at_once_whatever_the_interval() -> None:
+    """A reload in the first round, to an interval of a day: nobody waits a day for a first poll."""
+    made = schedule(TARGETS)
+    polled = made.pop_due(0.0)
+    assert polled is not None
+    made.finish(answered(polled), 1.0)
+    made.set_pace(86_400.0, 8, 1.0)
+    assert set(pop_all(made, 1.0)) == set(TARGETS) - {polled}
+    at = next_poll(made, polled)
+    assert at is not None
+    assert 1.0 < at <= 86_401.0
+
+
+def test_poll_soon_makes_targets_due_now() -> None:
+    """Those that wait: not twice, nor beside a poll that is under way, nor what is no target."""
+    made = schedule(TARGETS[:3])
+    first_round(made)
+    made.poll_soon([*TARGETS[:2], TARGETS[9]], 5.0)
+    assert set(pop_all(made, 5.0)) == set(TARGETS[:2])
+    made.poll_soon(TARGETS[:2], 5.0)
+    assert made.pop_due(5.0) is None
+    made.finish(answered(TARGETS[0]), 6.0)
+    at = next_poll(made, TARGETS[0])
+    assert at is not None
+    assert 6.0 < at <= 6.0 + INTERVAL
+
+
+def test_poll_soon_does_not_put_off_what_is_due_already() -> None:
+    """What waits since long waits no longer for it; its lag stays true."""
+    made = schedule(TARGETS[:1])
+    made.poll_soon(TARGETS[:1], 5.0)
+    assert made.lag(10.0) == 10.0
+
+
+OUTCOMES = ("ok", "ReadTimeout", "ThrottlingException", "AccessDenied", "leave", "soon")
 
 
 @given(
     st.lists(
         st.tuples(
             st.floats(0.0, 90.0),
-            st.sampled_from(["ok", "ReadTimeout", "ThrottlingException", "AccessDenied", "leave"]),
+            st.sampled_from(OUTCOMES),
         ),
         max_size=60,
     )
@@ -268,18 +308,20 @@ def test_no_target_is_ever_lost_or_taken_twice(steps: list[tuple[float, str]]) -
     now = 0.0
     for seconds, outcome in steps:
         now += seconds
-        due = made.take(now)
+        due = made.pop_due(now)
         if due is not None:
-            assert due.target not in running
-            running.append(due.target)
+            assert due not in running
+            running.append(due)
         elif running:
             target = running.pop(0)
             if outcome == "leave":
                 made.set_targets([other for other in targets if other != target], now)
                 made.set_targets(targets, now)
-            ok = outcome in {"ok", "leave"}
-            made.done(answered(target) if ok else failed(target, outcome), now)
+            if outcome == "soon":
+                made.poll_soon(targets, now)
+            ok = outcome in {"ok", "leave", "soon"}
+            made.finish(answered(target) if ok else failed(target, outcome), now)
         for target in targets:
-            at = made.next_poll(target)
+            at = next_poll(made, target)
             assert (at is None) == (target in running)
             assert at is None or at <= now + INTERVAL

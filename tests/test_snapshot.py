@@ -1,9 +1,7 @@
 """What is known of targets, as polls end and time passes."""
 
-import threading
 from collections.abc import Sequence
 from math import inf
-from weakref import ref
 
 import pytest
 from hypothesis import given
@@ -235,43 +233,10 @@ def test_record_gives_before_and_after() -> None:
 def test_a_result_of_a_target_that_is_gone_is_dropped() -> None:
     """A poll that ends after its target went leaves no trace."""
     snapshot = Snapshot()
-    reader = snapshot.watch()
+    snapshot.retain([HERE])
     assert snapshot.record(polled(listing(), target=THERE)) is None
     assert snapshot.get(THERE) is None
-    assert reader.take() == set()
-
-
-def test_readerare_given_once() -> None:
-    """Targets that came, changed or went are told once; those that stayed are not."""
-    snapshot = Snapshot()
-    reader = snapshot.watch()
-    snapshot.retain([HERE, THERE])
-    assert reader.take() == {HERE, THERE}
-    assert reader.take() == set()
-    snapshot.record(polled(listing()))
-    assert reader.take() == {HERE}
-    snapshot.retain([HERE])
-    assert reader.take() == {THERE}
-
-
-def test_every_reader_is_told() -> None:
-    """What one reader takes the other still gets; to a new one everything is new."""
-    snapshot = Snapshot()
-    snapshot.retain([HERE])
-    first = snapshot.watch()
-    assert first.take() == {HERE}
-    second = snapshot.watch()
-    snapshot.retain([HERE, THERE])
-    assert first.take() == {THERE}
-    assert second.take() == {HERE, THERE}
-
-
-def test_a_dropped_reader_is_forgotten() -> None:
-    """A snapshot keeps no reader alive: a reload leaves none behind."""
-    snapshot = Snapshot()
-    reader = ref(snapshot.watch())
-    snapshot.retain([HERE])
-    assert reader() is None
+    assert snapshot.all() == (Knowledge(HERE),)
 
 
 def test_polled() -> None:
@@ -296,32 +261,3 @@ def test_no_targets_are_all_polled() -> None:
     snapshot = Snapshot()
     snapshot.retain([])
     assert snapshot.polled
-
-
-def test_no_change_is_lost_between_threads() -> None:
-    """Results recorded by many threads are all known, counted, and told to the reader."""
-    targets = [[Target(f"{n:012d}", f"region-{thread}") for n in range(50)] for thread in range(8)]
-    snapshot = Snapshot()
-    snapshot.retain([target for group in targets for target in group])
-    reader = snapshot.watch()
-    reader.take()
-    start = threading.Barrier(9)
-
-    def record(group: Sequence[Target]) -> None:
-        start.wait()
-        for number in range(20):
-            for target in group:
-                snapshot.record(polled(listing(invitation(f"i{number}")), target=target))
-
-    threads = [threading.Thread(target=record, args=(group,)) for group in targets]
-    for thread in threads:
-        thread.start()
-    seen: dict[Target, Knowledge | None] = {}
-    start.wait()
-    while any(thread.is_alive() for thread in threads):
-        seen |= {target: snapshot.get(target) for target in reader.take()}
-    seen |= {target: snapshot.get(target) for target in reader.take()}
-    assert snapshot.polled
-    assert len(seen) == 400
-    assert seen == {known.target: known for known in snapshot.all()}
-    assert {known.answer for known in snapshot.all()} == {listing(invitation("i19"))}

@@ -1,7 +1,9 @@
 """Standard streams that are closed, full or gone: commands do their work and say how it ended."""
 
+import json
 import subprocess
 import sys
+from collections.abc import Mapping
 
 import pytest
 
@@ -73,3 +75,63 @@ def test_the_daemon_does_not_need_a_log() -> None:
         until(lambda: world.served(fleets.HUB, aws.environment()["AWS_REGION"]) > 0, "a poll")
         process.terminate()
         assert process.wait(30) == 0
+
+
+ENCODINGS: tuple[Mapping[str, str], ...] = (
+    {"PYTHONIOENCODING": "ascii"},
+    {"PYTHONIOENCODING": "latin-1"},
+    {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+)
+"""What a terminal or a scheduler may say of the streams, none of it UTF-8."""
+NAMED = {"id": fleets.HUB, "name": "Zürich"}
+
+
+def output(variables: Mapping[str, str], *words: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run the exporter; give what it writes, as bytes."""
+    return subprocess.run(
+        [sys.executable, "-m", "exporter", *words],
+        env=environment(variables),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS, ids=str)
+def test_an_exposition_is_utf8_whatever_the_locale(encoding: Mapping[str, str]) -> None:
+    """As Prometheus' text format has it: an account's name is no reason to print nothing."""
+    with EmbeddedAws(World(fleets.HUB, regions=fleets.REGIONS)) as aws:
+        configured = {**aws.environment(), "MACIE_EXPORTER_AWS__ACCOUNTS": json.dumps([NAMED])}
+        done = output({**configured, **encoding}, "once")
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+    assert 'account_name="Zürich"'.encode() in done.stdout
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS, ids=str)
+@pytest.mark.parametrize("words", ["check", "iam", "iam --help"])
+def test_documents_are_utf8_whatever_the_locale(words: str, encoding: Mapping[str, str]) -> None:
+    """They go into files that others read: the same bytes always."""
+    expected = output({**REGION, "PYTHONIOENCODING": "utf-8"}, *words.split())
+    done = output({**REGION, **encoding}, *words.split())
+    assert expected.returncode == 0
+    assert (done.returncode, done.stdout, done.stderr) == (0, expected.stdout, b"")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_reports_and_complaints_are_utf8_whatever_the_locale(encoding: str) -> None:
+    """They repeat what was asked for; a log has one encoding, whoever starts the exporter."""
+    with EmbeddedAws(World(fleets.HUB, regions=fleets.REGIONS)) as aws:
+        variables = {**aws.environment(), "PYTHONIOENCODING": encoding}
+        report = output(variables, "doctor", "--account=Zürich")
+        complaint = output(variables, "chéck")
+    assert "What to do:\n- Zürich discovery: configure it" in report.stdout.decode()
+    assert (report.returncode, b"Traceback" in report.stderr) == (1, False)
+    assert complaint.stderr.decode().startswith("chéck: unknown command; the nearest is check\n")
+
+
+def test_what_has_no_utf8_is_written_as_its_escape() -> None:
+    """A word of bytes that are no UTF-8 is said to be wrong like any other."""
+    command = [sys.executable.encode(), b"-m", b"exporter", b"ch\xffck"]
+    done = subprocess.run(command, env=environment(REGION), capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"ch\\udcffck: unknown command; the nearest is check\n")

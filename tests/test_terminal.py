@@ -1,6 +1,7 @@
 """What a terminal shows beside the output, and that files and pipes get nothing of it."""
 
 import contextlib
+import json
 import os
 import pty
 import re
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -112,6 +114,19 @@ def test_no_color(aws: Mapping[str, str]) -> None:
     assert not COLOUR.search(err)
 
 
+def test_a_name_does_not_steer_the_terminal(aws: Mapping[str, str], tmp_path: Path) -> None:
+    """`once` shows it as what it is; a file gets the label's value as it is."""
+    file = tmp_path / "exporter.yaml"
+    account = {"id": fleets.HUB, "name": "a\x1b[2J\u202e"}
+    file.write_text(json.dumps({"aws": {"accounts": [account]}}))
+    words = ("once", f"--config.file={file}")
+    shown, _ = run({**aws, "PYTHONUTF8": "1"}, *words, out=Terminal())
+    assert r'account_name="a\u001b[2J\u202e"' in shown
+    assert [line for line in shown.split("\r\n") if not line.isprintable()] == []
+    plain, _ = run({**aws, "PYTHONUTF8": "1"}, *words)
+    assert 'account_name="a\x1b[2J\u202e"' in plain
+
+
 @pytest.mark.parametrize(
     ("command", "module", "said"),
     [("doctor", "rich.progress", "Everything works."), ("--help", "rich", "usage:")],
@@ -121,8 +136,8 @@ def test_rich_is_not_imported_where_nothing_is_shown(
 ) -> None:
     """A start must not wait for it. structlog takes part of it where there is a log."""
     script = (
-        "import os, sys; from exporter.cli import main, World; from exporter.clock import Stop;"
-        f"main(['{command}'], World(os.environ, sys.stdout, sys.stderr, Stop()));"
+        "import os, sys; from exporter.cli import main, World;"
+        f"main(['{command}'], World(os.environ, sys.stdout, sys.stderr));"
         f"sys.exit('{module}' in sys.modules)"
     )
     done = subprocess.run(

@@ -1,1 +1,1 @@
-"""All that is known of AWS's API: the only package that may import boto3 and botocore."""
+"""All that is known of AWS's API: the only package that may import boto3, botocore and aiohttp."""

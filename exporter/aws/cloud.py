@@ -1,18 +1,13 @@
-"""Everything that speaks to AWS, wired together over shared clients."""
+"""Everything that speaks to AWS, wired together over one client."""
 
 import random
 from collections.abc import Callable
 
-from exporter.aws.attempts import Observer
-from exporter.aws.clients import Clients
-from exporter.aws.credentials import Credentials, Own
-from exporter.aws.directory import Directory
+from exporter.aws.client import Client, Observer
+from exporter.aws.credentials import Credentials
 from exporter.aws.macie import Macie
-from exporter.clock import Clock, Stop
-from exporter.restarts import UNTOLD, Upkeep
-
-_CONNECTIONS = 512
-"""As many as poll.concurrency may ever be; they are opened only when needed."""
+from exporter.aws.organizations import Organizations
+from exporter.clock import Clock
 
 
 class Cloud:
@@ -22,32 +17,25 @@ class Cloud:
         self,
         *,
         clock: Clock,
-        stop: Stop,
         observer: Observer,
         rng: random.Random,
         region: Callable[[], str],
         step: Callable[[], float],
-        upkeep: Upkeep = UNTOLD,
+        recovered: Callable[[str], object] = lambda _: None,
     ) -> None:
-        """Use the STS of `region()`; back off from broken roles by `step()` seconds."""
-        self._clients = Clients(
-            clock=clock,
-            stop=stop,
-            observer=observer,
-            connections=_CONNECTIONS,
-            rng=rng,
-            upkeep=upkeep,
-        )
+        """Use the STS of `region()`; leave broken roles alone for about `step()` seconds.
+
+        `recovered` is given the id of an account whose role can be assumed again. To be made in a
+        running loop.
+        """
+        self._client = Client(clock=clock, observer=observer, rng=rng)
         self.credentials = Credentials(
-            self._clients, Own(clock), clock=clock, region=region, step=step, rng=rng
+            self._client, clock=clock, region=region, step=step, recovered=recovered
         )
-        self.directory = Directory(self._clients, self.credentials)
-        self.macie = Macie(self._clients, self.credentials, clock)
+        self.organizations = Organizations(self._client, self.credentials)
+        self.macie = Macie(self._client, self.credentials)
 
-    def alive(self) -> bool:
-        """Tell whether deadlines are kept: polls that never end leave none for others."""
-        return self._clients.alive()
-
-    def close(self) -> None:
-        """Cut every request under way and close every connection."""
-        self._clients.close()
+    async def close(self) -> None:
+        """Let nothing begin any more, and close every connection."""
+        self.credentials.close()
+        await self._client.close()

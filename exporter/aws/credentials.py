@@ -1,233 +1,137 @@
-"""Credentials: the exporter's own, and one refreshing session per account for all its regions."""
+"""Each account's credentials: one refreshing session for all its regions, or the exporter's own."""
 
-import os
-import random
-import threading
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
-from typing import Protocol
+from typing import Any
 
-import boto3
 from botocore.credentials import ReadOnlyCredentials
-from botocore.exceptions import BotoCoreError, ClientError
 
-from exporter.aws.attempts import Call
-from exporter.aws.clients import Clients
-from exporter.aws.confided import Confided
-from exporter.aws.failures import answered, shown
+from exporter.aws.chain import PART_OF_STEP, Own
+from exporter.aws.client import Client, secrets_of
+from exporter.aws.redaction import shown
+from exporter.background import Shared
 from exporter.clock import Clock
+from exporter.errors import Retry, kind_of
 from exporter.model import Account, AwsError, Failure, Role
+from exporter.settings.fields import ACCOUNT_ID
 
 SESSION_SECONDS = 3600
 """The longest that AWS allows where one role assumes another."""
 
 SESSION_NAME = "macie-invitations-exporter"
 
-_UNUSABLE = (BotoCoreError, ClientError, OSError, ValueError, KeyError)
-"""What boto3 raises where there are credentials, but none that can be had."""
+_PATIENCE = 60.0
+"""Seconds after which AssumeRole is given up, whoever waits for it: three attempts take as long."""
+
+_AT_ONCE = 32
+"""AssumeRole calls, however many polls there are: STS throttles by the account that makes them,
+whose others would suffer, and a first round wants all roles in its first seconds."""
 
 _MOST_FRUITLESS = 6
-_LONGEST_BACK_OFF = 4
-"""The back-off on a role that cannot be assumed grows to so many times its first step."""
-
-
-class Source(Protocol):
-    """Where a call's credentials come from."""
-
-    def current(self, deadline: float) -> ReadOnlyCredentials:
-        """Give credentials that are valid now, obtained before the monotonic deadline.
-
-        Raises AwsError.
-        """
-
-    def renew(self, used: ReadOnlyCredentials, region: str, *, denied: bool = False) -> bool:
-        """Forget the credentials that AWS refused; tell whether asking again may give others."""
-
-    def worked(self, region: str) -> None:
-        """Note that AWS took the credentials."""
-
-
-class Own:
-    """The exporter's own credentials, from wherever boto3 finds them."""
-
-    def __init__(
-        self,
-        clock: Clock,
-        session: Callable[[], boto3.Session] = boto3.Session,
-        environ: Mapping[str, str] = os.environ,
-    ) -> None:
-        """Take a factory of sessions: a new one reads files and the environment anew."""
-        self._clock = clock
-        self._session = session
-        self._confided = Confided(environ)
-        self._lock = threading.Lock()
-        self._found: tuple[object, Callable[[], ReadOnlyCredentials]] | None = None
-        self._renewed = float("-inf")
-
-    def current(self, deadline: float) -> ReadOnlyCredentials:
-        """Give the chain's credentials; boto3 refreshes those that expire."""
-        found = self._found
-        if found is None:
-            with held(self._lock, self._clock, deadline):
-                found = self._found = self._found or self._look()
-        try:
-            return found[1]()
-        except _UNUSABLE as error:
-            raise self._unusable(error) from error
-
-    def renew(self, used: ReadOnlyCredentials, region: str, *, denied: bool = False) -> bool:
-        """Read the chain anew, at most once a minute: a file may hold newer ones by now."""
-        del used, region
-        if denied:
-            return False
-        now = self._clock.monotonic()
-        with self._lock:
-            if now - self._renewed < 60:  # noqa: PLR2004 -- seconds, as said above
-                return False
-            self._renewed, self._found = now, None
-        return True
-
-    def worked(self, region: str) -> None:
-        """Nothing is remembered of the exporter's own credentials."""
-
-    def _look(self) -> tuple[object, Callable[[], ReadOnlyCredentials]]:
-        try:
-            session = self._session()
-            self._confided.listen(session)
-            credentials = session.get_credentials()
-        except _UNUSABLE as error:
-            raise self._unusable(error) from error
-        if credentials is None:
-            raise AwsError("CredentialsError", "boto3 found no credentials in any of its sources")
-        return credentials, credentials.get_frozen_credentials
-
-    def _unusable(self, error: Exception) -> AwsError:
-        hidden = tuple(self._confided.secrets())
-        if isinstance(error, ClientError):
-            return answered(error.response, hidden)
-        return AwsError("CredentialsError", shown(f"{type(error).__name__}: {error}", hidden))
 
 
 @dataclass(frozen=True, slots=True)
-class _Session:
+class Session:
     """An assumed role's session; times in Unix seconds."""
 
     credentials: ReadOnlyCredentials
     obtained: float
-    refresh: float
     expires: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    """Why a role could not be assumed, and the monotonic time of the next try."""
-
-    failure: Failure
-    failures: int
-    retry: float
-
-
 class Assumed:
-    """A role's session: one caller refreshes it ahead of its end, the others use what there is."""
+    """A role's session: one task refreshes it ahead of its end, the others use what there is."""
 
     def __init__(
         self,
         role: Role,
-        assume: Callable[[Role, float], tuple[ReadOnlyCredentials, float]],
+        assume: Callable[[Role], Awaitable[Session]],
         *,
         clock: Clock,
         step: Callable[[], float],
-        rng: random.Random,
+        recovered: Callable[[], object] = lambda: None,
     ) -> None:
-        """Back off by `step()` seconds, doubling, where the role cannot be assumed."""
-        self._role, self._assume, self._clock, self._step, self._rng = (
-            role,
-            assume,
-            clock,
-            step,
-            rng,
-        )
-        self._lock = threading.Lock()
-        self._session: _Session | None = None
-        self._refusal: _Refusal | None = None
+        """Leave STS alone for about `step()` seconds where the role cannot be assumed.
+
+        When it can be again, that is told.
+        """
+        self._role, self._assume, self._clock, self._step = role, assume, clock, step
+        self._recovered = recovered
+        self._session: Session | None = None
+        self._refusal: Failure | None = None
+        self._next_try = float("-inf")
         self._fruitless: dict[str, int] = {}
+        self._assuming = Shared(self._try)
 
-    def current(self, deadline: float) -> ReadOnlyCredentials:
-        """Give the session's credentials; assume the role where there is none or it ends soon."""
-        now = self._clock.now()
-        session = self._session
-        if session and now < session.refresh:
-            return session.credentials
+    async def current(self) -> ReadOnlyCredentials:
+        """Return the session's credentials; assume the role where there is none. Raises AwsError.
+
+        Where it ends soon, nobody waits for the next one.
+        """
+        session, now = self._session, self._clock.now()
+        refused = self._refusal if self._clock.monotonic() < self._next_try else None
         if session and now < session.expires:
-            return self._refreshed(session, deadline)
-        with held(self._lock, self._clock, deadline):
-            session = self._session
-            if session and self._clock.now() < session.refresh:
-                return session.credentials
-            return self._assumed(deadline).credentials
+            if now >= self._refresh_time(session) and not refused:
+                self._assuming.start()
+            return session.credentials
+        if refused:
+            raise AwsError.of(refused)
+        return (await self._assuming.result()).credentials
 
-    def renew(self, used: ReadOnlyCredentials, region: str, *, denied: bool = False) -> bool:
-        """Drop a session that AWS refused in a region, unless another caller did.
+    def renew(self, used: ReadOnlyCredentials, region: str, *, denied: bool) -> bool:
+        """Drop a session that AWS refused in a region, unless that was done; tell whether to ask.
 
         A denial may be how AWS revoked the session, or the region's own: a session that is younger
         than a step is not suspected, and each renewal that did not help doubles the patience.
         """
-        with self._lock:
-            session = self._session
-            if session is None or session.credentials is not used:
-                return True
-            fruitless = self._fruitless.get(region, 0)
-            patience = self._step() * (2**fruitless - (not denied))
-            if self._clock.now() - session.obtained < patience:
-                return False
-            self._fruitless[region] = min(fruitless + 1, _MOST_FRUITLESS)
-            self._session = None
+        session = self._session
+        if session is None or session.credentials is not used:
+            return True
+        fruitless = self._fruitless.get(region, 0)
+        patience = PART_OF_STEP * self._step() * (2**fruitless - (not denied))
+        if self._clock.now() - session.obtained < patience:
+            return False
+        self._fruitless[region] = min(fruitless + 1, _MOST_FRUITLESS)
+        self._session = None
         return True
 
     def worked(self, region: str) -> None:
         """Note that AWS took the credentials, so that the region's next refusal is acted on."""
-        if region in self._fruitless:
-            self._fruitless.pop(region, None)
+        self._fruitless.pop(region, None)
 
-    def _refreshed(self, session: _Session, deadline: float) -> ReadOnlyCredentials:
-        """Refresh ahead of the end, unless somebody is at it; keep the old ones if that fails."""
-        if not self._lock.acquire(blocking=False):
-            return session.credentials
-        try:
-            return self._assumed(deadline).credentials
-        except AwsError:
-            return session.credentials
-        finally:
-            self._lock.release()
+    def close(self) -> None:
+        """End the wait for STS."""
+        self._assuming.cancel()
 
-    def _assumed(self, deadline: float) -> _Session:
-        refusal = self._refusal
-        if refusal and self._clock.monotonic() < refusal.retry:
-            raise AwsError.of(refusal.failure)
+    async def _try(self) -> Session:
+        # From the start: the next poll begins an interval after the one that this is for.
+        self._next_try = self._clock.monotonic() + PART_OF_STEP * self._step()
         try:
-            credentials, expires = self._assume(self._role, deadline)
+            async with asyncio.timeout(_PATIENCE):
+                self._session = await self._assume(self._role)
+        except TimeoutError as error:
+            known = AwsError("Deadline", f"AssumeRole took more than {_PATIENCE:g} s")
+            self._refusal = known.failure
+            raise known from error
         except AwsError as error:
-            self._refusal = self._next_refusal(error, refusal)
+            self._refusal = error.failure
             raise
-        now = self._clock.now()
-        self._refusal = None
-        self._session = _Session(credentials, now, now + (expires - now) * self._share(), expires)
+        refused, self._refusal = self._refusal, None
+        if refused:
+            self._recovered()
         return self._session
 
-    def _share(self) -> float:
-        """Give the part of a session's life after which it is refreshed: half to nine tenths.
+    def _refresh_time(self, session: Session) -> float:
+        """Return when to refresh: after half to nine tenths of its life, in Unix seconds.
 
         By a hash of the role, so that ten thousand accounts do not refresh in the same minute.
         """
         digest = blake2b(self._role.arn.encode(), digest_size=4).digest()
-        return 0.5 + 0.4 * int.from_bytes(digest) / 2**32
-
-    def _next_refusal(self, error: AwsError, previous: _Refusal | None) -> _Refusal:
-        failures = previous.failures + 1 if previous else 1
-        pause = self._step() * min(2 ** (failures - 1), _LONGEST_BACK_OFF)
-        jittered = pause * (0.9 + 0.2 * self._rng.random())
-        return _Refusal(error.failure, failures, self._clock.monotonic() + jittered)
+        share = 0.5 + 0.4 * int.from_bytes(digest) / 2**32
+        return session.obtained + (session.expires - session.obtained) * share
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,91 +143,138 @@ class Identity:
 
 
 class Credentials:
-    """The source of every account's credentials, one per account and role."""
+    """Every account's credentials: one session per account and role."""
 
     def __init__(
         self,
-        clients: Clients,
-        own: Own,
+        client: Client,
         *,
         clock: Clock,
         region: Callable[[], str],
         step: Callable[[], float],
-        rng: random.Random,
+        recovered: Callable[[str], object] = lambda _: None,
     ) -> None:
-        """Assume roles through the STS of `region()`, backing off by `step()` seconds."""
-        self._clients, self.own, self._clock = clients, own, clock
-        self._region, self._step, self._rng = region, step, rng
-        self._assumed: dict[tuple[str, Role], Assumed] = {}
+        """Assume roles through the STS of `region()`; broken ones once in `step()` seconds.
 
-    def of(self, account: Account) -> Own | Assumed:
-        """Give the account's source, the same one each time."""
+        `recovered` is given the id of an account whose role could not be assumed, and is now.
+        """
+        self._client, self._clock, self._region, self._step = client, clock, region, step
+        self._own = Own(client, clock, region)
+        self._assumed: dict[tuple[str, Role], Assumed] = {}
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._recovered = recovered
+
+    async def for_account(self, account: Account) -> ReadOnlyCredentials:
+        """Return credentials that are valid now. Raises AwsError.
+
+        Whoever is cancelled meanwhile is told by a note what there was to wait for.
+        """
+        source = self._role_of(account)
+        try:
+            return await (source or self._own).current()
+        except asyncio.CancelledError as error:
+            own = "the exporter's own credentials"
+            error.add_note(f"the session of {account.role.arn}" if account.role else own)
+            raise
+
+    def renew(
+        self, account: Account, used: ReadOnlyCredentials, region: str, error_code: str
+    ) -> bool:
+        """Forget credentials that AWS refused in a region; tell whether to ask again with others.
+
+        Of a role denied too: that is how AWS revokes its sessions, and a new one is let in.
+        """
+        denied = error_code == "AccessDeniedException"
+        refused = kind_of(error_code).retry is Retry.RENEW
+        source = self._role_of(account)
+        if source is None:
+            return refused and self._own.renew(used, self._step())
+        return (denied or refused) and source.renew(used, region, denied=denied)
+
+    def worked(self, account: Account, region: str) -> None:
+        """Note that AWS took an account's credentials in a region."""
+        source = self._role_of(account)
+        if source is not None:
+            source.worked(region)
+
+    def keep(self, accounts: tuple[Account, ...]) -> None:
+        """Forget the sessions of every other account; whoever waits for one still has it."""
+        kept = {(account.id, account.role) for account in accounts}
+        for key in self._assumed.keys() - kept:
+            del self._assumed[key]
+
+    def close(self) -> None:
+        """End every wait for credentials."""
+        self._own.close()
+        for source in self._assumed.values():
+            source.close()
+
+    async def who_am_i(self) -> str:
+        """Return the account id of the exporter's own credentials. Raises AwsError."""
+        return (await self.identity()).account_id
+
+    async def identity(self) -> Identity:
+        """Ask STS who the exporter's own credentials belong to. Raises AwsError."""
+        response = await self.as_self("sts", "GetCallerIdentity", self._region())
+        account, arn = response.get("Account"), response.get("Arn")
+        if not isinstance(account, str) or not ACCOUNT_ID.fullmatch(account):
+            raise _malformed("GetCallerIdentity gave no account")
+        hidden = secrets_of(await self._own.current())
+        return Identity(account, shown(arn, hidden) if isinstance(arn, str) else "")
+
+    async def as_self(
+        self, service: str, operation: str, region: str, /, **parameters: object
+    ) -> Mapping[str, Any]:
+        """Call with the exporter's own credentials, read anew once if AWS refuses them.
+
+        Raises AwsError.
+        """
+        used = await self._own.current()
+        try:
+            return await self._client.call(service, operation, region, used, **parameters)
+        except AwsError as error:
+            refused = kind_of(error.failure.code).retry is Retry.RENEW
+            if not refused or not self._own.renew(used, self._step()):
+                raise
+        own = await self._own.current()
+        return await self._client.call(service, operation, region, own, **parameters)
+
+    def _role_of(self, account: Account) -> Assumed | None:
+        """Return the source of an account with a role, the same one each time."""
         if account.role is None:
-            return self.own
+            return None
         key = (account.id, account.role)
         source = self._assumed.get(key)
         if source is None:
-            made = Assumed(
-                account.role, self._assume, clock=self._clock, step=self._step, rng=self._rng
+            source = self._assumed[key] = Assumed(
+                account.role,
+                self._assume,
+                clock=self._clock,
+                step=self._step,
+                recovered=partial(self._recovered, account.id),
             )
-            source = self._assumed.setdefault(key, made)
         return source
 
-    def keep(self, accounts: tuple[Account, ...]) -> None:
-        """Forget the sessions of every other account."""
-        kept = {(account.id, account.role) for account in accounts if account.role}
-        for key in [key for key in self._assumed if key not in kept]:
-            self._assumed.pop(key, None)
-
-    def who_am_i(self, deadline: float) -> str:
-        """Give the account id of the exporter's own credentials. Raises AwsError."""
-        return self.identity(deadline).account_id
-
-    def identity(self, deadline: float) -> Identity:
-        """Ask STS who the exporter's own credentials belong to. Raises AwsError."""
-        call = Call(self.own.current(deadline), deadline)
-        response = self._clients.call("sts", self._region(), "get_caller_identity", call)
-        account, arn = response.get("Account"), response.get("Arn")
-        if not isinstance(account, str) or not account.isdecimal():
-            raise AwsError("MalformedResponse", "GetCallerIdentity gave no account")
-        return Identity(account, arn if isinstance(arn, str) else "")
-
-    def _assume(self, role: Role, deadline: float) -> tuple[ReadOnlyCredentials, float]:
-        """Call AssumeRole; give the session's credentials and its end in Unix seconds."""
-        call = Call(self.own.current(deadline), deadline)
+    async def _assume(self, role: Role) -> Session:
         external = {"ExternalId": role.external_id} if role.external_id else {}
-        response = self._clients.call(
-            "sts",
-            self._region(),
-            "assume_role",
-            call,
-            RoleArn=role.arn,
-            RoleSessionName=SESSION_NAME,
-            DurationSeconds=SESSION_SECONDS,
-            **external,
-        )
+        async with self._places:
+            response = await self.as_self(
+                "sts",
+                "AssumeRole",
+                self._region(),
+                RoleArn=role.arn,
+                RoleSessionName=SESSION_NAME,
+                DurationSeconds=SESSION_SECONDS,
+                **external,
+            )
         given = response.get("Credentials") or {}
         key, secret = given.get("AccessKeyId"), given.get("SecretAccessKey")
         if not key or not secret:
-            raise AwsError("MalformedResponse", "AssumeRole gave no credentials")
-        end = given.get("Expiration")
-        expires = end if isinstance(end, float) else self._clock.now() + SESSION_SECONDS
-        return ReadOnlyCredentials(key, secret, given.get("SessionToken")), expires
+            raise _malformed("AssumeRole gave no credentials")
+        now, end = self._clock.now(), given.get("Expiration")
+        expires = end if isinstance(end, float) else now + SESSION_SECONDS
+        return Session(ReadOnlyCredentials(key, secret, given.get("SessionToken")), now, expires)
 
 
-class held:  # noqa: N801 -- reads as a verb phrase: `with held(lock, clock, deadline)`
-    """Hold a lock that was got before the monotonic deadline; raises AwsError otherwise."""
-
-    def __init__(self, lock: threading.Lock, clock: Clock, deadline: float) -> None:
-        """Take the lock to hold."""
-        self._lock, self._clock, self._deadline = lock, clock, deadline
-
-    def __enter__(self) -> None:
-        """Wait for the lock."""
-        remaining = self._deadline - self._clock.monotonic()
-        if not self._lock.acquire(timeout=max(remaining, 0)):
-            raise AwsError("Deadline", "poll.timeout passed while another poll got credentials")
-
-    def __exit__(self, *_: object) -> None:
-        """Release the lock."""
-        self._lock.release()
+def _malformed(message: str) -> AwsError:
+    return AwsError.of(Failure("MalformedResponse", message, asked="sts:"))

@@ -1,9 +1,19 @@
 """What the ordinary AWS environment says: its region, and whether it can be used at all."""
 
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from urllib.parse import unquote
 
 import botocore.session
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ProfileNotFound
+
+from exporter.model import in_other_partition
+
+_SHORTEST_ALONE = 4
+"""Characters; to hide each `p` of a text would tell what the password is."""
+
+_PROFILES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
+"""In botocore's order."""
 
 
 class AwsEnvironmentError(Exception):
@@ -14,7 +24,8 @@ def region(environ: Mapping[str, str]) -> str:
     """Give the AWS environment's region, empty where it names none.
 
     AWS_REGION comes first, as in AWS's other SDKs; boto3 itself reads only AWS_DEFAULT_REGION and
-    the profile. Raises AwsEnvironmentError, for example for a profile that does not exist.
+    the profile. Raises AwsEnvironmentError, for example for a profile that does not exist, or a
+    region of another partition.
     """
     try:
         session = botocore.session.get_session()
@@ -22,5 +33,31 @@ def region(environ: Mapping[str, str]) -> str:
         session.get_scoped_config()
         configured = session.get_config_variable("region")
     except BotoCoreError as error:
-        raise AwsEnvironmentError(str(error)) from error
-    return environ.get("AWS_REGION") or str(configured or "")
+        raise AwsEnvironmentError(_objection(error, environ)) from error
+    found = environ.get("AWS_REGION") or str(configured or "")
+    if in_other_partition(found):
+        message = "is in another partition than aws, in which alone Macie is known"
+        raise AwsEnvironmentError(f"the region {found} {message}")
+    return found
+
+
+def _objection(error: BotoCoreError, environ: Mapping[str, str]) -> str:
+    """Say what botocore objects to; of a profile without a name, who names it."""
+    if isinstance(error, ProfileNotFound):
+        empty = [name for name in _PROFILES if environ.get(name) == ""]
+        if empty and not error.kwargs["profile"]:
+            return f"{empty[0]} is empty: unset it, or name a profile"
+    return str(error)
+
+
+def secrets(environ: Mapping[str, str]) -> Iterator[str]:
+    """Give users and passwords of proxies, as they are written and as they are sent."""
+    for name, value in environ.items():
+        written, at, _ = value.rpartition("@")
+        if at and name.lower().endswith("_proxy"):
+            user_and_password = unquote(written.rpartition("//")[2])
+            yield user_and_password
+            password = user_and_password.partition(":")[2]
+            if len(password) >= _SHORTEST_ALONE:
+                yield password
+            yield b64encode(user_and_password.encode()).decode()

@@ -1,84 +1,71 @@
 """Reads the invitations that an account received: pages of ListInvitations to one answer."""
 
 import re
-from functools import lru_cache
-from hashlib import blake2b
+from functools import lru_cache, partial
 from typing import Any
 
-from exporter.aws.attempts import Call, Operation
-from exporter.aws.clients import Clients
+from botocore.credentials import ReadOnlyCredentials
+
+from exporter.aws.answers import unix_seconds
+from exporter.aws.client import Client, Page, pages
 from exporter.aws.credentials import Credentials
-from exporter.aws.gets import Document
-from exporter.aws.timestamps import unix_seconds
-from exporter.clock import Clock
-from exporter.errors import Retry, kind_of
 from exporter.model import UNKNOWN_STATUS, Account, Answer, AwsError, Invitation
 
 PAGE_SIZE = 25
 """The most that ListInvitations takes as maxResults."""
 
+LONGEST_TOKEN = 16_384
+"""Characters of a page token: it goes into a URL, which servers take up to such a length, and of
+which yarl keeps the latest."""
+
 MAX_INVITATIONS = 100_000
 """A list that is longer than this is no account's: the poll ends before it fills the memory."""
 
-
-_NOT_ENABLED = re.compile(r"(\d+: )?macie is not enabled", re.IGNORECASE)
-
 LONGEST_TEXT = 256
 """Characters of an id or a status; AWS's have at most 32."""
+
+_NOT_ENABLED = re.compile(r"(?:40[13]: )?macie is not enabled", re.IGNORECASE)
+_DENIED = ("AccessDeniedException", "MalformedResponse")
+"""The second where it has no code."""
 
 
 class Macie:
     """The receiving side of Macie, for any account and region."""
 
-    def __init__(self, clients: Clients, credentials: Credentials, clock: Clock) -> None:
-        """Call through shared clients, signed with each account's own credentials."""
-        self._clients, self._credentials, self._clock = clients, credentials, clock
+    def __init__(self, client: Client, credentials: Credentials) -> None:
+        """Call through a client, signed with each account's own credentials."""
+        self._client, self._credentials = client, credentials
 
-    def read(self, account: Account, region: str, deadline: float) -> Answer:
-        """Read every page before the monotonic deadline.
-
-        A session that AWS refuses is renewed once. Raises AwsError.
-        """
-        source = self._credentials.of(account)
-        used = source.current(deadline)
+    async def read(self, account: Account, region: str) -> Answer:
+        """Read every page. A session that AWS refuses is renewed once. Raises AwsError."""
+        used = await self._credentials.for_account(account)
         try:
-            answer = self._pages(region, Call(used, deadline))
+            answer = await self._pages(region, used)
         except AwsError as error:
-            denied = error.failure.code == "AccessDeniedException"
-            renewable = denied or kind_of(error.failure.code).retry is Retry.RENEW
-            # Denied too: that is how AWS revokes a role's sessions, and a new one is let in.
-            if not renewable or not source.renew(used, region, denied=denied):
+            if not self._credentials.renew(account, used, region, error.failure.code):
                 raise
-            answer = self._pages(region, Call(source.current(deadline), deadline))
-        source.worked(region)
+            answer = await self._pages(region, await self._credentials.for_account(account))
+        self._credentials.worked(account, region)
         return answer
 
-    def _pages(self, region: str, call: Call) -> Answer:
+    async def _pages(self, region: str, credentials: ReadOnlyCredentials) -> Answer:
         invitations: list[Invitation] = []
-        seen: set[bytes] = set()
-        pages = 0
-        query: dict[str, str | int] = {"maxResults": PAGE_SIZE}
-        operation = Operation("macie2", "ListInvitations", region)
-        while True:
-            try:
-                page = self._clients.get(operation, call, **query)
-            except AwsError as error:
-                if _not_enabled(error):
-                    return Answer(enabled=False)
-                raise
-            pages += 1
-            invitations += _invitations(page)
-            token = _next_token(page)
-            if token is None:
-                return Answer(enabled=True, invitations=tuple(invitations), pages=pages)
-            # Not the token itself: pages may be many, and tokens of any length.
-            digest = blake2b(token.encode(), digest_size=16).digest()
-            if digest in seen:
-                raise AwsError("PaginationLoop", "a page token came twice", page.request_id)
-            if len(invitations) > MAX_INVITATIONS:
-                raise AwsError("MalformedResponse", f"more than {MAX_INVITATIONS} invitations")
-            seen.add(digest)
-            query["nextToken"] = token
+        count = 0
+        call = partial(self._client.call, "macie2", "ListInvitations", region, credentials)
+
+        def take(page: Page) -> list[Invitation]:
+            return _invitations(page, MAX_INVITATIONS - len(invitations))
+
+        try:
+            listed = pages(call, take, "nextToken", {"maxResults": PAGE_SIZE}, LONGEST_TOKEN)
+            async for taken in listed:
+                count += 1
+                invitations += taken
+        except AwsError as error:
+            if _not_enabled(error):
+                return Answer(enabled=False)
+            raise
+        return Answer(enabled=True, invitations=tuple(invitations), pages=count)
 
 
 def _not_enabled(error: AwsError) -> bool:
@@ -88,19 +75,20 @@ def _not_enabled(error: AwsError) -> bool:
     code the status stands before the message.
     """
     failure = error.failure
-    return failure.code == "AccessDeniedException" and bool(_NOT_ENABLED.match(failure.message))
+    return failure.code in _DENIED and bool(_NOT_ENABLED.match(failure.message))
 
 
-def _invitations(page: Document) -> list[Invitation]:
+def _invitations(page: Page, most: int) -> list[Invitation]:
     """Take a page's invitations. A page without the list is not an empty list."""
-    listed = page.fields.get("invitations")
+    listed = page.get("invitations")
     if not isinstance(listed, list):
-        raise AwsError("MalformedResponse", "an answer without invitations", page.request_id)
+        raise _malformed("an answer without invitations", page)
+    if len(listed) > most:
+        raise _malformed(f"more than {MAX_INVITATIONS} invitations", page)
     try:
         return [_invitation(fields) for fields in listed]
     except (AttributeError, TypeError, ValueError) as error:
-        message = "an invitation with a field that is no text"
-        raise AwsError("MalformedResponse", message, page.request_id) from error
+        raise _malformed("an invitation with a field that is no text", page) from error
 
 
 def _invitation(fields: Any) -> Invitation:  # noqa: ANN401 -- whatever AWS sent
@@ -133,14 +121,5 @@ def _text(value: object) -> str:
 _shared = lru_cache(maxsize=4096)(_text)
 
 
-def _next_token(page: Document) -> str | None:
-    """Give the next page's token; null, absent and empty all mean that there is none."""
-    token = page.fields.get("nextToken")
-    if token is None or token == "":
-        return None
-    try:
-        if isinstance(token, str) and token.encode():
-            return token
-    except UnicodeEncodeError:
-        pass
-    raise AwsError("MalformedResponse", "a page token that is no text", page.request_id)
+def _malformed(message: str, page: Page) -> AwsError:
+    return AwsError("MalformedResponse", message, page["ResponseMetadata"]["RequestId"])

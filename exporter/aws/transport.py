@@ -1,60 +1,50 @@
-"""How one request's bytes reach AWS and the answer's come back: bounded in time and in size.
+"""How one request's bytes reach AWS and the answer's come back, bounded in size; no deadline here.
 
-botocore's own HTTP session bounds each read, not the exchange, and takes a body of any size. Here
-one deadline covers connecting, TLS, headers and body, and an answer over the limit is refused.
-Knows nothing of what is asked or answered.
+Knows nothing of what is asked or answered. Whoever waits may be cancelled at any moment.
 """
 
+import os
+import socket
 import ssl
-import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from http.client import HTTPException, IncompleteRead, RemoteDisconnected
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from http.client import responses
 
-import urllib3
-from botocore.httpsession import create_urllib3_context
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    InvalidHeader,
-    NameResolutionError,
-    NewConnectionError,
-    ProtocolError,
-    ReadTimeoutError,
-    SSLError,
-)
-from urllib3.util import Timeout
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
-from exporter.aws.connections import Exchange, Pool, TLSPool, TLSSocket, Watchdog
-from exporter.clock import Clock
+from exporter.background import in_daemon
 from exporter.model import AwsError
-from exporter.restarts import UNTOLD, Upkeep
 
-MAX_BODY_BYTES = 1024 * 1024
-"""Twenty-five invitations are under 10 kB, and a page of accounts under 20 kB."""
+MAX_BODY_BYTES = 256 * 1024
+"""Twenty-five invitations are under 10 kB, and a page of accounts under 20 kB.
 
-_CHUNK = 64 * 1024
+What a parser makes of a body takes up to forty times as much.
+"""
+
+_MAX_HEADERS, _MAX_HEADER_BYTES = 100, 16 * 1024
+_READ_BYTES = 32 * 1024
+_BODILESS = (204, 304)
+_VARIANTS = {"-fips.": "AWS_USE_FIPS_ENDPOINT", ".api.aws": "AWS_USE_DUALSTACK_ENDPOINT"}
+"""How hosts of AWS's are named, and what asks for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds to wait for a connection (to each address), and for the next bytes of an answer."""
+    """Seconds to wait for a connection (to each address), and for the next bytes of an answer.
+
+    And after which an idle connection is opened anew: NAT gateways and firewalls forget them, some
+    silently, and a request on one would wait for the whole read timeout.
+    """
 
     connect: float = 5.0
     read: float = 20.0
+    idle: float = 50.0
 
 
 TIMEOUTS = Timeouts()
-
-
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """A proxy's URL, and the headers that it wants (they may hold a password)."""
-
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +52,10 @@ class Request:
     """A request as it goes out: signed, with its query in the URL."""
 
     method: str
-    url: str
-    headers: Mapping[str, str | bytes]
+    url: URL
+    headers: Mapping[str, str]
     body: bytes | None = None
+    proxy: URL | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,123 +66,63 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes
 
-    @property
-    def request_id(self) -> str:
-        """AWS's id of the request, to give to AWS's support; empty where there is none."""
-        return self.headers.get("x-amzn-RequestId", "")
-
 
 class Transport:
-    """Sends requests over shared connections."""
+    """Sends requests over shared connections, of which each host has as many as are needed."""
 
-    def __init__(
-        self,
-        *,
-        clock: Clock,
-        connections: int,
-        ca_bundle: str,
-        proxy_for: Callable[[str], Proxy | None],
-        timeouts: Timeouts = TIMEOUTS,
-        upkeep: Upkeep = UNTOLD,
-    ) -> None:
-        """Keep up to `connections` open to each host; verify servers against `ca_bundle`."""
-        self._clock = clock
-        self._timeout = Timeout(connect=timeouts.connect, read=timeouts.read)
-        self._watchdog = Watchdog(clock, upkeep)
-        self._ca_bundle, self._proxy_for = ca_bundle, proxy_for
-        self._options: Mapping[str, Any] = {"maxsize": connections, "num_pools": 256}
-        self._lock = threading.Lock()
+    def __init__(self, ca_bundle: str, timeouts: Timeouts = TIMEOUTS) -> None:
+        """Verify servers against a file of authorities. To be made in a running loop."""
+        self._ca_bundle = ca_bundle
         self._tls: ssl.SSLContext | None = None
-        self._pools: dict[str, urllib3.HTTPConnectionPool] = {}
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0,
+                keepalive_timeout=timeouts.idle,
+                resolver=_Resolver(),
+                socket_factory=_socket,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=timeouts.connect, sock_read=timeouts.read
+            ),
+            auto_decompress=False,
+            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+            max_line_size=_MAX_HEADER_BYTES,
+            max_field_size=_MAX_HEADER_BYTES,
+            max_headers=_MAX_HEADERS,
+            middlewares=(_once,),
+        )
 
-    def close(self) -> None:
-        """Cut what is under way, let nothing begin, and close every connection."""
-        self._watchdog.close()
-        with self._lock:
-            for pool in self._pools.values():
-                pool.close()
+    async def close(self) -> None:
+        """Let nothing begin any more, and close every connection."""
+        await self._http.close()
 
-    def alive(self) -> bool:
-        """Tell whether deadlines are kept."""
-        return self._watchdog.alive()
-
-    def send(self, request: Request, deadline: float) -> Reply:
-        """Send a request and read its whole answer before the monotonic `deadline`.
+    async def send(self, request: Request) -> Reply:
+        """Send a request and read its whole answer.
 
         Raises AwsError with a client-side code where there is none.
         """
-        exchange = self._watchdog.watch(deadline)
+        if self._http.closed:
+            raise AwsError("Deadline", "the exporter is stopping")
+        schemes = (request.url.scheme, request.proxy.scheme if request.proxy else "")
         try:
-            reply = self._exchange(request)
-        except (AwsError, HTTPError, HTTPException, OSError, ValueError) as error:
-            exchange.abandon()
-            raise self._failure(error, exchange) from error
-        exchange.end()
-        if exchange.is_cut:
-            # A body without a length ends where its connection does: this one may not be whole.
-            raise self._cut(exchange)
-        return reply
-
-    def _exchange(self, request: Request) -> Reply:
-        # urllib3 promises less than http.client takes: values may be bytes.
-        headers: Any = request.headers
-        parts = urlsplit(request.url)
-        pool = self._pool(f"{parts.scheme}://{parts.netloc}")
-        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-        response = pool.urlopen(
-            request.method,
-            # A proxy wants plain HTTP's target whole; for HTTPS it only carries a tunnel.
-            request.url if pool.proxy and parts.scheme == "http" else path,
-            body=request.body,
-            headers=headers,
-            retries=False,
-            redirect=False,
-            assert_same_host=False,
-            preload_content=False,
-            decode_content=False,
-            timeout=self._timeout,
-        )
-        return Reply(response.status, response.headers, _body(response))
-
-    def _pool(self, origin: str) -> urllib3.HTTPConnectionPool:
-        pool = self._pools.get(origin)
-        if pool is None:
-            with self._lock:
-                pool = self._pools.get(origin) or self._opened(origin)
-                self._pools[origin] = pool
-        return pool
-
-    def _opened(self, origin: str) -> urllib3.HTTPConnectionPool:
-        """Make the pool of one origin. Raises AwsError where its proxy or authorities are wrong."""
-        try:
-            proxy = self._proxy_for(origin)
-            manager = self._manager(origin, proxy)
-        except (HTTPError, ValueError) as error:
-            # Without the error's text, which may hold the proxy's password.
-            message = f"the proxy's URL cannot be read ({type(error).__name__}): check HTTPS_PROXY"
-            raise AwsError("EndpointConnectionError", message) from error
-        manager.pool_classes_by_scheme = {"http": Pool, "https": TLSPool}
-        return manager.connection_from_url(origin)
-
-    def _manager(self, origin: str, proxy: Proxy | None) -> urllib3.PoolManager:
-        secure = any(url.startswith("https:") for url in (origin, proxy.url if proxy else ""))
-        tls = self._authorities() if secure else None
-        if proxy is None:
-            return urllib3.PoolManager(ssl_context=tls, **self._options)
-        return urllib3.ProxyManager(
-            proxy.url,
-            proxy_headers=proxy.headers,
-            proxy_ssl_context=tls,
-            ssl_context=tls,
-            **self._options,
-        )
+            async with self._http.request(
+                request.method,
+                request.url,
+                headers=request.headers,
+                data=request.body,
+                proxy=request.proxy,
+                ssl=self._authorities() if "https" in schemes else True,
+                allow_redirects=False,
+            ) as response:
+                return Reply(response.status, response.headers, await _body(response))
+        except (aiohttp.ClientError, OSError) as error:
+            raise AwsError(*_named(error, request.url.host or "")) from error
 
     def _authorities(self) -> ssl.SSLContext:
-        """Give the one context of all connections: to load the authorities takes 10 ms."""
+        """Return the one context of all connections: to load the authorities takes 10 ms."""
         if self._tls is None:
-            context: ssl.SSLContext = create_urllib3_context()
-            context.check_hostname = True
-            context.sslsocket_class = TLSSocket
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             try:
                 context.load_verify_locations(self._ca_bundle)
             except OSError as error:
@@ -200,59 +131,105 @@ class Transport:
             self._tls = context
         return self._tls
 
-    def _failure(self, error: Exception, exchange: Exchange) -> AwsError:
-        if exchange.is_cut or self._clock.monotonic() >= exchange.deadline:
-            return self._cut(exchange)
-        if isinstance(error, AwsError):
-            return AwsError(error.failure.code, error.failure.message)
-        if isinstance(error, HTTPError | OSError):
-            return AwsError(*_named(error))
-        # ValueError, whose text would show the header, and with it the session's token.
-        message = "a request could not be written: do the credentials hold a line break?"
-        return AwsError("CredentialsError", message)
 
-    def _cut(self, exchange: Exchange) -> AwsError:
-        if self._clock.monotonic() < exchange.deadline:
-            return AwsError("Deadline", "the exporter is stopping")
-        return AwsError("Deadline", "poll.timeout passed while waiting for AWS")
+class _Resolver(AbstractResolver):
+    """Looks names up on threads: the system's resolver cannot be cut off, only left alone."""
 
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        look_up = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM)
+        try:
+            found = await in_daemon(look_up)
+        except UnicodeError as error:
+            raise OSError(str(error)) from error
+        return [
+            ResolveResult(
+                hostname=host, host=str(where[0]), port=port, family=kind, proto=protocol, flags=0
+            )
+            for kind, _, protocol, _, where in found
+        ]
 
-def _named(error: Exception) -> tuple[str, str]:
-    """Give the error code and the message of what happened to a connection."""
-    match error:
-        case NameResolutionError() | NewConnectionError() | SSLError():
-            return "EndpointConnectionError", str(error)
-        case ConnectTimeoutError():
-            return "ConnectTimeout", str(error)
-        case ReadTimeoutError():
-            return "ReadTimeout", str(error)
-        case InvalidHeader():
-            return "MalformedResponse", str(error)
-        case ProtocolError(args=(_, reason)) if _is_no_http(reason):
-            return "MalformedResponse", f"no HTTP: {type(reason).__name__}"
-        case _:
-            return "EndpointConnectionError", f"connection lost: {error}"
+    async def close(self) -> None:
+        pass
 
 
-def _is_no_http(reason: object) -> bool:
-    """Tell an answer that is no HTTP from one that ended early."""
-    early = isinstance(reason, RemoteDisconnected | IncompleteRead)
-    return isinstance(reason, HTTPException) and not early
+def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """Make a socket from which so much is read at a time that a flood does not hold the loop."""
+    made = socket.socket(*address[:3])
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _READ_BYTES)
+    return made
 
 
-def _body(response: urllib3.BaseHTTPResponse) -> bytes:
+async def _once(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Send a request once: aiohttp would repeat it unseen where a kept connection breaks."""
+    try:
+        return await send(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise AwsError(*_named(error, request.url.host or "")) from error
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
     """Read the body to its end, or refuse it where that end is too far."""
-    length = response.length_remaining
-    if length is not None and length <= MAX_BODY_BYTES:
-        return response.read()
     whole = bytearray()
-    while length is None and len(whole) <= MAX_BODY_BYTES:
-        part = response.read(_CHUNK)
-        if not part and (whole or response.chunked):
+    length = response.content_length
+    while (length or 0) <= MAX_BODY_BYTES and len(whole) <= MAX_BODY_BYTES:
+        part = await response.content.readany()
+        if part:
+            whole += part
+        elif whole or length == 0 or "Transfer-Encoding" in response.headers:
             return bytes(whole)
-        if not part:
+        elif response.status in _BODILESS:
+            return b""
+        else:
             # Not an empty body, which has a length of 0: the stream ended among the headers.
-            raise ProtocolError("an answer without an end")
-        whole += part
+            raise AwsError("EndpointConnectionError", "connection lost: an answer without an end")
     response.close()
     raise AwsError("MalformedResponse", f"an answer over {MAX_BODY_BYTES} bytes is none of AWS's")
+
+
+def _named(error: Exception, host: str) -> tuple[str, str]:
+    """Return the error code and the message of what happened to a connection to a host.
+
+    Not aiohttp's own messages, which show URLs, with the page tokens in them, and headers.
+    """
+    code = "EndpointConnectionError"
+    match error:
+        case aiohttp.SocketTimeoutError():
+            code, message = "ReadTimeout", "no answer came in time"
+        case TimeoutError():
+            code, message = "ConnectTimeout", f"no connection was made in time{_variant(host)}"
+        case aiohttp.ClientHttpProxyError(status=status):
+            # Not in its own words, which may repeat its password.
+            message = f"the proxy answered {status} {responses.get(status, '')}{_variant(host)}"
+        case aiohttp.ClientConnectorCertificateError():
+            message = f"TLS with {error.host}: {error.certificate_error}"
+        case aiohttp.ClientConnectorError():
+            proxy = "the proxy " if isinstance(error, aiohttp.ClientProxyConnectionError) else ""
+            message = f"no connection to {proxy}{error.host}:{error.port}: {_reason(error)}"
+            message += _variant(host)
+        case aiohttp.ClientResponseError():
+            code, message = "MalformedResponse", "no HTTP"
+        case OSError(strerror=str(reason)):
+            message = f"connection lost: {reason}"
+        case _:
+            message = f"connection lost: {type(error).__name__}"
+    return code, message
+
+
+def _variant(host: str) -> str:
+    """Say what asks for a kind of endpoint that not every region has."""
+    for mark, variable in _VARIANTS.items():
+        if mark in host:
+            return f" ({variable} asks for this endpoint, which not every region has)"
+    return ""
+
+
+def _reason(error: aiohttp.ClientConnectorError) -> str:
+    """Return why a host was not reached; its addresses may differ in that."""
+    cause = error.os_error
+    if cause.errno is None or isinstance(cause, socket.gaierror | ssl.SSLError):
+        return str(cause)
+    return os.strerror(cause.errno)

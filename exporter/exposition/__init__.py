@@ -1,1 +1,1 @@
-"""The metric table and its rendered bytes."""
+"""The metric table and its rendered text."""

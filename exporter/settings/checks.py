@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from exporter.model import MACIE_REGIONS
+from exporter.model import MACIE_REGIONS, in_other_partition
 from exporter.nearest import nearest
 from exporter.settings.fields import AUTO, regions_of
 from exporter.settings.keys import Path, dotted
@@ -59,7 +59,10 @@ def _unknown_regions(path: Path, written: Held, *, allowed: bool) -> Iterator[Pr
     for index, region in enumerate(regions if isinstance(regions, list) else ()):
         if not isinstance(region, str) or region == AUTO:
             continue
-        if not (_REGION.fullmatch(region) if allowed else region in MACIE_REGIONS):
+        if in_other_partition(region):
+            message = "in another partition than aws, in which alone Macie is known"
+            yield Problem((*path, index), message, show(region), written.origin)
+        elif not (_REGION.fullmatch(region) if allowed else region in MACIE_REGIONS):
             best = nearest(region, (*MACIE_REGIONS, AUTO))
             message = f"not a region with Macie; the nearest is {best}"
             hint = " (newer than this release? set aws.allow_unknown_regions to true)"

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Any
+from ipaddress import IPv6Address
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
@@ -13,10 +14,10 @@ from exporter.settings.written import Text, Unquoted, as_written
 AUTO = "auto"
 HOUR = timedelta(hours=1)
 
-ROLE_ARN = re.compile(
-    r"arn:aws[a-z-]*:iam::(?P<account>[0-9]{12}):role/(?P<name>[\w+=,.@/-]+)", re.ASCII
-)
+ROLE_ARN = re.compile(r"arn:aws:iam::(?P<account>[0-9]{12}):role/(?P<name>[\w+=,.@/-]+)", re.ASCII)
 _ROLE_NAME = re.compile(r"[\w+=,.@-][\w+=,.@/-]*", re.ASCII)
+_UNIT_ID = re.compile(r"ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|r-[0-9a-z]{4,32}", re.ASCII)
+"""https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccountsForParent.html"""
 ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _HOST_AND_PORT = re.compile(
@@ -139,11 +140,20 @@ def listen_address(value: str) -> tuple[str, int]:
     Raises ValueError where it is none of these.
     """
     found = _HOST_AND_PORT.fullmatch(value)
-    if not found or int(found["port"]) > _HIGHEST_PORT:
+    right = found and int(found["port"]) <= _HIGHEST_PORT and _is_address(found["v6"])
+    if not found or not right:
         raise ValueError(
             'not a listening address; write ":10058", "127.0.0.1:10058" or "[::1]:10058"'
         )
     return found["v6"] or found["host"], int(found["port"])
+
+
+def _is_address(v6: str | None) -> bool:
+    """Tell whether what stands in brackets, if anything does, is an IPv6 address."""
+    try:
+        return v6 is None or bool(IPv6Address(v6))
+    except ValueError:
+        return False
 
 
 def _listen_address(value: object) -> str:
@@ -162,6 +172,15 @@ def _telemetry_path(value: object) -> str:
 _any_path = _refusing("must be a path, like /metrics", _URL_PATH)
 
 
+_LEVELS = ("debug", "info", "warn", "warning", "error")
+
+
+def _level(value: object) -> object:
+    """Take a level as Prometheus and others spell it."""
+    text = value.lower() if isinstance(value, str) else ""
+    return {"warn": "warning"}.get(text, text) if text in _LEVELS else value
+
+
 def _text(pattern: str, read: Callable[[Any], object], **more: object) -> tuple[Any, ...]:
     return (BeforeValidator(read), WithJsonSchema({"type": "string", "pattern": pattern, **more}))
 
@@ -171,7 +190,7 @@ AccountId = Annotated[str, *_text(r"^[0-9]{12}$", _account_id, examples=["012345
 RoleArn = Annotated[
     str,
     *_text(
-        r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$",
+        r"^arn:aws:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$",
         _refusing("not a role's ARN; it looks like arn:aws:iam::111122223333:role/NAME", ROLE_ARN),
         examples=["arn:aws:iam::111122223333:role/macie-invitations-reader"],
     ),
@@ -182,6 +201,18 @@ RoleName = Annotated[
         r"^[A-Za-z0-9_+=,.@-][A-Za-z0-9_+=,.@/-]*$",
         _refusing("not a role's name; give the part of its ARN behind ':role/'", _ROLE_NAME),
         examples=["macie-invitations-reader"],
+    ),
+]
+UnitId = Annotated[
+    str,
+    *_text(
+        f"^(?:{_UNIT_ID.pattern})$",
+        _refusing(
+            "not a unit's id, which looks like ou-ab12-11111111 and is the end of its ARN, "
+            "or a root's, like r-ab12",
+            _UNIT_ID,
+        ),
+        examples=["ou-ab12-11111111"],
     ),
 ]
 ListenAddress = Annotated[
@@ -223,4 +254,10 @@ Edges = Annotated[
     PlainSerializer(lambda edges: [durations.render(edge) for edge in edges]),
 ]
 AccountIds = Annotated[tuple[AccountId, ...], BeforeValidator(_listed)]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"],
+    BeforeValidator(_level),
+    WithJsonSchema({"enum": [*_LEVELS, *map(str.upper, _LEVELS)]}),
+]
 Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+UnitIds = Annotated[tuple[UnitId, ...], BeforeValidator(_listed)]

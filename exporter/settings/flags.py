@@ -14,6 +14,9 @@ from exporter import durations
 from exporter.settings.keys import KEYS, Key, Kind
 
 _INDENT = " " * 6
+_OTHER_SPELLINGS = {"web.config.file": "web.config-file"}
+"""What every exporter on Prometheus' exporter-toolkit calls it."""
+
 _ASKING = frozenset({"help", "version"})
 
 
@@ -49,7 +52,7 @@ def read(argv: Iterable[str]) -> Words:
     """Take argv apart. Flags that nobody knows are kept: loading them names the nearest key."""
     known = {flag.name: flag for flag in flags()}
     words = deque(argv)
-    given: dict[str, str] = {}
+    given: dict[str, str | None] = {}
     rest, problems = [], []
     while words:
         word = words.popleft()
@@ -58,14 +61,16 @@ def read(argv: Iterable[str]) -> Words:
             rest.append(word)
             continue
         name = name.replace("_", "-")
+        name = _OTHER_SPELLINGS.get(name, name)
         text = value if equals else _next_value(known.get(name), words)
         if name in given:
             problems.append(f"--{name}: given more than once")
         elif text is None:
             example = known[name].default or known[name].kind
             problems.append(f"--{name}: needs a value, as in --{name}={example}")
-        given[name] = text or ""
-    return Words(tuple(given.items()), tuple(rest), tuple(problems))
+        given[name] = text
+    valued = tuple((name, text) for name, text in given.items() if text is not None)
+    return Words(valued, tuple(rest), tuple(problems))
 
 
 def _next_value(flag: Flag | None, words: deque[str]) -> str | None:

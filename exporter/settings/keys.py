@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import lru_cache
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
@@ -18,6 +19,9 @@ Path = tuple[str | int, ...]
 
 _ELSEWHERE = 0.9
 """What a likeness counts where the key belongs to another section."""
+
+_SAME_WORDS, _BEGUN = 1.0, 0.95
+"""The likeness of a name cut into sections elsewhere, and of one whose first words stand alone."""
 
 _ALIKE = 0.8
 """The likeness from which on a name of another section is taken for what was meant."""
@@ -85,22 +89,28 @@ _SECRETS = frozenset(
 
 def key_at(path: Path) -> Key | None:
     """Give the key at a place; None where there is none."""
-    return KEYS.get(_named(path))
+    return KEYS.get(named(path))
 
 
 def may_hold_secret(path: Path) -> bool:
     """Tell whether what stands at a place, of whatever type, must not be shown."""
-    named = _named(path)
-    return any(secret[: len(named)] == named for secret in _SECRETS)
+    place = named(path)
+    return any(secret[: len(place)] == place for secret in _SECRETS)
 
 
 def nearest_key(path: Path) -> Key:
     """Give the known key that a wrong one most likely means: in its section, or in any other."""
-    written = _named(path)
-    best = max(KEYS.values(), key=lambda key: _likeness(written, key.path))
+    written = named(path)
+    best = _most_alike(written)
     if best.path[:-1] != written[:-1]:
         return best
     return replace(best, dotted=dotted((*path[:-1], best.path[-1])))
+
+
+@lru_cache(maxsize=1024)
+def _most_alike(written: tuple[str, ...]) -> Key:
+    """Give the known key most like a wrong one, which may stand in each of many accounts."""
+    return max(KEYS.values(), key=lambda key: _likeness(written, key.path))
 
 
 def dotted(path: Path) -> str:
@@ -113,15 +123,20 @@ def _word(step: str) -> str:
     return step if _PLAIN.fullmatch(step) else json.dumps(step)
 
 
-def _named(path: Path) -> tuple[str, ...]:
+def named(path: Path) -> tuple[str, ...]:
+    """Give the keys of a place, without the positions in lists."""
     return tuple(step for step in path if isinstance(step, str))
 
 
 def _likeness(written: tuple[str, ...], known: tuple[str, ...]) -> float:
     section = written[:-1]
+    if "_".join(written) == "_".join(known):
+        # The same words, with a dot for an underscore or the other way about.
+        return _SAME_WORDS
     by_name = similarity(written[-1], known[-1])
     if section == known[:-1]:
-        return by_name or _UNLIKE
+        begun = known[-1].startswith(f"{written[-1]}_")
+        return max(by_name, _BEGUN if begun else _UNLIKE)
     in_full = 0.0
     if not section or section not in KEYS or not KEYS[section].keys:
         # Nothing stands beside it, or only sections: dots may be missing, as in poll_interval.

@@ -10,14 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 
 from exporter.files import read_whole
-from exporter.settings.keys import KEYS, Kind, Path, dotted, key_at, may_hold_secret, nearest_key
+from exporter.settings.keys import (
+    KEYS,
+    Key,
+    Kind,
+    Path,
+    dotted,
+    may_hold_secret,
+    named,
+    nearest_key,
+)
 from exporter.settings.written import Text, Tree, read_yaml, show
 
 ENVIRONMENT_PREFIX = "MACIE_EXPORTER_"
 _SERVICE_LINK = re.compile(r"(?:SERVICE_(?:HOST|PORT(?:_.+)?)|PORT(?:_[0-9]+_.+)?)")
 """What Kubernetes sets beside, in pods next to a Service of the name `macie-exporter`."""
 
-_LARGEST = 64 * 1024 * 1024
+LARGEST_FILE = 64 * 1024 * 1024
 """Bytes of the configuration file: ten thousand accounts are 2 MiB."""
 
 _NO_UTF8 = "no text: it holds half of a surrogate pair, or a byte that is no UTF-8"
@@ -95,7 +104,7 @@ def file_layer(path: str, origin: str, *, anew: bool = False) -> Layer:
     So does, where it is read `anew`, a file with nothing in it.
     """
     try:
-        content = read_yaml(read_whole(FilePath(path), _LARGEST).decode())
+        content = read_yaml(read_whole(FilePath(path), LARGEST_FILE).decode())
     except OSError as error:
         return _unread(path, origin, f"cannot read it: {error.strerror}")
     except UnicodeDecodeError:
@@ -190,9 +199,10 @@ def _checked(node: Tree, path: Path, names: Mapping[Path, str]) -> tuple[Tree, l
     """
     kept: Tree = {}
     problems: list[Problem] = []
+    section = named(path)
     for name, value in node.items():
         here = (*path, name)
-        key = key_at(here)
+        key = KEYS.get((*section, name))
         if key is None:
             problems.append(_unknown(here, _origin(names, here)))
         elif value is None:
@@ -202,23 +212,22 @@ def _checked(node: Tree, path: Path, names: Mapping[Path, str]) -> tuple[Tree, l
             origin = _origin(names, here)
             problems.append(Problem(here, section_expected(key.keys), shown, origin))
         else:
-            kept[name], wrong = _checked_value(value, here, names)
+            kept[name], wrong = _checked_value(value, key, here, names)
             problems += wrong
     return kept, problems
 
 
 def _checked_value(
-    value: object, path: Path, names: Mapping[Path, str]
-) -> tuple[object, list[Problem]]:
-    key = key_at(path)
-    if isinstance(value, dict) and key is not None and key.keys:
+    value: object, key: Key, path: Path, names: Mapping[Path, str]
+) -> tuple[object, Sequence[Problem]]:
+    if isinstance(value, dict) and key.keys:
         return _checked(value, path, names)
-    if isinstance(value, str) and not _has_utf8(value):
+    if isinstance(value, str) and not (value.isascii() or _has_utf8(value)):
         shown = "" if may_hold_secret(path) else show(value)
         return value, [Problem(path, _NO_UTF8, shown, _origin(names, path))]
     if not isinstance(value, list):
-        return value, []
-    pairs = [_checked_value(item, (*path, index), names) for index, item in enumerate(value)]
+        return value, ()
+    pairs = [_checked_value(item, key, (*path, index), names) for index, item in enumerate(value)]
     return [item for item, _ in pairs], [problem for _, wrong in pairs for problem in wrong]
 
 
@@ -238,7 +247,7 @@ def section_expected(keys: Iterable[str]) -> str:
 
 def _unknown(path: Path, origin: str) -> Problem:
     best = nearest_key(path)
-    named = best.dotted
+    name = best.dotted
     if origin.startswith(ENVIRONMENT_PREFIX) and not best.in_list:
-        named += f" ({ENVIRONMENT_PREFIX}{'__'.join(best.path).upper()})"
-    return Problem(path, f"unknown key; the nearest known key is {named}", origin=origin)
+        name += f" ({ENVIRONMENT_PREFIX}{'__'.join(best.path).upper()})"
+    return Problem(path, f"unknown key; the nearest known key is {name}", origin=origin)

@@ -27,12 +27,13 @@ from exporter.settings.fields import (
     Duration,
     Edges,
     ListenAddress,
+    LogLevel,
     Regions,
     RoleArn,
     RoleName,
     ShardIndex,
     TelemetryPath,
-    Words,
+    UnitIds,
     duration,
     whole,
 )
@@ -66,7 +67,7 @@ class Poll(Section):
 
     interval: Annotated[timedelta, *duration("10s", "24h")] = timedelta(minutes=5)
     """How often each target is polled, 10s to 24h."""
-    concurrency: Annotated[int, *whole(1, 512)] = 32
+    concurrency: Annotated[int, *whole(1, 512)] = 128
     """Polls under way at once."""
     timeout: Annotated[timedelta, *duration("1s", "1h")] = timedelta(seconds=60)
     """The deadline of one poll, its pages and retries included; at most poll.stale_after."""
@@ -125,8 +126,8 @@ class Organization(Section):
     """The role to assume in every member account."""
     external_id: SecretStr | None = None
     """The ExternalId that the roles' trust policies ask for."""
-    include_ous: Words = ()
-    """Organizational units (or roots) whose accounts are polled, nested ones included.
+    include_ous: UnitIds = ()
+    """Ids of organizational units (or roots) whose accounts are polled, nested ones included.
     Default: all."""
     exclude_accounts: AccountIds = ()
     """Accounts that are not polled."""
@@ -201,7 +202,7 @@ class Web(Section):
     """Path of the metrics."""
     config_file: str = ""
     """File with TLS, authentication, headers and rate limit, as of Prometheus' exporter-toolkit.
-    It is read anew when it, or a certificate, changes."""
+    It is read anew when it, or a certificate, changes. As a flag also --web.config.file."""
     enable_lifecycle: bool = False
     """Accept POST /-/reload."""
 
@@ -209,8 +210,8 @@ class Web(Section):
 class Log(Section):
     """How events are logged."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least severity that is logged."""
+    level: LogLevel = "info"
+    """The least severity that is logged; `warn` and upper case are taken too."""
     format: Literal["logfmt", "json"] = "logfmt"
     """One event per line, as logfmt or JSON."""
 

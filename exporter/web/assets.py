@@ -29,8 +29,8 @@ class Asset:
     body: bytes
     etag: str
 
-    def answer(self, request: Request) -> Response:
-        """Give it, or say that what the client has is still it."""
+    async def answer(self, request: Request) -> Response:
+        """Give it, or say that what the client has is still it. At once: no thread is taken."""
         headers = {
             "Cache-Control": _FOR_EVER,
             "ETag": self.etag,

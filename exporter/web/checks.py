@@ -1,4 +1,7 @@
-"""What is wrong with a web file beyond each value by itself: names that people choose, pairs."""
+"""What is wrong with a web file beyond each value by itself: names that people choose, pairs.
+
+And what is not wrong, but worth a warning.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,7 +12,7 @@ from pydantic import SecretStr
 from exporter.nearest import nearest
 from exporter.settings.sources import Problem
 from exporter.settings.written import as_written, show
-from exporter.web.file import ALWAYS_ON, IF_GIVEN, NO_CLIENT, REQUIRED, TlsServer, WebFile
+from exporter.web.file import ALWAYS_ON, BCRYPT, IF_GIVEN, NO_CLIENT, REQUIRED, TlsServer, WebFile
 
 _HEADERS: Mapping[str, tuple[str, ...]] = {
     "Content-Security-Policy": (),
@@ -106,6 +109,29 @@ def _of_suites(tls: TlsServer) -> Iterator[tuple[str, str]]:
             "cipher_suites",
             "names none of TLS 1.2: name some, or set min_version to TLS13",
         )
+
+
+_USUAL_COST, _DEAREST_COST = 10, 14
+_USUAL_SECONDS = 0.05
+"""What a comparison of the usual cost takes; one more of cost is twice the time."""
+
+
+def remarks(file: WebFile, origin: str) -> Iterator[Problem]:
+    """Give what is taken, and yet not as whoever wrote it may think."""
+    if file.http_server_config.http2:
+        message = "HTTP/2 is not spoken here: HTTP/1.1 is, and Prometheus needs no more"
+        yield Problem(("http_server_config", "http2"), message, "true", origin)
+    for name, secret in file.basic_auth_users.items():
+        found = BCRYPT.fullmatch(secret.get_secret_value())
+        cost = int(found["cost"]) if found else 0
+        if cost > _DEAREST_COST:
+            seconds = _USUAL_SECONDS * 2 ** (cost - _USUAL_COST)
+            message = (
+                f"bcrypt's cost is {cost}: the first answer after a start or a change takes about "
+                f"{seconds:.0f} s, and every guess of a stranger that comes before it as long; "
+                f"a scrape waits 10 s. {_USUAL_COST} is usual"
+            )
+            yield Problem(("basic_auth_users", name), message, origin=origin)
 
 
 def _text(value: str | SecretStr) -> str:

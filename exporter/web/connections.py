@@ -3,6 +3,7 @@
 A client costs the exporter a place and some memory for as long as it is waited for. So that is
 bounded for each thing that a client can be slow at; and where all places are taken, whoever has
 been waited for the longest makes room. Slow connections, however many, do not keep others out.
+HTTP itself is uvicorn's.
 """
 
 import asyncio
@@ -13,12 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-import h11
-from uvicorn import Config
-from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.server import ServerState
-
-from exporter.web.guard import MAX_BODY_BYTES
+from exporter.web.sending import CHUNK
 from exporter.web.tls import Tls
 
 
@@ -51,19 +47,16 @@ class Limits:
             Phase.CLOSING: 5.0,
         }
     )
-    look_every: float = 0.25
+    unread_bytes: int = 64 * 1024
+    """Of what comes behind a request's head: no path takes a body."""
+    held_bytes: int = 64 * 1024 * 1024
+    """Of renderings that answers under way hold together, the newest aside."""
+    look_every: float = 1.0
 
 
 TlsInForce = Callable[[], Tls | None]
-"""Gives the TLS that new connections are accepted with; None for plain HTTP."""
+"""The TLS that new connections are accepted with; None for plain HTTP."""
 
-_TLS_HANDSHAKE = b"\x16"
-"""What every TLS connection begins with (RFC 8446 section 5.1)."""
-
-_PLAIN_ON_TLS = (
-    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    b"Content-Length: 28\r\nConnection: close\r\n\r\nThis port speaks HTTPS only\n"
-)
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
     b"Content-Length: 22\r\nRetry-After: 1\r\nConnection: close\r\n\r\nToo many connections.\n"
@@ -73,241 +66,225 @@ _PAUSE = 0.1
 _DRAINED = 64 * 1024
 
 
-class Connection(H11Protocol):
-    """HTTP/1.1 on one connection, which tells what it is at."""
+class Connection(asyncio.Protocol):
+    """One connection: hands on to HTTP what comes, and knows what it is at, and since when."""
 
-    def __init__(
-        self, config: Config, state: ServerState, tls: Tls | None, on_end: Callable[[], None]
-    ) -> None:
-        """Take the TLS that it was accepted with; `on_end` is called when it has ended."""
-        super().__init__(config, state, {}, asyncio.get_running_loop())
-        self._tls, self._on_end = tls, on_end
-        self._body = 0
+    def __init__(self, tls: Tls | None, unread_bytes: int, now: float) -> None:
+        """Begin with the handshake; `http` is given what comes after it."""
+        self.tls, self.since = tls, now
+        self.http: asyncio.Protocol | None = None
+        self.ended: Callable[[], object] = lambda: None
+        self.transport: asyncio.Transport | None = None
+        self.opening: asyncio.Task[object] | None = None
+        self._unread_bytes, self._unread = unread_bytes, 0
+        self._answering, self._has_begun, self._requests = False, True, 0
+        self._stage = (Phase.HANDSHAKE, 0)
 
     @property
     def phase(self) -> Phase:
-        """What it is at now."""
+        """What it was at when it was last looked at."""
+        return self._stage[0]
+
+    def look(self, now: float) -> Phase:
+        """Note what it is at, since when; two requests are two things to be at."""
+        stage = (self._current_phase(), self._requests)
+        if stage != self._stage:
+            self._stage, self.since = stage, now
+        return stage[0]
+
+    def drop(self) -> None:
+        """End it at once."""
+        if self.transport is not None:
+            self.transport.abort()
+        elif self.opening is not None:
+            self.opening.cancel()
+
+    def close(self) -> None:
+        """End it once all that was said has been sent."""
+        if self.transport is not None:
+            self.transport.close()
+
+    def begin_answer(self) -> None:
+        """Note that a request is there, and the exporter at work."""
+        self._answering, self._has_begun, self._unread = True, False, 0
+        self._requests += 1
+
+    def end_answer(self) -> None:
+        """Note that all of the answer has been handed over."""
+        self._answering = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, unless the client's certificate has none of the names that are let in."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- for the type checker
+        self.transport = transport
+        # TLS would take half a megabyte before it says that the client does not read.
+        transport.set_write_buffer_limits(CHUNK)
+        if self.tls and not self.tls.admits(transport.get_extra_info("peercert")):
+            transport.abort()
+        elif self.http:
+            self.http.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand it on, but not more of a body than anybody needs to send here."""
+        self._has_begun |= not self._answering
+        # Of the first request's head uvicorn takes no more than so much.
+        self._unread += len(data) if self._requests else 0
+        if self.http is None or self.transport is None or self.transport.is_closing():
+            return
+        if self._unread > self._unread_bytes:
+            self.transport.abort()
+            return
+        try:
+            self.http.data_received(data)
+        except Exception:  # noqa: BLE001 -- no HTTP, where an answer has begun: there is no other
+            self.transport.abort()
+        if self.transport.is_closing():
+            # What the application still says is for nobody, and must not be taken for its fault.
+            self.http.connection_lost(None)
+
+    def eof_received(self) -> bool | None:
+        """Hand it on."""
+        return self.http.eof_received() if self.http else None
+
+    def pause_writing(self) -> None:
+        """Hand it on."""
+        if self.http:
+            self.http.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Hand it on."""
+        if self.http:
+            self.http.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        if self.http:
+            self.http.connection_lost(exc)
+        self.ended()
+
+    def _current_phase(self) -> Phase:
+        if self.transport is None:
+            return Phase.HANDSHAKE
         if self.transport.is_closing():
             return Phase.CLOSING
         if self.transport.get_write_buffer_size():
             return Phase.SENDING
-        if self._answers():
+        if self._answering:
             return Phase.ANSWER
-        begun = self.conn.their_state is h11.SEND_BODY or self.conn.trailing_data[0]
-        return Phase.REQUEST if begun or not self._has_asked else Phase.IDLE
-
-    @property
-    def _has_asked(self) -> bool:
-        # uvicorn's annotation leaves out that there is no cycle before the first request.
-        return bool(self.cycle)
-
-    def _answers(self) -> bool:
-        return self._has_asked and not self.cycle.response_complete
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin, unless the client's certificate has none of the names that are let in."""
-        super().connection_made(transport)
-        if self._tls and not self._tls.admits(transport.get_extra_info("peercert")):
-            transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End."""
-        super().connection_lost(exc)
-        self._on_end()
-
-    def data_received(self, data: bytes) -> None:
-        """Read on, but not more of a body than anybody needs to send here."""
-        self._body = self._body + len(data) if self.conn.their_state is h11.SEND_BODY else 0
-        if self._body > MAX_BODY_BYTES:
-            self.transport.abort()
-        elif not self.transport.is_closing():
-            super().data_received(data)
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, where no other answer has begun."""
-        if self._answers():
-            # What the application still says is for nobody, and must not be taken for its fault.
-            self.cycle.disconnected = True
-        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            super().send_400_response(msg)
-        else:
-            self.transport.abort()
+        return Phase.REQUEST if self._has_begun else Phase.IDLE
 
 
-class _Place:
-    """A connection's place: what it is at and since when."""
-
-    def __init__(self, sock: socket.socket, tls: Tls | None, now: float) -> None:
-        self.sock, self.tls = sock, tls
-        self.since = now
-        self.welcome: asyncio.Task[None] | None = None
-        self.protocol: Connection | None = None
-        self._stage: tuple[Phase, object] = (Phase.HANDSHAKE, None)
-
-    @property
-    def phase(self) -> Phase:
-        return self._stage[0]
-
-    def look(self, now: float) -> None:
-        """Note what it is at. The cycle tells one request from the next."""
-        protocol = self.protocol
-        if protocol is None or protocol.transport is None:
-            return
-        stage = (protocol.phase, protocol.cycle)
-        if stage[0] is not self._stage[0] or stage[1] is not self._stage[1]:
-            self._stage, self.since = stage, now
-
-    def drop(self) -> None:
-        """End it at once."""
-        if self.protocol is not None and self.protocol.transport is not None:
-            self.protocol.transport.abort()
-        elif self.welcome is not None:
-            self.welcome.cancel()
-
-
-class Door:
-    """Accepts connections from a socket, for uvicorn in place of a server of asyncio's."""
+class Connections:
+    """Accepts connections from a socket, and ends those that are waited for too long."""
 
     def __init__(
         self,
         listening: socket.socket,
-        config: Config,
-        state: ServerState,
+        http: Callable[[Connection], asyncio.Protocol],
         tls: TlsInForce,
         limits: Limits,
     ) -> None:
-        """Take what uvicorn makes connections of, and begin to accept."""
+        """Begin to accept in the running loop; `http` makes what speaks HTTP on a connection."""
         listening.setblocking(False)  # noqa: FBT003 -- the socket module's
-        self._listening, self._config, self._state, self._tls = listening, config, state, tls
-        self._limits = limits
-        self._places: set[_Place] = set()
+        self._listening, self._http, self._tls, self._limits = listening, http, tls, limits
+        self._all: set[Connection] = set()
         self._loop = asyncio.get_running_loop()
-        self._tasks = [self._loop.create_task(run()) for run in (self._accept, self._sweep)]
+        self._is_open = True
+        self._listen()
+        self._sweeping = self._loop.create_task(self._sweep())
 
-    def close(self) -> None:
-        """Accept no more, and end handshakes; what is served goes on."""
-        for task in self._tasks:
-            task.cancel()
-        for place in tuple(self._places):
-            if place.phase is Phase.HANDSHAKE:
-                place.drop()
+    async def close(self) -> None:
+        """Accept no more, and end what is no answer under way."""
+        self._is_open = False
+        self._loop.remove_reader(self._listening)
+        self._sweeping.cancel()
+        await asyncio.gather(self._sweeping, return_exceptions=True)
+        for connection in tuple(self._all):
+            if connection.look(self._loop.time()) not in {Phase.ANSWER, Phase.SENDING}:
+                connection.drop()
 
-    async def wait_closed(self) -> None:
-        """Wait until nothing more is accepted."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+    async def abort(self) -> None:
+        """End whoever has not read the answer by now."""
+        for connection in tuple(self._all):
+            connection.drop()
+        await asyncio.sleep(0)
 
-    async def _accept(self) -> None:
-        while True:
-            try:
-                sock, _ = await self._loop.sock_accept(self._listening)
-            except OSError as error:
-                # Of the client's doing, unless there is nothing left to accept with.
-                if error.errno in _EXHAUSTED:
-                    self._make_room()
-                    await asyncio.sleep(_PAUSE)
-            else:
-                self._admit(sock)
-            # Where one waits already, sock_accept does not: others have their turn between two.
-            await asyncio.sleep(0)
+    def _listen(self) -> None:
+        if self._is_open:
+            self._loop.add_reader(self._listening, self._accept)
+
+    def _accept(self) -> None:
+        """Take one connection: others of the loop have their turn before the next."""
+        try:
+            sock, _ = self._listening.accept()
+        except OSError as error:
+            # Of the client's doing, unless there is nothing left to accept with.
+            if error.errno in _EXHAUSTED:
+                self._make_room()
+                self._loop.remove_reader(self._listening)
+                self._loop.call_later(_PAUSE, self._listen)
+        else:
+            sock.setblocking(False)  # noqa: FBT003 -- the socket module's
+            self._admit(sock)
 
     def _admit(self, sock: socket.socket) -> None:
         tls = self._tls()
-        if len(self._places) >= self._limits.connections and not self._make_room():
+        if len(self._all) >= self._limits.connections and not self._make_room():
             _farewell(sock, b"" if tls else _FULL)
             return
-        place = _Place(sock, tls, self._loop.time())
-        self._places.add(place)
-        place.welcome = self._loop.create_task(self._welcome(place))
+        connection = Connection(tls, self._limits.unread_bytes, self._loop.time())
+        connection.http = self._http(connection)
+        connection.ended = lambda: self._all.discard(connection)
+        self._all.add(connection)
+        connection.opening = self._loop.create_task(self._open(connection, sock))
 
     def _make_room(self) -> bool:
-        """Drop whoever has been waited for the longest; tell whether there was anybody."""
+        """Drop whoever has been waited for the longest; return whether there was anybody."""
         now = self._loop.time()
-        for place in self._places:
-            place.look(now)
-        waited_for = [place for place in self._places if place.phase is not Phase.ANSWER]
+        waited_for = [each for each in self._all if each.look(now) is not Phase.ANSWER]
         if not waited_for:
             return False
-        longest = min(waited_for, key=lambda place: place.since)
-        self._places.discard(longest)
+        longest = min(waited_for, key=lambda connection: connection.since)
+        self._all.discard(longest)
         longest.drop()
         return True
 
-    async def _welcome(self, place: _Place) -> None:
+    async def _open(self, connection: Connection, sock: socket.socket) -> None:
         """Bring a connection to where HTTP begins."""
-
-        def protocol() -> Connection:
-            place.protocol = Connection(
-                self._config, self._state, place.tls, lambda: self._places.discard(place)
-            )
-            return place.protocol
-
         try:
-            if place.tls and not await self._begins_tls(place.sock):
-                self._places.discard(place)
-                return
-            await self._connect(protocol, place)
+            await self._connected(connection, sock)
         except OSError:
             # A handshake that failed; what there was of a connection is closed.
-            self._places.discard(place)
+            self._all.discard(connection)
         except asyncio.CancelledError:
-            self._places.discard(place)
-            if place.protocol is None:
-                place.sock.close()
+            self._all.discard(connection)
+            if connection.transport is None:
+                sock.close()
             raise
 
-    def _connect(self, protocol: Callable[[], Connection], place: _Place) -> Awaitable[object]:
-        if place.tls is None:
-            return self._loop.connect_accepted_socket(protocol, place.sock)
+    def _connected(self, connection: Connection, sock: socket.socket) -> Awaitable[object]:
+        if connection.tls is None:
+            return self._loop.connect_accepted_socket(lambda: connection, sock)
         return self._loop.connect_accepted_socket(
-            protocol,
-            place.sock,
-            ssl=place.tls.context,
+            lambda: connection,
+            sock,
+            ssl=connection.tls.context,
             ssl_handshake_timeout=self._limits.seconds[Phase.HANDSHAKE],
             ssl_shutdown_timeout=self._limits.seconds[Phase.CLOSING],
         )
 
-    async def _begins_tls(self, sock: socket.socket) -> bool:
-        """Look at the first byte, without taking it; answer who speaks plain HTTP."""
-        first = await self._first_byte(sock)
-        if first != _TLS_HANDSHAKE:
-            _farewell(sock, _PLAIN_ON_TLS if first.isalpha() else b"")
-        return first == _TLS_HANDSHAKE
-
-    async def _first_byte(self, sock: socket.socket) -> bytes:
-        readable: asyncio.Future[None] = self._loop.create_future()
-        self._loop.add_reader(sock, _settle, readable)
-        try:
-            await readable
-        finally:
-            self._loop.remove_reader(sock)
-        try:
-            return sock.recv(1, socket.MSG_PEEK)
-        except OSError:
-            return b""
-
     async def _sweep(self) -> None:
-        """Drop whoever takes too long."""
+        """Drop whoever takes too long, and idle connections that were made by other rules."""
         while True:
             await asyncio.sleep(self._limits.look_every)
             now, tls = self._loop.time(), self._tls()
-            for place in tuple(self._places):
-                place.look(now)
-                longest = self._limits.seconds.get(place.phase)
-                if longest is not None and now - place.since > longest:
-                    place.drop()
-                elif place.tls is not tls and place.protocol is not None:
-                    _retire(place.protocol)
-
-
-def _settle(readable: asyncio.Future[None]) -> None:
-    if not readable.done():
-        readable.set_result(None)
-
-
-def _retire(protocol: Connection) -> None:
-    """Have a connection end with the answer that is under way: other certificates hold by now."""
-    if protocol.phase is not Phase.CLOSING:
-        protocol.shutdown()
+            for connection in tuple(self._all):
+                phase = connection.look(now)
+                longest = self._limits.seconds.get(phase)
+                if longest is not None and now - connection.since > longest:
+                    connection.drop()
+                elif connection.tls is not tls and phase is Phase.IDLE:
+                    connection.close()
 
 
 def _farewell(sock: socket.socket, text: bytes) -> None:

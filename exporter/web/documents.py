@@ -1,11 +1,13 @@
 """`/api/v1/targets` as values that JSON knows. docs/api/targets.schema.json describes them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from exporter.snapshot import State
 from exporter.status import TargetRow
+from exporter.visible import visible
 from exporter.web.selection import Page
 
 Document = Mapping[str, Any]
@@ -24,6 +26,11 @@ def targets(page: Page, states: Mapping[State, int], now: float) -> Document:
         "pages": page.pages,
         "targets": [_target(row) for row in page.rows],
     }
+
+
+def as_json(document: Document) -> bytes:
+    """Write a document. What a person must not see raw is escaped; its value is the same."""
+    return visible(json.dumps(document, ensure_ascii=False, separators=(",", ":"))).encode()
 
 
 def errors(lines: Sequence[str]) -> Document:

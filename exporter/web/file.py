@@ -63,7 +63,7 @@ ALWAYS_ON = frozenset(
 )
 """Those of TLS 1.3: the format takes their names, and they are on whatever the list says."""
 
-_BCRYPT = re.compile(r"\$2[aby]\$(?P<cost>[0-9]{2})\$[./A-Za-z0-9]{53}")
+BCRYPT = re.compile(r"\$2[aby]\$(?P<cost>[0-9]{2})\$[./A-Za-z0-9]{53}")
 _LEAST_COST, _MOST_COST = 4, 18
 _GO_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?(?:ns|us|µs|ms|s|m|h))+", re.ASCII)
 _GO_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?)(ns|us|µs|ms|s|m|h)")
@@ -108,14 +108,8 @@ def _ciphers(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-def _no_http2(value: bool) -> bool:  # noqa: FBT001 -- a setting's value
-    if value:
-        raise ValueError("HTTP/2 is not spoken here, and Prometheus does not need it: leave it out")
-    return value
-
-
 def _hashed(secret: SecretStr) -> SecretStr:
-    found = _BCRYPT.fullmatch(secret.get_secret_value())
+    found = BCRYPT.fullmatch(secret.get_secret_value())
     if not found:
         raise ValueError("not a bcrypt hash; make one with: htpasswd -nBC 10 USER")
     if not _LEAST_COST <= int(found["cost"]) <= _MOST_COST:
@@ -179,7 +173,7 @@ class TlsServer(_Part):
 class HttpServer(_Part):
     """`http_server_config`."""
 
-    http2: Annotated[StrictBool, AfterValidator(_no_http2)] = False
+    http2: StrictBool = False
     headers: dict[str, str] = Field(default_factory=dict)
 
 
@@ -188,6 +182,13 @@ class RateLimit(_Part):
 
     interval: Annotated[timedelta, BeforeValidator(_interval)] = timedelta()
     burst: Annotated[int, BeforeValidator(_burst)] = 0
+
+
+def _said(section: object) -> object:
+    """Have an empty mapping mean that there is no section, and refuse to take nothing for it."""
+    if section is None:
+        raise ValueError("is nothing")
+    return section or None
 
 
 class WebFile(_Part):
@@ -199,7 +200,7 @@ class WebFile(_Part):
         "rate_limit": RateLimit,
     }
 
-    tls_server_config: TlsServer | None = None
+    tls_server_config: Annotated[TlsServer | None, BeforeValidator(_said)] = None
     http_server_config: HttpServer = HttpServer()
     basic_auth_users: dict[str, Annotated[SecretStr, AfterValidator(_hashed)]] = Field(
         default_factory=dict

@@ -3,19 +3,22 @@
 The order is exporter-toolkit's: the rate limit, the headers, then authentication; on every path.
 """
 
-import asyncio
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from ipaddress import IPv4Address, ip_address, ip_network
 from math import ceil
 
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from exporter.background import in_daemon
 from exporter.web.headers import content_security_policy
 from exporter.web.passwords import Passwords
 from exporter.web.rules import Rules
+from exporter.web.targets import is_of_server, origin_form
+from exporter.web.turns import CrowdedError, Turns
 
 MAX_HEAD_BYTES = 16 * 1024
 """Of a request: its line and its headers."""
@@ -26,8 +29,11 @@ MAX_BODY_BYTES = 16 * 1024
 _MAJOR = "1."
 """A later minor version is answered as if it were ours (RFC 9110, section 2.5)."""
 
-_MAX_WAITING = 64
-"""Requests that wait for a bcrypt, one of which runs at a time."""
+_MAX_WAITING = 128
+"""Requests that wait for a bcrypt, one of which runs at a time: half as many as connections."""
+
+_NETWORK_BITS = 64
+"""Of an IPv6 address, what tells one client from the next: the rest it may choose as it likes."""
 
 DEFAULT_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": content_security_policy(forms="'none'"),
@@ -47,19 +53,23 @@ class Guard:
     def __init__(self, app: ASGIApp, rules: Callable[[], Rules] = Rules) -> None:
         """Guard an application with the rules that are in force at each request."""
         self._app, self._rules = app, rules
-        self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._turns = Turns(_MAX_WAITING)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         rules = self._rules()
-        answer = await self._refusal(scope, rules)
-        await (answer or self._app)(scope, receive, _with_headers(send, rules.headers))
+        aimed = origin_form(scope)
+        answer = await self._refusal(scope, rules, aimed)
+        if answer is None and is_of_server(scope):
+            answer = Response(headers={"Allow": "GET, HEAD, OPTIONS, POST"})
+        await (answer or self._app)(aimed or scope, receive, _with_headers(send, rules.headers))
 
-    async def _refusal(self, scope: Scope, rules: Rules) -> Response | None:
+    async def _refusal(self, scope: Scope, rules: Rules, aimed: Scope | None) -> Response | None:
         """Give the answer for who is not let in."""
         if not scope["http_version"].startswith(_MAJOR):
             return _plain("HTTP Version Not Supported", 505, Connection="close")
+        if aimed is None:
+            return _plain("Bad Request", 400, Connection="close")
         if _head_size(scope) > MAX_HEAD_BYTES:
             return _plain("Request Header Fields Too Large", 431, Connection="close")
         if _body_size(scope) > MAX_BODY_BYTES:
@@ -71,25 +81,40 @@ class Guard:
 
     async def _unknown(self, scope: Scope, passwords: Passwords) -> Response | None:
         given = _credentials(scope["headers"])
-        known = False
-        if given:
-            remembered = passwords.remembered(*given)
-            if remembered is None and self._waiting >= _MAX_WAITING:
-                return _plain("Service Unavailable", 503, Retry_After="1")
-            known = await self._checked(passwords, given) if remembered is None else remembered
+        try:
+            known = given is not None and await self._belong(passwords, given, _network(scope))
+        except CrowdedError:
+            return _plain("Service Unavailable", 503, Retry_After="1")
         return None if known else _plain("Unauthorized", 401, WWW_Authenticate=_CHALLENGE)
 
-    async def _checked(self, passwords: Passwords, given: tuple[bytes, bytes]) -> bool:
-        """Have bcrypt compare, one at a time: strangers get one core to keep busy, not all."""
-        self._waiting += 1
-        try:
-            async with self._turn:
-                remembered = passwords.remembered(*given)
-                if remembered is not None:
-                    return remembered
-                return await run_in_threadpool(passwords.check, *given)
-        finally:
-            self._waiting -= 1
+    async def _belong(self, passwords: Passwords, given: tuple[bytes, bytes], network: str) -> bool:
+        """Tell whether user and password belong together, by bcrypt where nobody knows yet.
+
+        One at a time: strangers get one core to keep busy, not all. It is done though who asked has
+        gone: a scrape that came too late for its own answer is in time for the next.
+        """
+        known = passwords.remembered(*given)
+        if known is not None:
+            return known
+        async with self._turns.turn(given[0], network):
+            known = passwords.remembered(*given)
+            if known is None:
+                known = await in_daemon(partial(passwords.check, *given))
+            return known
+
+
+def _network(scope: Scope) -> str:
+    """Give what tells one client from the next."""
+    host = scope["client"][0] if scope.get("client") else ""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, IPv4Address):
+        return host
+    # On a socket for both, IPv4 is written as a part of IPv6, all of it in one network.
+    mapped = address.ipv4_mapped
+    return str(mapped or ip_network((address, _NETWORK_BITS), strict=False))
 
 
 _CHALLENGE = 'Basic realm="macie-invitations-exporter", charset="UTF-8"'

@@ -1,6 +1,6 @@
 """The pages for people and `/api/v1/targets`: a status in, a response out.
 
-Plain functions: Starlette runs them in a thread, so that no page keeps a scrape or a probe waiting.
+Plain functions, each of which is run in a thread when it has a place: see exporter/web/places.py.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -8,17 +8,26 @@ from functools import partial
 from itertools import groupby
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from exporter.exposition.family import Build
+from exporter.exposition.fleet import Build
 from exporter.model import PENDING_STATUSES, Account, Failure, Invitation, PollResult, Target
 from exporter.settings import Settings
 from exporter.status import TROUBLED, Remedy, Status, TargetRow, counted, summary, troubles, whys
 from exporter.web import assets, documents
 from exporter.web.headers import content_security_policy
+from exporter.web.places import Page, Places
 from exporter.web.rendering import Templates
-from exporter.web.selection import COLUMNS, Query, QueryError, pages_of, parse, select
+from exporter.web.selection import (
+    COLUMNS,
+    Query,
+    QueryError,
+    bounded,
+    pages_of,
+    parse,
+    select,
+)
 
 HEADERS = {
     "Content-Security-Policy": content_security_policy(forms="'self'"),
@@ -63,17 +72,21 @@ def routes(
     configuration: Callable[[], str],
     telemetry_path: str,
     build: Build,
+    places: Places,
 ) -> Sequence[Route]:
     """Give the routes of all pages, their files, and the API."""
     files = assets.assets()
     site = {"build": build, "telemetry_path": telemetry_path}
     show = partial(_shown, Templates(files), site)
+    pages: Mapping[str, Page] = {
+        "/": lambda _: show("overview.html", _overview(status())),
+        "/targets": partial(_targets, status, show),
+        "/targets/{account}/{region}": partial(_target, status, failures, remedy, show),
+        "/config": lambda _: show("config.html", _config(status(), configuration())),
+        "/api/v1/targets": partial(_api, status),
+    }
     return [
-        Route("/", lambda _: show("overview.html", _overview(status()))),
-        Route("/targets", partial(_targets, status, show)),
-        Route("/targets/{account}/{region}", partial(_target, status, failures, remedy, show)),
-        Route("/config", lambda _: show("config.html", _config(status(), configuration()))),
-        Route("/api/v1/targets", partial(_api, status)),
+        *(Route(path, places.take(page)) for path, page in pages.items()),
         *assets.routes(files),
     ]
 
@@ -178,10 +191,11 @@ def _target(
 
 def _page(request: Request) -> int:
     """Read which page of the invitations is wanted. Raises QueryError."""
-    names = [name for name in request.query_params if name != "page"]
+    parameters = bounded(request.query_params.multi_items())
+    names = [name for name, _ in parameters if name != "page"]
     if names:
         raise QueryError([f"{name}: unknown; only page is known here" for name in names])
-    return parse(request.query_params.multi_items()).page
+    return parse(parameters).page
 
 
 def _listed(row: TargetRow) -> list[Invitation]:
@@ -207,8 +221,13 @@ def _api(status: Callable[[], Status], request: Request) -> Response:
     try:
         query = parse(request.query_params.multi_items())
     except QueryError as error:
-        return JSONResponse(documents.errors(error.lines), 400, headers=HEADERS)
+        return _json(documents.errors(error.lines), 400)
     now = status()
     rows = now.rows()
     answer = documents.targets(select(rows, query), counted(rows), now.now)
-    return JSONResponse(answer, headers=HEADERS)
+    return _json(answer, 200)
+
+
+def _json(document: documents.Document, code: int) -> Response:
+    body = documents.as_json(document)
+    return Response(body, code, headers=HEADERS, media_type="application/json")

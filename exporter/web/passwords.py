@@ -1,10 +1,11 @@
-"""Passwords against bcrypt hashes: the same work for whoever asks, and none for who is known."""
+"""Passwords against bcrypt hashes: compared once, and remembered for as long as the hash stays."""
 
 import hashlib
 import hmac
 import os
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 _LONGEST = 72
 """Bytes that bcrypt looks at; what made the hash has cut the rest off too."""
@@ -14,7 +15,27 @@ _END_OF_SALT = 28
 """Where its last character is: two bits of it count, and the other four have to be 0."""
 
 _MOST_WRONG = 256
-"""How many wrong passwords are remembered, so that a scrape that has one costs no bcrypt each."""
+"""How many wrong passwords of a user are remembered, so that a scrape that has one costs no bcrypt
+each.
+"""
+
+
+@dataclass(slots=True)
+class _User:
+    """A hash, and what is remembered of those who were compared with it."""
+
+    hashed: bytes
+    right: bytes = b""
+    """The mark of the right password; empty as long as nobody has given it."""
+    wrong: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Who has been recognised, by user, and the key of the marks that are remembered."""
+
+    users: Mapping[bytes, _User] = field(default_factory=dict)
+    key: bytes = field(default_factory=lambda: os.urandom(32))
 
 
 class Passwords:
@@ -23,49 +44,66 @@ class Passwords:
     What is remembered is a keyed hash that nobody outside the process can make: no password.
     """
 
-    def __init__(self, users: Mapping[str, str]) -> None:
-        """Take bcrypt hashes by user."""
-        self._hashes = {name.encode(): _strict(hashed.encode()) for name, hashed in users.items()}
-        costs = [hashed[4:6] for hashed in self._hashes.values()]
-        # What unknown users are compared with: the same work, and no password is known for it.
-        self._nobody = b"$2b$" + max(costs) + b"$" + b"." * 53
-        self._secret = os.urandom(32)
-        self._right: dict[bytes, bytes] = {}
-        self._wrong: OrderedDict[bytes, None] = OrderedDict()
+    def __init__(self, users: Mapping[str, str], memory: Memory | None = None) -> None:
+        """Take bcrypt hashes by user; what is remembered of users with the same hash goes on."""
+        memory = memory or Memory()
+        self._users = {
+            name.encode(): _kept(memory.users.get(name.encode()), _strict(hashed.encode()))
+            for name, hashed in users.items()
+        }
+        self.memory = Memory(self._users, memory.key)
+        # What unknown users are compared with: nobody's mark is that.
+        self._nobody = _User(b"", right=os.urandom(32))
 
     def __len__(self) -> int:
         """Give how many users there are."""
-        return len(self._hashes)
+        return len(self._users)
 
     def remembered(self, user: bytes, password: bytes) -> bool | None:
-        """Tell whether these were right when they were last tried; None where they never were."""
+        """Tell whether these belong together, as far as that needs no bcrypt; None where it does.
+
+        It needs none for unknown users, and for those whose right password has been given: every
+        other one is wrong. Both take the same time.
+        """
         mark = self._mark(user, password)
-        if hmac.compare_digest(self._right.get(user, b""), mark):
-            return True
-        return False if mark in self._wrong else None
+        known = self._users.get(user, self._nobody)
+        if b"\0" in password:
+            # No password has one (RFC 7617), and bcrypt takes it for the end that it adds itself:
+            # with "a" it takes "a\0a" too, which would be the one that is remembered.
+            return False
+        if known.right:
+            return hmac.compare_digest(known.right, mark)
+        return False if mark in known.wrong else None
 
     def check(self, user: bytes, password: bytes) -> bool:
         """Tell whether user and password belong together. Takes as long as bcrypt does."""
         # Only here: a start without users need not load it.
         import bcrypt  # noqa: PLC0415
 
-        hashed = self._hashes.get(user, self._nobody)
-        right = bcrypt.checkpw(password[:_LONGEST], hashed) and user in self._hashes
-        self._remember(user, self._mark(user, password), right=right)
+        known = self._users.get(user)
+        if known is None:
+            return False
+        right = bcrypt.checkpw(password[:_LONGEST], known.hashed)
+        _remember(known, self._mark(user, password), right=right)
         return right
 
     def _mark(self, user: bytes, password: bytes) -> bytes:
         # A length in front, or "a" with "bc" would be "ab" with "c".
-        text = len(user).to_bytes(8) + user + password
-        return hmac.digest(self._secret, text, hashlib.sha256)
+        text = len(user).to_bytes(8) + user + password[:_LONGEST]
+        return hmac.digest(self.memory.key, text, hashlib.sha256)
 
-    def _remember(self, user: bytes, mark: bytes, *, right: bool) -> None:
-        if right:
-            self._right[user] = mark
-            return
-        self._wrong[mark] = None
-        if len(self._wrong) > _MOST_WRONG:
-            self._wrong.popitem(last=False)
+
+def _kept(known: _User | None, hashed: bytes) -> _User:
+    return known if known and known.hashed == hashed else _User(hashed)
+
+
+def _remember(user: _User, mark: bytes, *, right: bool) -> None:
+    if right:
+        user.right = mark
+        return
+    user.wrong[mark] = None
+    if len(user.wrong) > _MOST_WRONG:
+        user.wrong.popitem(last=False)
 
 
 def _strict(hashed: bytes) -> bytes:

@@ -36,39 +36,41 @@ def _document(path: str, read: Read) -> dict[str, Any]:
     try:
         content = read_yaml(read(FilePath(path)).decode())
     except OSError as error:
-        raise _unusable(path, f"cannot read it: {error.strerror}") from None
+        raise unusable(path, f"cannot read it: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise _unusable(path, "not UTF-8 text") from None
+        raise unusable(path, "not UTF-8 text") from None
     except ValueError as error:
         # Only where it is wrong: what stands there may be part of a secret.
         where = re.search(r"\(line [0-9]+, column [0-9]+\)$", str(error))
-        raise _unusable(path, f"not YAML {where[0] if where else ''}".rstrip()) from None
-    if not isinstance(content, dict | None):
-        raise _unusable(path, f"not a mapping with the keys {', '.join(WebFile.model_fields)}")
-    return _set(content or {})
+        raise unusable(path, f"not YAML {where[0] if where else ''}".rstrip()) from None
+    if content is None:
+        # Perhaps it was cut off. To believe it would let everybody in.
+        raise unusable(path, "says nothing; to have no rules, write {}")
+    if not isinstance(content, dict):
+        raise unusable(path, f"not a mapping with the keys {', '.join(WebFile.model_fields)}")
+    return content
 
 
-def _unusable(path: str, message: str) -> ConfigurationError:
+def unusable(path: str, message: str) -> ConfigurationError:
+    """Give the error that a web file as a whole is."""
     return ConfigurationError([str(Problem(("web", "config_file"), message, show(path)))])
-
-
-def _set(tree: dict[str, Any]) -> dict[str, Any]:
-    """Leave out keys with nothing behind them, and sections in which nothing is set."""
-    kept = {name: _set(v) if isinstance(v, dict) else v for name, v in tree.items()}
-    return {name: value for name, value in kept.items() if value not in (None, {})}
 
 
 def _refused(error: ValidationError, origin: str) -> Iterator[Problem]:
     for detail in error.errors(include_url=False):
         path: Path = detail["loc"]
-        shown = "" if _is_secret(path, detail) else show(detail["input"])
+        shown = "" if _is_hidden(path, detail) else show(detail["input"])
         yield Problem(path, _message(detail, path), shown, origin)
 
 
-def _is_secret(path: Path, detail: ErrorDetails) -> bool:
-    """Tell whether a value must not be shown; of a section nothing is, nor of an unknown key."""
+def _is_hidden(path: Path, detail: ErrorDetails) -> bool:
+    """Tell whether a value must not be shown; of a section nothing is, nor of an unknown key.
+
+    Nor where there is none.
+    """
     return (
         detail["type"] == "extra_forbidden"
+        or detail["input"] is None
         or len(path) == 1
         or path[0] == "basic_auth_users"
         or path[-1] in {"key", "cert", "client_ca"}
@@ -76,6 +78,8 @@ def _is_secret(path: Path, detail: ErrorDetails) -> bool:
 
 
 def _message(detail: ErrorDetails, path: Path) -> str:
+    if detail["input"] is None:
+        return "has nothing behind it: give it a value ({} is an empty section), or leave it out"
     match detail["type"]:
         case "extra_forbidden":
             return f"unknown key; the nearest known key is {_nearest_key(path)}"

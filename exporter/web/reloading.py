@@ -1,79 +1,50 @@
 """The web file in force: read at the start, read anew when it or a file that it names changes.
 
-What is wrong changes nothing: it is named in the log and in a metric, and the old stays in force.
+Whoever asks for it, it is read and judged alike, and not while somebody writes it. What is wrong
+changes nothing: it is named in the log and in a metric, and the old stays in force.
 """
 
-import contextlib
-import hashlib
-import threading
+import asyncio
+import time
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
-from exporter.exposition.table import WebConfig
-from exporter.files import read_whole
+from exporter.background import in_daemon
+from exporter.exposition.fleet import WebConfig
+from exporter.files import Files, settled
 from exporter.log import Log
 from exporter.settings import ConfigurationError
-from exporter.settings.written import show
+from exporter.web.reading import unusable
 from exporter.web.rules import Rules, rules_of
 
 _LOOK_EVERY = 1.0
 """Seconds. Contents are compared: a mounted Secret is swapped by a link, and dates say little."""
 
 _LARGEST = 1024 * 1024
-_EMPTY = "web.config_file = {}: is empty now; to have no rules from now on, write {{}}"
-
-
-class Files:
-    """Reads files, and notices when one of them would read otherwise."""
-
-    def __init__(self) -> None:
-        self._seen: dict[Path, bytes] = {}
-
-    def __call__(self, path: Path) -> bytes:
-        """Give a file's content; raises OSError."""
-        try:
-            content = _content(path)
-        except OSError:
-            self._seen[path] = b""
-            raise
-        self._seen[path] = _digest(content)
-        return content
-
-    def changed(self) -> bool:
-        """Tell whether any of them has another content than when it was read."""
-        return any(_seen_now(path) != seen for path, seen in self._seen.items())
-
-
-def _content(path: Path) -> bytes:
-    return read_whole(path, _LARGEST)
-
-
-def _seen_now(path: Path) -> bytes:
-    try:
-        return _digest(_content(path))
-    except OSError:
-        return b""
-
-
-def _digest(content: bytes) -> bytes:
-    return hashlib.sha256(content).digest()
 
 
 def check_web_file(path: str) -> Rules:
     """Read a web file and all that it names, if there is one; raises ConfigurationError."""
-    return rules_of(path, _content) if path else Rules()
+    return rules_of(path, Files(_LARGEST)) if path else Rules()
 
 
 class WebRules:
     """Gives the rules in force, which a newer file replaces whole."""
 
-    def __init__(self, path: str, now: Callable[[], float], log: Log) -> None:
+    def __init__(
+        self,
+        path: str,
+        now: Callable[[], float],
+        log: Log,
+        wait: Callable[[float], object] = time.sleep,
+    ) -> None:
         """Read the file, if there is one; `now` gives Unix seconds. Raises ConfigurationError."""
-        self._now, self._log = now, log
-        self._lock = threading.Lock()
-        self._ended = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, name="web-config", daemon=True)
-        self.use(path)
+        self._now, self._log, self._wait = now, log, wait
+        self._turn = asyncio.Lock()
+        self._path, self._successful, self._loaded = "", True, now()
+        self._files: Files | None = None
+        self._rules = Rules()
+        self._take_on(path, *self._read(path))
 
     def __call__(self) -> Rules:
         """Give the rules in force."""
@@ -86,53 +57,59 @@ class WebRules:
         tls = self._rules.tls
         return WebConfig(self._successful, self._loaded, tls.expiry if tls else None)
 
-    def use(self, path: str) -> None:
+    async def use(self, path: str) -> None:
         """Put a file in force, perhaps another one, and none where the path is empty.
 
         Raises ConfigurationError, and then changes nothing.
         """
-        with self._lock:
-            files = Files()
-            rules = rules_of(path, files) if path else Rules()
-            self._path, self._files = path, files
-            self._accept(rules)
+        async with self._turn:
+            self._take_on(path, *await in_daemon(partial(self._read, path)))
 
-    def start(self) -> None:
-        """Begin to look for changes."""
-        self._watcher.start()
+    async def watch(self) -> None:
+        """Look for changes, until this is cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            await self.look()
 
-    def stop(self) -> None:
-        """Look no more."""
-        self._ended.set()
-
-    def look(self) -> None:
+    async def look(self) -> None:
         """Read the file anew if anything of it has changed since it was last tried."""
-        with self._lock:
-            if not self._path or not self._files.changed():
+        async with self._turn:
+            files = self._files
+            if not self._path or (files and not await in_daemon(files.changed)):
                 return
-            self._files = Files()
-            try:
-                self._accept(self._read_anew())
-            except ConfigurationError as error:
+            outcome, self._files = await in_daemon(partial(self._read, self._path))
+            if isinstance(outcome, ConfigurationError):
                 self._successful = False
                 # No traceback: people made this mistake, and the lines say which.
-                self._log.error("web_config_refused", error="; ".join(error.lines))
+                self._log.error("web_config_refused", error="; ".join(outcome.lines))
             else:
+                self._accept(outcome)
                 self._log.info("web_config_reloaded", web=str(self._rules))
 
-    def _read_anew(self) -> Rules:
-        with contextlib.suppress(OSError):
-            if not self._files(Path(self._path)).strip():
-                # Perhaps it is being written. To believe it would let everybody in meanwhile.
-                raise ConfigurationError([_EMPTY.format(show(self._path))])
-        return rules_of(self._path, self._files)
+    def _take_on(self, path: str, outcome: Rules | ConfigurationError, files: Files | None) -> None:
+        if isinstance(outcome, ConfigurationError):
+            raise outcome
+        self._path, self._files = path, files
+        self._accept(outcome)
+
+    def _read(self, path: str) -> tuple[Rules | ConfigurationError, Files | None]:
+        """Judge a file, once it and those that it names have settled.
+
+        Without files where they did not: then they are to be read again whatever is in them.
+        """
+
+        def judge(files: Files) -> Rules | ConfigurationError:
+            try:
+                return rules_of(path, files, self._rules) if path else Rules()
+            except ConfigurationError as error:
+                return error
+
+        try:
+            return settled(judge, _LARGEST, self._now, self._wait)
+        except OSError as error:
+            return unusable(path, f"cannot read it: {error.strerror}"), None
 
     def _accept(self, rules: Rules) -> None:
         self._rules, self._successful, self._loaded = rules, True, self._now()
-
-    def _watch(self) -> None:
-        while not self._ended.wait(_LOOK_EVERY):
-            try:
-                self.look()
-            except Exception:  # noqa: BLE001 -- logged; certificates must be looked at tomorrow too
-                self._log.exception("web_config_crashed")
+        for warning in rules.warnings:
+            self._log.warning("web_config_warning", warning=warning)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from exporter.history import recall
 from exporter.model import PENDING_STATUSES
 from exporter.snapshot import State
+from exporter.visible import visible, visible_lines
 from exporter.web.assets import Asset
 from exporter.web.documents import timestamp
 
 if TYPE_CHECKING:
     import jinja2
+    import markupsafe
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -32,7 +34,11 @@ MEANINGS = {
 
 
 class Templates:
-    """Renders the package's templates; everything put in is escaped."""
+    """Renders the package's templates; everything put in is escaped, and shown as what it is.
+
+    Where outsiders chose a text it stands in a `bdi` of its own: letters that are written from the
+    right would take what is beside them along.
+    """
 
     def __init__(self, assets: Mapping[str, Asset]) -> None:
         """Let templates refer to these files by name."""
@@ -50,6 +56,7 @@ class Templates:
         environment = jinja2.Environment(
             loader=jinja2.PackageLoader("exporter.web"),
             autoescape=True,
+            finalize=_shown,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -57,6 +64,7 @@ class Templates:
         environment.filters |= {
             "ago": ago,
             "due": due,
+            "lines": _lines,
             "polls": recall,
             "seconds": seconds,
             "timestamp": timestamp,
@@ -69,6 +77,18 @@ class Templates:
             "states": tuple(State),
         }
         return environment
+
+
+def _shown(value: object) -> object:
+    """Give a text as it may be seen; what was rendered already is Markup, and stays."""
+    return visible(value) if type(value) is str else value
+
+
+def _lines(text: str) -> "markupsafe.Markup":
+    """Give a text of several lines."""
+    from markupsafe import escape  # noqa: PLC0415 -- comes with jinja2
+
+    return escape(visible_lines(text))
 
 
 def ago(time: float, now: float) -> str:

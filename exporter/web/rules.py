@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from exporter.settings import ConfigurationError
+from exporter.web.checks import remarks
 from exporter.web.file import Read, WebFile
 from exporter.web.passwords import Passwords
 from exporter.web.rate import Bucket
@@ -20,6 +21,8 @@ class Rules:
     headers: Mapping[str, str] = field(default_factory=dict)
     passwords: Passwords | None = None
     bucket: Bucket | None = None
+    warnings: tuple[str, ...] = ()
+    """What is in force otherwise than whoever wrote the file may think."""
 
     def __str__(self) -> str:
         """Say it in a few words, without a secret."""
@@ -34,8 +37,13 @@ class Rules:
         return ", ".join(parts)
 
 
-def rules_of(path: str, read: Read, monotonic: Callable[[], float] = time.monotonic) -> Rules:
-    """Read a web file and all that it names.
+def rules_of(
+    path: str,
+    read: Read,
+    before: Rules | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Rules:
+    """Read a web file and all that it names; who was recognised by the rules before stays so.
 
     Raises ConfigurationError with everything that is wrong.
     """
@@ -49,12 +57,19 @@ def rules_of(path: str, read: Read, monotonic: Callable[[], float] = time.monoto
             problems.append(error.problem)
     if problems:
         raise ConfigurationError(map(str, problems))
-    return Rules(tls, file.http_server_config.headers, _passwords(file), _bucket(file, monotonic))
+    passwords = _passwords(file, before.passwords if before else None)
+    return Rules(
+        tls,
+        file.http_server_config.headers,
+        passwords,
+        _bucket(file, monotonic),
+        tuple(map(str, remarks(file, path))),
+    )
 
 
-def _passwords(file: WebFile) -> Passwords | None:
+def _passwords(file: WebFile, before: Passwords | None) -> Passwords | None:
     users = {name: secret.get_secret_value() for name, secret in file.basic_auth_users.items()}
-    return Passwords(users) if users else None
+    return Passwords(users, before.memory if before else None) if users else None
 
 
 def _bucket(file: WebFile, monotonic: Callable[[], float]) -> Bucket | None:

@@ -9,11 +9,14 @@ from urllib.parse import urlencode
 from exporter.nearest import nearest
 from exporter.snapshot import State
 from exporter.status import TargetRow
+from exporter.visible import visible
 
 PER_PAGE = 50
 MOST_PER_PAGE = 1000
 _MOST_DIGITS = 9
 _LONGEST_TEXT = 256
+_LONGEST_NAME = 64
+_MOST_PARAMETERS = 32
 
 _SEVERITY = {state: rank for rank, state in enumerate(reversed(State))}
 """Stale first, pending last: the later in the enumeration, the more it asks for somebody."""
@@ -89,7 +92,7 @@ def parse(parameters: Iterable[tuple[str, str]]) -> Query:
     fields: dict[str, Any] = {}
     states: set[State] = set()
     lines = []
-    for name, value in parameters:
+    for name, value in bounded(parameters):
         try:
             if name == "state":
                 states.add(State(_choice(tuple(state.value for state in State), value)))
@@ -99,10 +102,28 @@ def parse(parameters: Iterable[tuple[str, str]]) -> Query:
             else:
                 lines.append(f"{name}: unknown; the nearest is {nearest(name, PARAMETERS)}")
         except ValueError as error:
-            lines.append(f"{name} = {value[:_LONGEST_TEXT]}: {error}")
+            lines.append(f"{name} = {value}: {error}")
     if lines:
         raise QueryError(lines)
     return Query(**fields, states=frozenset(states))
+
+
+def bounded(parameters: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Give parameters that are as few and as short as any query needs. Raises QueryError.
+
+    To say what is wrong with each takes time and space.
+    """
+    given = list(parameters)
+    if len(given) > _MOST_PARAMETERS:
+        raise QueryError([f"at most {_MOST_PARAMETERS} parameters are read, not {len(given)}"])
+    for name, value in given:
+        if len(name) > _LONGEST_NAME:
+            told = f"{name[:_LONGEST_NAME]}: a name must have at most {_LONGEST_NAME} characters"
+            raise QueryError([told])
+        if len(value) > _LONGEST_TEXT:
+            told = f"{name} = {value[:_LONGEST_TEXT]}: must have at most {_LONGEST_TEXT} characters"
+            raise QueryError([told])
+    return given
 
 
 def _choice(choices: Sequence[str], value: str) -> str:
@@ -118,14 +139,8 @@ def _whole(high: int, value: str) -> int:
     return int(value)
 
 
-def _text(value: str) -> str:
-    if len(value) > _LONGEST_TEXT:
-        raise ValueError(f"must have at most {_LONGEST_TEXT} characters")
-    return value.strip()
-
-
 _READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
-    "q": ("text", _text),
+    "q": ("text", str.strip),
     "sort": ("sort", partial(_choice, tuple(COLUMNS))),
     "order": ("order", partial(_choice, _ORDERS)),
     "group": ("group", partial(_choice, _GROUPS)),
@@ -166,7 +181,7 @@ def pages_of(total: int, per_page: int) -> int:
 
 def filtered(rows: Iterable[TargetRow], query: Query) -> list[TargetRow]:
     """Give the rows that have one of the states and all of the words."""
-    words = query.text.casefold().split()
+    words = [visible(word) for word in query.text.casefold().split()]
     return [
         row
         for row in rows
@@ -177,7 +192,8 @@ def filtered(rows: Iterable[TargetRow], query: Query) -> list[TargetRow]:
 def _has(row: TargetRow, words: Sequence[str]) -> bool:
     failure = row.failure
     error = f"{failure.code} {failure.message} {failure.request_id}" if failure else ""
-    text = f"{row.account_id} {row.account_name} {row.region} {error}".casefold()
+    # As pages show it, so that what is seen there can be looked for.
+    text = visible(f"{row.account_id} {row.account_name} {row.region} {error}".casefold())
     return all(word in text for word in words)
 
 

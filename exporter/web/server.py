@@ -1,29 +1,32 @@
-"""The HTTP server: a socket, and uvicorn in a thread of its own."""
+"""The HTTP server: a listening socket, and an application that uvicorn's HTTP hands requests to."""
 
 import asyncio
 import errno
 import logging
 import os
 import socket
-import threading
-from collections.abc import Callable
+from functools import partial
 from math import ceil
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
 from exporter.log import Log
-from exporter.web.connections import Door, Limits, Phase, TlsInForce
+from exporter.memory import give_back_large_blocks
+from exporter.web.connections import Connection, Connections, Limits, Phase, TlsInForce
 from exporter.web.guard import MAX_HEAD_BYTES
+from exporter.web.sending import BEGIN, UnderWay
 
 _BACKLOG = 1024
 _SEND_BUFFER_BYTES = 4 * 1024 * 1024
 """As much as the system allows: whatever does not fit waits for the event loop to come round."""
 
-_GRACE_SECONDS = 1
-"""For answers under way when the server stops."""
-
 DEFAULT_LIMITS = Limits()
+
+_CONNECTION = "connection"
+"""Where a request's connection stands, in the scope's state."""
 
 _LOGGERS = ("uvicorn.error", "asyncio")
 """Where what goes wrong in the server is told; without a handler it would go to stderr as it is."""
@@ -37,10 +40,6 @@ _ADVICE = {
 
 class AddressInUseError(Exception):
     """The listening address cannot be had; the message says why, and what to do."""
-
-
-class ServerError(Exception):
-    """The server does not serve; the message says why."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -70,7 +69,8 @@ def _one_interface(host: str, port: int) -> socket.socket:
     family, _, _, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
-    return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    # The whole address: that of an IPv6 host may name an interface, as in fe80::1%eth0.
+    return socket.create_server(address, family=family, backlog=_BACKLOG)
 
 
 def _every_interface(port: int) -> socket.socket:
@@ -82,13 +82,13 @@ def _every_interface(port: int) -> socket.socket:
 
 
 class Server:
-    """Serves an application on a socket until it is stopped."""
+    """Serves an application on a listening socket, in the running event loop."""
 
     def __init__(
         self,
         app: ASGIApp,
         sock: socket.socket,
-        log: Log | None = None,
+        log: Log,
         *,
         tls: TlsInForce = lambda: None,
         limits: Limits = DEFAULT_LIMITS,
@@ -98,12 +98,23 @@ class Server:
         What goes wrong while it serves is told to the log. Each connection has the TLS that is in
         force when it comes, if any.
         """
-        self._socket = sock
-        self._settled = threading.Event()
-        self._failure: BaseException | None = None
-        self._server = _Uvicorn(app, self._settled.set, tls, limits)
+        self._app, self._socket, self._tls, self._limits = app, sock, tls, limits
         self._troubles = _Troubles(log)
-        self._thread = threading.Thread(target=self._run, name="web", daemon=True)
+        self._state, self._under_way = ServerState(), UnderWay(limits.held_bytes)
+        self._config = uvicorn.Config(
+            self._answer,
+            interface="asgi3",
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            # Whoever asks says what it likes there; turns are given by address.
+            proxy_headers=False,
+            timeout_keep_alive=ceil(limits.seconds[Phase.IDLE]),
+            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        )
+        self._connections: Connections | None = None
 
     @property
     def port(self) -> int:
@@ -112,85 +123,38 @@ class Server:
         return port
 
     def start(self) -> None:
-        """Serve in a thread of its own; return once it does.
-
-        Raises ServerError if it does not.
-        """
-        self._thread.start()
-        self._settled.wait()
-        if self._failure is not None:
-            raise ServerError(f"the web server did not start: {self._failure}") from self._failure
-
-    def stop(self, timeout: float) -> None:
-        """Answer what is under way, within so many seconds, and close the socket.
-
-        A server that needs longer closes it when it ends.
-        """
-        self._server.should_exit = True
-        if self._thread.ident is None:
-            self._socket.close()
-        else:
-            self._thread.join(timeout)
-
-    def _run(self) -> None:
+        """Begin to serve."""
+        give_back_large_blocks()
         for name in _LOGGERS:
             logging.getLogger(name).addHandler(self._troubles)
+        self._config.load()
+        self._connections = Connections(self._socket, self._http, self._tls, self._limits)
+
+    async def stop(self, seconds: float) -> None:
+        """Answer what is under way, within so many seconds, and close the socket."""
+        if self._connections is not None:
+            await self._connections.close()
+            if self._state.tasks:
+                await asyncio.wait(self._state.tasks, timeout=seconds)
+            await self._connections.abort()
+        for task in self._state.tasks:
+            task.cancel()
+        for name in _LOGGERS:
+            logging.getLogger(name).removeHandler(self._troubles)
+        self._socket.close()
+
+    def _http(self, connection: Connection) -> asyncio.Protocol:
+        begin = partial(self._under_way.begin, drop=connection.drop)
+        return H11Protocol(self._config, self._state, {_CONNECTION: connection, BEGIN: begin})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, and have its connection know of it."""
+        connection = scope["state"][_CONNECTION]
+        connection.begin_answer()
         try:
-            self._server.run(sockets=[self._socket])
-        except BaseException as error:  # noqa: BLE001 -- raised by `start`, in the other thread
-            self._failure = error
+            await self._app(scope, receive, send)
         finally:
-            for name in _LOGGERS:
-                logging.getLogger(name).removeHandler(self._troubles)
-            # Only here: the event loop must not find its listening socket closed, or another in
-            # its place, while it runs.
-            self._socket.close()
-            self._settled.set()
-
-
-class _Uvicorn(uvicorn.Server):
-    """Tells when it serves, and leaves no connection behind."""
-
-    def __init__(
-        self, app: ASGIApp, on_start: Callable[[], None], tls: TlsInForce, limits: Limits
-    ) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                interface="asgi3",
-                http="h11",
-                loop="asyncio",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_keep_alive=ceil(limits.seconds[Phase.IDLE]),
-                timeout_graceful_shutdown=_GRACE_SECONDS,
-                h11_max_incomplete_event_size=MAX_HEAD_BYTES,
-            )
-        )
-        self._on_start = on_start
-        self._tls, self._limits = tls, limits
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        # No server of asyncio's: it has one TLS context for good, and no limit on connections.
-        await super().startup([])
-        for sock in sockets or ():
-            # A socket that is closed already fails here, and not in a task that nobody looks at.
-            sock.getsockname()
-            door = Door(sock, self.config, self.server_state, self._tls, self._limits)
-            self.servers.append(door)  # type: ignore[arg-type]  # what uvicorn asks of one it has
-        self._on_start()
-
-    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        try:
-            await super().serve(sockets)
-        finally:
-            # Who has not read the answer by now: the loop ends, and would leave the socket open.
-            for connection in tuple(self.server_state.connections):
-                connection.transport.abort()
-            await asyncio.sleep(0)
+            connection.end_answer()
 
 
 class _Troubles(logging.Handler):
@@ -199,13 +163,11 @@ class _Troubles(logging.Handler):
     Warnings are about what clients sent: at debug, since outsiders could flood the log with them.
     """
 
-    def __init__(self, log: Log | None) -> None:
+    def __init__(self, log: Log) -> None:
         super().__init__(logging.WARNING)
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        if self._log is None:
-            return
         error = record.getMessage().strip()
         if record.levelno < logging.ERROR:
             self._log.debug("web_request_refused", error=error)

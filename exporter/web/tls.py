@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,28 +26,42 @@ class Tls:
 
     context: ssl.SSLContext
     expiry: float
-    allowed_sans: frozenset[str]
+    allowed_names: frozenset["Name"]
     verifies_clients: bool
 
     def admits(self, transport_info: object) -> bool:
-        """Tell whether a client with this certificate, as `getpeercert` gives it, may come in.
-
-        One without a certificate may, where TLS itself let it through.
-        """
-        if not self.allowed_sans or not transport_info:
+        """Tell whether a client with this certificate, as `getpeercert` gives it, may come in."""
+        if not self.allowed_names:
             return True
-        return not self.allowed_sans.isdisjoint(_alternative_names(transport_info))
+        return not self.allowed_names.isdisjoint(_alternative_names(transport_info))
 
 
-def _alternative_names(certificate: object) -> Iterator[str]:
+Name = tuple[str, str]
+"""A kind, as the ssl module calls it, and a name of that kind."""
+
+_ADDRESS = "IP Address"
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+"""What a URI begins with (RFC 3986 section 3.1), and neither a host nor a mail address does."""
+
+
+def _meant(listed: str) -> Name:
+    """Give a listed name with its kind: authorities let others choose URIs than DNS names."""
+    with contextlib.suppress(ValueError):
+        return _ADDRESS, str(ip_address(listed))
+    if _SCHEME.match(listed):
+        return "URI", listed
+    return "email" if "@" in listed else "DNS", listed
+
+
+def _alternative_names(certificate: object) -> Iterator[Name]:
     names = certificate.get("subjectAltName", ()) if isinstance(certificate, dict) else ()
     for kind, value in names:
-        if kind == "IP Address":
-            # OpenSSL writes IPv6 in full; the list has it as people do.
-            with contextlib.suppress(ValueError):
-                yield str(ip_address(value.strip()))
-        elif kind in {"DNS", "email", "URI"}:
-            yield value
+        if kind != _ADDRESS:
+            yield kind, value
+            continue
+        # OpenSSL writes IPv6 in full; the list has it as people do.
+        with contextlib.suppress(ValueError):
+            yield kind, str(ip_address(value.strip()))
 
 
 class TlsError(Exception):
@@ -95,7 +110,7 @@ def make_tls(settings: TlsServer, origin: str, read: Read) -> Tls:
     return Tls(
         context,
         expiry,
-        frozenset(settings.client_allowed_sans),
+        frozenset(map(_meant, settings.client_allowed_sans)),
         verifies_clients=context.verify_mode == ssl.CERT_REQUIRED,
     )
 
@@ -129,13 +144,44 @@ def _load(context: ssl.SSLContext, certificate: _Source, key: _Source, origin: s
         try:
             context.load_cert_chain(certificate_path, key_path, password=encrypted)
         except ssl.SSLError as error:
-            fault = key
-            message = "not a private key in PEM"
-            if error.reason == "KEY_VALUES_MISMATCH":
-                message = f"is not the key of {certificate.name}"
-            elif error.reason in {"EE_KEY_TOO_SMALL", "CA_MD_TOO_WEAK"}:
-                fault, message = certificate, "is too weak for OpenSSL: use a longer key and SHA-2"
+            fault, message = _cause(error.reason, certificate, key)
             raise TlsError(fault.name, message, fault.shown, origin) from None
+
+
+def _cause(reason: str | None, certificate: _Source, key: _Source) -> tuple[_Source, str]:
+    """Give what is to blame that certificate and key are not taken, and for what."""
+    if reason in _WEAK:
+        return certificate, "is too weak for OpenSSL: use a longer key and SHA-2"
+    first, *others = _CERTIFICATE.findall(certificate.pem) or [b""]
+    if _go_together(first, key.pem):
+        return certificate, "after its first certificate it has something that is none in PEM"
+    if any(_go_together(other, key.pem) for other in others):
+        message = f"the certificate of {key.name} is in it, but not first: put it before those "
+        return certificate, f"{message}that signed it"
+    if reason in _OTHER_KEY:
+        return key, f"is not the key of {certificate.name}"
+    return key, "not a private key in PEM"
+
+
+_WEAK = frozenset({"EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK"})
+_OTHER_KEY = frozenset(
+    {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"}
+    # A key of a kind that no certificate of a server has.
+    | {"UNKNOWN_CERTIFICATE_TYPE"}
+)
+"""OpenSSL's reasons where the key was read, by whether it is of the certificate's kind."""
+
+_CERTIFICATE = re.compile(rb"%s.*?%s" % (_BEGIN.encode(), _END.encode()), re.DOTALL)
+
+
+def _go_together(certificate: bytes, key: bytes) -> bool:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with _as_file(certificate) as certificate_path, _as_file(key) as key_path:
+        try:
+            context.load_cert_chain(certificate_path, key_path, password=b"")
+        except ssl.SSLError:
+            return False
+    return True
 
 
 @contextlib.contextmanager

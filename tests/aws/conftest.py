@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.aws.rig import REGION, Pauses, Stage, stage, stopped
+from tests.aws.rig import REGION, Stage, stage
 from tests.faulty import Behaviour, FaultyServer
 
 Serve = Callable[[Behaviour], FaultyServer]
@@ -45,12 +45,12 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
 @pytest.fixture(scope="module")
 def patient() -> Iterator[Stage]:
     """A stage whose clients try again, with pauses that take no time."""
-    with stage(Pauses()) as made:
+    with stage() as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def single() -> Iterator[Stage]:
     """A stage whose clients make one attempt only."""
-    with stage(stopped()) as made:
+    with stage(attempts=1) as made:
         yield made

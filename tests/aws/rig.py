@@ -1,27 +1,30 @@
-"""The real clients of the exporter, put together for a test: whatever endpoint they are given."""
+"""The real client of the exporter, put together for a test: whatever endpoint it is given.
 
+The tests are plain functions: a rig keeps one loop, which turns while something is awaited.
+"""
+
+import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import pytest
 
-from exporter.aws.clients import Clients
-from exporter.aws.credentials import Credentials, Own
+from exporter.aws.client import Client
+from exporter.aws.credentials import Credentials
 from exporter.aws.macie import Macie
 from exporter.aws.transport import Timeouts
-from exporter.clock import Clock, Stop, SystemClock
+from exporter.clock import Clock, SystemClock
 from exporter.model import Account, Answer, AwsError, Failure
-from exporter.restarts import UNTOLD, Upkeep
-from tests.clocks import ManualClock
 from tests.faulty import Behaviour, FaultyServer, page, response, send
 
 ACCOUNT = Account("111122223333")
 REGION = "eu-west-1"
+T = TypeVar("T")
 
 
 class Attempts:
@@ -41,41 +44,42 @@ class Attempts:
         self.seconds.append(seconds)
 
 
-class Pauses(Stop):
-    """A stop whose waits take no time, or a manual clock's, and are kept."""
+class Pauses:
+    """Pauses that take no time, and are kept."""
 
-    def __init__(self, clock: ManualClock | None = None) -> None:
-        super().__init__()
-        self._clock = clock
+    def __init__(self) -> None:
         self.waited: list[float] = []
 
-    def wait(self, seconds: float | None = None) -> bool:
-        """Let the clock's time pass."""
-        self.waited.append(seconds or 0.0)
-        if self._clock is not None:
-            self._clock.advance(seconds or 0.0)
-        return self.is_set()
+    async def wait(self, seconds: float) -> None:
+        """Let no time pass."""
+        self.waited.append(seconds)
+        await asyncio.sleep(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """Clients and what stands on them."""
+    """A client and what stands on it."""
 
-    clients: Clients
+    client: Client
     credentials: Credentials
     macie: Macie
     attempts: Attempts
     clock: Clock
+    runner: asyncio.Runner
+
+    def run(self, work: Coroutine[Any, Any, T], seconds: float = 60.0) -> T:
+        """Let the loop turn until some work is done; within so many seconds. Raises AwsError."""
+        return self.runner.run(within(work, seconds))
 
     def read(
         self, seconds: float = 10.0, account: Account = ACCOUNT, region: str = REGION
     ) -> Answer:
-        """Read a target with so many seconds left. Raises AwsError."""
-        return self.macie.read(account, region, self.clock.monotonic() + seconds)
+        """Read a target within so many seconds. Raises AwsError."""
+        return self.run(self.macie.read(account, region), seconds)
 
     def warm(self) -> Self:
         """Make what the first call makes, which takes a while; give itself."""
-        self.failure(0.0)
+        self.failure(1.0)
         return self
 
     def failure(self, seconds: float = 10.0) -> Failure:
@@ -87,46 +91,45 @@ class Rig:
         raise AssertionError(f"answered: {answer}")
 
 
+async def within(work: Coroutine[Any, Any, T], seconds: float) -> T:
+    """Give what some work gives, as whoever polls does: within so many seconds. Raises AwsError."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except TimeoutError as error:
+        raise AwsError("Deadline", "poll.timeout has passed") from error
+
+
 @contextmanager
 def rig(
     *,
-    stop: Stop | None = None,
+    pauses: Pauses | None = None,
     clock: Clock | None = None,
     timeouts: Timeouts | None = None,
-    connections: int = 8,
-    upkeep: Upkeep = UNTOLD,
+    attempts: int = 3,
 ) -> Iterator[Rig]:
     """Put everything together, with the real time unless given another; close it afterwards."""
-    attempts = Attempts()
+    observed = Attempts()
     time_of = clock or SystemClock()
-    clients = Clients(
-        clock=time_of,
-        stop=stop or Pauses(),
-        observer=attempts,
-        connections=connections,
-        rng=random.Random(7),
-        timeouts=timeouts or Timeouts(),
-        upkeep=upkeep,
-    )
-    credentials = Credentials(
-        clients,
-        Own(time_of),
-        clock=time_of,
-        region=lambda: REGION,
-        step=lambda: 300.0,
-        rng=random.Random(7),
-    )
-    try:
-        yield Rig(clients, credentials, Macie(clients, credentials, time_of), attempts, time_of)
-    finally:
-        clients.close()
+    with asyncio.Runner() as runner:
 
+        async def make() -> Client:
+            return Client(
+                clock=time_of,
+                observer=observed,
+                rng=random.Random(7),
+                timeouts=timeouts or Timeouts(),
+                attempts=attempts,
+                sleep=(pauses or Pauses()).wait,
+            )
 
-def stopped() -> Pauses:
-    """Give a stop that is set: every call then makes one attempt only."""
-    stop = Pauses()
-    stop.set()
-    return stop
+        client = runner.run(make())
+        credentials = Credentials(client, clock=time_of, region=lambda: REGION, step=lambda: 300.0)
+        try:
+            yield Rig(client, credentials, Macie(client, credentials), observed, time_of, runner)
+        finally:
+            credentials.close()
+            runner.run(client.close())
 
 
 class Stopwatch:
@@ -158,15 +161,16 @@ class Stage:
 
 
 @contextmanager
-def stage(stop: Pauses) -> Iterator[Stage]:
-    """Make a stage whose clients are warm; without retries if the stop is set."""
+def stage(attempts: int = 3) -> Iterator[Stage]:
+    """Make a stage whose client is warm, and makes so many attempts."""
+    pauses = Pauses()
     with (
         FaultyServer(send(response(page()))) as server,
         pytest.MonkeyPatch.context() as environment,
-        rig(stop=stop) as made,
+        rig(pauses=pauses, attempts=attempts) as made,
     ):
         environment.setenv("AWS_ENDPOINT_URL", server.url)
         environment.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
         environment.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         made.read()
-        yield Stage(server, made, stop)
+        yield Stage(server, made, pauses)

@@ -83,8 +83,7 @@ def test_a_field_of_another_type(patient: Stage, field: str, name: str) -> None:
     }
     fields = {name: getattr(WHOLE, name) for name in WHOLE.__slots__}
     if field == "invitedAt":
-        readable = isinstance(value, int | float) and not isinstance(value, bool)
-        fields["invited_at"] = float(value) if readable else None
+        fields["invited_at"] = None
     else:
         fields[names[field]] = value or ("unknown" if field == "relationshipStatus" else "")
     texts = value is None or isinstance(value, str) or field == "invitedAt"
@@ -132,7 +131,7 @@ def test_texts_that_no_label_can_hold_are_malformed(patient: Stage, field: str, 
         (b"\x1f\x8b\x08\x00\x00", {"Content-Encoding": "gzip"}),
         (b"[" * 100_000, {}),
         (b'{"invitations": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", {}),
-        (b'{"a": ' * 100_000, {}),
+        (b'{"a": ' * 40_000, {}),
         (b'{"invitations": 1' + b"0" * 10_000 + b"}", {}),
         (b'<?xml version="1.0"?><a/>', {"Content-Type": "text/xml"}),
     ],

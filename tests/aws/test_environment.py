@@ -3,13 +3,14 @@
 import os
 from pathlib import Path
 
+import botocore.session
 import pytest
 
 from exporter.aws import environment
 from exporter.aws.environment import AwsEnvironmentError
-from exporter.model import AwsError
+from exporter.model import AwsError, in_other_partition
 from tests.aws.conftest import Serve
-from tests.aws.rig import Rig, rig, stopped
+from tests.aws.rig import Rig, rig
 from tests.faulty import (
     LOOPBACK,
     FaultyServer,
@@ -19,6 +20,7 @@ from tests.faulty import (
     proxy,
     response,
     send,
+    send_and_close,
 )
 
 ANSWER = send(response(page([invitation()])))
@@ -38,7 +40,7 @@ def answers(made: Rig) -> bool:
 
 def who_am_i(made: Rig) -> str:
     """Ask STS for the account. Raises AwsError."""
-    return made.credentials.who_am_i(made.clock.monotonic() + 10)
+    return made.run(made.credentials.who_am_i())
 
 
 # -- region and profile -----------------------------------------------------------------------
@@ -90,6 +92,36 @@ def test_a_missing_profile_is_said(
     with pytest.raises(AwsEnvironmentError) as caught:
         environment.region(os.environ)
     assert str(caught.value) == "The config profile (nobody) could not be found"
+
+
+@pytest.mark.parametrize("name", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])
+@pytest.mark.usefixtures("configured")
+def test_an_empty_profile_is_said(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """As a template leaves one; the variable is named, since there is no other name."""
+    monkeypatch.setenv(name, "")
+    with pytest.raises(AwsEnvironmentError) as caught:
+        environment.region(os.environ)
+    assert str(caught.value) == f"{name} is empty: unset it, or name a profile"
+
+
+@pytest.mark.parametrize("region", ["us-gov-west-1", "cn-north-1", "eusc-de-east-1"])
+def test_another_partition_is_refused(monkeypatch: pytest.MonkeyPatch, region: str) -> None:
+    """Roles and endpoints would be those of the partition aws."""
+    monkeypatch.setenv("AWS_REGION", region)
+    with pytest.raises(AwsEnvironmentError) as caught:
+        environment.region(os.environ)
+    assert str(caught.value) == (
+        f"the region {region} is in another partition than aws, in which alone Macie is known"
+    )
+
+
+def test_which_regions_are_in_other_partitions() -> None:
+    """As botocore tells them apart, which knows Macie in none of them."""
+    session = botocore.session.get_session()
+    for partition in session.get_available_partitions():
+        assert not session.get_available_regions("macie2", partition) or partition == "aws"
+        for region in session.get_available_regions("sts", partition):
+            assert in_other_partition(region) == (partition != "aws"), region
 
 
 def test_an_unreadable_configuration_is_said(configured: Path) -> None:
@@ -145,7 +177,10 @@ def test_what_identifies_the_exporter_to_aws(serve: Serve, monkeypatch: pytest.M
         assert answers(made)
     headers = server.requests[0].headers
     agent = headers["user-agent"].split()
-    assert [part.partition("/")[0] for part in agent[:2]] == ["macie-invitations-exporter", "Boto3"]
+    assert [part.partition("/")[0] for part in agent[:2]] == [
+        "macie-invitations-exporter",
+        "Botocore",
+    ]
     assert "app/security-team" in agent
     assert "Credential=AKIAEXAMPLE/" in headers["authorization"]
     assert "/eu-west-1/macie2/aws4_request" in headers["authorization"]
@@ -190,6 +225,43 @@ def test_no_proxy_is_honoured(
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("url", ["socks5://127.0.0.1:1080", "socks5h://u:p@127.0.0.1:1", "ftp://x"])
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY"])
+def test_a_proxy_that_is_not_spoken_to(
+    monkeypatch: pytest.MonkeyPatch, name: str, url: str
+) -> None:
+    """The message names the variable, and what it may hold."""
+    monkeypatch.setenv(name, url)
+    variable = name.upper()
+    scheme = variable.partition("_")[0].lower()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"{scheme}://macie.invalid")
+    with rig(attempts=1) as made:
+        failure = made.failure()
+    assert (failure.code, failure.message) == (
+        "EndpointConnectionError",
+        f"{variable} must be an http:// or https:// URL: SOCKS is not spoken",
+    )
+
+
+@pytest.mark.parametrize("variable", ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
+def test_an_endpoint_of_a_kind_that_the_region_lacks(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """The message names the variable that asks for it; without it, none."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with FaultyServer(send_and_close(b"HTTP/1.1 502 No\r\n\r\n")) as between:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{LOOPBACK}:{between.port}")
+        with rig(attempts=1) as made:
+            assert "AWS_USE" not in made.failure().message
+        monkeypatch.setenv(variable, "true")
+        with rig(attempts=1) as made:
+            failure = made.failure()
+    assert failure.code == "EndpointConnectionError"
+    assert failure.message.endswith(
+        f" ({variable} asks for this endpoint, which not every region has)"
+    )
+
+
 @pytest.mark.usefixtures("serve")
 def test_a_proxys_password_is_sent_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """And to it alone."""
@@ -205,12 +277,12 @@ def test_regional_endpoints_are_asked_through_a_proxy(monkeypatch: pytest.Monkey
     """Without an endpoint of the test's own: the hosts that AWS has for these regions."""
     with FaultyServer(send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")) as between:
         monkeypatch.setenv("HTTPS_PROXY", f"http://{LOOPBACK}:{between.port}")
-        with rig(stop=stopped()) as made:
+        with rig(attempts=1) as made:
             failure = made.failure()
             with pytest.raises(AwsError):
                 who_am_i(made)
             monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
-        with rig(stop=stopped()) as made, pytest.raises(AwsError):
+        with rig(attempts=1) as made, pytest.raises(AwsError):
             made.read(region="us-east-1")
         assert failure.code == "EndpointConnectionError"
         assert "403 Forbidden" in failure.message
@@ -236,7 +308,7 @@ def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """Named as the connection that it is, password left out."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://macie.invalid")
     monkeypatch.setenv("HTTP_PROXY", f"http://user:hunter2@{LOOPBACK}:{free_port()}")
-    with rig(stop=stopped()) as made:
+    with rig(attempts=1) as made:
         failure = made.failure()
     assert failure.code == "EndpointConnectionError"
     assert "proxy" in failure.message

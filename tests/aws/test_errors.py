@@ -1,18 +1,20 @@
 """What AWS answers instead of a list: each error's code, and how often it is tried again."""
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from urllib.parse import quote
 
 import pytest
 from botocore.credentials import ReadOnlyCredentials
 
-from exporter.aws.attempts import ATTEMPTS, Call
-from exporter.errors import ERRORS, Retry, kind_of
+from exporter.aws.client import ATTEMPTS
+from exporter.errors import ERRORS, Retry, hint_of, kind_of
 from exporter.model import Answer, AwsError, Failure
 from tests.aws.conftest import Serve
-from tests.aws.rig import REGION, Pauses, Stage, rig
-from tests.clocks import ManualClock
-from tests.faulty import REQUEST_ID, by_turns, invitation, page, response, send
+from tests.aws.rig import REGION, Pauses, Rig, Stage, rig
+from tests.faults.services import HUB, IDENTITY, refusal
+from tests.faulty import REQUEST_ID, by_turns, invitation, page, response, send, send_and_hang
 
 MODELLED = {
     "AccessDeniedException": 403,
@@ -82,9 +84,8 @@ def test_an_unknown_code_is_other(patient: Stage, where: str) -> None:
     [
         *(
             (status, "MalformedResponse")
-            for status in (301, 302, 307, 308, 400, 404, 405, 407, 418)
+            for status in (301, 302, 307, 308, 400, 401, 403, 404, 405, 407, 418)
         ),
-        *((status, "AccessDeniedException") for status in (401, 403)),
         (429, "ThrottlingException"),
         *((status, "InternalServerException") for status in (500, 502, 503, 504, 599)),
     ],
@@ -157,6 +158,111 @@ def test_not_enabled_by_another_code_is_no_answer(patient: Stage) -> None:
     assert made.failure().code == "ValidationException"
 
 
+@pytest.mark.parametrize("body", ["<html><p>blocked</p></html>", '{"message": "blocked"}', ""])
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_denial_without_a_code_is_nobodys_policy(serve: Serve, status: int, body: str) -> None:
+    """A proxy's page: the text says so, and the hint names who was asked and where to look."""
+    serve(send(response(body, status)))
+    with rig() as made:
+        told = {"Macie": made.failure(), "STS": identity_failure(made)}
+    for service, failure in told.items():
+        assert (failure.code, failure.message.startswith((f"{status}: ", f"HTTP {status}"))) == (
+            "MalformedResponse",
+            True,
+        )
+        assert hint_of(failure) == (
+            f"what answered in the place of {service} does not speak its protocol: check "
+            "AWS_ENDPOINT_URL and proxies"
+        )
+
+
+@pytest.mark.parametrize(
+    ("message", "hint"),
+    [
+        ("Signature expired: 20231114T000000Z is now earlier than", "clock of this machine"),
+        ("Signature not yet current: 20231115T000000Z is still", "clock of this machine"),
+        ("The request signature we calculated does not match", "the secret access key is not that"),
+    ],
+)
+@pytest.mark.parametrize("code", ["InvalidSignatureException", "SignatureDoesNotMatch"])
+def test_a_wrong_signature_blames_the_clock_only_where_aws_does(
+    patient: Stage, code: str, message: str, hint: str
+) -> None:
+    """Else it is the key, or who rewrites requests."""
+    made = patient.play(send(error(code, 403, message=message)))
+    assert hint in hint_of(made.failure())
+
+
+def identity_failure(made: Rig) -> Failure:
+    """Ask STS who this is; give why it does not say."""
+    with pytest.raises(AwsError) as caught:
+        made.run(made.credentials.who_am_i())
+    return caught.value.failure
+
+
+TOKEN = "FwoGZXIvYXdzEB/a+b=" * 20
+SPELLINGS: Mapping[str, Callable[[str], str]] = {
+    "as it is": str,
+    "in a URL": lambda text: quote(text, safe=""),
+    "in a URL, in lower case": lambda text: quote(text, safe="").replace("%2F", "%2f"),
+    "in JSON": lambda text: text.replace("/", "\\/"),
+    "in JSON, by number": lambda text: text.replace("/", "\\u002f").replace("=", "\\u003D"),
+    "in HTML": lambda text: text.replace("/", "&#x2F;").replace("+", "&#43;"),
+    "in a URL in a URL": lambda text: quote(quote(text, safe=""), safe=""),
+}
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_a_token_is_hidden_in_every_spelling(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """In messages, ids of requests and names, of every service; what is around it stays."""
+    monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
+    said = SPELLINGS[name](TOKEN)
+    headers = {"x-amzn-RequestId": f"id {said} end"}
+    serve(send(response(json.dumps({"message": f"a {said} z"}), 400, headers)))
+    with rig() as made:
+        failure = made.failure()
+    assert (failure.message, failure.request_id) == ("400: a ... z", "id ... end")
+    text = said.replace("&", "&amp;")
+    serve(send(refusal("Throttling", 400, f"a {text} z")))
+    with rig(attempts=1) as made:
+        assert identity_failure(made).message == "a ... z"
+
+
+@pytest.mark.parametrize("status", [200, 206, 302, 403, 500])
+def test_an_id_of_a_request_is_cut(patient: Stage, status: int) -> None:
+    """AWS's have 36 characters; what is longer is none, whatever the answer."""
+    headers = {"x-amzn-RequestId": "x " * 5_000}
+    made = patient.play(send(response("{}", status, headers)))
+    request_id = made.failure().request_id
+    assert (len(request_id), request_id[:5], request_id[-1]) == (128, "x x x", "…")
+
+
+def test_an_id_of_a_request_in_xml_is_cut_and_hidden_too(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """STS' ids stand in the body."""
+    monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
+    said = "<RequestId>" + f"{TOKEN} " * 500 + "</RequestId>"
+    body = f"<E><Error><Code>Throttling</Code><Message>no</Message></Error>{said}</E>"
+    serve(send(response(body, 400)))
+    with rig(attempts=1) as made:
+        request_id = identity_failure(made).request_id
+    assert request_id == "... " * 31 + "...…"
+
+
+def test_who_sts_says_that_one_is_is_cut_and_hidden(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`doctor` shows it."""
+    monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
+    serve(send(response(IDENTITY.replace("user/x", f"user/{TOKEN} " + "x" * 10_000))))
+    with rig() as made:
+        arn = made.run(made.credentials.identity()).arn
+    assert (len(arn), arn[:36]) == (501, f"arn:aws:iam::{HUB}:user/... x")
+
+
 def test_a_long_message_is_cut(patient: Stage) -> None:
     """What is no JSON is a message to botocore, all of it; a log line is not the place for that."""
     made = patient.play(send(response("<p>\n" + "very   long\n" * 10_000, 404)))
@@ -196,7 +302,7 @@ def test_credentials_that_are_refused_are_renewed_once(serve: Serve, code: str) 
     """The own ones are read anew, since a file may hold newer ones; without a pause."""
     server = serve(send(error(code, 403)))
     pauses = Pauses()
-    with rig(stop=pauses) as made:
+    with rig(pauses=pauses) as made:
         assert made.failure().code == code
     assert (len(server.requests), pauses.waited) == (2, [])
 
@@ -205,7 +311,7 @@ def test_pauses_differ(serve: Serve) -> None:
     """Many targets that fail together do not come back together."""
     serve(send(error("ThrottlingException", 429)))
     pauses = Pauses()
-    with rig(stop=pauses) as made:
+    with rig(pauses=pauses) as made:
         for _ in range(5):
             made.failure()
     assert len(set(pauses.waited)) == 10
@@ -227,52 +333,65 @@ def test_a_transient_failure_is_healed_by_another_attempt(patient: Stage) -> Non
     assert all(0 <= seconds < 5 for seconds in made.attempts.seconds)
 
 
-def test_no_attempt_is_made_that_the_deadline_forbids(serve: Serve) -> None:
-    """Where the pause would reach the deadline, the failure stands."""
+def test_the_deadline_ends_a_pause(serve: Serve) -> None:
+    """Nothing is asked once nobody waits for it."""
     server = serve(send(error("ThrottlingException", 429)))
-    clock = ManualClock()
-    pauses = Pauses(clock)
-    with rig(clock=clock, stop=pauses) as made:
-        assert made.failure(0.05).code == "ThrottlingException"
-    assert (len(server.requests), pauses.waited) == (1, [])
 
+    class Endless(Pauses):
+        async def wait(self, seconds: float) -> None:
+            del seconds
+            await asyncio.Event().wait()
 
-def test_no_attempt_is_made_once_the_process_ends(serve: Serve) -> None:
-    """A stop in a pause ends the call with its last failure."""
-    server = serve(send(error("ThrottlingException", 429)))
-    pauses = Pauses()
-    pauses.set()
-    with rig(stop=pauses) as made:
-        assert made.failure().code == "ThrottlingException"
+    with rig(pauses=Endless()) as made:
+        assert made.failure(2.0).code == "Deadline"
+        assert made.attempts.codes == ["ThrottlingException"]
     assert len(server.requests) == 1
 
 
-def test_no_request_is_sent_past_the_deadline(patient: Stage) -> None:
-    """A poll that begins too late asks nothing."""
-    made = patient.play(send(response(page())))
-    assert made.failure(0.0) == Failure("Deadline", "no time was left to send the request")
-    assert patient.server.requests == []
+def test_an_attempt_that_nobody_waits_for_is_counted(serve: Serve) -> None:
+    """With how long it took until then."""
+    serve(send_and_hang())
+    with rig() as made:
+        assert made.failure(2.0).code == "Deadline"
+        assert made.attempts.codes == ["Deadline"]
+        assert 0 < made.attempts.seconds[0] < 2
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "code"),
-    [
-        ("", 200, "MalformedResponse"),
-        ("<html></html>", 200, "MalformedResponse"),
-        ("{}", 200, "MalformedResponse"),
-        ("<a>" * 20_000, 200, "MalformedResponse"),
-        ("no XML", 403, "AccessDeniedException"),
-        ("<!DOCTYPE html><p>no", 503, "InternalServerException"),
-        ("", 500, "InternalServerException"),
-    ],
-    ids=lambda value: repr(value)[:16],
-)
-def test_sts_may_answer_nonsense_too(serve: Serve, body: str, status: int, code: str) -> None:
-    """Its protocol is XML; what is none goes by the status as well."""
+OF_STS: Mapping[str, tuple[str, int, str]] = {
+    "as it should be": (IDENTITY, 200, ""),
+    "nothing": ("", 200, "MalformedResponse"),
+    "HTML": ("<html></html>", 200, "MalformedResponse"),
+    "JSON": ("{}", 200, "MalformedResponse"),
+    "elements without end": ("<a>" * 20_000, 200, "MalformedResponse"),
+    "a DTD": (f"<!DOCTYPE a>{IDENTITY}", 200, "MalformedResponse"),
+    "an entity": (
+        f'<!DOCTYPE a [<!ENTITY x "{HUB}">]>{IDENTITY.replace(HUB, "&x;")}',
+        200,
+        "MalformedResponse",
+    ),
+    "an account too long": (IDENTITY.replace(HUB, HUB * 1000), 200, "MalformedResponse"),
+    "other digits": (IDENTITY.replace(HUB, "\u0661" * 12), 200, "MalformedResponse"),
+    "no XML, denied": ("no XML", 403, "MalformedResponse"),
+    "HTML, denied": ("<html><p>blocked</p></html>", 403, "MalformedResponse"),
+    "JSON, denied": ('{"message": "blocked"}', 401, "MalformedResponse"),
+    "HTML, failed": ("<!DOCTYPE html><p>no", 503, "InternalServerException"),
+    "nothing, failed": ("", 500, "InternalServerException"),
+}
+"""Bodies and statuses of GetCallerIdentity, and the codes that they get."""
+
+
+@pytest.mark.parametrize("name", OF_STS)
+def test_sts_may_answer_nonsense_too(serve: Serve, name: str) -> None:
+    """Its protocol is XML without DTDs; what is none goes by the status as well."""
+    body, status, code = OF_STS[name]
     serve(send(response(body, status)))
-    with rig() as made, pytest.raises(AwsError) as caught:
-        made.credentials.who_am_i(made.clock.monotonic() + 10)
-    assert caught.value.failure.code == code
+    found = ""
+    with rig() as made:
+        try:
+            assert made.run(made.credentials.who_am_i()) == HUB
+        except AwsError as error:
+            found = error.failure.code
+    assert found == code
 
 
 def test_secrets_do_not_reach_a_message(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,9 +410,9 @@ def test_secrets_do_not_reach_a_message(serve: Serve, monkeypatch: pytest.Monkey
 def test_a_request_that_cannot_be_made(patient: Stage) -> None:
     """An argument that no URL can hold: nothing is sent, and it is no answer's fault."""
     made = patient.play(send(response(page())))
-    call = Call(ReadOnlyCredentials("AKIAEXAMPLE", "secret", None), made.clock.monotonic() + 10)
+    keys = ReadOnlyCredentials("AKIAEXAMPLE", "secret", None)
     with pytest.raises(AwsError) as caught:
-        made.clients.call("macie2", REGION, "list_invitations", call, nextToken="\ud800")
+        made.run(made.client.call("macie2", "ListInvitations", REGION, keys, nextToken="\ud800"))
     message = "no request could be made: UnicodeEncodeError"
     assert caught.value.failure == Failure("other", message)
     assert patient.server.requests == []

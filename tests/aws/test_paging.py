@@ -1,6 +1,5 @@
 """Pages of 25 until there is no next token, whatever tokens look like."""
 
-import json
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
@@ -121,6 +120,24 @@ def test_too_many_invitations_are_refused(patient: Stage) -> None:
     assert len(patient.server.requests) == MAX_INVITATIONS // len(many) + 1
 
 
+def test_too_many_invitations_are_refused_on_the_last_page_too(patient: Stage) -> None:
+    """However they are spread over pages, and whether or not another page follows."""
+    half = ["{}"] * (MAX_INVITATIONS // 2)
+    body = '{{"invitations": [{}]{}}}'
+    first = body.format(",".join(half), ', "nextToken": "t"')
+
+    def read(more: int) -> Rig:
+        last = body.format(",".join([*half, *["{}"] * more]), "")
+        return patient.play(by_turns(send(response(first)), send(response(last))))
+
+    assert len(read(0).read().invitations) == MAX_INVITATIONS
+    failure = read(1).failure()
+    assert (failure.code, failure.message) == (
+        "MalformedResponse",
+        f"more than {MAX_INVITATIONS} invitations",
+    )
+
+
 @pytest.mark.parametrize("token", [True, False, 0, 1, 1.5, [], ["t"], {}, {"t": 1}], ids=repr)
 def test_a_token_of_another_type_is_malformed(patient: Stage, token: object) -> None:
     """Not the end of the list: what comes after is not known."""
@@ -139,10 +156,10 @@ def test_a_failure_in_the_middle_is_no_shorter_list(patient: Stage) -> None:
     made = patient.play(
         by_turns(
             send(response(page([invitation()], nextToken="t"))),
-            send(response(json.dumps({"message": "no"}), 403)),
+            send(response("{}", 400, {"x-amzn-ErrorType": "ValidationException"})),
         )
     )
-    assert made.failure().code == "AccessDeniedException"
+    assert made.failure().code == "ValidationException"
 
 
 def test_a_page_is_tried_again_by_itself(patient: Stage) -> None:

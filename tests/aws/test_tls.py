@@ -7,7 +7,7 @@ import pytest
 
 from exporter.aws.transport import Timeouts
 from tests.aws.certificates import Authority
-from tests.aws.rig import Rig, Stopwatch, rig, stopped
+from tests.aws.rig import Rig, Stopwatch, rig
 from tests.faulty import (
     LOOPBACK,
     Behaviour,
@@ -77,23 +77,26 @@ def test_tls_within_tls(
 ) -> None:
     """A proxy that speaks TLS itself; the deadline holds on such a connection too."""
     monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.write(tmp_path / "ca.pem")))
-    with FaultyServer(ANSWER, tls=context) as server, FaultyServer(proxy, tls=context) as between:
+    with (
+        rig(timeouts=Timeouts(connect=60, read=60)) as made,
+        FaultyServer(ANSWER, tls=context) as server,
+        FaultyServer(proxy, tls=context) as between,
+    ):
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         monkeypatch.setenv("HTTPS_PROXY", between.url)
-        with rig(timeouts=Timeouts(connect=60, read=60)) as made:
-            assert answers(made)
-            for behaviour in (send_and_hang(), drip(response(" " * 1000))):
-                server.behave(behaviour)
-                watch = Stopwatch()
-                assert made.failure(0.3).code == "Deadline"
-                assert watch.seconds() < 1.3
+        assert answers(made)
+        for behaviour in (send_and_hang(), drip(response(" " * 1000))):
+            server.behave(behaviour)
+            watch = Stopwatch()
+            assert made.failure(0.3).code == "Deadline"
+            assert watch.seconds() < 1.3
 
 
 def test_an_unknown_authority_is_refused(
     monkeypatch: pytest.MonkeyPatch, context: ssl.SSLContext
 ) -> None:
     """A certificate that nobody vouches for."""
-    with FaultyServer(ANSWER, tls=context) as server, rig(stop=stopped()) as made:
+    with FaultyServer(ANSWER, tls=context) as server, rig(attempts=1) as made:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         failure = made.failure()
         assert failure.code == "EndpointConnectionError"
@@ -107,7 +110,7 @@ def test_another_hosts_certificate_is_refused(
     """A certificate of a known authority for another name."""
     monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.write(tmp_path / "ca.pem")))
     other = authority.server(tmp_path, "example.com")
-    with FaultyServer(ANSWER, tls=other) as server, rig(stop=stopped()) as made:
+    with FaultyServer(ANSWER, tls=other) as server, rig(attempts=1) as made:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         failure = made.failure()
         assert failure.code == "EndpointConnectionError"
@@ -118,7 +121,7 @@ def test_a_server_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     """It answers the handshake with HTTP."""
     with (
         FaultyServer(send(b"HTTP/1.1 400 Bad\r\n\r\n"), speaks_first=True) as server,
-        rig(stop=stopped()) as made,
+        rig(attempts=1) as made,
     ):
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://{LOOPBACK}:{server.port}")
         assert made.failure().code == "EndpointConnectionError"
@@ -148,7 +151,7 @@ def test_a_silent_handshake_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """The connect timeout bounds it."""
     with FaultyServer(send_and_hang(), speaks_first=True) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://{LOOPBACK}:{server.port}")
-        with rig(stop=stopped(), timeouts=Timeouts(connect=0.2)) as made:
+        with rig(attempts=1, timeouts=Timeouts(connect=0.2)) as made:
             assert made.failure().code in {"ConnectTimeout", "ReadTimeout"}
 
 
@@ -161,7 +164,7 @@ def test_a_bundle_that_cannot_be_read_is_said(
     if text is not None:
         path.write_text(text)
     monkeypatch.setenv("AWS_CA_BUNDLE", str(path))
-    with FaultyServer(ANSWER, tls=context) as server, rig(stop=stopped()) as made:
+    with FaultyServer(ANSWER, tls=context) as server, rig(attempts=1) as made:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         failure = made.failure()
         assert failure.code == "EndpointConnectionError"

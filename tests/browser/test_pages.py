@@ -190,6 +190,23 @@ def test_the_table_refreshes_itself_and_stays_where_it_is(page: Page, demo: Demo
     assert page.evaluate("scrollY") == 100
 
 
+def test_what_is_written_from_the_right_moves_nothing(page: Page, demo: Demo) -> None:
+    """A status in Hebrew letters stands where any other would: before its number."""
+    account, region, status = "090909090909", "us-east-1", "\u05d0\u05d1\u05d2"
+    sent = demo.world.invitations("090909090909", "us-east-2")[0].invited_at
+    demo.world.invite(account, region, Invitation("odd", "012345678901", status, sent))
+    until(
+        lambda: status.encode() in demo.exporter.request(f"/api/v1/targets?q={account}").body,
+        "the poll after the invitation",
+    )
+    page.goto(f"/targets?q={account}")
+    count = page.locator(".count").filter(has_text=status)
+    name, number = count.locator("bdi").bounding_box(), count.locator("b").bounding_box()
+    assert name
+    assert number
+    assert name["x"] < number["x"]
+
+
 def test_refreshing_can_be_stopped(page: Page) -> None:
     """For those who read slowly; it is remembered."""
     page.clock.install()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.exposition.table import METRICS
+from exporter.exposition.families import METRICS
 from exporter.settings.keys import KEYS
 from tests.docs.documents import DOCUMENTS, ROOT, Block, blocks, prose
 from tests.promql import complaints

@@ -87,6 +87,18 @@ def test_an_account_is_one_message(alertmanager: Peer) -> None:
     until(lambda: groups() == {"MacieAccessDenied": 2, "MacieDisabled": 1}, lambda: str(groups()))
 
 
+def test_clusters_are_messages_of_their_own(alertmanager: Peer) -> None:
+    """Where the alerts tell clusters apart: somebody else may answer for the other one."""
+    both = [alert("MacieExporterAbsent", cluster=cluster) for cluster in ("a", "b")]
+    fire(alertmanager, *both)
+
+    def groups() -> list[str]:
+        found: Sequence[Mapping[str, Any]] = alertmanager.get("/api/v2/alerts/groups")
+        return sorted(each["labels"].get("cluster", "") for each in found)
+
+    until(lambda: groups() == ["a", "b"], lambda: str(groups()))
+
+
 DOWN = alert("MacieExporterDown", job="a", instance="x:10058")
 ABSENT = alert("MacieExporterAbsent")
 FAILING = alert("MacieTargetsFailing", job="a")
@@ -129,6 +141,21 @@ FAILING = alert("MacieTargetsFailing", job="a")
             [alert("MacieTargetStale", **HERE)],
             [alert("MacieTargetStale", **THERE), alert("MacieUntrustedInvitation", **HERE)],
             id="denied",
+        ),
+        *(
+            pytest.param(
+                {**cause, "cluster": "a"},
+                [{**stale, "cluster": "a"} for stale in explained],
+                [{**stale, "cluster": "b"} for stale in explained],
+                id=f"{cause['alertname']} of a cluster: {explained[0]['alertname']}",
+            )
+            for cause, explained in (
+                (DOWN, [alert("MacieTargetStale", **HERE), alert("MacieShardMissing", job="a")]),
+                (DOWN, [ABSENT]),
+                (ABSENT, [alert("MacieTargetStale", **HERE), alert("MacieShardMissing", job="a")]),
+                (FAILING, [alert("MacieTargetStale", **HERE)]),
+                (alert("MacieAccessDenied", **HERE), [alert("MacieTargetStale", **HERE)]),
+            )
         ),
     ],
 )

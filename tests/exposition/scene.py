@@ -1,12 +1,16 @@
 """A snapshot that is fed by hand, and the exposition made of it."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from exporter.ages import AgeBuckets
-from exporter.exposition.cache import Cache
-from exporter.exposition.table import Build, Discovery, Fleet, Reload, WebConfig
-from exporter.exposition.tally import Options
+from prometheus_client import CollectorRegistry
+
+from exporter.exposition.age_buckets import AgeBuckets
+from exporter.exposition.counts import Options
+from exporter.exposition.fleet import Build, Discovery, Fleet, Reload, WebConfig
+from exporter.exposition.own_metrics import OwnMetrics
+from exporter.exposition.rendering import TURN, Exposition
 from exporter.model import Account, Answer, Failure, Invitation, PollResult, Target
 from exporter.snapshot import Snapshot
 from tests.clocks import ManualClock
@@ -24,6 +28,8 @@ AUDIT = Target("000000000042", "us-east-1")
 _FIXED = (
     "#",
     "macie_exporter_poll",
+    "macie_exporter_invitations_folded",
+    "macie_exporter_loop",
     "macie_exporter_discovery",
     "macie_exporter_config",
     "macie_exporter_web",
@@ -62,6 +68,7 @@ class Scene:
         shows: Options | None = None,
         accounts: tuple[Account, ...] = (),
         discovery: Discovery | None = None,
+        turn: float = TURN,
     ) -> None:
         """Know some targets, not yet polled."""
         self.clock = ManualClock(NOW)
@@ -70,24 +77,27 @@ class Scene:
         self.accounts = accounts
         self.discovery = discovery
         self.snapshot = Snapshot()
-        self.snapshot.retain(targets)
-        self.cache = self.another_cache()
-
-    def another_cache(self) -> Cache:
-        """Make a cache that has rendered nothing yet."""
-        return Cache(
-            self.snapshot,
-            options=self.shows,
-            stale_after=self.stale_after,
-            now=self.clock.now,
-            fleet=self.fleet,
-            accounts=lambda: self.accounts,
+        self.exposition = Exposition(
+            self.snapshot, self.shows, self.stale_after, self.clock.now, turn
         )
+        self.own = OwnMetrics(CollectorRegistry(), self.fleet)
+        self.found(*targets)
+
+    def found(self, *targets: Target) -> None:
+        """Have discovery find exactly these."""
+        self.snapshot.retain(targets)
+        asyncio.run(self.exposition.retain(self.accounts))
+
+    def anew(self) -> Exposition:
+        """Render what is known from nothing."""
+        made = Exposition(self.snapshot, self.shows, self.stale_after, self.clock.now)
+        asyncio.run(made.retain(self.accounts))
+        return made
 
     def reloaded(self, shows: Options, stale_after: float = STALE_AFTER) -> None:
         """Have somebody reload the configuration."""
         self.shows, self.stale_after = shows, stale_after
-        self.cache.show(shows, stale_after)
+        asyncio.run(self.exposition.reconfigure(shows, stale_after))
 
     def answered(self, target: Target, *invitations: Invitation) -> None:
         """Have a poll end now that lists these invitations."""
@@ -103,11 +113,17 @@ class Scene:
 
     def polled(self, target: Target, outcome: Answer | Failure) -> None:
         """Have a poll end now."""
-        self.snapshot.record(PollResult(target, self.clock.now(), 0.25, outcome))
+        self.record(PollResult(target, self.clock.now(), 0.25, outcome))
 
-    def text(self) -> str:
-        """Give the exposition as of now."""
-        return self.cache.text().decode()
+    def record(self, result: PollResult) -> None:
+        """Have a poll land that ended as it says."""
+        self.snapshot.record(result)
+        self.exposition.update(result.target)
+
+    def text(self, exposition: Exposition | None = None) -> str:
+        """Return the exposition as of now; what is counted and the process are left out."""
+        pieces = asyncio.run((exposition or self.exposition).text(self.own.text))
+        return b"".join(pieces).decode().partition("# HELP macie_exporter_aws_requests")[0]
 
     def lines(self) -> str:
         """Give the exposition's samples that depend on targets, without their headers."""
@@ -123,8 +139,11 @@ class Scene:
     def fleet(self) -> Fleet:
         """Give what is said of the exporter as a whole."""
         return Fleet(
+            states=self.exposition.states,
+            folded=self.exposition.folded,
             interval=300.0,
             lag=0.5,
+            loop_lag=0.02,
             reload=Reload(successful=True, last_success=NOW - DAY, config_hash=42.0),
             build=Build("1.2.3", "abcdef0", "3.13.1"),
             discovery=self.discovery,

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from exporter.exposition.tally import Options
+from exporter.exposition.counts import Options
 from exporter.model import KNOWN_STATUSES, Answer, Failure, Invitation, Target
 from tests.exposition.scene import DAY, EDGES, NOW, options
 

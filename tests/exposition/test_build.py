@@ -5,7 +5,7 @@ from pathlib import Path
 
 from exporter import __version__
 from exporter.build import build
-from exporter.exposition.table import Build
+from exporter.exposition.fleet import Build
 
 
 def test_a_checkout_has_no_revision() -> None:

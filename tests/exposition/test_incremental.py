@@ -1,9 +1,11 @@
-"""The cache renders what changed and no more, and what it gives is what a fresh one would give."""
+"""What is shown is what a rendering from nothing would be, whatever happened before."""
 
+import asyncio
+import contextlib
 import gzip
-import threading
 import tracemalloc
-from collections.abc import Callable
+import zlib
+from collections.abc import Coroutine
 
 import pytest
 from hypothesis import settings
@@ -11,19 +13,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
 
-from exporter.exposition.column import BLOCK
-from exporter.exposition.tally import Options
+from exporter.exposition.columns import PIECE
+from exporter.exposition.counts import Options
 from exporter.model import Account, Answer, Failure, Target
-from exporter.snapshot import FAILURES_KEPT
+from exporter.snapshot import FAILURES_KEPT, State
 from tests.exposition.scene import (
     AUDIT,
     DAY,
-    EDGES,
-    HOUR,
     NOW,
     PAYMENTS,
     STALE_AFTER,
@@ -35,17 +36,39 @@ from tests.exposition.strategies import TARGETS, all_options, outcomes
 
 
 class Incremental(RuleBasedStateMachine):
-    """Anything may happen between two scrapes."""
+    """Anything may happen between two scrapes, also while all is rendered anew."""
 
     @initialize(shows=all_options())
     def start(self, shows: Options) -> None:
-        """Start with most targets."""
-        self.scene = Scene(*TARGETS[:4], shows=shows)
+        """Start with most targets; each target rendered lets others have their turn."""
+        self.scene = Scene(*TARGETS[:4], shows=shows, turn=0.0)
+        self.under_way: Coroutine[object, object, None] | None = None
 
-    @rule(found=st.sets(st.sampled_from(TARGETS)))
-    def discover(self, found: set[Target]) -> None:
-        """Have discovery find other targets."""
+    @precondition(lambda self: not self.under_way)
+    @rule(found=st.sets(st.sampled_from(TARGETS)), name=st.text(max_size=3))
+    def discover(self, found: set[Target], name: str) -> None:
+        """Have discovery find other targets, or give an account another name."""
+        self.scene.accounts = (Account(TARGETS[0].account_id, name),)
         self.scene.snapshot.retain(sorted(found, reverse=True))
+        self.under_way = self.scene.exposition.retain(self.scene.accounts)
+
+    @precondition(lambda self: not self.under_way)
+    @rule(shows=all_options(), stale_after=st.sampled_from((STALE_AFTER, DAY)))
+    def reload(self, shows: Options, stale_after: float) -> None:
+        """Have somebody reload the configuration."""
+        self.scene.shows, self.scene.stale_after = shows, stale_after
+        self.under_way = self.scene.exposition.reconfigure(shows, stale_after)
+
+    @precondition(lambda self: self.under_way)
+    @rule(turns=st.integers(1, 12))
+    def go_on(self, turns: int) -> None:
+        """Let what is under way have a few turns."""
+        for _ in range(turns):
+            if self.under_way:
+                try:
+                    self.under_way.send(None)
+                except StopIteration:
+                    self.under_way = None
 
     @rule(polls=st.lists(st.tuples(st.sampled_from(TARGETS), outcomes), min_size=1, max_size=4))
     def poll(self, polls: list[tuple[Target, Answer | Failure]]) -> None:
@@ -63,128 +86,190 @@ class Incremental(RuleBasedStateMachine):
         """Have somebody set the clock."""
         self.scene.clock.advance(-seconds)
 
-    @rule(name=st.text(max_size=3))
-    def rename(self, name: str) -> None:
-        """Have an account get another name."""
-        self.scene.accounts = (Account(TARGETS[0].account_id, name),)
-
-    @rule(shows=all_options(), stale_after=st.sampled_from((STALE_AFTER, DAY)))
-    def reload(self, shows: Options, stale_after: float) -> None:
-        """Have somebody reload the configuration."""
-        self.scene.reloaded(shows, stale_after)
-
     @rule()
     def scrape(self) -> None:
-        """Compare with a rendering from nothing; text and gzip alike."""
-        text = self.scene.cache.text()
-        assert text == self.scene.another_cache().text()
-        assert gzip.decompress(self.scene.cache.packed()) == text
+        """Compare with a rendering from nothing, text and gzip; meanwhile they only must agree."""
+        text, exposition = self.scene.text(), self.scene.exposition
+        unpacked = gzip.decompress(b"".join(asyncio.run(exposition.gzip())))
+        assert unpacked == b"".join(asyncio.run(exposition.text()))
+        if not self.under_way:
+            anew = self.scene.anew()
+            assert text == self.scene.text(anew)
+            assert (exposition.states, exposition.folded) == (anew.states, anew.folded)
+
+    def teardown(self) -> None:
+        """Leave nothing half done."""
+        if self.under_way:
+            self.under_way.close()
 
 
 def test_incremental_is_as_good_as_fresh() -> None:
     """Whatever happens between scrapes, each is what a rendering from nothing would be."""
-    thorough = settings(max_examples=120, stateful_step_count=30)
+    thorough = settings(max_examples=120, stateful_step_count=40)
     run_state_machine_as_test(Incremental, settings=thorough)
 
 
-def renders(scene: Scene) -> Callable[[], int]:
-    """Give a function that scrapes, and says how many rows that rendered."""
-
-    def scrape() -> int:
-        before = scene.cache.renders
-        scene.text()
-        return scene.cache.renders - before
-
-    return scrape
-
-
 def many(count: int) -> list[Target]:
-    """Make targets, in the order of their rows."""
+    """Make targets, in the order in which they are shown."""
     return [Target(f"{number:012d}", "eu-west-1") for number in range(count)]
 
 
-def test_nothing_changed_renders_nothing() -> None:
-    """A second scrape renders no row, nor does one a moment later."""
-    scene = Scene(PAYMENTS, AUDIT)
-    scene.answered(PAYMENTS, invitation())
-    scrape = renders(scene)
-    assert [scrape(), scrape()] == [2, 0]
-    scene.clock.advance(HOUR)
-    assert scrape() == 0
+def advance(under_way: Coroutine[object, object, None], turns: int) -> None:
+    """Let a coroutine have some turns, none of which is its last."""
+    for _ in range(turns):
+        under_way.send(None)
 
 
-def test_one_poll_renders_one_row() -> None:
-    """Of many targets only the one that was polled is rendered, changed or not."""
-    targets = many(1000)
-    scene = Scene(*targets)
-    scrape = renders(scene)
-    assert scrape() == 1000
-    scene.answered(targets[500], invitation())
-    assert scrape() == 1
-    scene.answered(targets[500], invitation())
-    assert scrape() == 1
+def finish(under_way: Coroutine[object, object, None]) -> None:
+    """Let a coroutine have turns until it has ended."""
+    with contextlib.suppress(StopIteration):
+        while True:
+            under_way.send(None)
 
 
-def test_a_reload_renders_what_it_changes() -> None:
-    """Nothing where the exposition is to be as it was; otherwise every row, once."""
-    scene = Scene(*many(10), shows=options(trusted=["1"]))
-    scrape = renders(scene)
-    scrape()
-    scene.reloaded(options(trusted=["1"]))
-    assert scrape() == 0
-    scene.reloaded(options(trusted=["2"]))
-    assert [scrape(), scrape()] == [10, 0]
-    scene.reloaded(options(trusted=["2"], edges=EDGES[:2]))
-    assert [scrape(), scrape()] == [10, 0]
-    scene.reloaded(options(trusted=["2"], edges=EDGES[:2]), DAY)
-    assert [scrape(), scrape()] == [10, 0]
+def test_a_reload_shows_the_old_until_the_new_is_complete() -> None:
+    """Polls that land meanwhile are shown at once, and in what comes as well."""
+    targets = many(20)
+    scene = Scene(*targets, turn=0.0)
+    reload = scene.exposition.reconfigure(options(zero_fill="all"), STALE_AFTER)
+    advance(reload, 10)
+    for target in (targets[2], targets[18]):
+        scene.answered(target, invitation())
+    assert scene.text() == scene.text(scene.anew())
+    finish(reload)
+    scene.shows = options(zero_fill="all")
+    assert scene.text() == scene.text(scene.anew())
 
 
-def test_an_age_edge_renders_those_that_cross_it() -> None:
-    """At the edge, and not before, the rows of the invitations that cross it are rendered."""
-    old, young, none = many(3)
-    scene = Scene(old, young, none)
-    scene.answered(old, invitation("a", at=NOW - DAY + 10), invitation("b", at=NOW - DAY + 10))
-    scene.answered(young, invitation("c", at=NOW - DAY + 20))
-    scene.answered(none)
-    scrape = renders(scene)
-    scrape()
-    scene.clock.advance(9.999)
-    assert scrape() == 0
-    scene.clock.advance(0.001)
-    assert [scrape(), scrape()] == [1, 0]
-    assert 'age_bucket="01d-07d",aws_account_id="000000000000"' in scene.invitations()
-    scene.clock.advance(10)
-    assert [scrape(), scrape()] == [1, 0]
-
-
-def test_going_stale_renders_once() -> None:
-    """A failing target is rendered when it goes stale, however often it was polled before."""
-    scene = Scene(PAYMENTS, AUDIT)
-    scene.answered(PAYMENTS, invitation())
-    scrape = renders(scene)
-    scrape()
-    for _ in range(8):
-        scene.clock.advance(100)
-        scene.failed(PAYMENTS)
-        assert scrape() == 1
-    scene.clock.advance(100)
-    assert [scrape(), scrape()] == [1, 0]
-    scene.clock.advance(DAY)
-    assert scrape() == 0
-
-
-def test_targets_that_come_and_go_leave_the_others_alone() -> None:
-    """A new target renders one row, one that goes none."""
-    targets = many(600)
-    scene = Scene(*targets[1:])
-    scrape = renders(scene)
-    scrape()
+def test_new_targets_are_shown_together() -> None:
+    """Until discovery's new targets are all rendered, none of them is shown, nor counted."""
+    targets = many(20)
+    scene = Scene(*targets[:5], turn=0.0)
     scene.snapshot.retain(targets)
-    assert scrape() == 1
-    scene.snapshot.retain(targets[300:])
-    assert scrape() == 0
-    assert scene.cache.text() == scene.another_cache().text()
+    finding = scene.exposition.retain(())
+    before = scene.text()
+    advance(finding, 12)
+    assert scene.text() == before
+    assert scene.exposition.states.total() == 5
+    finish(finding)
+    assert scene.exposition.states.total() == 20
+
+
+def test_what_is_gone_goes_before_the_new_is_shown() -> None:
+    """Discovery finds other targets: those that it finds no more are left out at once."""
+    targets = many(20)
+    scene = Scene(*targets[:10], turn=0.0)
+    for target in targets[:10]:
+        scene.answered(target, invitation(at=NOW - DAY / 2))
+    scene.snapshot.retain(targets[5:])
+    finding = scene.exposition.retain(())
+    advance(finding, 8)
+    scene.clock.advance(DAY)
+    text = scene.text()
+    assert scene.exposition.states.total() == 5
+    assert targets[4].account_id not in text
+    assert targets[5].account_id in text
+    finish(finding)
+    assert scene.text() == scene.text(scene.anew())
+
+
+def test_a_target_that_goes_when_it_is_due() -> None:
+    """It goes for good, though it was about to be rendered: many cross an edge at that moment."""
+    targets = many(10)
+    scene = Scene(*targets, turn=0.0)
+    for target in targets:
+        scene.answered(target, invitation(at=NOW - DAY + 10))
+    scene.clock.advance(10)
+    crossing = scene.exposition.catch_up()
+    advance(crossing, 3)
+    scene.found(*targets[4:6])
+    finish(crossing)
+    assert scene.text() == scene.text(scene.anew())
+
+
+def test_a_reload_and_a_discovery_at_once() -> None:
+    """Both take effect, whichever ends first."""
+    scene = Scene(*many(20), turn=0.0)
+    scene.shows, scene.accounts = options(zero_fill="all"), (Account("000000000001", "one"),)
+    scene.snapshot.retain(many(30))
+
+    async def at_once() -> None:
+        await asyncio.gather(
+            scene.exposition.reconfigure(scene.shows, STALE_AFTER),
+            scene.exposition.retain(scene.accounts),
+        )
+
+    asyncio.run(at_once())
+    assert scene.text() == scene.text(scene.anew())
+    assert len(many(30)) == scene.exposition.states.total()
+
+
+def test_a_reload_that_is_given_up_leaves_the_old() -> None:
+    """What is shown goes on as before, and a later reload takes effect."""
+    scene = Scene(*many(20), turn=0.0)
+    given_up = scene.exposition.reconfigure(options(zero_fill="all"), STALE_AFTER)
+    advance(given_up, 5)
+    given_up.close()
+    scene.answered(many(20)[3], invitation())
+    assert scene.text() == scene.text(scene.anew())
+    scene.reloaded(options(zero_fill="invited"))
+    assert scene.text() == scene.text(scene.anew())
+
+
+def test_a_scrape_is_of_one_moment() -> None:
+    """What has been gathered stays as it is while it is compressed and polls go on."""
+    targets = many(3 * PIECE)
+    scene = Scene(*targets, turn=0.0)
+    expected = b"".join(asyncio.run(scene.exposition.text()))
+    scraped: list[bytes] = []
+
+    async def scrape() -> None:
+        scraped.extend(await scene.exposition.gzip())
+
+    under_way = scrape()
+    advance(under_way, 4)
+    for target in targets:
+        scene.answered(target, invitation())
+    finish(under_way)
+    assert gzip.decompress(b"".join(scraped)) == expected
+
+
+def test_the_tail_is_of_the_same_moment() -> None:
+    """It is asked after what time has changed is rendered: both tell of the same states."""
+    scene = Scene(PAYMENTS, turn=0.0)
+    scene.answered(PAYMENTS, invitation())
+    scene.failed(PAYMENTS)
+    scene.clock.advance(STALE_AFTER)
+    text = scene.text()
+    assert 'macie_exporter_targets{state="stale"} 1.0' in text
+    assert "\nmacie_invitations{" not in text
+
+
+def test_gzip_is_one_member() -> None:
+    """A reader that stops after the first member, as browsers and curl do, has read everything."""
+    scene = Scene(*many(3), shows=options(most=10))
+    text = b"".join(asyncio.run(scene.exposition.text(lambda: b"tail\n")))
+    packed = b"".join(asyncio.run(scene.exposition.gzip(lambda: b"tail\n")))
+    reader = zlib.decompressobj(wbits=31)
+    assert reader.decompress(packed) == text
+    assert reader.eof
+    assert reader.unused_data == b""
+
+
+@pytest.mark.parametrize("ahead", [0.0, 0.001])
+def test_an_age_edge_and_staleness_to_the_second(ahead: float) -> None:
+    """At the edge, and not before, nor only when somebody scrapes."""
+    old, failing = many(2)
+    scene = Scene(old, failing)
+    scene.answered(old, invitation(at=NOW - DAY + STALE_AFTER))
+    scene.answered(failing, invitation())
+    scene.failed(failing)
+    scene.clock.advance(STALE_AFTER - ahead)
+    asyncio.run(scene.exposition.catch_up())
+    stale = scene.exposition.states.total() - scene.exposition.states[State.OK]
+    assert stale == 1
+    assert (scene.exposition.states[State.STALE] == 1) == (not ahead)
+    assert ('age_bucket="01d-07d",aws_account_id="000000000000"' in scene.text()) == (not ahead)
 
 
 def test_a_clock_that_is_set_back_makes_invitations_younger() -> None:
@@ -207,47 +292,26 @@ def test_a_clock_that_is_set_back_takes_staleness_back() -> None:
     assert scene.lines().count("macie_invitations{") == 1
 
 
-def test_single_invitations_follow_their_poll() -> None:
-    """An answer that differs shows in the series of single invitations at the next scrape."""
-    scene = Scene(PAYMENTS, shows=options(most=10))
-    scene.answered(PAYMENTS, invitation("before"))
-    assert 'invitation_id="before"' in scene.text()
-    scene.answered(PAYMENTS, invitation("after"))
-    assert 'invitation_id="after"' in scene.text()
-    assert 'invitation_id="before"' not in scene.text()
-
-
-def test_rows_beyond_a_block() -> None:
-    """Rows in several blocks, changed here and there, longer and shorter, stay each their own."""
-    targets = many(2 * BLOCK + 10)
-    scene = Scene(*targets, shows=options(trusted=["1"]))
-    for number, target in enumerate(targets):
-        scene.answered(target, *(invitation(f"i{n}", f"Status{n}") for n in range(number % 3)))
-    scene.text()
-    for number in (0, 1, 5, BLOCK - 1, BLOCK, 2 * BLOCK, 2 * BLOCK + 9):
-        scene.answered(targets[number], invitation("new", "Other"), invitation("x"))
-    text = scene.cache.text()
-    assert text == scene.another_cache().text()
-    assert gzip.decompress(scene.cache.packed()) == text
-    scene.answered(targets[7])
-    assert gzip.decompress(scene.cache.packed()) == scene.cache.text()
-
-
-def test_a_cache_may_come_later_than_the_snapshot() -> None:
-    """A new cache, as after a reload, shows all that is known; the old one goes on meanwhile."""
+def test_an_exposition_may_come_later_than_the_state() -> None:
+    """It shows all that is known, as if it had been there."""
     scene = Scene(PAYMENTS)
     scene.answered(PAYMENTS, invitation())
-    old = scene.cache
-    assert old.text() == scene.another_cache().text()
-    new = scene.another_cache()
-    scene.snapshot.retain([PAYMENTS, AUDIT])
-    scene.answered(PAYMENTS, invitation("i2"))
-    assert old.text() == new.text() == scene.another_cache().text()
+    later = scene.anew()
+    assert scene.text(later) == scene.text()
+
+
+def test_a_poll_of_a_target_that_is_gone() -> None:
+    """A poll that lands after discovery has dropped its target shows nothing."""
+    scene = Scene(PAYMENTS, AUDIT)
+    scene.found(AUDIT)
+    before = scene.text()
+    scene.answered(PAYMENTS, invitation())
+    assert scene.text() == before
 
 
 @pytest.mark.parametrize("outcome", ["failing", "changing"])
 def test_memory_does_not_grow_with_polls(outcome: str) -> None:
-    """Polled again and again, a target leaves nothing behind: neither its edges nor its cells."""
+    """Polled again and again, a target leaves nothing behind: neither its edges nor its lines."""
     scene = Scene(PAYMENTS, shows=options(most=10))
     scene.answered(PAYMENTS, invitation())
 
@@ -258,7 +322,6 @@ def test_memory_does_not_grow_with_polls(outcome: str) -> None:
                 scene.failed(PAYMENTS)
             else:
                 scene.answered(PAYMENTS, invitation(at=scene.clock.now()))
-            scene.cache.text()
 
     tracemalloc.start()
     try:
@@ -272,64 +335,22 @@ def test_memory_does_not_grow_with_polls(outcome: str) -> None:
     assert after - before < 20_000
 
 
-def test_scrapes_and_polls_at_once() -> None:
-    """Several scrapers while polls end and targets come and go: nothing breaks, nothing is lost."""
-    targets = many(40)
-    scene = Scene(*targets)
-    over = threading.Event()
-    problems: list[Exception] = []
+def test_nothing_holds_the_loop() -> None:
+    """While everything is rendered and compressed anew, others have their turn in time."""
+    scene = Scene(*many(4000), shows=options(zero_fill="all"))
+    turns = 0
 
-    def scrape() -> None:
-        while not over.is_set():
-            try:
-                gzip.decompress(scene.cache.packed())
-                scene.text()
-            except Exception as error:  # noqa: BLE001 -- told to the test
-                problems.append(error)
-                return
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
 
-    scrapers = [threading.Thread(target=scrape) for _ in range(3)]
-    for scraper in scrapers:
-        scraper.start()
-    for number in range(400):
-        scene.answered(targets[number % 40], invitation(f"i{number}"))
-        if number % 10 == 0:
-            scene.snapshot.retain(targets[: 20 + number % 20])
-    over.set()
-    for scraper in scrapers:
-        scraper.join()
-    assert problems == []
-    assert scene.cache.text() == scene.another_cache().text()
+    async def anew() -> None:
+        other = asyncio.create_task(others())
+        await scene.exposition.reconfigure(options(zero_fill="invited"), STALE_AFTER)
+        await scene.exposition.gzip()
+        other.cancel()
 
-
-def test_what_is_fresh() -> None:
-    """A scrape that has many rows to render, or an edge behind it, says so beforehand."""
-    targets = many(100)
-    scene = Scene(*targets)
-    assert not scene.cache.is_fresh
-    for target in targets:
-        scene.answered(target, invitation(at=NOW - DAY / 2))
-    scene.text()
-    assert scene.cache.is_fresh
-    scene.answered(targets[0], invitation("other"))
-    assert scene.cache.is_fresh
-    for target in targets:
-        scene.answered(target, invitation("other"))
-    assert not scene.cache.is_fresh
-    scene.text()
-    assert scene.cache.is_fresh
-
-
-def test_an_edge_is_not_fresh() -> None:
-    """An age edge or a clock that went back may change every row at once."""
-    scene = Scene(PAYMENTS)
-    scene.answered(PAYMENTS, invitation(at=NOW - DAY / 2))
-    scene.text()
-    scene.clock.advance(DAY / 2 - 1)
-    assert scene.cache.is_fresh
-    scene.clock.advance(1)
-    assert not scene.cache.is_fresh
-    scene.text()
-    assert scene.cache.is_fresh
-    scene.clock.advance(-2)
-    assert not scene.cache.is_fresh
+    asyncio.run(anew())
+    assert turns > 5

@@ -1,25 +1,19 @@
 """What holds of any invitations at any time, read back through the client library."""
 
-import gzip
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
-from prometheus_client.registry import Collector
 
-from exporter.exposition.cache import families_of
-from exporter.exposition.family import TARGET_LABELS, Family, FleetView, Group, TargetView
-from exporter.exposition.singles import newest
-from exporter.exposition.tally import Options, tally
+from exporter.exposition.counts import Options
 from exporter.model import Account, Answer, Failure, Invitation, Target
-from exporter.snapshot import State
-from exporter.telemetry import Telemetry
-from tests.exposition.scene import EDGES, PAYMENTS, STALE_AFTER, Scene, options
+from tests.exposition.scene import EDGES, PAYMENTS, Scene, options
 from tests.exposition.strategies import (
     ODD_TEXT,
     TARGETS,
@@ -110,33 +104,40 @@ def test_the_untrusted_are_those_not_trusted(given_: list[Invitation], now: floa
     assert name not in answering(options(), given_, now).text()
 
 
-@given(listed, st.integers(1, 6))
-def test_the_cap_keeps_the_newest(given_: list[Invitation], most: int) -> None:
-    """At most so many single series, none older than one left out; the rest is counted."""
-    answer = Answer(enabled=True, invitations=tuple(given_))
-    kept, dropped = newest([(PAYMENTS, answer), (TARGETS[0], None)], most)
+@given(st.lists(st.tuples(st.sampled_from(TARGETS), outcomes), max_size=12), st.integers(1, 6))
+def test_the_cap_keeps_the_newest(polls: list[tuple[Target, Answer | Failure]], most: int) -> None:
+    """Of all targets at most so many single series, none older than one left out, which count."""
+    scene = Scene(*TARGETS, shows=options(most=most))
+    for target, outcome in polls:
+        scene.polled(target, outcome)
+    known = [knowledge.answer for knowledge in scene.snapshot.all() if knowledge.answer]
     times = {
-        (one.inviter_account_id, one.invitation_id, one.relationship_status): one.invited_at
-        for one in given_
+        (each, one.inviter_account_id, one.invitation_id, one.relationship_status): one.invited_at
+        for each, answer in enumerate(known)
+        for one in answer.invitations
         if one.invited_at is not None
     }
     newest_first = sorted(times.values(), reverse=True)
-    shown = [invitation.invited_at or 0.0 for _, invitation in kept]
+    found = series(read_text(scene.text()))
+    shown = [value for _, value in of(found, "macie_invitation_timestamp_seconds")]
     assert sorted(shown, reverse=True) == newest_first[:most]
-    assert dropped == len(newest_first[most:])
+    dropped = [value for _, value in of(found, "macie_invitation_series_dropped")]
+    assert dropped == [len(newest_first[most:])]
 
 
 @given(listed, clocks, all_options(), ODD_TEXT)
 def test_both_strict_parsers_read_the_same(
     given_: list[Invitation], now: float, shows: Options, name: str
 ) -> None:
-    """With the telemetry as its tail both formats are accepted, and say the same of invitations."""
+    """With the tail both formats are accepted, and say the same of invitations."""
     scene = answering(shows, given_, now)
     scene.accounts = (Account(PAYMENTS.account_id, name),)
-    telemetry = Telemetry(CollectorRegistry())
-    telemetry.attempt("macie2", "ListInvitations", "eu-west-1", 0.1, name)
-    text = scene.cache.text(telemetry.text()).decode()
-    openmetrics = scene.cache.text(telemetry.openmetrics()).decode()
+    scene.found(PAYMENTS)
+    scene.own.attempt("macie2", "ListInvitations", "eu-west-1", 0.1, name)
+    text, openmetrics = (
+        b"".join(asyncio.run(scene.exposition.text(tail))).decode()
+        for tail in (scene.own.text, scene.own.openmetrics)
+    )
     assert openmetrics.endswith("# EOF\n")
     as_text = series(read_text(text))
     as_openmetrics = series(read_openmetrics(openmetrics))  # type: ignore[no-untyped-call]
@@ -158,74 +159,3 @@ def test_label_values_survive(given_: list[Invitation]) -> None:
         for one in given_
         if one.invited_at is not None
     }
-
-
-@given(st.lists(st.tuples(st.sampled_from(TARGETS), outcomes), max_size=12), clocks, all_options())
-def test_it_is_what_the_client_library_writes(
-    polls: list[tuple[Target, Answer | Failure]], now: float, shows: Options
-) -> None:
-    """Line by line it is generate_latest's rendering of the same samples; gzip holds the same."""
-    scene = Scene(*TARGETS, shows=shows, accounts=(Account("000000000001", "one"),))
-    for target, outcome in polls:
-        scene.polled(target, outcome)
-    scene.clock.advance(now - scene.clock.now())
-    registry = CollectorRegistry()
-    registry.register(FromTheTable(scene))
-    text = scene.cache.text()
-    expected = generate_latest(registry).split(b"\n")
-    # Untyped families say so by saying nothing, which both formats understand.
-    expected = [line for line in expected if not line.endswith(b" untyped")]
-    assert sorted(text.split(b"\n")) == sorted(expected)
-    assert gzip.decompress(scene.cache.packed(b"tail")) == text + b"tail"
-
-
-class FromTheTable(Collector):
-    """The samples that the table's rows give, for the client library to render."""
-
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-
-    def describe(self) -> Iterable[Metric]:
-        """Say nothing, so that nothing is collected at registration."""
-        return ()
-
-    def collect(self) -> Iterator[Metric]:
-        """Give every family's samples."""
-        for family in families_of(self._scene.shows):
-            metric = Metric(family.name, family.help, family.kind.replace("untyped", "unknown"))
-            for labels, value in self._samples(family):
-                metric.add_sample(family.name, labels, value)
-            yield metric
-
-    def _samples(self, family: Family) -> Iterator[tuple[dict[str, str], float]]:
-        own = [label for label in family.labels if label not in TARGET_LABELS]
-        for view in self._views(family.group):
-            known = view.knowledge.target if isinstance(view, TargetView) else None
-            names = family.labels if known is None else tuple(own)
-            target = (
-                {"aws_account_id": known.account_id, "aws_region": known.region} if known else {}
-            )
-            for values, value in family.samples(view):
-                yield dict(zip(names, values, strict=True)) | target, value
-
-    def _views(self, group: Group) -> Iterable[object]:
-        scene, now = self._scene, self._scene.clock.now()
-        known = sorted(scene.snapshot.all(), key=lambda one: one.target)
-        answers = [(one.target, one.current(now, STALE_AFTER)) for one in known]
-        singles, dropped = newest(answers, scene.shows.max_invitation_series)
-        match group:
-            case Group.ACCOUNT:
-                return scene.accounts
-            case Group.INVITATION:
-                return singles
-            case Group.FLEET:
-                states: Mapping[State, int] = Counter(o.state(now, STALE_AFTER) for o in known)
-                off = not scene.shows.max_invitation_series
-                return [FleetView(scene.fleet(), states, 0 if off else dropped)]
-            case _:
-                return [
-                    TargetView(one, answer, tally(answer.invitations, scene.shows, now))
-                    if answer and answer.enabled
-                    else TargetView(one, answer, None)
-                    for one, (_, answer) in zip(known, answers, strict=True)
-                ]

@@ -1,7 +1,7 @@
 """Whole expositions of small fleets, literally: what a reader can check by eye."""
 # ruff: noqa: E501 -- lines are as long as Prometheus' own
 
-from exporter.exposition.table import Discovery
+from exporter.exposition.fleet import Discovery
 from exporter.model import Account
 from tests.exposition.scene import (
     AUDIT,
@@ -93,12 +93,18 @@ macie_exporter_targets{state="ok"} 1.0
 macie_exporter_targets{state="not_enabled"} 0.0
 macie_exporter_targets{state="failing"} 1.0
 macie_exporter_targets{state="stale"} 0.0
+# HELP macie_exporter_invitations_folded Listed invitations that are counted under the relationship_status other: more than 32 statuses that AWS does not document have come since the exporter started.
+# TYPE macie_exporter_invitations_folded gauge
+macie_exporter_invitations_folded 0.0
 # HELP macie_exporter_poll_interval_seconds How often each target is to be polled (poll.interval).
 # TYPE macie_exporter_poll_interval_seconds gauge
 macie_exporter_poll_interval_seconds 300.0
 # HELP macie_exporter_poll_lag_seconds How late the latest polls started; it grows when poll.concurrency is too low.
 # TYPE macie_exporter_poll_lag_seconds gauge
 macie_exporter_poll_lag_seconds 0.5
+# HELP macie_exporter_loop_lag_seconds The longest time, of the last half minute or more, by which polls, scrapes and probes had to wait for each other.
+# TYPE macie_exporter_loop_lag_seconds gauge
+macie_exporter_loop_lag_seconds 0.02
 # HELP macie_exporter_discovery_success Whether the last discovery through AWS Organizations succeeded; absent without one.
 # TYPE macie_exporter_discovery_success gauge
 macie_exporter_discovery_success 1.0
@@ -111,7 +117,7 @@ macie_exporter_config_last_reload_successful 1.0
 # HELP macie_exporter_config_last_reload_success_timestamp_seconds When the configuration in force was loaded, in Unix seconds.
 # TYPE macie_exporter_config_last_reload_success_timestamp_seconds gauge
 macie_exporter_config_last_reload_success_timestamp_seconds 1.6999136e+09
-# HELP macie_exporter_config_hash A hash of the configuration in force: equal where replicas are configured alike.
+# HELP macie_exporter_config_hash A hash of the configuration in force, secrets included: equal where replicas are configured alike.
 # TYPE macie_exporter_config_hash gauge
 macie_exporter_config_hash 42.0
 # HELP macie_exporter_web_config_last_reload_successful Whether the web configuration file, as it is now, is in force (1) or was refused (0); absent without one.
@@ -127,6 +133,7 @@ macie_exporter_web_certificate_expiry_timestamp_seconds 1.7000864e+09
 # TYPE macie_exporter_shard_index gauge
 macie_exporter_shard_index 0.0
 # HELP macie_exporter_shard_total How many replicas share the accounts (shard.total).
+# TYPE macie_exporter_shard_total untyped
 macie_exporter_shard_total 1.0
 # HELP macie_exporter_build_info What this exporter was built from; always 1.
 # TYPE macie_exporter_build_info gauge
@@ -301,8 +308,8 @@ def test_gone() -> None:
     scene.answered(PAYMENTS, invitation())
     scene.answered(AUDIT)
     before = scene.text()
-    scene.snapshot.retain([AUDIT])
     scene.accounts = (audit,)
+    scene.found(AUDIT)
     assert PAYMENTS.account_id in before
     assert (
         scene.lines()
@@ -321,6 +328,24 @@ macie_exporter_targets{state="failing"} 0.0
 macie_exporter_targets{state="stale"} 0.0
 """
     )
+
+
+def test_what_is_folded_is_counted_while_it_counts() -> None:
+    """Invitations of other statuses are counted: not those of a target that is stale or gone."""
+    scene = Scene(PAYMENTS, AUDIT)
+
+    def folded() -> list[str]:
+        name = "macie_exporter_invitations_folded "
+        return [line for line in scene.text().splitlines() if line.startswith(name)]
+
+    scene.answered(PAYMENTS, invitation("a", "other"), invitation("b", "other"), invitation("c"))
+    scene.answered(AUDIT, invitation("a", "other"))
+    assert folded() == ["macie_exporter_invitations_folded 3.0"]
+    scene.failed(PAYMENTS)
+    scene.clock.advance(STALE_AFTER)
+    assert folded() == ["macie_exporter_invitations_folded 1.0"]
+    scene.found(PAYMENTS)
+    assert folded() == ["macie_exporter_invitations_folded 0.0"]
 
 
 def test_account_names() -> None:

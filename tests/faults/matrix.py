@@ -39,10 +39,6 @@ Endpoint = Callable[[], Any]
 
 TIMEOUT = 0.6
 """Seconds that a poll may take where the fault is that nothing comes to an end."""
-SLACK = 2.0
-"""Seconds more that a busy machine may take."""
-MEMORY = 16 * 1024 * 1024
-"""Bytes that a poll may need at most, whatever is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +163,7 @@ CONNECTION = (
 # -- bytes that are no answer -----------------------------------------------------------------
 
 _MEGABYTE = b"x" * 1024 * 1024
+_NONE = "{}," * 80_000 + "{}"
 
 VALUES: Mapping[str, Any] = {
     "null": None,
@@ -215,7 +212,18 @@ BYTES = (
                 b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n",
                 b"HTTP/1.1 200 OK\r\n\r\n",
                 b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6400000\r\n",
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
+                b"HTTP/1.1 304 No\r\nTransfer-Encoding: chunked\r\n\r\n6400000\r\n",
+                b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
             )
+        ),
+    ),
+    _fault(
+        "more invitations than an account can have",
+        "MalformedResponse",
+        send(response('{"invitations": [' + "{}," * 349_000 + "{}]}")),
+        by_turns(
+            *(send(response(f'{{"nextToken": "{n}", "invitations": [{_NONE}]}}')) for n in "ab")
         ),
     ),
     _fault(
@@ -223,6 +231,7 @@ BYTES = (
         "MalformedResponse Deadline",
         flood(b"HTTP/1.1 200 OK\r\n", b"X-Header: x\r\n", 1_000_000),
         flood(b"HTTP/1.1 200 OK\r\nX-Header: ", _MEGABYTE, 100),
+        flood(b"HTTP/1.1 200 OK\r\n", b"X-Header: " + b"x" * 65_000 + b"\r\n", 99),
         flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 10_000_000),
         timeout=TIMEOUT,
     ),
@@ -238,9 +247,9 @@ BYTES = (
     _fault(
         "deep JSON",
         "MalformedResponse",
-        send(response("[" * 500_000)),
-        send(response('{"invitations":' * 60_000)),
-        send(response('{"invitations": [' + "[" * 400_000 + "]" * 400_000 + "]}")),
+        send(response("[" * 250_000)),
+        send(response('{"invitations":' * 17_000)),
+        send(response('{"invitations": [' + "[" * 130_000 + "]" * 130_000 + "]}")),
     ),
     _fault(
         "JSON that is none",
@@ -364,10 +373,11 @@ _DENIALS = (
 def _denials() -> Iterator[Behaviour]:
     for status in (401, 403):
         yield from (send(error("AccessDeniedException", status, text)) for text in _DENIALS)
-        yield from (
-            send(response(body, status))
-            for body in ("", "{}", "Forbidden", "<html>403</html>", '{"Message": "no"}')
-        )
+
+
+def _blocked() -> Iterator[Behaviour]:
+    bodies = ("", "{}", "Forbidden", "<html>403</html>", '{"Message": "no"}')
+    return (send(response(body, status)) for status in (401, 403) for body in bodies)
 
 
 def _refusals(code: str, *texts: str, status: int = 403) -> Fault:
@@ -388,6 +398,7 @@ REFUSALS = (
         *(send(response("<html>Bad Gateway</html>", status)) for status in (500, 502, 503, 504)),
     ),
     _fault("access denied, in all wordings", "AccessDeniedException", *_denials()),
+    _fault("denied by something on the way", "MalformedResponse", *_blocked()),
     _refusals(
         "UnrecognizedClientException", "The security token included in the request is invalid."
     ),
@@ -459,6 +470,7 @@ _BAD_DATES: Sequence[Any] = (
     "1e400",
     "9" * 400,
     "\u0662\u0660\u0662\u0663-11-14T00:00:00Z",
+    1699920000,
     float("nan"),
     float("inf"),
     1e300,
@@ -511,7 +523,7 @@ def _many_pages(count: int) -> Behaviour:
 ODDITIES: Mapping[str, Oddity] = {
     oddity.name: oddity
     for oddity in (
-        Oddity("10,000 pages", (_many_pages(10_000),), timeout=90.0),
+        Oddity("10,000 pages", (_many_pages(10_000),), timeout=180.0),
         Oddity(
             "duplicate ids",
             (
@@ -523,12 +535,12 @@ ODDITIES: Mapping[str, Oddity] = {
         Oddity("dates in every bad form", tuple(_dated(*_BAD_DATES)), _when("unknown", "")),
         Oddity(
             "the year 1",
-            tuple(_dated("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000+00:00", -62135596800)),
+            tuple(_dated("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000+00:00")),
             _when("90d-inf", "-62135596800.0"),
         ),
         Oddity(
             "the year 9999",
-            tuple(_dated("9999-12-31T23:59:59Z", 253402300799)),
+            tuple(_dated("9999-12-31T23:59:59Z")),
             _when("00d-01d", "2.53402300799e+11"),
         ),
         Oddity(

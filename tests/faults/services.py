@@ -1,4 +1,4 @@
-"""STS, Organizations and Macie behind one endpoint, each as a test wants it."""
+"""STS, Organizations, Account and Macie behind one endpoint, each as a test wants it."""
 
 import json
 from dataclasses import dataclass
@@ -40,8 +40,15 @@ def organizations(*listed: str) -> Behaviour:
     return send(response(json.dumps({"Accounts": accounts})))
 
 
+def regions(*enabled: str) -> Behaviour:
+    """Answer ListRegions, all on one page."""
+    listed = [{"RegionName": one, "RegionOptStatus": "ENABLED"} for one in enabled]
+    return send(response(json.dumps({"Regions": listed})))
+
+
 _ORGANIZATION = organizations(HUB, *MEMBERS)
 _MACIE = send(GOOD)
+_REGIONS = regions("eu-west-1", "us-east-1")
 
 
 @dataclass
@@ -51,6 +58,7 @@ class Services:
     sts: Behaviour = sts
     organizations: Behaviour = _ORGANIZATION
     macie2: Behaviour = _MACIE
+    account: Behaviour = _REGIONS
 
     def __call__(self, peer: Peer) -> bool:
         """Answer as the service does that the request is signed for."""

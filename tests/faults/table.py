@@ -9,9 +9,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults.matrix import FAULTS, ODDITIES, SLACK, Fault
+from tests.faults.bounds import SLACK
+from tests.faults.matrix import FAULTS, ODDITIES, Fault
 from tests.faults.test_fleet import ASSUME, ORGANIZATIONS
-from tests.faults.test_processes import MOMENTS, PAUSES, STREAMS, UNREAD, WAYS, WORKERS
+from tests.faults.test_processes import (
+    BRIEF,
+    HANGUPS,
+    MOMENTS,
+    PAUSES,
+    STREAMS,
+    UNREAD,
+    WAYS,
+)
+from tests.test_poller import SURPRISES
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
@@ -88,9 +98,43 @@ def fleet() -> Iterator[Row]:
         f"{here}::test_a_reload_that_looks_for_an_organization_in_vain_drops_no_target",
     )
     yield Row(
+        "a unit that is to be polled is gone",
+        "no target is dropped, other units are current; `macie_exporter_discovery_success` 0",
+        f"{here}::test_a_unit_that_is_gone_drops_no_target",
+    )
+    yield Row(
         "STS fails during a discovery",
         "no target is dropped; `macie_exporter_discovery_success` 0",
         f"{here}::test_sts_that_fails_during_a_discovery_drops_no_target",
+    )
+    yield Row(
+        "ListRegions never answers from a reload on that first asks for it",
+        "every target is polled where it was, and no invitation is told of again",
+        f"{here}::test_a_reload_to_auto_drops_nothing_while_list_regions_hangs",
+    )
+    yield Row(
+        "a reload while ListRegions does not answer",
+        "what it names is polled at once; what comes late changes nothing",
+        f"{here}::test_a_reload_does_not_wait_for_regions_that_never_come",
+    )
+    for what in ("identity", "000000000001"):
+        asked = "GetCallerIdentity" if what == "identity" else "ListRegions"
+        yield Row(
+            f"{asked} never answers",
+            "given up after `poll.timeout`, and asked for again",
+            "tests/test_discovery.py::test_what_never_answers_is_given_up_with_poll_timeout"
+            f"[{what}]",
+        )
+    recovery = "tests/test_recovery.py"
+    yield Row(
+        "a role that could not be assumed is repaired",
+        "back within one interval, in all its regions; until then one AssumeRole an interval",
+        f"{recovery}::test_a_repaired_role_is_back_within_an_interval_in_all_its_regions",
+    )
+    yield Row(
+        "a reload changes a role while STS does not answer for the old one",
+        "the poll fails at its deadline, and the next one has the new role",
+        f"{here}::test_a_role_that_is_changed_while_sts_does_not_answer_for_it_loses_no_target",
     )
     yield Row(
         "discovery drops a target whose poll is due",
@@ -108,18 +152,13 @@ _PROCESSES: Mapping[str, tuple[str, str]] = {
         "SIGTERM during a scrape",
         "ends within seconds, in order, though nobody reads the answer",
     ),
-    "a_signal_during_a_reload": ("SIGTERM during a reload", "ends within seconds, in order"),
-    "a_reload_that_crashes": (
-        "an unhandled error in a reload",
-        "logged, and refused; polls, serves, and stops in order",
+    "a_signal_during_a_reload": (
+        "SIGTERM during a reload",
+        "ends within seconds, in order; the reload is left undone",
     ),
     "a_file_that_became_a_pipe": (
         "a configuration file that became a pipe nobody writes to",
         "refused after five seconds; everything goes on, and SIGTERM ends it",
-    ),
-    "a_signal_just_before_the_wait_is_not_lost": (
-        "SIGTERM between two instructions of the main loop",
-        "seen within half a second",
     ),
     "killed_and_started_again": (
         "SIGKILL, and a new start",
@@ -137,6 +176,14 @@ _PROCESSES: Mapping[str, tuple[str, str]] = {
         "no crash so far",
         "`macie_exporter_worker_restarts_total` is there from the start, at 0",
     ),
+    "a_task_that_crashes_for_ever": (
+        "a task that crashes for ever",
+        "started again, logged, counted; after six times in a row `/-/healthy` 503",
+    ),
+    "what_holds_the_loop_is_told": (
+        "something holds the event loop",
+        "`macie_exporter_loop_lag_seconds` tells for how long",
+    ),
     "polls_that_hang_do_not_make_it_unhealthy": (
         "every poll hangs",
         "`/-/healthy` stays 200: a restart would not help",
@@ -146,11 +193,36 @@ _PROCESSES: Mapping[str, tuple[str, str]] = {
 _ELSEWHERE = (
     *(
         Row(
-            f"an unhandled error in a worker: {error}",
-            "restarted, logged, counted in `macie_exporter_worker_restarts_total`",
-            f"tests/test_poller.py::test_what_ends_a_worker_begins_it_anew[{error}]",
+            f"an unhandled error in a poll: {error.__name__}",
+            "logged; that poll fails with `other`, everything else goes on",
+            "tests/test_poller.py::test_a_surprise_in_one_poll_is_its_result_and_ends_nothing"
+            f"[{error.__name__}]",
         )
-        for error in ("SystemExit", "GeneratorExit", "KeyboardInterrupt")
+        for error in SURPRISES
+    ),
+    *(
+        Row(
+            f"an unhandled error in a task: {error.__name__}",
+            "started again, logged, counted in `macie_exporter_worker_restarts_total`",
+            "tests/test_supervision.py::test_what_ends_with_an_error_is_started_again"
+            f"[{error.__name__}]",
+        )
+        for error in SURPRISES
+    ),
+    Row(
+        "an unhandled error in a discovery",
+        "logged; what was found stays, and is looked for again",
+        "tests/test_discovery.py::test_a_crash_is_logged_and_ends_nothing",
+    ),
+    Row(
+        "the same under `once`",
+        "it ends, with exit code 1",
+        "tests/test_cli.py::test_once_ends_when_its_discovery_crashes",
+    ),
+    Row(
+        "an unhandled error in a reload",
+        "logged, and refused; everything goes on as it was",
+        "tests/test_reloads.py::test_each_who_asks_hears_how_it_went",
     ),
     Row(
         "SIGTERM while AWS hangs",
@@ -168,7 +240,7 @@ _ELSEWHERE = (
         "tests/test_daemon.py::test_a_second_signal_stops_at_once",
     ),
     Row(
-        "more polls hang than there are workers, as when packets to AWS vanish",
+        "more polls hang than may run at once, as when packets to AWS vanish",
         "polls that wait too long fail as well: `Deadline`; no value outlives `poll.stale_after`",
         "tests/test_daemon.py::test_an_aws_that_falls_silent_leaves_no_old_value",
     ),
@@ -179,8 +251,8 @@ _ELSEWHERE = (
     ),
     Row(
         "SIGTERM after a storm of SIGHUP",
-        "goes before reloads that have not begun",
-        "tests/test_reloads.py::test_a_stop_waits_for_none_that_has_not_begun",
+        "no reload is waited for, and none is taken on any more",
+        "tests/test_reloads.py::test_a_stop_waits_for_no_reload",
     ),
     Row(
         "the clock is set back",
@@ -198,29 +270,33 @@ _ELSEWHERE = (
         "tests/image/test_image.py::test_production_polls_an_organisation_within_the_limits",
     ),
     Row(
-        "a dispatcher that crashes for ever",
-        "`/-/healthy` 503 until it works again",
-        "tests/test_poller.py::test_a_dispatcher_that_crashes_for_ever_is_not_alive_until_it_works",
+        "a task that crashed again and again, and works",
+        "`/-/healthy` 200 after a minute",
+        "tests/test_supervision.py::test_pauses_double_and_it_is_unhealthy_until_it_is_steady",
     ),
     Row(
-        "an unhandled error in the thread that keeps deadlines",
-        "restarted, logged, counted; polls past their deadline still end",
-        "tests/aws/test_watchdog.py::test_an_error_of_the_watchdog_lets_no_poll_hang",
+        "a resolver that never answers",
+        "the poll fails at its deadline, and the process ends in time",
+        "tests/aws/test_chain.py::test_what_hangs_holds_no_exit[resolver]",
     ),
     Row(
-        "no worker thread can be started",
-        "`/-/healthy` 503",
-        "tests/test_poller.py::test_without_any_worker_polling_is_not_alive",
+        "a credential chain that never answers",
+        "polls fail at their deadlines, one look under way for all; the process ends in time",
+        "tests/aws/test_chain.py::test_what_hangs_holds_no_exit[chain]",
     ),
     Row(
-        "a limit on threads is met by a reload",
-        "polls on with those there are, and has the rest later",
-        "tests/test_poller.py::test_threads_that_cannot_be_started_are_started_later",
+        "an STS that accepts and never answers, where a pod's token is the exporter's credentials",
+        "polls fail at their deadlines, and the log says what they waited for",
+        "tests/test_daemon.py::test_a_credential_chain_that_hangs_holds_no_poll",
     ),
-    Row(
-        "memory runs out between a poll and its schedule",
-        "the target's turn comes again",
-        "tests/test_poller.py::test_a_result_that_cannot_be_scheduled_loses_no_target",
+    *(
+        Row(
+            f"memory runs out {moment} a poll's result is scheduled",
+            "the target's turn comes again",
+            "tests/test_poller.py::test_a_result_that_cannot_be_scheduled_loses_no_target"
+            f"[{moment}]",
+        )
+        for moment in ("before", "after")
     ),
     Row(
         "standard error is closed",
@@ -248,17 +324,30 @@ def process() -> Iterator[Row]:
             "ends at once",
             f"{here}::test_a_signal_to_process_1_of_a_container[{moment}]",
         )
+    for command in BRIEF:
+        yield Row(
+            f"the terminal of `{command}` is closed",
+            "ends at once",
+            f"{here}::test_a_terminal_that_is_closed_ends_a_command[{command}]",
+        )
+        yield Row(
+            f"the same under nohup: `{command}`",
+            "goes on to its end",
+            f"{here}::test_nohup_keeps_a_command[{command}]",
+        )
+    for command, code in HANGUPS.items():
+        yield Row(
+            f"SIGHUP while `{command}` is being imported",
+            "ends once it is known that there is nothing to reload"
+            if code
+            else "a reload as soon as it has started",
+            f"{here}::test_a_hangup_while_it_imports[{command}]",
+        )
     for way in WAYS:
         yield Row(
             f"SIGTERM during a reload that hangs, asked for {way}",
             "ends within seconds, in order; scrapes are answered until then",
             f"{here}::test_a_signal_during_a_reload_that_hangs[{way}]",
-        )
-    for name in WORKERS:
-        yield Row(
-            f"the thread `{name}` crashes for ever",
-            "`/-/healthy` 503; counted in `macie_exporter_worker_restarts_total`",
-            f"{here}::test_a_worker_that_crashes_for_ever[{name}]",
         )
     for pause in PAUSES:
         yield Row(

@@ -1,23 +1,22 @@
 """Faults of STS and Organizations: what was found stays, and one target's fault is its own."""
 
 import json
-import random
-import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 
-from exporter.clock import Stop, SystemClock
-from exporter.core import Configuration, Core, Ports
-from exporter.log import Lines
-from exporter.model import Account, Failure, Role, Target
-from exporter.settings import load
+from exporter.model import Account, Failure, Role
+from exporter.settings import Settings, load
 from tests.aws.rig import Stage
+from tests.daemons import Running, running
+from tests.faults.bounds import bounded
 from tests.faults.matrix import error
-from tests.faults.services import HUB, MEMBERS, Services, organizations, refusal, sts
-from tests.faults.watch import FAILED, GOOD, OK, SAYS, Watch
+from tests.faults.services import HUB, MEMBERS, Services, organizations, refusal, regions, sts
+from tests.faults.watch import FAILED, GOOD, LISTED, OK, SAYS, Watch
 from tests.faulty import (
     Behaviour,
     FaultyServer,
@@ -26,9 +25,12 @@ from tests.faulty import (
     response,
     send,
     send_and_close,
+    send_and_hang,
     send_and_reset,
 )
-from tests.processes import Series, series_of, until
+from tests.processes import PATIENCE, Series, until
+
+REGION = ("aws.regions", "eu-west-1")
 
 
 @pytest.fixture
@@ -40,6 +42,10 @@ def stage(patient: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
 # -- STS -----------------------------------------------------------------------------------------
 
+_ENTITIES = '<!ENTITY a "0123456789abcdef">' + "".join(
+    f'<!ENTITY {outer} "{f"&{inner};" * 8}">' for inner, outer in pairwise("abcdefghi")
+)
+
 ASSUME: Mapping[str, tuple[Behaviour, str]] = {
     "AssumeRole is denied": (send(refusal("AccessDenied", 403)), "AccessDenied"),
     "STS throttles": (send(refusal("Throttling", 400, "Rate exceeded")), "Throttling"),
@@ -47,6 +53,18 @@ ASSUME: Mapping[str, tuple[Behaviour, str]] = {
     "STS resets": (send_and_reset(b"HTTP/1.1 2"), "EndpointConnectionError"),
     "STS hangs up": (send_and_close(b""), "EndpointConnectionError"),
     "STS answers HTML": (send(response("<html>log in</html>")), "MalformedResponse"),
+    "STS answers with entities": (
+        send(response(f"<!DOCTYPE a [{_ENTITIES}]><a>{'&i;' * 100}</a>")),
+        "MalformedResponse",
+    ),
+    "STS answers with elements without end": (
+        send(response("<a>" * 87_000)),
+        "MalformedResponse",
+    ),
+    "STS denies with entities": (
+        send(response(f"<!DOCTYPE a [{_ENTITIES}]><a>{'&i;' * 100}</a>", 400)),
+        "MalformedResponse",
+    ),
     "STS gives no credentials": (send(response("<AssumeRoleResponse/>")), "MalformedResponse"),
     "STS does not know the keys": (
         send(refusal("InvalidClientTokenId", 403)),
@@ -70,7 +88,8 @@ def test_a_role_that_cannot_be_assumed(stage: Stage, name: str) -> None:
     services.sts = behaviour
     watch.account = _account(name)
     for good in (1, 2):
-        outcome = watch.poll().outcome
+        with bounded(10.0):
+            outcome = watch.poll().outcome
         assert isinstance(outcome, Failure)
         assert outcome.code == code
         assert watch.text() == watch.expected(SAYS + FAILED, code=code, good=good)
@@ -106,27 +125,37 @@ def test_a_session_that_expires_between_pages_is_renewed_once(stage: Stage) -> N
 
 @dataclass(slots=True)
 class Fleet:
-    """A core that discovers an organization, and the services that it asks."""
+    """A daemon that discovers an organization, and the services that it asks."""
 
-    core: Core
+    running: Running
+    server: FaultyServer
     services: Services
-    configuration: Configuration
+    settings: Settings
 
     def series(self) -> Series:
         """Scrape."""
-        return series_of(self.core.exposition.text().decode())
+        return self.running.series()
 
     def success(self) -> float:
         """Tell whether the last discovery succeeded."""
-        return self.series()["macie_exporter_discovery_success", frozenset()]
+        return self.running.value("macie_exporter_discovery_success")
 
     def last_failed(self) -> bool:
         """Tell whether the last discovery has ended, and failed."""
-        return self.core.status().search.failure is not None
+        return self.running.daemon.status().search.failure is not None
 
     def discover(self) -> None:
         """Discover anew, now."""
-        self.core.reconfigure(self.configuration)
+        self.running.reload(self.settings)
+
+    def until_regions_are_asked_for(self) -> None:
+        """Wait until there is a request of ListRegions that is still to be answered."""
+        asked = "/listRegions"
+        until(lambda: any(each.target == asked for each in self.server.requests), asked)
+
+    def until_ready(self) -> None:
+        """Wait for the end of the first round."""
+        until(self.running.daemon.ready, "the first round")
 
     def of_targets(self) -> dict[object, float]:
         """Give what is said of targets, but for times."""
@@ -141,7 +170,7 @@ class Fleet:
 
 @contextmanager
 def served(services: Services, flags: Iterable[tuple[str, str]]) -> Iterator[Fleet]:
-    """Run a core on services of a test's own."""
+    """Run a daemon on services of a test's own."""
     with FaultyServer(services) as server, pytest.MonkeyPatch.context() as environment:
         for name, value in {
             "AWS_ENDPOINT_URL": server.url,
@@ -150,22 +179,17 @@ def served(services: Services, flags: Iterable[tuple[str, str]]) -> Iterator[Fle
             "AWS_EC2_METADATA_DISABLED": "true",
         }.items():
             environment.setenv(name, value)
-        configuration = Configuration(load(flags, {}, "eu-west-1"), "eu-west-1")
-        stop = Stop()
-        lines = Lines(sys.stderr, level="error", form="logfmt")
-        core = Core(configuration, Ports(SystemClock(), stop, lines, random.Random(1)))
-        core.start()
-        yield Fleet(core, services, configuration)
-        stop.set()
-        core.stop(5.0)
+        settings = load(flags, {}, "eu-west-1")
+        with running(settings) as made:
+            yield Fleet(made, server, services, settings)
 
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
     """An organization of four accounts, all of them polled."""
-    flags = [("aws.organization.role-name", "reader"), ("aws.regions", "eu-west-1")]
+    flags = [("aws.organization.role-name", "reader"), REGION]
     with served(Services(), flags) as made:
-        until(made.core.ready, "the first round")
+        made.until_ready()
         yield made
 
 
@@ -182,6 +206,13 @@ def _last_page_fails(peer: Peer) -> bool:
         return send(response("", 500))(peer)
     first = {"Accounts": [{"Id": HUB, "Name": "x", "Status": "ACTIVE"}], "NextToken": "t"}
     return send(response(json.dumps(first)))(peer)
+
+
+def _accounts_without_end(peer: Peer) -> bool:
+    """Give ten thousand accounts a page, always others, and a token."""
+    ids = range(peer.number * 10_000, (peer.number + 1) * 10_000)
+    accounts = [{"Id": f"{number:012d}", "Status": "ACTIVE"} for number in ids]
+    return send(response(json.dumps({"Accounts": accounts, "NextToken": f"t{ids}"})))(peer)
 
 
 ORGANIZATIONS: Mapping[str, Behaviour] = {
@@ -206,6 +237,7 @@ ORGANIZATIONS: Mapping[str, Behaviour] = {
     "Organizations repeats a page": send(
         response('{"Accounts": [{"Id": "1", "Status": "ACTIVE"}], "NextToken": "t"}')
     ),
+    "Organizations lists accounts without end": _accounts_without_end,
     "Organizations' last page fails": _last_page_fails,
 }
 
@@ -229,12 +261,12 @@ def test_a_discovery_that_fails_drops_no_target(fleet: Fleet, name: str) -> None
 def test_a_reload_that_looks_for_an_organization_in_vain_drops_no_target() -> None:
     """What was polled before stays, with all that is known of it, until the new source answers."""
     services = Services(organizations=ORGANIZATIONS["Organizations fails"])
-    with served(services, [("aws.regions", "eu-west-1")]) as fleet:
-        until(fleet.core.ready, "the first round")
+    with served(services, [REGION]) as fleet:
+        fleet.until_ready()
         before = fleet.of_targets()
         assert before
-        flags = [("aws.organization.role-name", "reader"), ("aws.regions", "eu-west-1")]
-        fleet.configuration = Configuration(load(flags, {}, "eu-west-1"), "eu-west-1")
+        flags = [("aws.organization.role-name", "reader"), REGION]
+        fleet.settings = load(flags, {}, "eu-west-1")
         fleet.discover()
         until(lambda: fleet.success() == 0 and fleet.last_failed(), "the failure shows")
         assert fleet.of_targets() == before
@@ -246,6 +278,43 @@ def test_a_reload_that_looks_for_an_organization_in_vain_drops_no_target() -> No
         polled = [dict(labels) for name, labels in fleet.series() if name == "macie_poll_success"]
         assert {labels["aws_account_id"] for labels in polled} >= {HUB}
         assert fleet.series()[when, frozenset()] > 0
+
+
+def test_a_unit_that_is_gone_drops_no_target() -> None:
+    """It is named, its accounts stay, and the other unit's are current."""
+    one, two = "ou-ab12-11111111", "ou-ab12-22222222"
+    listed = {one: [HUB, MEMBERS[0]], two: [MEMBERS[1]]}
+
+    def behave(peer: Peer) -> bool:
+        unit = json.loads(peer.request.body)["ParentId"]
+        if unit not in listed:
+            body = {"__type": "ParentNotFoundException", "Message": "You gave a parent that"}
+            return send(response(json.dumps(body), 400))(peer)
+        if peer.request.headers["x-amz-target"].endswith("ListAccountsForParent"):
+            return organizations(*listed[unit])(peer)
+        return send(response('{"OrganizationalUnits": []}'))(peer)
+
+    flags = [
+        ("aws.organization.role-name", "reader"),
+        ("aws.organization.include-ous", f"{one},{two}"),
+        ("aws.regions", "eu-west-1"),
+    ]
+    with served(Services(organizations=behave), flags) as fleet:
+        fleet.until_ready()
+        del listed[one]
+        listed[two].append(MEMBERS[2])
+        fleet.discover()
+        until(lambda: fleet.success() == 0 and fleet.last_failed(), "the failure shows")
+        failure = fleet.running.daemon.status().search.failure
+        assert failure is not None
+        assert failure.message == f"{one}: You gave a parent that"
+        until(lambda: polled(fleet) == {HUB, *MEMBERS}, "all are polled")
+
+
+def polled(fleet: Fleet) -> set[str]:
+    """Give the accounts that were polled."""
+    series = fleet.series()
+    return {dict(key[1])["aws_account_id"] for key in series if key[0] == "macie_poll_success"}
 
 
 def test_sts_that_fails_during_a_discovery_drops_no_target(fleet: Fleet) -> None:
@@ -260,12 +329,90 @@ def test_sts_that_fails_during_a_discovery_drops_no_target(fleet: Fleet) -> None
     until(lambda: fleet.success() == 1, "discovery works again")
 
 
-def test_a_poll_of_a_target_that_was_just_dropped_is_no_crash(
-    fleet: Fleet, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """Discovery may drop a target between its turn and its poll."""
-    before = fleet.of_targets()
-    outcome = fleet.core.poller.poll(Target("999999999999", "eu-west-1")).outcome
-    assert outcome == Failure("other", "no target any more")
-    assert "poll_crashed" not in capfd.readouterr().err
-    assert fleet.of_targets() == before
+# -- the regions of an account ---------------------------------------------------------------------
+
+ONE = ("aws.accounts", f'[{{"id": "{HUB}"}}]')
+AUTO = ("aws.regions", "auto")
+
+
+def test_a_reload_to_auto_drops_nothing_while_list_regions_hangs() -> None:
+    """Every value stays; the trail tells of no invitation again that it has told of."""
+    services = Services(account=send_and_hang())
+    with served(services, [ONE, REGION]) as fleet:
+        fleet.until_ready()
+        before = fleet.of_targets()
+        fleet.settings = load([ONE, AUTO], {}, "eu-west-1")
+        fleet.discover()
+        fleet.until_regions_are_asked_for()
+        assert fleet.of_targets() == before
+        services.account = regions("eu-west-1", "us-east-1")
+        fleet.discover()
+        received = "event=invitation_received"
+        until(lambda: fleet.running.log.count(received) == 2 * len(LISTED), "the other region")
+        assert before.items() <= fleet.of_targets().items()
+        told = [line for line in fleet.running.log.splitlines() if received in line]
+        assert sum("region=eu-west-1" in line for line in told) == len(LISTED)
+
+
+def test_a_reload_does_not_wait_for_regions_that_never_come() -> None:
+    """Its targets are polled at once; what was asked for before and comes late changes nothing."""
+    late, has_come = threading.Event(), threading.Event()
+
+    def hold(peer: Peer) -> bool:
+        late.wait(PATIENCE)
+        # Nobody may be there any more.
+        with suppress(OSError):
+            regions("eu-west-1")(peer)
+        has_come.set()
+        return False
+
+    with served(Services(account=hold), [ONE, AUTO]) as fleet:
+        fleet.until_regions_are_asked_for()
+        two = ("aws.accounts", f'[{{"id": "{MEMBERS[0]}"}}]')
+        fleet.settings = load([two, ("aws.regions", "us-east-1")], {}, "eu-west-1")
+        fleet.discover()
+        fleet.until_ready()
+        polled = fleet.of_targets()
+        late.set()
+        assert has_come.wait(PATIENCE)
+        assert fleet.of_targets() == polled
+        assert HUB not in str(polled)
+
+
+def test_a_role_that_is_changed_while_sts_does_not_answer_for_it_loses_no_target() -> None:
+    """Who waits for the old one gives up in time, and has the new one."""
+
+    def with_role(name: str) -> Sequence[tuple[str, str]]:
+        role = f"arn:aws:iam::{MEMBERS[0]}:role/{name}"
+        account = f'[{{"id": "{MEMBERS[0]}", "role_arn": "{role}"}}]'
+        pace = [("poll.interval", "10s"), ("poll.timeout", "2s")]
+        return [("aws.accounts", account), REGION, *pace]
+
+    services = Services(sts=send_and_hang())
+    with served(services, with_role("old")) as fleet:
+        until(lambda: any(b"old" in each.body for each in fleet.server.requests), "AssumeRole")
+        services.sts = sts
+        fleet.settings = load(with_role("new"), {}, "eu-west-1")
+        fleet.discover()
+        until(lambda: "macie_invitations" in str(fleet.of_targets()), "an answer")
+        assert "crashed" not in fleet.running.log
+
+
+def test_a_poll_of_a_target_that_was_just_dropped_is_no_crash() -> None:
+    """Discovery may drop a target while it is polled: nobody hears of the result."""
+    held = threading.Event()
+
+    def hold(peer: Peer) -> bool:
+        held.wait(PATIENCE)
+        return send(GOOD)(peer)
+
+    both, one = f'[{{"id": "{HUB}"}}, {{"id": "{MEMBERS[0]}"}}]', f'[{{"id": "{MEMBERS[0]}"}}]'
+    with served(Services(macie2=hold), [("aws.accounts", both), REGION]) as fleet:
+        until(lambda: len(fleet.of_targets()) > 0, "the targets")
+        fleet.settings = load([("aws.accounts", one), REGION], {}, "eu-west-1")
+        fleet.discover()
+        until(lambda: HUB not in str(fleet.of_targets()), "the target to go")
+        held.set()
+        fleet.until_ready()
+        assert HUB not in str(fleet.of_targets())
+        assert "crashed" not in fleet.running.log

@@ -1,15 +1,15 @@
 """Every fault of the matrix, over real HTTP from the wire to the text of a scrape."""
 
-import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 
 import pytest
 
 from exporter.model import Failure
-from tests.aws.rig import Pauses, Rig, Stage, Stopwatch, rig
-from tests.faults.matrix import FAULTS, MEMORY, ODDITIES, SLACK, Fault
+from tests.aws.rig import Rig, Stage, rig
+from tests.faults.bounds import bounded
+from tests.faults.matrix import FAULTS, ODDITIES, Fault
 from tests.faults.watch import (
     FAILED,
     GOOD,
@@ -25,19 +25,6 @@ from tests.faults.watch import (
 from tests.faulty import send
 
 ATTEMPTS = 3
-
-
-@contextmanager
-def bounded(seconds: float) -> Iterator[None]:
-    """Require that what happens takes neither long nor much memory."""
-    tracemalloc.start()
-    watch = Stopwatch()
-    try:
-        yield
-        assert watch.seconds() < seconds + SLACK
-        assert tracemalloc.get_traced_memory()[1] < MEMORY
-    finally:
-        tracemalloc.stop()
 
 
 def code_of(watch: Watch, fault: Fault) -> str:
@@ -57,7 +44,7 @@ def forms(fault: Fault, stage: Stage, stack: ExitStack) -> Iterator[Begin]:
     if fault.endpoint is not None:
         environment = stack.enter_context(pytest.MonkeyPatch.context())
         environment.setenv("AWS_ENDPOINT_URL", stack.enter_context(fault.endpoint()))
-        elsewhere = stack.enter_context(rig(stop=Pauses())).warm()
+        elsewhere = stack.enter_context(rig()).warm()
         yield lambda: elsewhere
     for behaviour in fault.behaviours:
         yield partial(stage.play, behaviour)

@@ -1,37 +1,37 @@
 """The process itself: stopped at any moment, killed, and without what a process usually has."""
 
-import io
 import os
-import queue
-import random
-import re
+import pty
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from math import inf
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
-from exporter.clock import Clock, Stop, SystemClock
-from exporter.core import Configuration, Ports
-from exporter.daemon import Daemon
 from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import Fault, World
-from exporter.log import Lines
 from exporter.settings import load as settings_of
-from exporter.signals import Wish, Wishes
 from tests import fleets
-from tests.clocks import FailingClock
+from tests.daemons import Running
+from tests.daemons import running as a_daemon
 from tests.faults.services import Services
 from tests.faulty import FaultyServer, send_and_hang
-from tests.processes import PATIENCE, Exporter, environment, no_aws, running, started, until
+from tests.processes import (
+    PATIENCE,
+    Exporter,
+    environment,
+    no_aws,
+    running,
+    started,
+    until,
+)
 
 STOP_SECONDS = 5.0
 """Before an orchestrator loses patience; a busy machine may take a little more."""
@@ -43,12 +43,15 @@ UNREAD = (
     ("check", "--config.file"),
 )
 """Commands that read a file, whose name is missing at the end."""
+BRIEF = ("once", "doctor")
+"""Commands that ask AWS, and end by themselves."""
+WITH_A_TERMINAL = ("setsid", "--ctty")
+HANGUPS = {"serve": 0, "once": -1, "doctor": -1, "check": -1, "iam": -1}
+"""The commands, with the exit code where a hangup ends one: that of SIGHUP."""
 MOMENTS = ("it imports", "it reads a file")
 WAYS = ("by signal", "over HTTP")
-WORKERS = ("aws-watchdog", "poller")
-"""Threads without which polling cannot go on."""
 MANY = 50
-"""More requests than there are threads to answer them."""
+"""Requests at once."""
 STREAMS = ("2>/dev/full", "2>/dev/full >/dev/full")
 
 
@@ -98,7 +101,7 @@ def test_a_signal_to_process_1_of_a_container(tmp_path: Path, moment: str) -> No
     with running(no_aws(tmp_path), [f"--config.file={pipe}"], before=AS_PROCESS_1) as exporter:
         try:
             process = child_of(exporter.process.pid)
-            until(lambda: signal.SIGHUP in ignored(process), "its first lines")
+            until(lambda: signal.SIGTERM in caught(process), "its first lines")
             with pipe.open("w") if moment == "it reads a file" else nullcontext():
                 os.kill(process, signal.SIGTERM)
                 assert exporter.process.wait(PATIENCE) == 128 + signal.SIGTERM
@@ -114,10 +117,10 @@ def child_of(process: int) -> int:
     return int(children.read_text())
 
 
-def ignored(process: int) -> set[int]:
-    """Give the signals that a process ignores."""
+def caught(process: int) -> set[int]:
+    """Give the signals that a process handles itself."""
     status = Path(f"/proc/{process}/status").read_text()
-    mask = int(status.partition("SigIgn:")[2].split()[0], 16)
+    mask = int(status.partition("SigCgt:")[2].split()[0], 16)
     return {number for number in range(1, 65) if mask >> (number - 1) & 1}
 
 
@@ -161,7 +164,7 @@ def test_a_signal_during_a_scrape(aws: EmbeddedAws) -> None:
 
 
 def test_a_signal_during_a_reload(aws: EmbeddedAws, tmp_path: Path) -> None:
-    """The reload under way is finished first."""
+    """It is left undone."""
     file = tmp_path / "exporter.yaml"
     file.write_text("poll: {interval: 1m}\n")
     with running(aws.environment(), [f"--config.file={file}"]) as exporter:
@@ -172,8 +175,9 @@ def test_a_signal_during_a_reload(aws: EmbeddedAws, tmp_path: Path) -> None:
         with file.open("w") as writer:  # Opens once the exporter has opened it to read.
             exporter.process.send_signal(signal.SIGTERM)
             writer.write("poll: {interval: 2m}\n")
-        stops_in_order_now(exporter)
-    assert "event=reloaded" in exporter.log
+        assert exporter.process.wait(PATIENCE) == 0
+        until(lambda: "event=stopped" in exporter.log, "the last line")
+    assert "Traceback" not in exporter.log
 
 
 @pytest.mark.parametrize("asked", WAYS)
@@ -197,12 +201,6 @@ def test_a_signal_during_a_reload_that_hangs(aws: EmbeddedAws, tmp_path: Path, a
                 stops_in_order(exporter)
 
 
-def stops_in_order_now(exporter: Exporter) -> None:
-    """Require that it ends without a further signal."""
-    assert exporter.process.wait(30) == 0
-    until(lambda: "event=stopped" in exporter.log, "the last line")
-
-
 def test_a_file_that_became_a_pipe(aws: EmbeddedAws, tmp_path: Path) -> None:
     """To which nobody writes: a reload that would wait for ever could not be stopped either."""
     file, web = tmp_path / "exporter.yaml", tmp_path / "web.yaml"
@@ -222,71 +220,86 @@ def test_a_file_that_became_a_pipe(aws: EmbeddedAws, tmp_path: Path) -> None:
     assert "it did not end within" in exporter.log
 
 
-class LateSignal(queue.SimpleQueue[Wish]):
-    """Wishes of which the first arrives just before somebody waits for it.
-
-    Python then runs the signal's handler, which puts it here, only when the wait ends.
-    """
-
-    def __init__(self) -> None:
-        self.signalled = False
-
-    def get(self, block: bool = True, timeout: float | None = None) -> Wish:  # noqa: FBT001, FBT002 -- the queue's own
-        """Wait to the end, unless that would be for ever, and only then let the handler run."""
-        if self.signalled:
-            return super().get(block, timeout)
-        assert timeout is not None, "a wait that no signal ends"
-        assert timeout <= 1
-        self.signalled = True
-        self.put(Wish.STOP)
-        raise queue.Empty
+# -- SIGHUP ------------------------------------------------------------------------------------
 
 
-def daemon(
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    load: Callable[[], Configuration],
-    wishes: Wishes,
-    clock: Clock | None = None,
-) -> tuple[threading.Thread, io.StringIO]:
-    """Run a daemon in a thread; give that, and the log."""
-    for name, value in no_aws(folder).items():
-        monkeypatch.setenv(name, value)
-    settings = settings_of([("web.listen-address", "127.0.0.1:0")], {}, "eu-west-1")
-    log = io.StringIO()
-    lines = Lines(log, level="info", form="logfmt")
-    ports = Ports(clock or SystemClock(), Stop(), lines, random.Random(1))
-    made = Daemon(Configuration(settings, "eu-west-1"), load, ports, wishes)
-    thread = threading.Thread(target=made.run, daemon=True)
-    thread.start()
-    return thread, log
+@pytest.fixture
+def silent() -> Iterator[FaultyServer]:
+    """An AWS that does not answer."""
+    with FaultyServer(Services(sts=send_and_hang())) as server:
+        yield server
 
 
-def broken() -> Configuration:
-    """Fail in a way that nobody has thought of."""
-    raise RuntimeError("never seen before")
+def of_aws(server: FaultyServer) -> dict[str, str]:
+    """Give the variables of an AWS."""
+    return {
+        "AWS_ENDPOINT_URL": server.url,
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_REGION": "eu-west-1",
+    }
 
 
-def test_a_signal_just_before_the_wait_is_not_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No wait is for longer than somebody who stops the process may have to wait."""
-    thread, _ = daemon(tmp_path, monkeypatch, broken, LateSignal())
-    thread.join(30)
-    assert not thread.is_alive()
+@pytest.mark.parametrize("command", BRIEF)
+def test_a_terminal_that_is_closed_ends_a_command(silent: FaultyServer, command: str) -> None:
+    """Nobody is left to read what it would say, and nobody would end it."""
+    parent, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [*WITH_A_TERMINAL, sys.executable, "-m", "exporter", command],
+        env=environment({**of_aws(silent), "TERM": "xterm"}),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    try:
+        silent.wait_for(requests=1)
+        os.close(parent)
+        assert process.wait(PATIENCE) == -signal.SIGHUP
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
 
 
-def test_a_reload_that_crashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another one may be asked for, and the process stops in order."""
-    wishes: Wishes = queue.SimpleQueue()
-    thread, log = daemon(tmp_path, monkeypatch, broken, wishes)
-    wishes.put(Wish.RELOAD)
-    until(lambda: log.getvalue().count("event=reload_crashed") == 1, log.getvalue)
-    wishes.put(Wish.RELOAD)
-    until(lambda: log.getvalue().count("event=reload_crashed") == 2, log.getvalue)
-    wishes.put(Wish.STOP)
-    thread.join(30)
-    assert "event=stopped" in log.getvalue()
+@pytest.mark.parametrize("command", BRIEF)
+def test_nohup_keeps_a_command(aws: EmbeddedAws, tmp_path: Path, command: str) -> None:
+    """That is what it is for: a hangup is ignored from the start, and all of the output comes."""
+    words = ["nohup", sys.executable, "-m", "exporter", command]
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(
+        [*words, f"--config.file={pipe}"],
+        env=environment(aws.environment()),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        with pipe.open("w") as writer:  # Opens once the exporter has opened it to read.
+            process.send_signal(signal.SIGHUP)
+            writer.write("{}\n")
+        out, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert {"once": b"macie_poll_success{", "doctor": b"Everything works."}[command] in out
+
+
+@pytest.mark.parametrize("command", HANGUPS)
+def test_a_hangup_while_it_imports(tmp_path: Path, command: str) -> None:
+    """It is held back until it is known what it means: only `serve` has something to reload."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    flags = ["--web.listen-address=127.0.0.1:0", f"--config.file={pipe}"]
+    words = [sys.executable, "-m", "exporter", command, *flags]
+    with started(words, no_aws(tmp_path)) as exporter:
+        until(lambda: signal.SIGTERM in caught(exporter.process.pid), "its first lines")
+        exporter.send(signal.SIGHUP)
+        if code := HANGUPS[command]:
+            assert exporter.process.wait(PATIENCE) == code
+            return
+        pipe.write_text("{}\n")  # Opens once the exporter has opened it to read.
+        assert exporter.port
+        pipe.write_text("{}\n")
+        until(lambda: "event=reloaded" in exporter.log, lambda: exporter.log)
+        stops_in_order(exporter)
 
 
 # -- SIGKILL -----------------------------------------------------------------------------------
@@ -401,22 +414,34 @@ def test_polls_that_hang_do_not_make_it_unhealthy() -> None:
         hold.set()
 
 
-@pytest.mark.parametrize("name", WORKERS)
-def test_a_worker_that_crashes_for_ever(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    """What probes ask tells it, once there is no hope, and so do the metrics."""
-    wishes: Wishes = queue.SimpleQueue()
-    clock = FailingClock(name)
-    clock.failures = inf
-    thread, log = daemon(tmp_path, monkeypatch, broken, wishes, clock)
-    until(lambda: "event=listening" in log.getvalue(), log.getvalue)
-    found = re.search(r"event=listening port=(\d+)", log.getvalue())
-    assert found
-    port = int(found[1])
-    until(lambda: answer_at(port, "/-/healthy").startswith(b"HTTP/1.1 200"), "hope")
-    until(lambda: answer_at(port, "/-/healthy").startswith(b"HTTP/1.1 503"), "no hope")
-    assert b"macie_exporter_worker_restarts_total 6.0" in metrics_at(port)
-    wishes.put(Wish.STOP)
-    thread.join(30)
-    assert "event=stopped" in log.getvalue()
+def test_a_task_that_crashes_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told with its traceback, counted, and once there is no hope so do probes hear of it."""
+
+    async def crash() -> None:
+        raise RuntimeError("never seen before")
+
+    with without_aws(tmp_path, monkeypatch) as made:
+        assert made.daemon.healthy()
+        made.loop.do(lambda: made.daemon.keep("poller", crash))
+        until(lambda: not made.daemon.healthy(), "no hope")
+        assert made.value("macie_exporter_worker_restarts_total") == 6
+    assert made.log.count("event=worker_crashed worker=poller") == 6
+    assert "RuntimeError: never seen before" in made.log
+
+
+def test_what_holds_the_loop_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Polls, scrapes and probes wait for it alike."""
+    name = "macie_exporter_loop_lag_seconds"
+    with without_aws(tmp_path, monkeypatch) as made:
+        until(lambda: made.value(name) > 0, "a first measurement")
+        made.loop.do(lambda: time.sleep(2.0))
+        until(lambda: made.value(name) > 1.5, "the lag")
+
+
+@contextmanager
+def without_aws(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    """Run a daemon that reaches no AWS."""
+    for name, value in no_aws(folder).items():
+        monkeypatch.setenv(name, value)
+    with a_daemon(settings_of([], {}, "eu-west-1")) as made:
+        yield made

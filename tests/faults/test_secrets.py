@@ -12,9 +12,8 @@ from urllib.parse import quote, unquote
 import pytest
 import yaml
 
-from exporter.aws.credentials import Own
-from exporter.clock import SystemClock
 from exporter.model import AwsError
+from tests.aws.rig import rig
 from tests.faults.services import HUB, IDENTITY, MEMBERS, SESSION, Services, refusal
 from tests.faulty import (
     Behaviour,
@@ -100,7 +99,8 @@ def _echo(peer: Peer) -> str:
     body = unquote(request.body.decode())
     # The message is cut after some hundred characters: what is secret stands in front.
     security = request.headers.get("x-amz-security-token", "")
-    return f"{security}\n{body[-300:]}\n{request.target}\n{headers}"
+    spelled = quote(security, safe="").replace("%2F", "%2f") + security.replace("/", "\\/")
+    return f"{security}\n{spelled}\n{body[-300:]}\n{request.target}\n{headers}"
 
 
 def _echo_json(peer: Peer) -> bool:
@@ -212,6 +212,14 @@ _UNANSWERED = {
         AWS_ENDPOINT_URL=f"http://user:{secret('endpoint')}@nowhere.invalid"
     ),
     "endpoint that is none": _environment(AWS_ENDPOINT_URL=f"user:{secret('endpoint')}@ x"),
+    "endpoint without a scheme": _environment(AWS_ENDPOINT_URL=f"user:{secret('endpoint')}"),
+    "endpoint of STS without a scheme": _environment(
+        AWS_ENDPOINT_URL_STS=f"user:{secret('endpoint')}",
+        AWS_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}",
+    ),
+    "endpoint with a port that is none": _environment(
+        AWS_ENDPOINT_URL=f"http://localhost:{secret('port')}"
+    ),
     "endpoint with a bad port": _environment(
         AWS_ENDPOINT_URL=f"http://user:{secret('endpoint')}@localhost:{secret('port')}"
     ),
@@ -250,6 +258,14 @@ _ASKED_FOR = {
     ),
 }
 """What credentials are had for from STS."""
+
+_ASKED_WHERE = {
+    "refuses": f"http://user:{secret('endpoint')}@localhost:{free_port()}",
+    "has no host": f"http://user:{secret('endpoint')}@nowhere.invalid",
+    "has no scheme": f"user:{secret('endpoint')}",
+    "has a bad port": f"http://user:{secret('endpoint')}@localhost:{secret('port')}",
+}
+"""Endpoints at which credentials are asked for in vain."""
 
 _CONTAINER = {
     "variable": {"AWS_CONTAINER_AUTHORIZATION_TOKEN": secret("containertoken")},
@@ -349,6 +365,35 @@ def test_what_credentials_are_asked_for_with_is_not_shown(tmp_path: Path, place:
     assert marked(said) == set()
 
 
+@pytest.mark.parametrize("endpoint", _ASKED_WHERE)
+@pytest.mark.parametrize("place", _ASKED_FOR)
+def test_where_credentials_are_asked_for_is_not_shown(
+    tmp_path: Path, place: str, endpoint: str
+) -> None:
+    """Not what stands before the host, nor what is no URL at all."""
+    given = _ASKED_FOR[place].given(tmp_path) | {"AWS_ENDPOINT_URL": _ASKED_WHERE[endpoint]}
+    said = "".join(outputs(given, ASKING))
+    assert "EndpointConnectionError" in said or "CredentialsError" in said
+    assert marked(said) == set()
+
+
+def _echo_proxy(peer: Peer) -> bool:
+    return send(response(f"<html>{peer.request.headers['proxy-authorization']}</html>", 407))(peer)
+
+
+def test_a_proxy_that_repeats_its_password_does_not_show_it(tmp_path: Path) -> None:
+    """However it was sent."""
+    with FaultyServer(_echo_proxy) as between:
+        url = f"http://user:{secret('proxy')}@127.0.0.1:{between.port}"
+        given = _environment(
+            AWS_ENDPOINT_URL="http://macie.invalid", HTTP_PROXY=url, NO_PROXY=""
+        ).given(tmp_path)
+        said = "".join(outputs(given, ASKING))
+        assert between.requests
+    assert "MalformedResponse" in said
+    assert marked(said) == set()
+
+
 @pytest.mark.parametrize("where", _CONTAINER)
 def test_what_a_container_asks_for_credentials_with_is_not_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
@@ -357,14 +402,13 @@ def test_what_a_container_asks_for_credentials_with_is_not_shown(
     (tmp_path / "token").write_text(secret("containerfile"))
     for name in _KEYS:
         monkeypatch.delenv(name, raising=False)
-    clock = SystemClock()
     with FaultyServer(_echo_xml) as server:
         url = f"http://127.0.0.1:{server.port}/"
         given = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, **_CONTAINER[where]}
         for name, value in given.items():
             monkeypatch.setenv(name, value.replace("DIR", str(tmp_path)))
-        with pytest.raises(AwsError, match="non 200 response") as caught:
-            Own(clock).current(clock.monotonic() + 60.0)
+        with rig() as made, pytest.raises(AwsError, match="non 200 response") as caught:
+            made.run(made.credentials.identity())
         asked = str([one.headers for one in server.requests])
     assert marked(asked)
     assert marked(caught.value.failure.message) == set()

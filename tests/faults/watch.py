@@ -2,11 +2,11 @@
 
 import random
 
+from prometheus_client.utils import floatToGoString
+
 from exporter.clock import SystemClock
-from exporter.exposition.text import number
 from exporter.model import Account, Answer, PollResult, Target
-from exporter.poller import Pace, Poller
-from exporter.restarts import Upkeep
+from exporter.poller import Poller, PollOptions
 from exporter.schedule import Schedule
 from tests.aws.rig import ACCOUNT, REGION, Rig
 from tests.exposition.scene import Scene, options
@@ -81,23 +81,23 @@ class Watch:
 
     def __init__(self, rig: Rig, *, timeout: float = 10.0, account: Account = ACCOUNT) -> None:
         """Poll an account through a rig, within so many seconds."""
-        self.rig, self.account = rig, account
+        self.rig, self.account, self._timeout = rig, account, timeout
         shows = options(zero_fill="invited", trusted=(TRUSTED,), most=10)
         self._scene = Scene(TARGET, shows=shows)
         self._poller = Poller(
             schedule=Schedule(300.0, 1, random.Random(1)),
-            pace=Pace(300.0, 1, timeout),
+            options=PollOptions(300.0, 1, timeout),
             clock=_Clock(self._scene),
             read=self._read,
             record=lambda _: None,
-            upkeep=Upkeep(_Log(), _Log().exception),
+            log=_Log(),
         )
 
     def poll(self) -> PollResult:
         """Poll once, a minute after whatever was before."""
         self.pass_time(MINUTE)
-        result = self._poller.poll(TARGET)
-        self._scene.snapshot.record(result)
+        result = self.rig.run(self._poller.poll(TARGET), 2 * self._timeout)
+        self._scene.record(result)
         return result
 
     def pass_time(self, seconds: float) -> None:
@@ -134,8 +134,13 @@ class Watch:
             " GOOD", f" {number(now - good * MINUTE)}"
         )
 
-    def _read(self, target: Target, deadline: float) -> Answer:
-        return self.rig.macie.read(self.account, target.region, deadline)
+    async def _read(self, target: Target) -> Answer:
+        return await self.rig.macie.read(self.account, target.region)
+
+
+def number(value: float) -> str:
+    """Write a value as the exposition does."""
+    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
 
 
 class _Log:
@@ -144,3 +149,5 @@ class _Log:
     def exception(self, *_: object, **__: object) -> None:
         """Fail the poll: an error of the exporter itself is no fault of AWS's."""
         raise AssertionError("a crash")
+
+    debug = info = warning = error = exception

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from http.client import HTTPException, HTTPResponse
 from typing import Any, TypeVar
 
@@ -15,7 +14,7 @@ import pytest
 
 from exporter.errors import ERRORS
 from exporter.model import Answer, AwsError, Failure, PollResult
-from tests.aws.rig import REGION, Stage, stage, stopped
+from tests.aws.rig import REGION, Stage, stage
 from tests.exposition.scene import PAYMENTS, Scene, options
 from tests.faults.services import IDENTITY, refusal
 from tests.faulty import chunked, invitation, page, response, send, send_and_close
@@ -43,7 +42,7 @@ def _staged() -> Iterator[Stage]:
             "NO_PROXY": "*",
         }.items():
             environment.setenv(name, value)
-        with stage(stopped()) as made:
+        with stage(attempts=1) as made:
             environment.setenv("AWS_ENDPOINT_URL", made.server.url)
             yield made
 
@@ -108,7 +107,7 @@ class _Metrics:
 
     def check(self, outcome: Answer | Failure) -> None:
         """Take a poll in; hold the text of a scrape to the format, and to the numbers."""
-        self._scene.snapshot.record(PollResult(PAYMENTS, self._scene.clock.now(), 0.1, outcome))
+        self._scene.record(PollResult(PAYMENTS, self._scene.clock.now(), 0.1, outcome))
         series: dict[bytes, float] = {}
         for line in self._scene.text().encode().split(b"\n"):
             if line and not line.startswith(b"#"):
@@ -181,7 +180,7 @@ def _identities() -> Iterator[Case]:
 
         def case(data: bytes) -> Hashable:
             rig = made.play(send_and_close(data))
-            found = _outcome(partial(rig.credentials.who_am_i, rig.clock.monotonic() + 10))
+            found = _outcome(lambda: rig.run(rig.credentials.who_am_i()))
             if isinstance(found, Failure):
                 return found.code
             assert found.encode() in data

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.ages import AgeBuckets
 from exporter.demo.organisation import HUB, configuration
+from exporter.exposition.age_buckets import AgeBuckets
 from exporter.model import PENDING_STATUSES
 from exporter.settings.tree import Settings
 from grafana.board import Query
@@ -156,7 +156,8 @@ def test_variables_offer_what_there_is(stack: Stack, name: str) -> None:
         "account": sorted((each["name"], each["id"]) for each in demo_["accounts"]),
         "region": sorted(demo_["regions"]),
     }
-    until(lambda: stack.number("macie_exporter_build_info") is not None, "a scrape")
+    scraped_ = "count(macie_exporter_build_info)"
+    until(lambda: stack.number(scraped_) == len(JOBS), "a scrape by each job")
     offered = _offered(stack, variable["query"], variable["regex"])
     if name == "status":
         assert {*PENDING_STATUSES, "Enabled"} < set(offered)

@@ -19,7 +19,6 @@ import pytest
 import yaml
 
 from exporter.cli import World, main
-from exporter.clock import Stop
 from tests.helm.charts import (
     CASES,
     CHART,
@@ -214,7 +213,7 @@ def test_the_exporter_takes_what_is_rendered(helm4: Path, case: str, tmp_path: P
     (tmp_path / "tls.crt").write_text(pair.certificate)
     (tmp_path / "tls.key").write_text(pair.key)
     out, err = io.StringIO(), io.StringIO()
-    code = main(["check", *flags(container, manifests, tmp_path)], World(environ, out, err, Stop()))
+    code = main(["check", *flags(container, manifests, tmp_path)], World(environ, out, err))
     assert (code, err.getvalue()) == (0, "")
     assert effective(out.getvalue()) == EFFECTIVE[case]
     assert out.getvalue().splitlines()[-1] == f"# web: {WEB.get(case, 'http')}"

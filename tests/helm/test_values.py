@@ -41,7 +41,10 @@ ingress: {enabled: true, hosts: []}
 httpRoute: {enabled: true}
 livenessProbe: {httpGet: {path: /}}
 serviceMonitor: {interval: often}
-prometheusRule: {thresholds: {failingRatio: 2}, alerts: {MacieTargetStale: {four: 5m}}}
+prometheusRule:
+  additionalAggregationLabels: [cluster, k8s-cluster]
+  thresholds: {failingRatio: 2}
+  alerts: {MacieTargetStale: {four: 5m}}
 podDisruptionBudget: {maxUnavailable: some}
 extraEnv: {A: b}
 config:
@@ -70,6 +73,7 @@ NAMED = {
     "httpRoute.parentRefs": "1",
     "livenessProbe": "httpGet",
     "serviceMonitor.interval": "",
+    "prometheusRule.additionalAggregationLabels.1": "a-zA-Z_",
     "prometheusRule.thresholds.failingRatio": "1",
     "prometheusRule.alerts.MacieTargetStale": "four",
     "podDisruptionBudget.maxUnavailable": "",
@@ -164,6 +168,13 @@ REFUSED = [
     (
         "prometheusRule.alerts.MacieTargetStall.enabled=false",
         "prometheusRule.alerts.MacieTargetStall: no such alert is shipped; there are: ",
+    ),
+    (
+        "prometheusRule.additionalAggregationLabels={cluster,instance}",
+        (
+            "prometheusRule.additionalAggregationLabels: instance: the rules look after that one "
+            "themselves: name labels of whole installations, like cluster"
+        ),
     ),
 ]
 

@@ -1,5 +1,6 @@
 """The shipped rules, and promtool's tests of them: what the tests of both have in common."""
 
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ SHIPPED = HERE.parents[1] / "helm" / "macie-invitations-exporter" / "files" / "r
 Rule = Mapping[str, Any]
 
 RECORDED: Exposed = {
+    "macie:exporter:known": frozenset(),
     "job:macie_exporter_shards:complete": frozenset({"job"}),
     "macie:alerts:held": frozenset(
         {
@@ -46,6 +48,19 @@ def alerts() -> dict[str, Rule]:
 def cases_of(alert: str) -> Path:
     """Give the file of an alert's tests."""
     return HERE / f"{alert}.yaml"
+
+
+class _Loader(yaml.SafeLoader):
+    """Takes for a number what is one in digits alone, as promtool does: `0x9` is a series."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[1-9][0-9]*$"), None)
+
+
+def read_cases(path: Path) -> dict[str, Any]:
+    """Read a file of promtool's tests, so that it can be written again."""
+    return dict(yaml.load(path.read_text(), _Loader))  # noqa: S506 -- a SafeLoader
 
 
 def outcome(promtool: Path, cases: Path) -> subprocess.CompletedProcess[str]:

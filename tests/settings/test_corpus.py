@@ -147,7 +147,7 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     path.write_text("log: \x07")
     assert refused(f"config.file={path}") == [
         (
-            f"{named}not YAML: unacceptable character #x0007: special characters are not allowed "
+            f"{named}not YAML: unacceptable character #x0007: control characters are not allowed "
             'in "<unicode string>", position 5'
         )
     ]

@@ -111,6 +111,34 @@ def test_what_is_wrong_is_said_even_where_something_comes_before_it(file: Path) 
     ]
 
 
+def test_the_web_file_where_the_field_would_look_for_it(tmp_path: Path) -> None:
+    """A dot for an underscore names the key that was meant, not another file."""
+    file = tmp_path / "exporter.yaml"
+    file.write_text("web: {config: {file: web.yml}}\npoll: {stale: 1h}\n")
+    assert refused(
+        f"config.file={file}",
+        "web.config=web.yml",
+        environ={
+            "MACIE_EXPORTER_WEB__CONFIG__FILE": "web.yml",
+            "MACIE_EXPORTER_METRICS__PER__INVITATION__MAX__SERIES": "3",
+        },
+    ) == [
+        "web.config (from --web.config): unknown key; the nearest known key is web.config_file",
+        (
+            "metrics.per.invitation.max.series (from "
+            "MACIE_EXPORTER_METRICS__PER__INVITATION__MAX__SERIES): unknown key; the nearest known "
+            "key is metrics.per_invitation.max_series "
+            "(MACIE_EXPORTER_METRICS__PER_INVITATION__MAX_SERIES)"
+        ),
+        (
+            "web.config.file (from MACIE_EXPORTER_WEB__CONFIG__FILE): unknown key; the nearest "
+            "known key is web.config_file (MACIE_EXPORTER_WEB__CONFIG_FILE)"
+        ),
+        f"web.config (from {file}): unknown key; the nearest known key is web.config_file",
+        f"poll.stale (from {file}): unknown key; the nearest known key is poll.stale_after",
+    ]
+
+
 def test_broken_json_is_said_with_its_place() -> None:
     """A list or a section of which the end is missing."""
     assert refused(
@@ -119,7 +147,7 @@ def test_broken_json_is_said_with_its_place() -> None:
     ) == [
         (
             "aws.regions (from --aws.regions): not JSON: while parsing a flow sequence, "
-            "expected ',' or ']', but got '<stream end>' (line 1, column 13)"
+            "did not find expected ',' or ']' (line 2, column 1)"
         ),
         (
             "poll (from MACIE_EXPORTER_POLL): not JSON: the key 'timeout' stands twice (line "

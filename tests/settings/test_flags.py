@@ -65,6 +65,15 @@ def test_underscores_are_taken_for_dashes() -> None:
     )
 
 
+def test_the_web_file_as_the_field_spells_it() -> None:
+    """Every exporter on the exporter-toolkit has --web.config.file: it is the same flag here."""
+    assert read(["--web.config.file=web.yml"]) == read(["--web.config-file", "web.yml"])
+    assert read(["--web.config.file", "a"]).flags == (("web.config-file", "a"),)
+    assert read(["--web.config.file=a", "--web.config-file=b"]).problems == (
+        "--web.config-file: given more than once",
+    )
+
+
 def test_unknown_flags_are_kept_with_what_seems_to_be_their_value() -> None:
     """They are no stray words as well; their keys are looked up when settings are loaded."""
     assert read(["--poll.intervl", "5m"]) == Words((("poll.intervl", "5m"),), (), ())

@@ -17,7 +17,7 @@ poll: {interval: 1m, timeout: 10s, concurrency: 4}
 aws:
   regions: [eu-west-1]
   accounts: [{id: "111122223333"}, {id: "444455556666"}]
-  organization: {role_name: from-file, include_ous: [file], refresh_interval: 2h}
+  organization: {role_name: from-file, include_ous: [r-file], refresh_interval: 2h}
 metrics: {trusted_inviters: ["111122223333"], per_invitation: {max_series: 5}}
 """)
     return path
@@ -48,7 +48,7 @@ def test_every_key_comes_from_the_first_that_sets_it(file: Path) -> None:
     assert organization.role_name == "from-flag"
     assert organization.external_id is not None
     assert organization.external_id.get_secret_value() == "from-environment"
-    assert organization.include_ous == ("file",)
+    assert organization.include_ous == ("r-file",)
     assert organization.model_dump(mode="json")["refresh_interval"] == "2h"
     assert settings.metrics.per_invitation.model_dump() == {"enabled": True, "max_series": 5}
     assert settings.log == Settings().log
@@ -131,7 +131,7 @@ def test_the_file_may_be_named_by_a_variable(file: Path, tmp_path: Path) -> None
     other = tmp_path / "other.yaml"
     other.write_text("poll: {concurrency: 9}")
     assert loaded(f"config.file={other}", environ=environ).poll.concurrency == 9
-    assert loaded("config.file=", environ=environ).poll.concurrency == 32
+    assert loaded("config.file=", environ=environ).poll.concurrency == 128
 
 
 def test_unknown_regions_may_be_allowed_by_a_variable(file: Path) -> None:

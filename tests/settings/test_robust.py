@@ -1,11 +1,16 @@
 """Whatever is written, loading gives settings or lines for people: never a traceback."""
 
+import json
 import tempfile
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.check import report
 from exporter.settings import ConfigurationError, load
 from exporter.settings.flags import flags
 from exporter.settings.keys import KEYS, nearest_key
@@ -96,3 +101,40 @@ def test_a_known_key_is_nearest_to_itself() -> None:
     """Also where another section has a key of the same name."""
     for path in KEYS:
         assert nearest_key(path).path == path
+
+
+_MANY = range(20_000)
+_LISTED = [{"id": f"{number:012d}", "name": f"n {number}", "role_name": "r"} for number in _MANY]
+FLEETS: Mapping[str, str] = {
+    "as YAML": write_yaml({"aws": {"accounts": _LISTED}}),
+    "as JSON": json.dumps({"aws": {"accounts": _LISTED}}),
+    "that share what they have in common": "".join(
+        [
+            "aws:\n  accounts:\n",
+            "    - &one {id: '999999999999', name: x, role_name: r, external_id: y}\n",
+            *(f"    - {{<<: *one, id: '{number:012d}'}}\n" for number in _MANY),
+        ]
+    ),
+    "with a mistyped key": json.dumps({"aws": {"accounts": [{"nmae": "x"} for _ in _MANY]}}),
+}
+"""Files of very many accounts."""
+
+
+@pytest.mark.parametrize("name", FLEETS)
+def test_many_accounts_take_no_time(name: str, tmp_path: Path) -> None:
+    """Two hundred thousand load in seconds, so these take a fraction of one, tracing aside."""
+    path = tmp_path / "exporter.yaml"
+    path.write_text(FLEETS[name], encoding="utf-8")
+    started = time.process_time()
+    said({"config.file": str(path)}, {})
+    assert time.process_time() - started < 3.0
+
+
+def test_many_accounts_are_printed_as_fast(tmp_path: Path) -> None:
+    """`check` prints what it has loaded."""
+    path = tmp_path / "exporter.yaml"
+    path.write_text(FLEETS["as YAML"], encoding="utf-8")
+    settings = load([("config.file", str(path))], {}, region="eu-west-1")
+    started = time.process_time()
+    assert len(report(settings)) > len(FLEETS["as YAML"])
+    assert time.process_time() - started < 1.5

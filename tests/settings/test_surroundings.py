@@ -46,10 +46,10 @@ def test_the_region_of_the_aws_environment_is_the_default() -> None:
     assert loaded(with_region, region="nowhere").aws.regions == ()
     assert loaded(with_region, region="").aws.regions == ()
     assert loaded(account).aws.regions == ()
-    assert refused(region="us-gov-west-1") == [
+    assert refused(region="us-east-9") == [
         (
-            'aws.regions[0] = "us-gov-west-1" (from the AWS environment): not a region with '
-            "Macie; the nearest is us-west-1 (newer than this release? set "
+            'aws.regions[0] = "us-east-9" (from the AWS environment): not a region with '
+            "Macie; the nearest is us-east-1 (newer than this release? set "
             "aws.allow_unknown_regions to true)"
         )
     ]

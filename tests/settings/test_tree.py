@@ -30,7 +30,6 @@ BEYOND_A_SCHEMA = {
     "stale-after": "two durations are",
     "stale-after-default": "",
     "web-port": "",
-    "surrogates": "text is text to a schema, whether or not it can be written",
 }
 """Bad files of which at least one error is beyond what JSON schema can say, and why."""
 
@@ -81,7 +80,7 @@ def test_defaults() -> None:
     """Without any configuration."""
     settings = Settings()
     assert settings.poll.interval == timedelta(minutes=5)
-    assert settings.poll.concurrency == 32
+    assert settings.poll.concurrency == 128
     assert settings.poll.timeout == timedelta(minutes=1)
     assert settings.poll.stale_after == timedelta(minutes=15)
     assert settings.aws == Aws(regions=(), accounts=(), organization=None)
@@ -137,6 +136,11 @@ def test_listening_addresses(text: str, expected: tuple[str, int]) -> None:
         "[::1:80",
         "[localhost]:80",
         "[]:80",
+        "[:::]:80",
+        "[1:2]:80",
+        "[12345::]:80",
+        "[fe80::1%]:80",
+        "[::1%a%b]:80",
         ":65536",
         ":-1",
         ":٨٠",
@@ -150,6 +154,15 @@ def test_no_listening_addresses(text: str) -> None:
     """Everything else is refused, with examples."""
     with pytest.raises(ValueError, match=r'not a listening address; write ":10058"'):
         listen_address(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "level"),
+    [("warn", "warning"), ("WARN", "warning"), ("Warning", "warning"), ("INFO", "info")],
+)
+def test_levels_as_others_spell_them(written: str, level: str) -> None:
+    """Prometheus says warn, Python WARNING: both are meant in good faith."""
+    assert loaded(f"log.level={written}").log.level == level
 
 
 def test_the_schema_is_valid_and_describes_every_key() -> None:

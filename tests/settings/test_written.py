@@ -1,5 +1,6 @@
 """YAML as configuration reads, writes and shows it."""
 
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,3 +57,9 @@ def test_values_are_shown_as_they_were_written() -> None:
     assert show(read_yaml("[012, 1.5, a, ~, true, {a: 1}, [x]]")) == (
         '[012, 1.5, "a", null, true, {...}, ["x"]]'
     )
+
+
+@given(st.text(st.sampled_from("ayn:-#,/ ~'\"[]{}&*!|>%@`.0e+_=<?\t\né\x85\u2028\U0001f600")))
+def test_any_reader_of_yaml_reads_the_same(text: str) -> None:
+    """Text stays text to PyYAML's own YAML 1.1 too, as a key and as a value."""
+    assert yaml.safe_load(write_yaml({text: [text, {"a": text}]})) == {text: [text, {"a": text}]}

@@ -5,6 +5,7 @@ import secrets
 import sys
 from dataclasses import asdict
 
+from tests.processes import inherit_default_signals
 from tests.soak.run import soak
 
 
@@ -14,6 +15,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=secrets.randbits(32))
     arguments = parser.parse_args()
+    inherit_default_signals()
     sys.stdout.write(f"seed {arguments.seed}\n")
     sys.stdout.flush()
     for name, value in asdict(soak(arguments.seconds, arguments.seed)).items():

@@ -1,16 +1,18 @@
 """The exporter at ten times its pace: `python -m tests.soak.daemon FILE`. Intervals are tenths."""
 
+import asyncio
 import os
 import random
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 
-from exporter.clock import Stop, SystemClock
-from exporter.core import Configuration, Ports
-from exporter.daemon import Daemon
+from exporter.clock import SystemClock
+from exporter.commands.serve import serve
+from exporter.daemon import Configuration, Ports
 from exporter.log import Lines
 from exporter.settings import Settings, load
-from exporter.signals import Wishes, handle_reload, handle_stop
+from exporter.signals import handle_hangup, handle_stop
 
 FACTOR = 10
 
@@ -40,13 +42,13 @@ def main() -> None:
         flags = [("config.file", sys.argv[1]), ("web.listen-address", "127.0.0.1:0")]
         return Configuration(faster(load(flags, os.environ, region)), region)
 
-    stop, wishes = Stop(), Wishes()
-    handle_reload(wishes)
-    handle_stop(stop, wishes)
-    configuration = loaded()
+    def handle_signals(stop: Callable[[], object], reload: Callable[[], object]) -> None:
+        handle_stop(stop)
+        handle_hangup(reload)
+
     lines = Lines(sys.stderr, level="info", form="logfmt")
-    ports = Ports(SystemClock(), stop, lines, random.Random(1))
-    Daemon(configuration, loaded, ports, wishes).run()
+    ports = Ports(SystemClock(), lines, random.Random(1))
+    asyncio.run(serve(loaded(), loaded, ports, handle_signals))
 
 
 if __name__ == "__main__":

@@ -11,23 +11,22 @@ import pytest
 
 from exporter.web.app import app
 from exporter.web.connections import Limits
-from exporter.web.server import DEFAULT_LIMITS, Server, listen
+from exporter.web.server import DEFAULT_LIMITS, listen
 from tests.web.pki import Authority
 from tests.web.secured import Secured
+from tests.web.serving import Served
 
 
 class Shown:
     """An exposition of few bytes."""
 
-    is_fresh = True
-
-    def pieces(self, tail: bytes = b"") -> Sequence[bytes]:
+    async def text(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
         """Give it as text."""
-        return [b"shown", b" 1.0\n", tail]
+        return [b"shown", b" 1.0\n", tail()]
 
-    def packed(self, tail: bytes = b"") -> bytes:
+    async def gzip(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
         """Give it packed, so that a test can tell."""
-        return b"(packed shown 1.0\n" + tail + b")"
+        return [b"(packed shown 1.0\n", tail(), b")"]
 
 
 class Own:
@@ -93,7 +92,7 @@ class Client:
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[tuple[Server, Health]]:
+def served() -> Iterator[tuple[Served, Health]]:
     """A server that runs for all tests of a module, and the health that it tells."""
     health = Health()
     application = app(
@@ -102,21 +101,21 @@ def served() -> Iterator[tuple[Server, Health]]:
         own=Own(),
         health=health,
     )
-    server = Server(application, listen("127.0.0.1", 0))
+    server = Served(application, listen("127.0.0.1", 0))
     server.start()
     yield server, health
     server.stop(5)
 
 
 @pytest.fixture
-def health(served: tuple[Server, Health]) -> Health:
+def health(served: tuple[Served, Health]) -> Health:
     """What the server's probes say; all is well, unless the test says otherwise."""
     served[1].is_healthy = served[1].is_ready = True
     return served[1]
 
 
 @pytest.fixture
-def client(served: tuple[Server, Health], health: Health) -> Client:
+def client(served: tuple[Served, Health], health: Health) -> Client:
     """A client of the server, which is well."""
     assert health is served[1]
     return Client(served[0].port)
@@ -139,7 +138,6 @@ def secure(tmp_path: Path) -> Iterator[Secure]:
         def serve(text: str, limits: Limits = DEFAULT_LIMITS) -> Secured:
             secured = Secured(tmp_path, text, limits)
             stack.callback(secured.server.stop, 5)
-            stack.callback(secured.rules.stop)
             return secured
 
         yield serve

@@ -9,6 +9,10 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import (
+    CertificateIssuerPrivateKeyTypes,
+    CertificatePublicKeyTypes,
+)
 
 DAY = timedelta(days=1)
 _PEM = serialization.Encoding.PEM
@@ -53,10 +57,17 @@ class Authority:
         return self._certificate.public_bytes(_PEM).decode()
 
     def sign(
-        self, *names: x509.GeneralName, until: datetime | None = None, passphrase: bytes = b""
+        self,
+        *names: x509.GeneralName,
+        until: datetime | None = None,
+        passphrase: bytes = b"",
+        key: CertificateIssuerPrivateKeyTypes | None = None,
     ) -> Pair:
-        """Make a key and a certificate with these names; for localhost where there are none."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        """Make a key, unless one is given, and a certificate with these names.
+
+        For localhost where there are none.
+        """
+        key = key or ec.generate_private_key(ec.SECP256R1())
         until = until or (datetime.now(UTC) + DAY).replace(microsecond=0)
         sans = x509.SubjectAlternativeName(names or LOCAL)
         certificate = (
@@ -76,7 +87,7 @@ class Authority:
         )
 
     def _builder(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, until: datetime
+        self, subject: x509.Name, key: CertificatePublicKeyTypes, until: datetime
     ) -> x509.CertificateBuilder:
         return (
             x509.CertificateBuilder()

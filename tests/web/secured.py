@@ -1,5 +1,6 @@
 """A server with a web configuration file, over real sockets, and clients that speak TLS."""
 
+import asyncio
 import http.client
 import io
 import ssl
@@ -19,9 +20,10 @@ from exporter.log import Lines
 from exporter.web.connections import Limits
 from exporter.web.guard import Guard
 from exporter.web.reloading import WebRules
-from exporter.web.server import DEFAULT_LIMITS, Server, listen
+from exporter.web.server import DEFAULT_LIMITS, listen
 from tests.processes import Answer
 from tests.web.pki import Authority, Pair
+from tests.web.serving import Served
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,12 +40,20 @@ class Secured:
         self.file.write_text(text)
         self._log = io.StringIO()
         log = Lines(self._log, level="debug", form="logfmt", now=lambda: 0.0).log
-        self.rules = WebRules(str(self.file), time.time, log)
+        self.rules = WebRules(str(self.file), time.time, log, wait=lambda _: None)
         guard = Guard(hello, self.rules)
-        self.server = Server(
+        self.server = Served(
             guard, listen("127.0.0.1", 0), log, tls=lambda: self.rules().tls, limits=limits
         )
         self.server.start()
+
+    def look(self) -> None:
+        """Have the file looked at now."""
+        self.server.loop.do(self.rules.look)
+
+    def watch(self) -> None:
+        """Have the file looked at all the time, until the server stops."""
+        self.server.loop.do(lambda: asyncio.ensure_future(self.rules.watch()).cancelled())
 
     @property
     def port(self) -> int:

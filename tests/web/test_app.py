@@ -1,8 +1,9 @@
 """What is answered on each path, over a real socket."""
 
+import asyncio
 import http.client
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,8 +11,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from exporter.web.app import app
-from exporter.web.server import Server, listen
+from exporter.web.server import listen
 from tests.web.conftest import Client, Health, Own, Shown
+from tests.web.serving import Served
 
 
 def test_metrics_as_text(client: Client) -> None:
@@ -98,7 +100,7 @@ def test_pages_stand_beside_the_metrics() -> None:
         application = app(
             telemetry_path="/metrics", exposition=Shown(), own=Own(), health=Health(), pages=pages
         )
-        server = Server(application, listen("127.0.0.1", 0))
+        server = Served(application, listen("127.0.0.1", 0))
         server.start()
         assert Client(server.port)("/").status == status
         server.stop(5)
@@ -151,7 +153,7 @@ def reloaded() -> Iterator[tuple[Client, list[str | None]]]:
         health=Health(),
         reload=reload,
     )
-    server = Server(application, listen("127.0.0.1", 0))
+    server = Served(application, listen("127.0.0.1", 0))
     server.start()
     yield Client(server.port), outcomes
     server.stop(5)
@@ -167,6 +169,14 @@ def test_reload(reloaded: tuple[Client, list[str | None]]) -> None:
     assert (answer.status, answer.body) == (500, b"Not reloaded:\npoll.interval: too short\n")
 
 
+def test_a_refusal_is_shown_as_what_it_is(reloaded: tuple[Client, list[str | None]]) -> None:
+    """Whoever reloads by curl looks at it in a terminal."""
+    client, outcomes = reloaded
+    outcomes[:] = ["a\x1b[2J: no\nb\u202e: no"]
+    body = client("/-/reload", "POST").body.decode()
+    assert body == "Not reloaded:\na\\u001b[2J: no\nb\\u202e: no\n"
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
 def test_only_post_reloads(reloaded: tuple[Client, list[str | None]], method: str) -> None:
     """Looking at the path changes nothing."""
@@ -174,33 +184,66 @@ def test_only_post_reloads(reloaded: tuple[Client, list[str | None]], method: st
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
 
 
+FOREIGN: tuple[dict[str, str], ...] = (
+    {"Origin": "http://evil.example"},
+    {"Origin": "https://evil.example:10058", "Sec_Fetch_Site": "cross-site"},
+    {"Origin": "null"},
+    {"Origin": ""},
+    {"Origin": "http://127.0.0.1"},
+    {"Origin": "http://127.0.0.1.evil.example:{port}"},
+    {"Origin": "http://evil.example@127.0.0.1:{port}"},
+    {"Sec_Fetch_Site": "cross-site"},
+    {"Sec_Fetch_Site": "same-site"},
+    {"Origin": "http://127.0.0.1:{port}", "Sec_Fetch_Site": "cross-site"},
+)
+OWN: tuple[dict[str, str], ...] = (
+    {},
+    {"Origin": "http://127.0.0.1:{port}"},
+    {"Origin": "https://127.0.0.1:{port}", "Sec_Fetch_Site": "same-origin"},
+    {"Sec_Fetch_Site": "none"},
+)
+
+
+@pytest.mark.parametrize("headers", [*FOREIGN, *OWN], ids=str)
+def test_no_page_of_another_site_reloads(
+    reloaded: tuple[Client, list[str | None]], headers: dict[str, str]
+) -> None:
+    """A browser says whose page asks, and sends the password that it knows all the same."""
+    client, outcomes = reloaded
+    outcomes[:] = [None]
+    named = {name: value.format(port=client.port) for name, value in headers.items()}
+    answer = client("/-/reload", "POST", **named)
+    if headers in OWN:
+        assert (answer.status, outcomes) == (200, [])
+    else:
+        assert (answer.status, outcomes) == (403, [None])
+        assert answer.body == b"Not reloaded:\na page of another site asked for it\n"
+
+
 class Slow(Shown):
     """An exposition that takes until the test lets it go."""
-
-    is_fresh = False
 
     def __init__(self) -> None:
         self.asked, self.may_answer = threading.Semaphore(0), threading.Event()
 
-    def packed(self, tail: bytes = b"") -> bytes:
+    async def gzip(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
         """Give it packed, some day."""
         self.asked.release()
-        assert self.may_answer.wait(10)
-        return super().packed(tail)
+        assert await asyncio.to_thread(self.may_answer.wait, 10)
+        return await super().gzip(tail)
 
 
 def test_a_slow_scrape_does_not_keep_the_probes_waiting() -> None:
-    """Nor do those that wait behind it, even if the exposition is fresh again by then."""
+    """Nor does one keep another waiting."""
     slow = Slow()
     application = app(telemetry_path="/metrics", exposition=slow, own=Own(), health=Health())
-    server = Server(application, listen("127.0.0.1", 0))
+    server = Served(application, listen("127.0.0.1", 0))
     server.start()
     client = Client(server.port)
     with ThreadPoolExecutor() as pool:
         try:
             first = pool.submit(client.ok, "/metrics", Accept_Encoding="gzip")
             assert slow.asked.acquire(timeout=10)
-            slow.is_fresh = True
             second = pool.submit(client.ok, "/metrics", Accept_Encoding="gzip")
             assert slow.asked.acquire(timeout=10)
             assert client.ok("/-/healthy").body == b"Healthy.\n"
@@ -214,13 +257,13 @@ def test_a_large_text_comes_whole() -> None:
     """Its pieces are sent one after the other, under a length that was known before."""
 
     class Large(Shown):
-        def pieces(self, tail: bytes = b"") -> Sequence[bytes]:
-            return [b"%07d\n" % n * 5000 for n in range(50)] + [tail]
+        async def text(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
+            return [b"%07d\n" % n * 5000 for n in range(50)] + [tail()]
 
     application = app(telemetry_path="/metrics", exposition=Large(), own=Own(), health=Health())
-    server = Server(application, listen("127.0.0.1", 0))
+    server = Served(application, listen("127.0.0.1", 0))
     server.start()
     answer = Client(server.port).ok("/metrics")
     server.stop(5)
-    assert answer.body == b"".join(Large().pieces(Own().text()))
+    assert answer.body == b"".join(asyncio.run(Large().text(Own().text)))
     assert answer.headers["content-length"] == str(len(answer.body))

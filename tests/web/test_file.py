@@ -1,9 +1,16 @@
 """The web file: what the format has is taken or refused by its name, and always with a reason."""
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
+from cryptography.hazmat.primitives.asymmetric.types import (
+    CertificateIssuerPrivateKeyTypes,
+    PrivateKeyTypes,
+)
 
 from exporter.settings import ConfigurationError
 from exporter.web.file import WebFile
@@ -14,7 +21,17 @@ from tests.web.secured import hashed
 CORPUS = Path(__file__).parent / "corpus"
 HASH = "$2y$10$" + "a" * 53
 TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key, "
+CERTIFICATE = 'tls_server_config.cert_file = "server.pem"'
 CLIENTS = TLS + "client_ca_file: ca.pem, "
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a short name: what is said cuts long ones, and the test's own may be."""
+    monkeypatch.chdir(tmp_path)
+    here = Path("here")
+    here.mkdir()
+    return here
 
 
 @pytest.fixture
@@ -35,9 +52,8 @@ def refused(folder: Path, text: str) -> list[str]:
 
 
 ACCEPTED = {
-    "": "http",
     "{}": "http",
-    "tls_server_config: {cert_file: }\nbasic_auth_users:": "http",
+    "tls_server_config: {}\nbasic_auth_users: {}\nhttp_server_config: {headers: {}}": "http",
     TLS + "}": "https",
     TLS + "client_auth_type: NoClientCert, min_version: TLS13}": "https",
     CLIENTS + "client_auth_type: VerifyClientCertIfGiven}": "https",
@@ -77,6 +93,34 @@ def test_a_rate_limit_is_taken(folder: Path, interval: str) -> None:
     assert str(check_web_file(str(file))) == "http, rate limit"
 
 
+def test_what_is_taken_with_a_warning(tmp_path: Path) -> None:
+    """What means something else than it may be thought to, and what it means."""
+    file = tmp_path / "web.yml"
+    file.write_text(
+        "http_server_config: {http2: true}\n"
+        f"basic_auth_users: {{a: {HASH}, b: {HASH.replace('10', '14')}, "
+        f"c: {HASH.replace('10', '15')}, d: {HASH.replace('10', '18')}}}"
+    )
+
+    def dear(user: str, cost: int, seconds: int) -> str:
+        return (
+            f"basic_auth_users.{user} (from {file}): bcrypt's cost is {cost}: the first answer "
+            f"after a start or a change takes about {seconds} s, and every guess of a stranger "
+            "that comes before it as long; a scrape waits 10 s. 10 is usual"
+        )
+
+    rules = check_web_file(str(file))
+    assert str(rules) == "http, basic authentication (4 users)"
+    assert rules.warnings == (
+        (
+            f"http_server_config.http2 = true (from {file}): "
+            "HTTP/2 is not spoken here: HTTP/1.1 is, and Prometheus needs no more"
+        ),
+        dear("c", 15, 2),
+        dear("d", 18, 13),
+    )
+
+
 def test_inline_certificates_are_taken(authority: Authority, tmp_path: Path) -> None:
     """All three of them: certificate, key, and clients' authority."""
     file = tmp_path / "web.yml"
@@ -110,6 +154,11 @@ def test_what_is_refused(folder: Path, name: str) -> None:
     [
         (b"just text", f"not a mapping with the keys {', '.join(WebFile.model_fields)}"),
         (b"basic_auth_users:\n  a: x\n  a: y", "not YAML (line 3, column 3)"),
+        (
+            b"a: &a [" + b"x," * 9999 + b"]\nb: [" + b"*a," * 99 + b"]",
+            "not YAML (line 2, column 62)",
+        ),
+        (b"[" * 9999, "not YAML (line 1, column 101)"),
         (b"\xff\xfe", "not UTF-8 text"),
         (b"a" * (1024 * 1024 + 1), "cannot read it: larger than 1024 KiB"),
     ],
@@ -123,6 +172,30 @@ def test_a_file_that_is_none(tmp_path: Path, content: bytes, message: str) -> No
     assert list(error.value.lines) == [f'web.config_file = "{file}": {message}']
 
 
+@pytest.mark.parametrize("text", ["", " \n", "# x", "---", "--- # x\n...", "\ufeff", "null", "~"])
+def test_a_file_that_says_nothing(tmp_path: Path, text: str) -> None:
+    """Is refused: it is more likely cut off than meant, and would let everybody in."""
+    assert refused(tmp_path, text) == [
+        f'web.config_file = "{tmp_path}/web.yml": says nothing; to have no rules, write {{}}'
+    ]
+
+
+def test_every_key_with_nothing_behind_it(tmp_path: Path) -> None:
+    """Is refused, section or value: what was commented out or cut off would be open."""
+    text = (
+        "tls_server_config:\nbasic_auth_users: ~\nhttp_server_config: {headers: , http2: null}\n"
+        "rate_limit: {interval: , burst: }"
+    )
+    said = "has nothing behind it: give it a value ({} is an empty section), or leave it out"
+    keys = "tls_server_config", "http_server_config.http2", "http_server_config.headers"
+    more = "basic_auth_users", "rate_limit.interval", "rate_limit.burst"
+    assert refused(tmp_path, text) == [f"{key}: {said}" for key in (*keys, *more)]
+    assert refused(tmp_path, "basic_auth_users: {alice: }") == [f"basic_auth_users.alice: {said}"]
+    assert refused(tmp_path, TLS + "client_allowed_sans: }") == [
+        f"tls_server_config.client_allowed_sans: {said}"
+    ]
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """Is refused: to serve without it would leave open what is meant to be closed."""
     with pytest.raises(ConfigurationError) as error:
@@ -132,11 +205,72 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     ]
 
 
-def test_a_key_of_another_certificate(authority: Authority, folder: Path) -> None:
-    """Is found before anybody is answered with it."""
-    (folder / "server.key").write_text(authority.sign().key)
+SIGNING: Mapping[str, CertificateIssuerPrivateKeyTypes] = {
+    "RSA": rsa.generate_private_key(65537, 2048),
+    "another RSA": rsa.generate_private_key(65537, 2048),
+    "P-256": ec.generate_private_key(ec.SECP256R1()),
+    "P-384": ec.generate_private_key(ec.SECP384R1()),
+    "Ed25519": ed25519.Ed25519PrivateKey.generate(),
+}
+KEYS: Mapping[str, PrivateKeyTypes] = {**SIGNING, "X25519": x25519.X25519PrivateKey.generate()}
+
+
+@pytest.mark.parametrize("form", ["PKCS8", "TraditionalOpenSSL"])
+@pytest.mark.parametrize("other", KEYS)
+@pytest.mark.parametrize("own", ["RSA", "P-256", "Ed25519"])
+def test_a_key_of_another_certificate(
+    authority: Authority, folder: Path, own: str, other: str, form: str
+) -> None:
+    """Is found before anybody is answered with it, and told for what it is, of whatever kind."""
+    authority.sign(key=SIGNING[own]).write(folder, "server")
+    (folder / "server.key").write_bytes(pem(KEYS[other], form))
+    if own == other:
+        (folder / "web.yml").write_text(TLS + "}")
+        assert str(check_web_file(str(folder / "web.yml"))) == "https"
+    else:
+        assert refused(folder, TLS + "}") == [
+            'tls_server_config.key_file = "server.key": is not the key of cert_file'
+        ]
+
+
+def pem(key: PrivateKeyTypes, form: str) -> bytes:
+    """Write a key; those that the traditional form does not know in the newer one."""
+    encoding, formats = serialization.Encoding.PEM, serialization.PrivateFormat
+    old = form != "PKCS8" and isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+    chosen = formats.TraditionalOpenSSL if old else formats.PKCS8
+    return key.private_bytes(encoding, chosen, serialization.NoEncryption())
+
+
+FIRST = "the certificate of key_file is in it, but not first: put it before those that signed it"
+
+
+@pytest.mark.parametrize("kind", ["RSA", "P-256"])
+def test_a_chain_out_of_order(authority: Authority, folder: Path, kind: str) -> None:
+    """The server's certificate comes first; the key is not to blame."""
+    certificate, _ = (pair := authority.sign(key=SIGNING[kind])).write(folder, "server")
+    certificate.write_text(authority.pem + pair.certificate)
+    assert refused(folder, TLS + "}") == [f"{CERTIFICATE}: {FIRST}"]
+
+
+@pytest.mark.parametrize("end", [40, 200, -10])
+def test_a_chain_that_is_cut_off(authority: Authority, folder: Path, end: int) -> None:
+    """The key is not to blame for that either."""
+    certificate, _ = (pair := authority.sign()).write(folder, "server")
+    certificate.write_text(pair.certificate + authority.pem[:end])
     assert refused(folder, TLS + "}") == [
-        'tls_server_config.key_file = "server.key": is not the key of cert_file'
+        f"{CERTIFICATE}: after its first certificate it has something that is none in PEM"
+    ]
+
+
+@pytest.mark.parametrize("chain", ["", "signed by it"])
+def test_a_weak_certificate(authority: Authority, folder: Path, chain: str) -> None:
+    """Its own or that of who signed it: told as what it is."""
+    weak = authority.sign(key=rsa.generate_private_key(65537, 1024))  # noqa: S505 -- the point
+    good = authority.sign()
+    certificate, _ = (good if chain else weak).write(folder, "server")
+    certificate.write_text((good.certificate if chain else "") + weak.certificate)
+    assert refused(folder, TLS + "}") == [
+        f"{CERTIFICATE}: is too weak for OpenSSL: use a longer key and SHA-2"
     ]
 
 

@@ -12,11 +12,12 @@ from starlette.types import Receive, Scope, Send
 
 from exporter.web.connections import Limits, Phase
 from exporter.web.guard import MAX_BODY_BYTES, MAX_HEAD_BYTES
-from exporter.web.server import Server, listen
-from tests.processes import no_aws, running, until
+from exporter.web.server import listen
+from tests.processes import Exporter, no_aws, running, until
 from tests.web.conftest import Client, Secure
 from tests.web.pki import Authority
-from tests.web.secured import hello, trusting
+from tests.web.secured import hashed, hello, trusting
+from tests.web.serving import Served
 
 QUICK = Limits(
     connections=8,
@@ -96,7 +97,7 @@ def test_who_has_waited_longest_makes_room(
     secure: Secure, opened: Callable[[int], socket.socket]
 ) -> None:
     """However many come, there are never more connections than places."""
-    secured = secure("", QUICK)
+    secured = secure("{}", QUICK)
     first = opened(secured.port)
     others = [opened(secured.port) for _ in range(2 * QUICK.connections)]
     assert said(first) == b""
@@ -116,7 +117,7 @@ def test_beyond_the_places_is_refused_at_once() -> None:
         await run_in_threadpool(gate.wait)
         await hello(scope, receive, send)
 
-    server = Server(busy, listen("127.0.0.1", 0), limits=QUICK)
+    server = Served(busy, listen("127.0.0.1", 0), limits=QUICK)
     server.start()
     answers: list[int] = []
     threads = [
@@ -153,7 +154,7 @@ def test_a_request_that_is_not_finished(
     secure: Secure, opened: Callable[[int], socket.socket], begin: bytes
 ) -> None:
     """Ends the connection in its time, however few bytes come and however often."""
-    secured = secure("", QUICK)
+    secured = secure("{}", QUICK)
     sock = opened(secured.port)
     sock.sendall(begin)
     start = time.monotonic()
@@ -171,7 +172,7 @@ def test_a_request_that_is_not_finished(
 
 def test_an_idle_connection_ends(secure: Secure, opened: Callable[[int], socket.socket]) -> None:
     """After its answer, in its time."""
-    secured = secure("", QUICK)
+    secured = secure("{}", QUICK)
     sock = opened(secured.port)
     sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     assert b"200 OK" in said(sock)
@@ -225,7 +226,7 @@ def test_who_does_not_read_is_dropped(opened: Callable[[int], socket.socket]) ->
         finally:
             ended.set()
 
-    server = Server(flood, listen("127.0.0.1", 0), limits=QUICK)
+    server = Served(flood, listen("127.0.0.1", 0), limits=QUICK)
     server.start()
     try:
         sock = opened(server.port)
@@ -272,7 +273,7 @@ def test_what_is_no_request(
     secure: Secure, opened: Callable[[int], socket.socket], request_: bytes
 ) -> None:
     """Is refused by its status; nothing of it comes back, and nothing is an error of ours."""
-    secured = secure("")
+    secured = secure("{}")
     sock = opened(secured.port)
     sock.sendall(request_)
     sock.shutdown(socket.SHUT_WR)
@@ -284,9 +285,75 @@ def test_what_is_no_request(
     assert "level=error" not in secured.log
 
 
+TARGETS = {
+    "GET http://example.test/metrics": 200,
+    "GET HTTP://127.0.0.1:1/metrics?x=http://y/z": 200,
+    "GET https://example.test/-/healthy": 200,
+    "GET http://[::1]:10058/-/healthy": 200,
+    "GET http://example.test": 200,
+    "GET http://example.test?x=1": 200,
+    "HEAD http://example.test/metrics": 200,
+    "POST http://example.test/metrics": 405,
+    "GET http://example.test/nothing": 404,
+    "GET http://example.test//metrics": 404,
+    "GET http://example.test/%6detrics": 200,
+    "GET //metrics": 404,
+    "OPTIONS *": 200,
+    "OPTIONS /metrics": 405,
+    "GET *": 400,
+    "GET metrics": 400,
+    "GET ?x": 400,
+    "GET http:/metrics": 400,
+    "GET http:///metrics": 400,
+    "GET http://:80/metrics": 400,
+    "GET http://a@example.test/metrics": 400,
+    "GET ftp://example.test/metrics": 400,
+    "GET example.test:80/metrics": 400,
+    "CONNECT example.test:443": 400,
+}
+"""Request lines by what RFC 9112 section 3.2 makes of them."""
+
+
+@pytest.fixture(scope="module")
+def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
+    """The real exporter, without a web file."""
+    with running(no_aws(tmp_path_factory.mktemp("exporter"))) as exporter:
+        yield exporter
+
+
+@pytest.mark.parametrize("line", TARGETS)
+def test_request_targets(
+    exporter: Exporter, opened: Callable[[int], socket.socket], line: str
+) -> None:
+    """A path may come behind a scheme and a host, as proxies send it; what is no target is 400."""
+    sock = opened(exporter.port)
+    sock.sendall(f"{line} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+    assert int(said(sock).split()[1]) == TARGETS[line]
+
+
+def test_options_of_the_server(exporter: Exporter, opened: Callable[[int], socket.socket]) -> None:
+    """`OPTIONS *` says which methods there are, and nothing else."""
+    sock = opened(exporter.port)
+    sock.sendall(b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    head, _, body = said(sock).lower().partition(b"\r\n\r\n")
+    assert body == b""
+    assert b"\r\nallow: get, head, options, post\r\n" in head
+    assert b"\r\ncontent-length: 0\r\n" in head
+
+
+@pytest.mark.parametrize("line", [b"GET http://a/metrics", b"OPTIONS *", b"GET metrics"])
+def test_no_target_leads_past_the_password(
+    secure: Secure, opened: Callable[[int], socket.socket], line: bytes
+) -> None:
+    """However it is written."""
+    sock = opened(secure(f"basic_auth_users: {{a: '{hashed('right')}'}}").port)
+    sock.sendall(line + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert int(said(sock).split()[1]) in {400, 401}
+
+
 def test_a_body_in_endless_chunks(secure: Secure, opened: Callable[[int], socket.socket]) -> None:
     """Is cut off: no path takes a body."""
-    secured = secure("", QUICK)
+    secured = secure("{}", QUICK)
     sock = opened(secured.port)
     sent = 0
     with contextlib.suppress(ConnectionError, TimeoutError):
@@ -301,7 +368,7 @@ def test_a_body_in_endless_chunks(secure: Secure, opened: Callable[[int], socket
 
 def test_pipelining(secure: Secure, opened: Callable[[int], socket.socket]) -> None:
     """Requests that come together are answered in their order, one at a time."""
-    sock = opened(secure("").port)
+    sock = opened(secure("{}").port)
     asked = [b"GET", b"POST", b"PUT", b"GET"] * 25
     lines = [method + b" / HTTP/1.1\r\nHost: a\r\n" for method in asked]
     sock.sendall(b"\r\n".join(lines) + b"Connection: close\r\n\r\n")

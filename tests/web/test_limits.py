@@ -39,11 +39,21 @@ def _without_rest(last: str) -> bytes:
 
 
 def test_wrong_passwords_are_forgotten_the_oldest_first() -> None:
-    """Strangers cannot make the exporter keep more; who is known stays so."""
+    """Strangers cannot make the exporter keep more."""
     passwords = Passwords({"a": hashed("right")})
-    assert passwords.check(b"a", b"right")
     for number in range(REMEMBERED + 1):
         assert not passwords.check(b"a", b"%d" % number)
     assert passwords.remembered(b"a", b"0") is None
     assert passwords.remembered(b"a", b"1") is False
+    assert passwords.remembered(b"a", b"right") is None
+
+
+def test_once_the_right_password_is_known_every_other_is_wrong() -> None:
+    """And nothing of those needs to be kept; a user that there is not has only wrong ones."""
+    passwords = Passwords({"a": hashed("right")})
+    assert passwords.remembered(b"a", b"right") is None
+    assert passwords.check(b"a", b"right")
     assert passwords.remembered(b"a", b"right") is True
+    assert passwords.remembered(b"a", b"other") is False
+    assert passwords.remembered(b"b", b"right") is False
+    assert not passwords.check(b"b", b"right")

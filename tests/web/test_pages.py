@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]  # its stubs are a package of their own
 import pytest
 
-from exporter.exposition.family import Build
+from exporter.exposition.fleet import Build
 from exporter.model import Account, Answer, Failure, Invitation, Role, Target
 from exporter.remedies import remedy
 from exporter.settings import Settings
@@ -19,10 +19,12 @@ from exporter.snapshot import State
 from exporter.status import Search
 from exporter.web.app import app
 from exporter.web.pages import routes
+from exporter.web.places import Places
 from exporter.web.selection import COLUMNS, MOST_PER_PAGE, PARAMETERS
-from exporter.web.server import Server, listen
+from exporter.web.server import listen
 from tests.statuses import AUDIT, DAY, PAYMENTS, answered, invited, snapshot_of, status
 from tests.web.conftest import Client, Health, Own, Shown
+from tests.web.serving import Served
 
 HERE, THERE = PAYMENTS.targets()
 DENIED = Failure("AccessDenied", "User: x is not authorized", "req-1")
@@ -45,11 +47,12 @@ class Site:
             configuration=lambda: "poll:\n  interval: 5m\n# <targets>: 3\n",
             telemetry_path="/metrics",
             build=Build("1.2.3", "abcdef0123456789", "3.13.1"),
+            places=Places(),
         )
         application = app(
             telemetry_path="/metrics", exposition=Shown(), own=Own(), health=Health(), pages=pages
         )
-        self.server = Server(application, listen("127.0.0.1", 0))
+        self.server = Served(application, listen("127.0.0.1", 0))
         self.server.start()
         self.client = Client(self.server.port)
 
@@ -433,6 +436,97 @@ def test_hostile_texts_are_only_text(site: Site) -> None:
         ("/targets/%3Cscript%3E/%3Cscript%3E", 404),
     ):
         assert "<script>" not in site.text(path, code)
+
+
+STEERING = "a\x1b[2J\x9b\x00\u202e\u2067\u200f\u2028\U000e0041z"
+"""Controls of terminals and of writing directions, and what looks like nothing."""
+SHOWN = r"a\u001b[2J\u009b\u0000\u202e\u2067\u200f\u2028\udb40\udc41z"
+ODD_QUERY = "%1b%E2%80%AE"
+
+
+class _Names(HTMLParser):
+    """Collects the elements in which a text stands, and the texts with their neighbours."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+        self._open: list[str] = []
+        self.found: set[tuple[str, bool]] = set()
+        """The element's name, and whether the text is all that is in it."""
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        del attrs
+        self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if self._text in data:
+            self.found.add((self._open[-1], data == self._text))
+
+
+def steered(site: Site, *, failing: bool) -> list[str]:
+    """Show steering texts in every place that outsiders fill; give the pages' paths."""
+    account = Account("111122223333", STEERING, regions=("eu-west-1", "us-east-1"))
+    bad = Failure("other", STEERING, STEERING)
+    listed = answered(Invitation(STEERING, STEERING, STEERING, -1e12))
+    site.polled(account, eu_west_1=[bad, listed], us_east_1=[bad] if failing else [listed])
+    search = Search(known=True, repeats=True, last_success=0.0, failure=bad, hint="mend it")
+    site.status = replace(site.status, search=search)
+    return [
+        "/",
+        "/targets",
+        "/targets?group=none",
+        "/targets/111122223333/eu-west-1",
+        "/targets/111122223333/us-east-1",
+        f"/targets?q={ODD_QUERY}",
+    ]
+
+
+@pytest.mark.parametrize("failing", [True, False])
+def test_steering_texts_are_shown_as_what_they_are(site: Site, failing: bool) -> None:  # noqa: FBT001 -- pytest's
+    """Nothing that cannot be seen is in a page, and each text is set apart from its neighbours."""
+    for path in steered(site, failing=failing):
+        text = site.text(path)
+        assert not [c for c in text if not c.isprintable() and c != "\n"], path
+        reader = _Names(SHOWN)
+        reader.feed(text)
+        assert reader.found - {("title", False)} <= {("bdi", True)}, path
+        assert reader.found or ODD_QUERY in path
+    for path, code in (
+        (f"/targets?{ODD_QUERY}=1", 400),
+        (f"/targets?state={ODD_QUERY}", 400),
+        (f"/targets/{ODD_QUERY}/{ODD_QUERY}", 404),
+    ):
+        text = site.text(path, code)
+        assert not [c for c in text if not c.isprintable() and c != "\n"], path
+        assert r"\u001b\u202e" in text
+
+
+def test_what_is_shown_can_be_looked_for(site: Site) -> None:
+    """As it is, and as it is shown."""
+    steered(site, failing=False)
+    for query in ("a%1B[2J", "a%5Cu001b[2J"):
+        assert site.json(f"/api/v1/targets?q={query}")["total"] == 2
+        assert site.json(f"/api/v1/targets?q={query}x")["total"] == 0
+
+
+def test_steering_texts_in_the_api(site: Site) -> None:
+    """The values are as they are; what carries them has nothing that steers whoever looks at it."""
+    steered(site, failing=True)
+    for path, code in (
+        ("/api/v1/targets", 200),
+        (f"/api/v1/targets?{ODD_QUERY}={ODD_QUERY}", 400),
+    ):
+        assert site.client(path).body.decode().isprintable()
+        document = site.json(path, code)
+        if code == 200:
+            assert document["targets"][1]["account_name"] == STEERING
+            assert document["targets"][1]["error"]["message"] == STEERING
+        else:
+            assert document["errors"] == ["\x1b\u202e: unknown; the nearest is state"]
 
 
 # -- the API ---------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import http.client
 import ssl
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -35,12 +34,11 @@ def status(secured: Secured, password: str) -> int:
 
 
 @pytest.fixture
-def watched(secure: Secure) -> Iterator[Secured]:
+def watched(secure: Secure) -> Secured:
     """A server that looks for changes by itself."""
     secured = secure(users("old"))
-    secured.rules.start()
-    yield secured
-    secured.rules.stop()
+    secured.watch()
+    return secured
 
 
 def test_a_change_is_seen_by_itself(watched: Secured) -> None:
@@ -59,14 +57,14 @@ def test_a_mounted_secret_is_swapped_by_a_link(secure: Secure, tmp_path: Path) -
     (tmp_path / "data").symlink_to("one")
     for version in ("one", "two"):
         (tmp_path / version / "real.yml").write_text(users(version))
-    secured = secure("")
+    secured = secure("{}")
     secured.file.unlink()
     secured.file.symlink_to("data/real.yml")
-    secured.rules.look()
+    secured.look()
     assert status(secured, "one") == 200
     (tmp_path / "next").symlink_to("two")
     (tmp_path / "next").replace(tmp_path / "data")
-    secured.rules.look()
+    secured.look()
     assert (status(secured, "one"), status(secured, "two")) == (401, 200)
 
 
@@ -81,7 +79,7 @@ def test_what_is_wrong_is_refused_and_the_old_stays(secure: Secure, bad: str | N
         secured.file.unlink()
     else:
         secured.file.write_text(bad)
-    secured.rules.look()
+    secured.look()
     state = secured.rules.state()
     assert state is not None
     assert (state.successful, state.last_success) == (False, before.last_success)
@@ -98,10 +96,10 @@ def test_what_stays_wrong_is_told_once(secure: Secure) -> None:
     good = secured.file.read_text()
     secured.file.write_text("nothing: {}\n, x")
     for _ in range(5):
-        secured.rules.look()
+        secured.look()
     assert secured.log.count("web_config_refused") == 1
     secured.file.write_text(good)
-    secured.rules.look()
+    secured.look()
     state = secured.rules.state()
     assert state is not None
     assert state.successful
@@ -115,7 +113,7 @@ def test_a_new_certificate_is_served(
     kept = http.client.HTTPSConnection(
         "127.0.0.1", secured.port, timeout=10, context=trusting(authority)
     )
-    secured.rules.start()
+    secured.watch()
     with closing(kept):
         kept.request("GET", "/")
         kept.getresponse().read()
@@ -126,7 +124,6 @@ def test_a_new_certificate_is_served(
         until(lambda: serves(secured, renewed), "the new certificate")
         until(lambda: kept.sock is None or _ended(kept), "the old connection's end")
     assert expiry(secured) == until_then.expiry
-    secured.rules.stop()
 
 
 def _ended(kept: http.client.HTTPSConnection) -> bool:
@@ -162,14 +159,14 @@ def test_half_of_a_pair_is_refused_until_the_other_comes(
     secured = secure(TLS + "}")
     renewed = authority.sign()
     (tmp_path / "server.pem").write_text(renewed.certificate)
-    secured.rules.look()
+    secured.look()
     (line,) = [line for line in secured.log.splitlines() if "web_config_refused" in line]
     assert "tls_server_config.key_file" in line
     assert "is not the key of cert_file" in line
     assert serves(secured, authority)
     assert expiry(secured) == pair.expiry
     (tmp_path / "server.key").write_text(renewed.key)
-    secured.rules.look()
+    secured.look()
     assert serves(secured, authority)
     state = secured.rules.state()
     assert state is not None
@@ -187,7 +184,7 @@ def test_other_client_authorities_hold_at_once(
     client = trusting(authority, authority.sign())
     assert secured.get_tls(client).status == 200
     (tmp_path / "ca.pem").write_text(Authority().pem)
-    secured.rules.look()
+    secured.look()
     with pytest.raises((ssl.SSLError, ConnectionError)):
         secured.get_tls(client)
     assert pair.certificate
@@ -196,12 +193,13 @@ def test_other_client_authorities_hold_at_once(
 def test_tls_can_come_and_go(secure: Secure, authority: Authority, pair: Pair) -> None:
     """New connections have what the file says when they come."""
     assert pair.key
-    secured = secure("")
+    secured = secure("{}")
     assert secured.get().status == 200
     secured.file.write_text(TLS + "}")
-    secured.rules.look()
-    assert secured.get().status == 400
+    secured.look()
+    with pytest.raises(http.client.RemoteDisconnected):
+        secured.get()
     assert secured.get_tls(trusting(authority)).status == 200
     secured.file.write_text("{}")
-    secured.rules.look()
+    secured.look()
     assert secured.get().status == 200

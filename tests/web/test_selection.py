@@ -178,6 +178,9 @@ def test_links_of_columns() -> None:
         ([("order", "up")], ["order = up: must be one of asc, desc"]),
         ([("group", "region")], ["group = region: must be one of account, none"]),
         ([("q", "x" * 257)], [f"q = {'x' * 256}: must have at most 256 characters"]),
+        ([("sort", "x" * 257)], [f"sort = {'x' * 256}: must have at most 256 characters"]),
+        ([("x" * 65, "")], [f"{'x' * 64}: a name must have at most 64 characters"]),
+        ([("x", "y")] * 33, ["at most 32 parameters are read, not 33"]),
         (
             [("sort", "age")],
             [f"sort = age: must be one of {', '.join(COLUMNS)}"],

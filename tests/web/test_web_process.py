@@ -2,10 +2,13 @@
 
 import contextlib
 import http.client
+import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -103,6 +106,131 @@ def test_metrics_of_the_web_file(
         until(lambda: "event=web_config_refused" in exporter.log, "the refusal's line")
 
 
+def _signal(exporter: Exporter, _: str) -> None:
+    exporter.send(signal.SIGHUP)
+
+
+def _request(exporter: Exporter, password: str) -> None:
+    headers = {"Authorization": password}
+    assert exporter.request("/-/reload", "POST", headers).status == 500
+
+
+ASKED = {
+    "by signal": (_signal, "reload_failed"),
+    "over HTTP": (_request, "reload_failed"),
+    "by nobody": (lambda *_: None, "web_config_refused"),
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_a_file_that_says_nothing_lets_nobody_in(tmp_path: Path, asked: str) -> None:
+    """Whoever has it read anew, and though it stays so: the rules in force do too."""
+    ask_for, event = ASKED[asked]
+    file = tmp_path / "web.yml"
+    file.write_text(yaml.safe_dump({"basic_auth_users": {"prometheus": hashed(PASSWORD)}}))
+    password = basic("prometheus", PASSWORD)
+    flags = [f"--web.config-file={file}", "--web.enable-lifecycle=true"]
+    with running(no_aws(tmp_path), flags) as exporter:
+        assert exporter.request("/metrics").status == 401
+        for number, text in enumerate(("", "# x\n", "basic_auth_users:\n"), 1):
+            file.write_text(text)
+            ask_for(exporter, password)
+            until(partial(_said, exporter, f"event={event}", number), event)
+            assert exporter.request("/metrics").status == 401
+        until(partial(_said, exporter, "event=web_config_refused", 1), "the watcher's refusal")
+        answer = exporter.request("/metrics", headers={"Authorization": password})
+        assert answer.status == 200
+        assert web(series_of(answer.body.decode()))[0] == 0
+
+
+def _said(exporter: Exporter, words: str, times: int) -> bool:
+    return exporter.log.count(words) >= times
+
+
+@contextlib.contextmanager
+def strangers(exporter: Exporter) -> Iterator[list[int]]:
+    """Have somebody without a password ask all the time; give what is answered."""
+    statuses: list[int] = []
+    ended = threading.Event()
+
+    def ask_on() -> None:
+        while not ended.is_set():
+            statuses.append(exporter.request("/metrics").status)
+
+    thread = threading.Thread(target=ask_on)
+    thread.start()
+    try:
+        yield statuses
+    finally:
+        ended.set()
+        thread.join()
+
+
+def write_slowly(file: Path, *parts: str) -> None:
+    """Write a file in place, as a slow copy does; each part alone would be a file."""
+    with file.open("w") as writer:
+        for part in parts:
+            writer.write(part)
+            writer.flush()
+            time.sleep(0.3)
+
+
+def test_a_file_that_is_being_written_lets_nobody_in(tmp_path: Path) -> None:
+    """It is read when it has settled, whoever asks; and then it holds."""
+    file = tmp_path / "web.yml"
+    rest = "http_server_config: {headers: {X-Frame-Options: deny}}\n"
+
+    def users(password: str) -> str:
+        return f"basic_auth_users: {{prometheus: {hashed(password)}}}\n"
+
+    file.write_text(rest + users("old"))
+    flags = [f"--web.config-file={file}", "--web.enable-lifecycle=true"]
+    with running(no_aws(tmp_path), flags) as exporter, strangers(exporter) as statuses:
+        until(lambda: len(statuses) > 10, "the first requests")
+        for attempt in range(24):
+            if attempt % 8 == 4:
+                exporter.send(signal.SIGHUP)
+            write_slowly(file, rest, users("new"))
+        new = {"Authorization": basic("prometheus", "new")}
+        until(lambda: exporter.request("/metrics", headers=new).status == 200, "the new file")
+    assert set(statuses) == {401}
+
+
+def test_a_configuration_that_is_being_written_lets_nobody_in(tmp_path: Path) -> None:
+    """Half of one may not name the web file: it too is read when it has settled."""
+    file, web_file = tmp_path / "exporter.yaml", tmp_path / "web.yml"
+    web_file.write_text(f"basic_auth_users: {{prometheus: {hashed(PASSWORD)}}}\n")
+    parts = "poll: {interval: 1m}\n", f"web: {{config_file: {web_file}}}\n"
+    file.write_text("".join(parts))
+    with (
+        running(no_aws(tmp_path), [f"--config.file={file}"]) as exporter,
+        strangers(exporter) as statuses,
+    ):
+        until(lambda: len(statuses) > 10, "the first requests")
+        writing = threading.Thread(target=write_slowly, args=(file, *parts))
+        writing.start()
+        until(lambda: file.read_text() == parts[0], "the first half")
+        exporter.send(signal.SIGHUP)
+        writing.join()
+        until(lambda: "event=reloaded" in exporter.log, "the reload")
+    assert set(statuses) == {401}
+
+
+def test_a_start_while_the_file_is_being_written_lets_nobody_in(tmp_path: Path) -> None:
+    """The exporter begins once the file has settled."""
+    file = tmp_path / "web.yml"
+    file.write_text("http_server_config: {}\n")
+    end = time.monotonic() + 5
+    with running(no_aws(tmp_path), [f"--web.config-file={file}"]) as exporter:
+        with file.open("a") as writer:
+            while time.monotonic() < end:
+                print("#", file=writer, flush=True)
+                time.sleep(0.1)
+                assert "event=listening" not in exporter.log
+            writer.write(f"basic_auth_users: {{prometheus: {hashed(PASSWORD)}}}\n")
+        assert exporter.request("/metrics").status == 401
+
+
 def _expiry(folder: Path) -> float:
     """Read when the certificate ends, by another reader than the exporter's."""
     from cryptography import x509  # noqa: PLC0415 -- takes long to load, and one test needs it
@@ -142,6 +270,23 @@ def test_check_says_what_the_file_means(web_file: Path, tmp_path: Path) -> None:
     assert ran.stdout.splitlines()[-1] == (
         "# web: https, client certificates required, basic authentication (1 user)"
     )
+
+
+def test_what_a_file_means_otherwise_is_warned_of(tmp_path: Path) -> None:
+    """As node_exporter's own has it: it is served with all the same, and told by `check` too."""
+    file = tmp_path / "web.yml"
+    file.write_text("http_server_config: {http2: true}")
+    warning = f"http_server_config.http2 = true (from {file}): HTTP/2 is not spoken here"
+    ran = command(no_aws(tmp_path), "check", f"--web.config-file={file}")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    *_, said, rules = ran.stdout.splitlines()
+    assert said.startswith(f"# warning: {warning}")
+    assert rules == "# web: http"
+    with running(no_aws(tmp_path), [f"--web.config-file={file}"]) as exporter:
+        assert exporter.request("/metrics").status == 200
+        (line,) = [line for line in exporter.lines if "event=web_config_warning" in line]
+        assert "level=warning" in line
+        assert warning in line
 
 
 def test_bcrypt_is_loaded_for_passwords_alone() -> None:

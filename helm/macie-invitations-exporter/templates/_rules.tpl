@@ -2,6 +2,8 @@
 The files in files/rules/ are rule files as Prometheus reads them. Here they get what the values say:
   * a line of an expression that ends in "# threshold: NAME" has the word before that replaced by
     prometheusRule.thresholds.NAME;
+  * the labels of prometheusRule.additionalAggregationLabels are put into every by (…) and on (…) of an expression, and
+    into every query of a text;
   * prometheusRule.alerts.NAME changes or removes an alert;
   * prometheusRule.runbookUrl, ruleLabels and ruleAnnotations go to every alert.
 Never through tpl: the braces in a rule's texts are Prometheus' own.
@@ -42,8 +44,11 @@ Never through tpl: the braces in a rule's texts are Prometheus' own.
 {{- $rule := index . 1 }}
 {{- $change := get ($values.alerts | default dict) ($rule.alert | default "") | default dict }}
 {{- if ne (toString $change.enabled) "false" }}
-{{- $_ := set $rule "expr" (include "exporter.expr" (list $rule.expr $values.thresholds)) }}
+{{- $kept := $values.additionalAggregationLabels }}
+{{- $expr := include "exporter.expr" (list $rule.expr $values.thresholds) }}
+{{- $_ := set $rule "expr" (include "exporter.apart" (list $expr $kept)) }}
 {{- if $rule.alert }}
+{{- $_ := set $rule.annotations "description" (include "exporter.asking" (list $rule.annotations.description $kept)) }}
 {{- range $key := list "for" "keep_firing_for" }}
 {{- with get $change $key }}{{ $_ := set $rule $key . }}{{ end }}
 {{- end }}
@@ -66,4 +71,30 @@ Never through tpl: the braces in a rule's texts are Prometheus' own.
 {{- $expr = regexReplaceAll (printf "(?m)[^ \\n]+( +# threshold: %s)$" $name) $expr (printf "%s${1}" (toJson $value)) }}
 {{- end }}
 {{- $expr }}
+{{- end }}
+
+{{/* An expression that keeps apart what some labels tell apart: (list expression labels). */}}
+{{- define "exporter.apart" -}}
+{{- $expr := index . 0 }}
+{{- with index . 1 }}
+{{- $expr = regexReplaceAll "\\b(by|on) \\(" $expr (printf "${1} (%s, " (join ", " .)) | replace ", )" ")" }}
+{{- end }}
+{{- $expr }}
+{{- end }}
+
+{{/*
+A text whose queries ask for what has the alert's own values of some labels: (list text labels). In a query each selector
+begins with the job or the account; among its arguments theirs go before that one's, and not where the text shows it.
+*/}}
+{{- define "exporter.asking" -}}
+{{- $text := index . 0 | replace "{{ $labels." "{{$labels." }}
+{{- $matchers := "" }}
+{{- $values := "" }}
+{{- range index . 1 }}
+{{- $matchers = printf "%s%s='%%s'," $matchers . }}
+{{- $values = printf "%s $$labels.%s" $values . }}
+{{- end }}
+{{- $text = regexReplaceAll "\\{( ?)(job|aws_account_id)='%s'" $text (printf "{${1}%s${2}='%%s'" $matchers) }}
+{{- $text = regexReplaceAll " \\$labels\\.(job|aws_account_id)\\b" $text (printf "%s $$labels.${1}" $values) }}
+{{- $text | replace "{{$labels." "{{ $labels." }}
 {{- end }}

@@ -34,6 +34,12 @@
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled }}
 {{- fail "podMonitor.enabled: with serviceMonitor.enabled every pod would be scraped twice: choose one" }}
 {{- end }}
+{{- $own := list "age_bucket" "alertname" "alertstate" "aws_account_id" "aws_region" "error_code" "instance" "job" "pod" "relationship_status" "service" "severity" "shard" "state" }}
+{{- range $name := .Values.prometheusRule.additionalAggregationLabels }}
+{{- if has $name $own }}
+{{- fail (printf "prometheusRule.additionalAggregationLabels: %s: the rules look after that one themselves: name labels of whole installations, like cluster" $name) }}
+{{- end }}
+{{- end }}
 {{- $shipped := include "exporter.alertNames" . | fromYamlArray }}
 {{- range $name := .Values.prometheusRule.alerts | default dict | keys | sortAlpha }}
 {{- if not (has $name $shipped) }}

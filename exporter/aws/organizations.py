@@ -1,0 +1,182 @@
+"""What AWS says of accounts: Organizations' members, and the regions that an account enabled."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from sys import getsizeof
+from typing import Any
+
+from exporter.aws.client import Client, Page, pages
+from exporter.aws.credentials import Credentials
+from exporter.errors import NO_SUCH_UNIT
+from exporter.model import MACIE_REGIONS, Account, AwsError
+from exporter.settings.fields import ACCOUNT_ID
+
+GLOBAL_REGION = "us-east-1"
+"""Organizations and Account Management are global services, served and signed for here."""
+
+MAX_ACCOUNTS = 200_000
+"""Several times what AWS grants an organization: a list that is longer has no end."""
+
+MAX_UNITS = 10_000
+"""AWS allows 2,000 in an organization; each costs two calls."""
+
+_MOST_BYTES = 64 * 1024 * 1024
+"""Of ids and names in memory: twice what 200,000 accounts with AWS's longest names take."""
+
+Item = Mapping[str, Any]
+
+_ENABLED = ("ENABLED", "ENABLED_BY_DEFAULT")
+_DEEPEST = 10
+"""Organizations nests units five deep; deeper answers would never end."""
+
+_LONGEST_TEXT = 256
+"""Characters of a name or id; AWS's have at most 68."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An active account of the organization."""
+
+    id: str
+    name: str
+
+    @property
+    def size(self) -> int:
+        """What its texts take in memory, in bytes."""
+        return getsizeof(self.id) + getsizeof(self.name)
+
+
+class Organizations:
+    """Asks Organizations with the exporter's own credentials, and accounts with their own."""
+
+    def __init__(self, client: Client, credentials: Credentials) -> None:
+        """Call through a client."""
+        self._client, self._credentials = client, credentials
+
+    async def members(self, units: tuple[str, ...]) -> tuple[Member, ...]:
+        """List the active accounts under some organizational units, or all. Raises AwsError."""
+        found = _Members()
+        async for account in self._under(units) if units else self._all():
+            if _is_active(account):
+                found.add(Member(_account_id(account), _name(account)))
+        if not found.by_id and not units:
+            # There is always the management account: this is no answer to lose every target over.
+            raise AwsError("MalformedResponse", "an organization without any active account")
+        return tuple(found.by_id.values())
+
+    async def regions(self, account: Account) -> tuple[str, ...]:
+        """List the regions with Macie that an account has enabled. Raises AwsError."""
+        credentials = await self._credentials.for_account(account)
+        call = partial(self._client.call, "account", "ListRegions", GLOBAL_REGION, credentials)
+        enabled = {
+            region["RegionName"]
+            async for region in _items(call, "Regions", MaxResults=50)
+            if region.get("RegionOptStatus") in _ENABLED
+            and region.get("RegionName") in MACIE_REGIONS
+        }
+        found = tuple(region for region in MACIE_REGIONS if region in enabled)
+        if not found:
+            # Most of Macie's regions cannot be disabled: the account would go without a word.
+            raise AwsError("MalformedResponse", "an account without any region that has Macie")
+        return found
+
+    def _all(self) -> AsyncIterator[Item]:
+        return _items(self._asking("ListAccounts"), "Accounts")
+
+    async def _under(self, units: tuple[str, ...]) -> AsyncIterator[Item]:
+        """Give the accounts of units or roots, those of nested units included."""
+        ahead, found = [(unit, 0) for unit in units], len(units)
+        while ahead:
+            parent, depth = ahead.pop()
+            if depth > _DEEPEST:
+                raise AwsError("MalformedResponse", f"units nested more than {_DEEPEST} deep")
+            try:
+                async for account in self._of_unit("ListAccountsForParent", "Accounts", parent):
+                    yield account
+                operation = "ListOrganizationalUnitsForParent"
+                async for unit in self._of_unit(operation, "OrganizationalUnits", parent):
+                    ahead.append((_text(unit, "Id"), depth + 1))
+                    found += 1
+                    _bound_units(found)
+            except AwsError as error:
+                failure = error.failure
+                if failure.code == NO_SUCH_UNIT:
+                    # AWS does not say which.
+                    failure = replace(failure, message=f"{parent}: {failure.message}")
+                raise AwsError.of(failure) from error
+
+    def _of_unit(self, operation: str, key: str, unit: str) -> AsyncIterator[Item]:
+        return _items(self._asking(operation), key, ParentId=unit)
+
+    def _asking(self, operation: str) -> Callable[..., Awaitable[Page]]:
+        return partial(self._credentials.as_self, "organizations", operation, GLOBAL_REGION)
+
+
+def _bound_units(found: int) -> None:
+    if found > MAX_UNITS:
+        raise AwsError("MalformedResponse", f"more than {MAX_UNITS} units")
+
+
+class _Members:
+    """Active accounts by id, as many as an organization may have: a list may have no end."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, Member] = {}
+        self._bytes = 0
+
+    def add(self, member: Member) -> None:
+        """Take an account in, the same one again in its place. Raises AwsError past a limit."""
+        before = self.by_id.get(member.id)
+        self.by_id[member.id] = member
+        self._bytes += member.size - (before.size if before else 0)
+        if len(self.by_id) > MAX_ACCOUNTS:
+            raise AwsError("MalformedResponse", f"more than {MAX_ACCOUNTS} accounts")
+        if self._bytes > _MOST_BYTES:
+            said = f"accounts whose ids and names are more than {_MOST_BYTES >> 20} MiB"
+            raise AwsError("MalformedResponse", said)
+
+
+async def _items(
+    call: Callable[..., Awaitable[Page]], key: str, **parameters: object
+) -> AsyncIterator[Item]:
+    """Give the items of every page; one may be empty. Raises AwsError."""
+    async for items in pages(call, partial(_listed, key), "NextToken", parameters):
+        for item in items:
+            yield item
+
+
+def _listed(key: str, page: Page) -> list[Item]:
+    items = page.get(key)
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise AwsError("MalformedResponse", f"no list of {key}")
+    return items
+
+
+def _is_active(account: Item) -> bool:
+    """Tell whether an account is in use; `State` supersedes `Status`, which AWS is retiring."""
+    return (account.get("State") or account.get("Status")) == "ACTIVE"
+
+
+def _account_id(account: Item) -> str:
+    """Return an account's id, which becomes a label, a part of a role's ARN and of a path."""
+    found = _text(account, "Id")
+    if not ACCOUNT_ID.fullmatch(found):
+        raise AwsError("MalformedResponse", "an account whose Id is not 12 digits")
+    return found
+
+
+def _name(account: Item) -> str:
+    """Return an account's name; an empty one for what is none: it is polled all the same."""
+    name = account.get("Name")
+    if not isinstance(name, str) or len(name) > _LONGEST_TEXT:
+        return ""
+    # JSON can spell half a surrogate pair, which no page can be written with.
+    return name.encode(errors="replace").decode()
+
+
+def _text(item: Item, key: str) -> str:
+    value = item.get(key)
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_TEXT:
+        raise AwsError("MalformedResponse", f"an item without {key}")
+    return value

@@ -1,0 +1,68 @@
+"""What waits elsewhere: work on threads that hold up no exit, and tasks that several wait for."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+async def in_daemon(work: Callable[[], T]) -> T:
+    """Return what some work returns, done on a thread of its own.
+
+    Not on an executor's: those are joined when the interpreter ends, and work that hangs, such as
+    looking up a name, would hold it. Whoever is cancelled leaves the thread to itself.
+    """
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[T] = loop.create_future()
+
+    def end(settle: Callable[[Any], None], outcome: object) -> None:
+        if not ended.done():
+            settle(outcome)
+
+    def run() -> None:
+        settle: Callable[[Any], None] = ended.set_result
+        outcome: object
+        try:
+            outcome = work()
+        except BaseException as error:  # noqa: BLE001 -- raised again where it is waited for
+            settle, outcome = ended.set_exception, error
+        with contextlib.suppress(RuntimeError):  # The loop has been closed: nobody waits.
+            loop.call_soon_threadsafe(end, settle, outcome)
+
+    threading.Thread(target=run, name="in-daemon", daemon=True).start()
+    return await ended
+
+
+def is_cancelled() -> bool:
+    """Tell whether somebody wants the present task to end, and not what it waited for has ended."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+class Shared(Generic[T]):
+    """A coroutine that is run once at a time, for all who wait for what it returns."""
+
+    def __init__(self, run: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        """Take what makes the coroutine; nothing runs yet."""
+        self._run = run
+        self._task: asyncio.Task[T] | None = None
+
+    def start(self) -> asyncio.Task[T]:
+        """Begin, unless it is under way; return the task."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run())
+            # Nobody may be left to wait for it: its error is not to be complained of.
+            self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._task
+
+    async def result(self) -> T:
+        """Return what it returns; whoever is cancelled meanwhile leaves it to the others."""
+        return await asyncio.shield(self.start())
+
+    def cancel(self) -> None:
+        """End what is under way."""
+        if self._task is not None:
+            self._task.cancel()

@@ -1,0 +1,290 @@
+"""`doctor`: tries every step for every target, and says of each failure what would mend it."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from exporter.aws.cloud import Cloud
+from exporter.clock import Clock
+from exporter.daemon import Configuration, Daemon, Ports
+from exporter.discovery import LONGEST_SECONDS, hint
+from exporter.errors import hint_of
+from exporter.model import Account, AwsError, Failure, Inventory, Role
+from exporter.remedies import allow, assume_role
+from exporter.settings import Settings
+from exporter.settings.fields import AUTO
+from exporter.terminal import Tell
+from exporter.visible import visible
+
+_STEP_SECONDS = 60.0
+_AT_ONCE = 16
+"""Accounts that are looked at together."""
+
+DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that was tried. `remedy` is empty where it worked."""
+
+    account: str
+    region: str
+    step: str
+    ok: bool
+    seconds: float
+    detail: str = ""
+    error_code: str = ""
+    remedy: str = ""
+
+
+class Doctor:
+    """Tries what the exporter does, and says of each failure what is missing."""
+
+    def __init__(
+        self, cloud: Cloud, clock: Clock, *, asks_regions: Callable[[Account], bool]
+    ) -> None:
+        """`asks_regions` tells whether an account's regions are asked of AWS."""
+        self._cloud, self._clock, self._asks_regions = cloud, clock, asks_regions
+
+    async def own_credentials(self) -> Step:
+        """Find out who the exporter is to AWS."""
+        return await self._try("", "", "own credentials", self._who_am_i, _own_remedy)
+
+    async def account(self, account: Account, regions: Sequence[str]) -> list[Step]:
+        """Look at one account: its role, its regions, and its invitations in each region."""
+        steps = []
+        if account.role is not None:
+            steps.append(await self._assume(account, account.role))
+            if not steps[0].ok:
+                return steps
+        if self._asks_regions(account):
+            steps.append(await self._list_regions(account))
+        return [*steps, *[await self._list_invitations(account, region) for region in regions]]
+
+    async def _who_am_i(self) -> str:
+        return (await self._cloud.credentials.identity()).arn
+
+    async def _assume(self, account: Account, role: Role) -> Step:
+        async def assume() -> str:
+            await self._cloud.credentials.for_account(account)
+            return role.arn
+
+        return await self._try(account.id, "", "AssumeRole", assume, _if_denied(assume_role(role)))
+
+    async def _list_regions(self, account: Account) -> Step:
+        async def regions() -> str:
+            return ", ".join(await self._cloud.organizations.regions(account))
+
+        remedy = allow("account:ListRegions", account)
+        return await self._try(account.id, "", "ListRegions", regions, _if_denied(remedy))
+
+    async def _list_invitations(self, account: Account, region: str) -> Step:
+        async def read() -> str:
+            answer = await self._cloud.macie.read(account, region)
+            if not answer.enabled:
+                return "Macie is not enabled"
+            return f"{len(answer.invitations)} invitations"
+
+        remedy = allow("macie2:ListInvitations", account)
+        return await self._try(account.id, region, "ListInvitations", read, _if_denied(remedy))
+
+    async def _try(
+        self,
+        account: str,
+        region: str,
+        step: str,
+        action: Callable[[], Awaitable[str]],
+        remedy: Callable[[Failure], str],
+    ) -> Step:
+        started = self._clock.monotonic()
+        detail, failure = "", None
+        try:
+            async with asyncio.timeout(_STEP_SECONDS):
+                detail = await action()
+        except TimeoutError:
+            failure = Failure("Deadline", f"no answer within {_STEP_SECONDS:g} s")
+        except AwsError as error:
+            failure = error.failure
+        seconds = round(self._clock.monotonic() - started, 3)
+        if failure is None:
+            return Step(account, region, step, ok=True, seconds=seconds, detail=detail)
+        return Step(
+            account,
+            region,
+            step,
+            ok=False,
+            seconds=seconds,
+            detail=failure.message,
+            error_code=failure.code,
+            remedy=remedy(failure),
+        )
+
+
+async def consult(
+    configuration: Configuration,
+    ports: Ports,
+    accounts: Collection[str],
+    regions: Collection[str],
+    *,
+    form: str,
+    tell: Tell,
+) -> tuple[str, bool]:
+    """Look at the targets, or at those of some accounts and regions; tell of each account.
+
+    Return the report, as a table or as JSON, and whether everything works.
+    """
+    daemon = Daemon(configuration, ports)
+    asks_regions = _asks_regions(configuration.settings)
+    doctor = Doctor(daemon.cloud, ports.clock, asks_regions=asks_regions)
+    try:
+        steps = await _steps(doctor, daemon, accounts, regions, tell)
+    finally:
+        await daemon.stop()
+    report = as_json(steps) if form == "json" else as_table(steps)
+    return report, all(step.ok for step in steps)
+
+
+async def _steps(
+    doctor: Doctor,
+    daemon: Daemon,
+    accounts: Collection[str],
+    regions: Collection[str],
+    tell: Tell,
+) -> list[Step]:
+    steps = [await doctor.own_credentials()]
+    found = await _find(daemon)
+    if found.failure is not None:
+        steps.append(_discovery_step(found.failure))
+    chosen = [
+        (account, [region for region in account.regions if not regions or region in regions])
+        for account in found.accounts
+        if not accounts or account.id in accounts
+    ]
+    missing = {*accounts} - {account.id for account in found.accounts}
+    steps += [_not_found(account) for account in sorted(missing)]
+    tried = {region for _, looked_at in chosen for region in looked_at}
+    steps += [_not_found(region=region) for region in sorted({*regions} - tried)]
+    return steps + await _examined(doctor, chosen, tell)
+
+
+async def _find(daemon: Daemon) -> Inventory:
+    """Find what there is to look at, as far as that can be found within so long."""
+    found = Inventory()
+    try:
+        async with asyncio.timeout(LONGEST_SECONDS):
+            async for part in daemon.discovery.find():
+                found = part
+    except TimeoutError:
+        failure = Failure("Deadline", f"discovery took longer than {LONGEST_SECONDS:g} s")
+        found = replace(found, failure=failure)
+    return found
+
+
+async def _examined(
+    doctor: Doctor, accounts: Sequence[tuple[Account, Sequence[str]]], tell: Tell
+) -> list[Step]:
+    """Look at accounts, several at once; steps in the order of the accounts."""
+    places, done = asyncio.Semaphore(_AT_ONCE), 0
+
+    async def look(account: Account, regions: Sequence[str]) -> list[Step]:
+        nonlocal done
+        async with places:
+            steps = await doctor.account(account, regions)
+        done += 1
+        tell(done, len(accounts))
+        return steps
+
+    tell(0, len(accounts))
+    looked_at = await asyncio.gather(*(look(*one) for one in accounts))
+    return [step for steps in looked_at for step in steps]
+
+
+def as_json(steps: Iterable[Step]) -> str:
+    """Give the steps as a JSON list."""
+    return json.dumps([asdict(step) for step in steps], indent=2) + "\n"
+
+
+def as_table(steps: Sequence[Step]) -> str:
+    """Give the steps as a table, and what mends each failure below it."""
+    rows = [
+        ("", "account", "region", "step", "seconds", "result"),
+        *(
+            (
+                "ok" if step.ok else "FAIL",
+                step.account or "-",
+                step.region or "-",
+                step.step,
+                f"{step.seconds:.3f}",
+                visible(step.detail if step.ok else f"{step.error_code}: {step.detail}"),
+            )
+            for step in steps
+        ),
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    lines = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
+        for row in rows
+    ]
+    remedies = list(
+        dict.fromkeys(f"- {_place(step)}: {visible(step.remedy)}" for step in steps if not step.ok)
+    )
+    mend = ["", "What to do:", *remedies] if remedies else ["", "Everything works."]
+    return "\n".join(line.rstrip() for line in [*lines, *mend]) + "\n"
+
+
+_OWN_REMEDY = (
+    "give the exporter AWS credentials (environment, profile, IRSA, Pod Identity, instance role), "
+    "and a way to STS"
+)
+
+
+def _own_remedy(failure: Failure) -> str:
+    return _OWN_REMEDY if failure.code == "CredentialsError" else hint_of(failure, "sts")
+
+
+def _place(step: Step) -> str:
+    return " ".join(part for part in (step.account or "exporter", step.region, step.step) if part)
+
+
+def _if_denied(remedy: str) -> Callable[[Failure], str]:
+    """Give the statement that is missing where AWS denied it, else what the error's row says."""
+
+    def said(failure: Failure) -> str:
+        return remedy if failure.code in DENIED and not failure.own else hint_of(failure)
+
+    return said
+
+
+def _asks_regions(settings: Settings) -> Callable[[Account], bool]:
+    own = {account.id: account.regions for account in settings.aws.accounts}
+    return lambda account: (own.get(account.id) or settings.aws.regions) == (AUTO,)
+
+
+def _discovery_step(failure: Failure) -> Step:
+    policy = "; `iam` prints that policy" if failure.code in DENIED else ""
+    return Step(
+        "",
+        "",
+        "discovery",
+        ok=False,
+        seconds=0.0,
+        detail=failure.message,
+        error_code=failure.code,
+        remedy=hint(failure) + policy,
+    )
+
+
+def _not_found(account: str = "", region: str = "") -> Step:
+    of_account = "configure it, or look whether it is suspended, excluded or another shard's"
+    of_region = "configure it, or look whether it is misspelled or not enabled in the account"
+    return Step(
+        account,
+        region,
+        "discovery",
+        ok=False,
+        seconds=0.0,
+        detail=f"not among the {'accounts' if account else 'regions'} to poll",
+        error_code="-",
+        remedy=of_account if account else of_region,
+    )

@@ -1,0 +1,196 @@
+"""`serve`: polls in the background and serves the metrics, until it is told to stop."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from exporter import __version__
+from exporter.background import in_daemon, is_cancelled
+from exporter.check import report
+from exporter.daemon import Configuration, Daemon, Ports
+from exporter.files import Files, settled
+from exporter.remedies import remedy
+from exporter.settings import ConfigurationError
+from exporter.settings.fields import listen_address
+from exporter.settings.fingerprint import config_hash
+from exporter.settings.sources import LARGEST_FILE, Problem
+from exporter.settings.written import show
+from exporter.web.app import app
+from exporter.web.guard import Guard
+from exporter.web.pages import routes
+from exporter.web.places import Places
+from exporter.web.reloading import WebRules
+from exporter.web.server import Server, listen
+
+_WEB_STOP_SECONDS = 1.5
+"""For answers under way, before an orchestrator loses patience."""
+
+_STOPPING = "the exporter is stopping"
+
+Load = Callable[[], Configuration]
+"""Reads the configuration anew; raises ConfigurationError."""
+
+
+async def serve(
+    configuration: Configuration,
+    load: Load,
+    ports: Ports,
+    handle_signals: Callable[[Callable[[], object], Callable[[], object]], object],
+) -> None:
+    """Serve until a signal stops it; `handle_signals` is given what stops and what reloads.
+
+    Raises AddressInUseError, and ConfigurationError where the web file is wrong.
+    """
+    service = Service(configuration, load, ports)
+    stop = asyncio.Event()
+    handle_signals(stop.set, service.reload)
+    await service.start()
+    await stop.wait()
+    await service.stop()
+
+
+class Service:
+    """The daemon, the web server in front of it, and what reloads both."""
+
+    def __init__(self, configuration: Configuration, load: Load, ports: Ports) -> None:
+        """Bind the listening address and wire everything together; nothing runs yet.
+
+        Raises AddressInUseError, and ConfigurationError where the web file is wrong.
+        """
+        self._load, self._configuration = load, configuration
+        self._log, self._now = ports.lines.log, ports.clock.now
+        web = configuration.settings.web
+        self._rules = WebRules(web.config_file, ports.clock.now, self._log)
+        sock = listen(*listen_address(web.listen_address))
+        self._daemon = Daemon(configuration, ports, self._rules.state)
+        self._daemon.own_metrics.show_process()
+        self._places = Places()
+        self._app = self._make_app()
+        self._server = Server(
+            Guard(self._answer, self._rules), sock, self._log, tls=lambda: self._rules().tls
+        )
+        self._reloading = asyncio.Lock()
+        self._reloads: set[asyncio.Task[str | None]] = set()
+        self._next_reload: asyncio.Task[str | None] | None = None
+        self._is_stopping = False
+
+    async def start(self) -> None:
+        """Serve, then poll."""
+        self._server.start()
+        self._daemon.keep("web-config", self._rules.watch)
+        self._log.info(
+            "listening", port=self._server.port, version=__version__, web=str(self._rules())
+        )
+        self._daemon.start()
+
+    async def stop(self) -> None:
+        """Stop in order: polls and reloads are cut off, answers under way have their time."""
+        self._log.info("stopping")
+        self._is_stopping = True
+        for reload in self._reloads:
+            reload.cancel()
+        await self._daemon.stop()
+        await self._server.stop(_WEB_STOP_SECONDS)
+        self._log.info("stopped")
+
+    def reload(self) -> "asyncio.Task[str | None]":
+        """Load the configuration anew; the task gives the reason why it was refused, if it was.
+
+        One reload serves all who asked before it began.
+        """
+        if self._next_reload is None or self._next_reload.done():
+            self._next_reload = asyncio.create_task(self._reload_in_turn())
+            self._reloads.add(self._next_reload)
+            self._next_reload.add_done_callback(self._reloads.discard)
+        return self._next_reload
+
+    async def _reload_in_turn(self) -> str | None:
+        async with self._reloading:
+            self._next_reload = None
+            return _STOPPING if self._is_stopping else await self._reload()
+
+    async def _reload(self) -> str | None:
+        """Reload; what is refused changes nothing: the configuration in force stays."""
+        try:
+            configuration, hashed = await in_daemon(self._loaded)
+            await self._rules.use(configuration.settings.web.config_file)
+            self._take_on(configuration, hashed)
+        except ConfigurationError as error:
+            self._daemon.reload_failed()
+            # No traceback: people made this mistake, and the lines say which.
+            self._log.error("reload_failed", error="; ".join(error.lines))
+            return str(error)
+        except Exception as error:  # noqa: BLE001 -- logged; the configuration in force stays
+            self._daemon.reload_failed()
+            self._log.exception("reload_crashed")
+            return f"{type(error).__name__} in the exporter itself"
+        self._log.info("reloaded")
+        return None
+
+    def _loaded(self) -> tuple[Configuration, float]:
+        """Load the configuration anew, and hash it, which takes its time on purpose.
+
+        Where it names another web file, it is read once it has settled: half of it may name none,
+        and let everybody in. Raises ConfigurationError.
+        """
+        configuration = self._load()
+        file = configuration.settings.config.file
+        old, new = (each.settings.web.config_file for each in (self._configuration, configuration))
+        if new != old and file:
+            configuration = self._settled(Path(file))
+        return configuration, config_hash(configuration.settings)
+
+    def _settled(self, file: Path) -> Configuration:
+        """Load the configuration once nobody writes to its file."""
+
+        def load(files: Files) -> Configuration:
+            files(file)
+            return self._load()
+
+        try:
+            return settled(load, LARGEST_FILE, self._now)[0]
+        except OSError as error:
+            line = Problem(("config", "file"), f"cannot read it: {error.strerror}", show(str(file)))
+            raise ConfigurationError([str(line)]) from None
+
+    def _take_on(self, configuration: Configuration, hashed: float) -> None:
+        old = self._configuration.settings.web.listen_address
+        new = configuration.settings.web.listen_address
+        if new != old:
+            self._log.warning("listen_address_kept", in_force=old, configured=new, hint="restart")
+        self._configuration = configuration
+        self._daemon.configure(configuration, hashed)
+        self._app = self._make_app()
+
+    async def _reloaded(self) -> str | None:
+        try:
+            return await asyncio.shield(self.reload())
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            return _STOPPING
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the application in force: a reload swaps it whole."""
+        await self._app(scope, receive, send)
+
+    def _make_app(self) -> ASGIApp:
+        web, daemon = self._configuration.settings.web, self._daemon
+        return app(
+            telemetry_path=web.telemetry_path,
+            exposition=daemon.exposition,
+            own=daemon.own_metrics,
+            health=daemon,
+            pages=routes(
+                status=daemon.status,
+                failures=daemon.snapshot.failures,
+                remedy=remedy,
+                configuration=lambda: report(self._configuration.settings),
+                telemetry_path=web.telemetry_path,
+                build=daemon.build,
+                places=self._places,
+            ),
+            reload=self._reloaded if web.enable_lifecycle else None,
+        )

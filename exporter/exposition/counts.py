@@ -1,0 +1,68 @@
+"""One target's invitations, counted for its series as of a time."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from math import inf
+
+from exporter.exposition.age_buckets import AgeBuckets
+from exporter.model import KNOWN_STATUSES, OTHER_STATUS, Invitation
+
+_FILLED = {"all": KNOWN_STATUSES, "invited": ("Invited",), "none": ()}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is counted, and how: the settings under `metrics`."""
+
+    buckets: AgeBuckets
+    zero_fill: str = "all"
+    trusted: frozenset[str] = frozenset()
+    max_invitation_series: int = 0
+    """Most series of single invitations; 0 where they are not wanted."""
+
+    @property
+    def filled_statuses(self) -> tuple[str, ...]:
+        """The statuses whose counts are shown even when they are 0."""
+        return _FILLED[self.zero_fill]
+
+
+@dataclass(slots=True)
+class InvitationCounts:
+    """Counts and times by status. Built by `count_invitations`, and only read from then on."""
+
+    listed: dict[tuple[str, ...], int] = field(default_factory=dict)
+    """By age bucket and status."""
+    untrusted: dict[str, int] = field(default_factory=dict)
+    oldest: dict[str, float] = field(default_factory=dict)
+    newest: dict[str, float] = field(default_factory=dict)
+    folded: int = 0
+    """Those whose status is one of the `other`."""
+    valid_until: float = inf
+    """When the first invitation enters its next age bucket, in Unix seconds."""
+
+
+def count_invitations(
+    invitations: Iterable[Invitation], options: Options, now: float
+) -> InvitationCounts:
+    """Return the counts by status and age as of `now` (Unix seconds)."""
+    counts = InvitationCounts(_zeros(options).copy(), dict.fromkeys(options.filled_statuses, 0))
+    for invitation in invitations:
+        status, invited_at = invitation.relationship_status, invitation.invited_at
+        key = (options.buckets.label(invited_at, now), status)
+        counts.listed[key] = counts.listed.get(key, 0) + 1
+        counts.folded += status == OTHER_STATUS
+        if invitation.inviter_account_id not in options.trusted:
+            counts.untrusted[status] = counts.untrusted.get(status, 0) + 1
+        if invited_at is not None:
+            counts.oldest[status] = min(invited_at, counts.oldest.get(status, invited_at))
+            counts.newest[status] = max(invited_at, counts.newest.get(status, invited_at))
+            crossing = options.buckets.next_crossing(invited_at, now)
+            counts.valid_until = min(counts.valid_until, crossing)
+    return counts
+
+
+@lru_cache(maxsize=8)
+def _zeros(options: Options) -> dict[tuple[str, ...], int]:
+    statuses, buckets = options.filled_statuses, options.buckets.labels
+    return {(bucket, status): 0 for status in statuses for bucket in buckets}

@@ -1,0 +1,63 @@
+"""What the daemon says of the exporter as a whole. Frozen; times and durations in seconds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from exporter.snapshot import State
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """How discovery through AWS Organizations is doing."""
+
+    success: bool
+    last_success: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """How the last loading of the configuration went."""
+
+    successful: bool
+    last_success: float
+    config_hash: float
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """How the last reading of the web configuration file went."""
+
+    successful: bool
+    last_success: float
+    certificate_expiry: float | None
+    """When the server's certificate ends; None without TLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What this exporter was built from."""
+
+    version: str
+    revision: str
+    python_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The exporter as a whole, as of a scrape."""
+
+    states: Mapping[State, int] | None
+    """How many targets are in each state; None while nothing is known of what there is to poll."""
+    folded: int
+    """How many listed invitations are counted under the status `other`."""
+    interval: float
+    lag: float
+    """How many seconds late the latest polls started."""
+    loop_lag: float
+    """How many seconds late the event loop came round, at most, lately."""
+    reload: Reload
+    build: Build
+    shard_index: int = 0
+    shard_total: int = 1
+    discovery: Discovery | None = None
+    web: WebConfig | None = None

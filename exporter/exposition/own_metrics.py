@@ -1,0 +1,107 @@
+"""The exporter's own metrics, by the client library: requests to AWS, its state, its process."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    Metric,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.registry import Collector
+
+from exporter.exposition.families import METRICS, Group
+from exporter.exposition.fleet import Fleet
+
+_SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class OwnMetrics:
+    """Counts while it happens, and asks for the rest when it is scraped."""
+
+    def __init__(self, registry: CollectorRegistry, fleet: Callable[[], Fleet]) -> None:
+        """Register what is counted; `fleet` is asked at each scrape."""
+        registry.register(_OfFleet(fleet))
+        rows = {family.name: family for family in METRICS}
+        requests = rows["macie_exporter_aws_requests_total"]
+        errors = rows["macie_exporter_aws_request_errors_total"]
+        duration = rows["macie_exporter_aws_request_duration_seconds"]
+        self._requests = Counter(requests.name, requests.help, requests.labels, registry=registry)
+        self._errors = Counter(errors.name, errors.help, errors.labels, registry=registry)
+        self._duration = Histogram(
+            duration.name, duration.help, duration.labels, registry=registry, buckets=_SECONDS
+        )
+        restarts = rows["macie_exporter_worker_restarts_total"]
+        self._restarts = Counter(restarts.name, restarts.help, registry=registry)
+        self._registry, self._shown = registry, _WithoutCreated(registry)
+
+    def show_process(self) -> None:
+        """Show the library's own metrics of the process and of Python too.
+
+        They are of use in one that stays, and only there; the file of one that ended would give
+        node_exporter's textfile collector the names of node_exporter's own.
+        """
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+
+    def attempt(
+        self, service: str, operation: str, region: str, seconds: float, error_code: str | None
+    ) -> None:
+        """Count one HTTP attempt; `error_code` is None where it succeeded."""
+        self._requests.labels(service, operation, region).inc()
+        self._duration.labels(service, operation).observe(seconds)
+        if error_code is not None:
+            self._errors.labels(service, operation, region, error_code).inc()
+
+    def worker_restarted(self) -> None:
+        """Count a thread that crashed and began anew."""
+        self._restarts.inc()
+
+    def text(self) -> bytes:
+        """Return them in the text format."""
+        return bytes(generate_latest(self._shown))
+
+    def openmetrics(self) -> bytes:
+        """Return them in OpenMetrics, its end mark included."""
+        return bytes(generate_openmetrics(self._shown))  # type: ignore[no-untyped-call]
+
+
+class _OfFleet(Collector):
+    """The table's rows of the exporter as a whole."""
+
+    def __init__(self, fleet: Callable[[], Fleet]) -> None:
+        self._fleet = fleet
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing: the library would otherwise collect at registration."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        fleet = self._fleet()
+        for family in METRICS:
+            if family.group is Group.EXPORTER:
+                metric = Metric(family.name, family.help, family.kind)
+                for values, value in family.samples(fleet):
+                    labels = dict(zip(family.labels, values, strict=True))
+                    metric.add_sample(family.name, labels, value)
+                yield metric
+
+
+class _WithoutCreated(Collector):
+    """A registry's metrics without `_created`: a series more for each that nobody asks for.
+
+    The library's own switch for that is global to the process.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._registry.collect():
+            created = f"{metric.name}_created"
+            metric.samples = [sample for sample in metric.samples if sample.name != created]
+            yield metric

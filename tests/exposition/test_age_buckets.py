@@ -1,0 +1,135 @@
+"""Age buckets: exclusive, exact at their edges, and named so that they sort."""
+
+import math
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from exporter.exposition.age_buckets import UNKNOWN, AgeBuckets
+
+DAY, HOUR = 86_400.0, 3_600.0
+DEFAULT = AgeBuckets([timedelta(days=days) for days in (1, 7, 30, 90)])
+
+EDGES = st.lists(st.integers(1, 20_000), min_size=1, max_size=6, unique=True).map(
+    lambda hours: [timedelta(hours=each) for each in sorted(hours)]
+)
+# From 1970 to 2100, at any fraction of a second.
+TIMES = st.floats(0, 4_102_444_800)
+
+
+def test_default_labels() -> None:
+    """As the documentation has them."""
+    assert DEFAULT.labels == ("00d-01d", "01d-07d", "07d-30d", "30d-90d", "90d-inf")
+
+
+@pytest.mark.parametrize(
+    ("hours", "labels"),
+    [
+        ([12], ("000h-012h", "012h-inf")),
+        ([12, 24], ("000h-012h", "012h-024h", "024h-inf")),
+        ([1, 1000], ("0000h-0001h", "0001h-1000h", "1000h-inf")),
+        ([24], ("00d-01d", "01d-inf")),
+        ([24, 2400], ("000d-001d", "001d-100d", "100d-inf")),
+    ],
+)
+def test_labels_of_other_edges(hours: list[int], labels: tuple[str, ...]) -> None:
+    """In hours where an edge is no whole day; wider where an edge has more digits."""
+    assert AgeBuckets([timedelta(hours=each) for each in hours]).labels == labels
+
+
+@pytest.mark.parametrize(
+    ("age", "label"),
+    [
+        (-1e9, "00d-01d"),
+        (-1, "00d-01d"),
+        (0, "00d-01d"),
+        (DAY - 0.001, "00d-01d"),
+        (DAY, "01d-07d"),
+        (7 * DAY - 0.001, "01d-07d"),
+        (7 * DAY, "07d-30d"),
+        (30 * DAY, "30d-90d"),
+        (90 * DAY - 0.001, "30d-90d"),
+        (90 * DAY, "90d-inf"),
+        (1e9, "90d-inf"),
+    ],
+)
+def test_edges_are_exact(age: float, label: str) -> None:
+    """The lower edge belongs to the bucket, the upper one to the next; the future is age 0."""
+    invited_at = 1_795_000_000.0
+    assert DEFAULT.label(invited_at, invited_at + age) == label
+
+
+def test_an_unreadable_time_has_no_age() -> None:
+    """It is counted under a label of its own, which it never leaves."""
+    assert DEFAULT.label(None, 0.0) == UNKNOWN
+    assert DEFAULT.next_crossing(None, 0.0) == math.inf
+    assert UNKNOWN not in DEFAULT.labels
+
+
+@given(EDGES)
+def test_labels_sort_as_text_in_the_order_of_age(edges: list[timedelta]) -> None:
+    """For any edges; each label begins where the one before it ends."""
+    labels = AgeBuckets(edges).labels
+    assert list(labels) == sorted(labels)
+    assert len(set(labels)) == len(edges) + 1
+    assert all(low.split("-")[1] == high.split("-")[0] for low, high in pairwise(labels))
+
+
+@given(EDGES, TIMES, st.integers(-10_000_000, 2_000_000_000))
+def test_the_bucket_is_that_of_the_age(edges: list[timedelta], invited_at: float, age: int) -> None:
+    """For any edges and any times in whole seconds, it is the right one of them."""
+    start = float(int(invited_at))
+    behind = sum(age >= edge.total_seconds() for edge in edges)
+    buckets = AgeBuckets(edges)
+    assert buckets.label(start, start + age) == buckets.labels[behind]
+
+
+@given(EDGES, TIMES, TIMES)
+def test_an_invitation_never_grows_younger(
+    edges: list[timedelta], invited_at: float, now: float
+) -> None:
+    """As time passes, it goes through later buckets only."""
+    buckets = AgeBuckets(edges)
+    labels = [buckets.label(invited_at, now + later) for later in (0, 0.1, HOUR, DAY, 90 * DAY)]
+    assert labels == sorted(labels)
+
+
+@given(EDGES, TIMES, TIMES)
+@example([timedelta(hours=1)], 0.1, 0.1)
+@example([timedelta(days=1)], 1_795_000_000.3, 1_795_000_000.3)
+def test_at_its_crossing_the_label_has_changed(
+    edges: list[timedelta], invited_at: float, now: float
+) -> None:
+    """And not at the last moment before it, to the last bit: or a cache would miss the change."""
+    buckets = AgeBuckets(edges)
+    crossing = buckets.next_crossing(invited_at, now)
+    label = buckets.label(invited_at, now)
+    if label == buckets.labels[-1]:
+        assert crossing == math.inf
+        return
+    assert crossing > now
+    assert buckets.label(invited_at, math.nextafter(crossing, -math.inf)) == label
+    assert buckets.label(invited_at, crossing) == buckets.labels[buckets.labels.index(label) + 1]
+
+
+@given(EDGES, TIMES)
+def test_crossings_lead_through_every_bucket(edges: list[timedelta], invited_at: float) -> None:
+    """From the day of the invitation on, each crossing enters the next bucket, up to the last."""
+    buckets = AgeBuckets(edges)
+    now, seen = invited_at, []
+    while now < math.inf:
+        seen.append(buckets.label(invited_at, now))
+        now = buckets.next_crossing(invited_at, now)
+    assert tuple(seen) == buckets.labels
+
+
+@given(TIMES, TIMES)
+def test_the_label_agrees_with_the_age(invited_at: float, now: float) -> None:
+    """Away from the edges, by more than a rounding, the label says the age."""
+    age = now - invited_at
+    assume(all(abs(age - days * DAY) > 1e-3 for days in (1, 7, 30, 90)))
+    low, high = DEFAULT.label(invited_at, now).replace("d", "").split("-")
+    assert float(low) * DAY <= max(age, 0.0) < float(high) * DAY

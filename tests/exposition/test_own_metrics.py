@@ -1,0 +1,134 @@
+"""The exporter's own counters, as both formats write them."""
+
+from collections.abc import Iterable
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, generate_latest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as read_text
+
+from exporter.exposition.families import METRICS, Group
+from exporter.exposition.own_metrics import OwnMetrics
+from tests.exposition.scene import Scene
+
+
+def counted() -> OwnMetrics:
+    """Make metrics that have counted two requests, one of which failed."""
+    own = Scene().own
+    own.attempt("macie2", "ListInvitations", "eu-west-1", 0.25, None)
+    own.attempt("macie2", "ListInvitations", "eu-west-1", 0.5, "ThrottlingException")
+    return own
+
+
+def of_aws(text: bytes) -> str:
+    """Pick the lines about requests to AWS."""
+    lines = text.decode().splitlines(keepends=True)
+    return "".join(line for line in lines if "macie_exporter_aws" in line)
+
+
+SAMPLES = """\
+macie_exporter_aws_request_duration_seconds_bucket{le="0.025",operation="ListInvitations",service="macie2"} 0.0
+macie_exporter_aws_request_duration_seconds_bucket{le="0.05",operation="ListInvitations",service="macie2"} 0.0
+macie_exporter_aws_request_duration_seconds_bucket{le="0.1",operation="ListInvitations",service="macie2"} 0.0
+macie_exporter_aws_request_duration_seconds_bucket{le="0.25",operation="ListInvitations",service="macie2"} 1.0
+macie_exporter_aws_request_duration_seconds_bucket{le="0.5",operation="ListInvitations",service="macie2"} 2.0
+macie_exporter_aws_request_duration_seconds_bucket{le="1.0",operation="ListInvitations",service="macie2"} 2.0
+macie_exporter_aws_request_duration_seconds_bucket{le="2.5",operation="ListInvitations",service="macie2"} 2.0
+macie_exporter_aws_request_duration_seconds_bucket{le="5.0",operation="ListInvitations",service="macie2"} 2.0
+macie_exporter_aws_request_duration_seconds_bucket{le="10.0",operation="ListInvitations",service="macie2"} 2.0
+macie_exporter_aws_request_duration_seconds_bucket{le="30.0",operation="ListInvitations",service="macie2"} 2.0
+macie_exporter_aws_request_duration_seconds_bucket{le="+Inf",operation="ListInvitations",service="macie2"} 2.0
+macie_exporter_aws_request_duration_seconds_count{operation="ListInvitations",service="macie2"} 2.0
+macie_exporter_aws_request_duration_seconds_sum{operation="ListInvitations",service="macie2"} 0.75
+"""  # noqa: E501 -- lines are as long as Prometheus' own
+
+
+def test_text() -> None:
+    """Requests, errors and durations, and nothing about when a counter was made."""
+    assert of_aws(counted().text()) == (
+        """\
+# HELP macie_exporter_aws_requests_total HTTP requests sent to AWS, retries included.
+# TYPE macie_exporter_aws_requests_total counter
+macie_exporter_aws_requests_total{aws_region="eu-west-1",operation="ListInvitations",service="macie2"} 2.0
+# HELP macie_exporter_aws_request_errors_total HTTP requests to AWS that failed, by error code, retries included.
+# TYPE macie_exporter_aws_request_errors_total counter
+macie_exporter_aws_request_errors_total{aws_region="eu-west-1",error_code="ThrottlingException",operation="ListInvitations",service="macie2"} 1.0
+# HELP macie_exporter_aws_request_duration_seconds How long HTTP requests to AWS took, retries counted one by one.
+# TYPE macie_exporter_aws_request_duration_seconds histogram
+"""  # noqa: E501 -- as above
+        + SAMPLES
+    )
+
+
+def test_openmetrics() -> None:
+    """The same samples; counters are named there without their suffix."""
+    text = counted().openmetrics()
+    assert of_aws(text) == (
+        """\
+# HELP macie_exporter_aws_requests HTTP requests sent to AWS, retries included.
+# TYPE macie_exporter_aws_requests counter
+macie_exporter_aws_requests_total{aws_region="eu-west-1",operation="ListInvitations",service="macie2"} 2.0
+# HELP macie_exporter_aws_request_errors HTTP requests to AWS that failed, by error code, retries included.
+# TYPE macie_exporter_aws_request_errors counter
+macie_exporter_aws_request_errors_total{aws_region="eu-west-1",error_code="ThrottlingException",operation="ListInvitations",service="macie2"} 1.0
+# HELP macie_exporter_aws_request_duration_seconds How long HTTP requests to AWS took, retries counted one by one.
+# TYPE macie_exporter_aws_request_duration_seconds histogram
+"""  # noqa: E501 -- as above
+        + SAMPLES
+    )
+    assert text.endswith(b"\n# EOF\n")
+
+
+def read(form: str, *, process: bool = False) -> Iterable[Metric]:
+    """Read one of the formats with the client library's strict parser."""
+    own = counted()
+    if process:
+        own.show_process()
+    if form == "text":
+        return read_text(own.text().decode())
+    families: Iterable[Metric] = read_openmetrics(own.openmetrics().decode())  # type: ignore[no-untyped-call]
+    return families
+
+
+@pytest.mark.parametrize("form", ["text", "openmetrics"])
+def test_families(form: str) -> None:
+    """Those of the table are there, and no `_created`."""
+    families = {family.name: family for family in read(form)}
+    rows = [row for row in METRICS if row.group in {Group.COUNTED, Group.EXPORTER}]
+    # The name of a counter is without its suffix.
+    own = {row.name.removesuffix("_total" * (row.kind == "counter")) for row in rows}
+    assert own == families.keys()
+    samples = [sample.name for family in families.values() for sample in family.samples]
+    assert not [name for name in samples if name.endswith("_created")]
+
+
+@pytest.mark.parametrize("form", ["text", "openmetrics"])
+def test_the_process_is_shown_where_it_stays(form: str) -> None:
+    """The process and Python come on top then; no garbage collector."""
+    before = {family.name for family in read(form)}
+    others = {family.name for family in read(form, process=True)} - before
+    assert "python_info" in others
+    assert "process_resident_memory_bytes" in others
+    assert {name.split("_")[0] for name in others - {"python_info"}} == {"process"}
+
+
+def test_other_registries_are_left_alone() -> None:
+    """What somebody else counts keeps its `_created`: no switch of the whole process is moved."""
+    counted()
+    theirs = CollectorRegistry()
+    Counter("theirs", "Counted elsewhere.", registry=theirs)
+    assert b"theirs_created" in generate_latest(theirs)
+
+
+def test_a_gauge_may_be_called_created() -> None:
+    """Only the library's own extra samples are left out, not a metric of such a name."""
+    registry = CollectorRegistry()
+    Gauge("tickets_created", "Not the library's.", registry=registry).set(3)
+    assert b"\ntickets_created 3.0\n" in OwnMetrics(registry, Scene().fleet).text()
+
+
+def test_errors_are_counted_where_there_are_any() -> None:
+    """A success is no error of any code."""
+    own = Scene().own
+    own.attempt("sts", "AssumeRole", "us-east-1", 0.1, None)
+    assert b"macie_exporter_aws_request_errors_total{" not in own.text()

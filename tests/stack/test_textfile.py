@@ -1,0 +1,115 @@
+"""What `once` prints, given to the textfile collector of the real node_exporter."""
+
+import contextlib
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from exporter.demo.server import EmbeddedAws
+from exporter.demo.world import Fault, World
+from tests import fleets
+from tests.conftest import require
+from tests.docs.documents import ROOT
+from tests.faulty import free_port
+from tests.processes import Series, environment, series_of, until
+
+LINE = """ExecStart=/bin/sh -c '"""
+"""How the line of the documented unit begins that writes the file."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of the textfile collector."""
+    made = tmp_path / "textfile"
+    made.mkdir()
+    return made
+
+
+def written(aws: EmbeddedAws, folder: Path, *flags: str) -> int:
+    """Run the shell's words that the documentation gives, for this folder."""
+    document = (ROOT / "docs" / "deploy" / "systemd.md").read_text()
+    (words,) = [
+        line.removeprefix(LINE).removesuffix("'")
+        for line in document.replace("\\\n", "").splitlines()
+        if line.startswith(LINE)
+    ]
+    program = "/opt/macie-invitations-exporter/bin/macie-invitations-exporter"
+    file = "--config.file=/etc/macie-invitations-exporter/exporter.yaml"
+    assert program in words
+    assert file in words
+    words = words.replace(program, f"{sys.executable} -m exporter").replace(file, " ".join(flags))
+    variables = {**environment(aws.environment()), "RUNTIME_DIRECTORY": "/nowhere"}
+    done = subprocess.run(["/bin/sh", "-c", words], cwd=folder, env=variables, check=False)
+    return done.returncode
+
+
+@contextlib.contextmanager
+def node_exporter(folder: Path) -> Iterator[Callable[[], Series]]:
+    """Run node_exporter with that collector alone; gives what scrapes it."""
+    address = f"127.0.0.1:{free_port()}"
+    process = subprocess.Popen(
+        [
+            require("prometheus-node-exporter"),
+            f"--web.listen-address={address}",
+            "--collector.disable-defaults",
+            "--collector.textfile",
+            f"--collector.textfile.directory={folder}",
+        ],
+        stderr=subprocess.DEVNULL,
+    )
+
+    def scrape() -> Series:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as response:
+            return series_of(response.read().decode())
+
+    def answers() -> bool:
+        with contextlib.suppress(urllib.error.URLError):
+            return bool(scrape())
+        return False
+
+    try:
+        until(answers, "node_exporter")
+        yield scrape
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def same_bounds(series: Series) -> Series:
+    """Give the series with the buckets' bounds as numbers: 10.0 here is 10 there."""
+    return {
+        (
+            name,
+            frozenset((key, f"{float(text)}" if key == "le" else text) for key, text in labels),
+        ): value
+        for (name, labels), value in series.items()
+    }
+
+
+def test_node_exporter_takes_the_file(folder: Path) -> None:
+    """All of it, and none of it has a name that node_exporter itself uses."""
+    with EmbeddedAws(World(fleets.HUB, regions=fleets.REGIONS)) as aws:
+        assert written(aws, folder) == 0
+    ours = series_of((folder / "macie.prom").read_text())
+    assert {name.partition("_")[0] for name, _ in ours} == {"macie"}
+    with node_exporter(folder) as scrape:
+        scraped = scrape()
+    assert scraped["node_textfile_scrape_error", frozenset()] == 0
+    assert same_bounds(ours).items() <= same_bounds(scraped).items()
+
+
+def test_the_file_is_replaced_whole_or_not_at_all(folder: Path) -> None:
+    """By a run in which targets failed, which the metrics say; not by one that printed nothing."""
+    world = World(fleets.HUB, regions=fleets.REGIONS)
+    with EmbeddedAws(world) as aws:
+        world.fail(fleets.HUB, aws.environment()["AWS_REGION"], Fault(403, "AccessDenied", "no"))
+        assert written(aws, folder) == 0
+        failed = (folder / "macie.prom").read_bytes()
+        assert b"\nmacie_poll_error_info{" in failed
+        assert written(aws, folder, "--poll.interval=1s") != 0
+    assert (folder / "macie.prom").read_bytes() == failed

@@ -1,0 +1,153 @@
+"""A fleet of 3,000 targets in a process of its own: `python -m tests.web.fleet`; it says its port.
+
+Its exposition is 22 MB of text, and no scrape finds it as the one before did.
+"""
+
+import contextlib
+import os
+import re
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+
+from exporter.clock import SystemClock
+from exporter.exposition.age_buckets import AgeBuckets
+from exporter.exposition.columns import PIECE
+from exporter.exposition.counts import Options
+from exporter.exposition.fleet import Build, Reload
+from exporter.exposition.rendering import Exposition
+from exporter.model import Account, Answer, Invitation, PollResult, Target
+from exporter.remedies import remedy
+from exporter.settings import Settings
+from exporter.snapshot import Snapshot
+from exporter.status import Search, Status
+from exporter.web.app import app
+from exporter.web.guard import Guard
+from exporter.web.pages import routes
+from exporter.web.places import Places
+from exporter.web.server import listen
+from tests.web.conftest import Health, Own
+from tests.web.serving import Served
+
+MEGABYTE = 1024 * 1024
+_MOST_MEMORY = 12 * 1024 * MEGABYTE
+_REGIONS = tuple(f"r{number:02d}" for number in range(20))
+_ACCOUNTS = tuple(Account(f"{n:012d}", f"service {n}", regions=_REGIONS) for n in range(150))
+_LATER = 1e9
+_BUILD = Build("1", "unknown", "3")
+
+
+class Restless:
+    """An exposition of which every piece has changed when it is asked for."""
+
+    def __init__(self) -> None:
+        """Have polled everything once."""
+        self._clock = SystemClock()
+        self.snapshot = Snapshot()
+        self._targets = [target for account in _ACCOUNTS for target in account.targets()]
+        self.snapshot.retain(self._targets)
+        for target in self._targets:
+            self._poll(target, 1)
+        self._reload = Reload(successful=True, last_success=self._clock.now(), config_hash=1.0)
+        options = Options(AgeBuckets(Settings().metrics.age_buckets))
+        self._exposition = Exposition(self.snapshot, options, _LATER, self._clock.now)
+        self._numbers = cycle((2, 3))
+
+    async def text(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
+        """Return it as text."""
+        await self._change()
+        return await self._exposition.text(tail)
+
+    async def gzip(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
+        """Return it packed."""
+        await self._change()
+        return await self._exposition.gzip(tail)
+
+    def status(self) -> Status:
+        """Give what pages show."""
+        return Status(
+            now=self._clock.now(),
+            settings=Settings(),
+            known=self.snapshot.all(),
+            accounts={account.id: account for account in _ACCOUNTS},
+            due={},
+            search=Search(known=True, repeats=False, last_success=1.0, failure=None),
+            reload=self._reload,
+            lag=0.0,
+            healthy=True,
+        )
+
+    async def _change(self) -> None:
+        await self._exposition.retain(_ACCOUNTS)
+        number = next(self._numbers)
+        for target in self._targets[:: PIECE // 2]:
+            self._poll(target, number)
+            self._exposition.update(target)
+
+    def _poll(self, target: Target, number: int) -> None:
+        now = self._clock.now()
+        found = tuple(Invitation("9" * 12, f"i{n}", "Invited", now - n) for n in range(number))
+        self.snapshot.record(PollResult(target, now, 0.1, Answer(enabled=True, invitations=found)))
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
+    exposition = Restless()
+    pages = routes(
+        status=exposition.status,
+        failures=exposition.snapshot.failures,
+        remedy=remedy,
+        configuration=lambda: "{}",
+        telemetry_path="/metrics",
+        build=_BUILD,
+        places=Places(),
+    )
+    application = app(
+        telemetry_path="/metrics", exposition=exposition, own=Own(), health=Health(), pages=pages
+    )
+    server = Served(Guard(application), listen("127.0.0.1", 0))
+    server.start()
+    sys.stdout.write(f"{server.port}\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    server.stop(1)
+
+
+@dataclass(frozen=True)
+class Process:
+    """The process, from outside."""
+
+    pid: int
+    port: int
+
+    @property
+    def resident(self) -> float:
+        """The memory that it holds now, in megabytes."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        assert found
+        return int(found[1]) / 1024
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Process]:
+    """Run it until the block ends."""
+    words = [sys.executable, "-m", "tests.web.fleet"]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        try:
+            yield Process(process.pid, int(process.stdout.readline()))
+        finally:
+            process.stdin.close()
+
+
+if __name__ == "__main__":
+    main()

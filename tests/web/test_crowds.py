@@ -1,0 +1,216 @@
+"""Crowds of clients at once: what memory they hold, who waits for whom, and who makes room.
+
+The fleet that they ask for is a large one, in a process of its own.
+"""
+
+import contextlib
+import http.client
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+
+from exporter.web.app import app
+from exporter.web.server import DEFAULT_LIMITS, listen
+from tests.processes import until
+from tests.web import fleet
+from tests.web.conftest import Health, Own, Shown
+from tests.web.serving import Served
+
+CROWD = 60
+QUICK = 3.0
+"""Seconds: five times what it takes on a busy machine; without bounds they were six to thirty."""
+ANSWERS_MB = 100
+"""The 64 MB that answers may hold, and what is in buffers."""
+REST_MB = 30
+"""By which memory may vary: threads and allocators do not give all back."""
+
+
+@pytest.fixture
+def process() -> Iterator[fleet.Process]:
+    """The fleet, which has been scraped."""
+    with fleet.running() as running:
+        assert get(running, "/metrics")[0] == 200
+        yield running
+
+
+def get(process: fleet.Process, path: str) -> tuple[int, bytes, float]:
+    """Ask on a connection of its own; give status, body, and how many seconds it took."""
+    connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=60)
+    with contextlib.closing(connection):
+        began = time.monotonic()
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read()
+        return answer.status, body, time.monotonic() - began
+
+
+def connected(port: int, room: int = 4096) -> socket.socket:
+    """Connect with room for so few bytes that what is not read stays on the other side."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+    client.settimeout(30)
+    client.connect(("127.0.0.1", port))
+    return client
+
+
+@contextlib.contextmanager
+def ask_and_do_not_read(process: fleet.Process, path: str, headers: bytes) -> Iterator[None]:
+    """Be a crowd that asks and takes nothing of the answer, until the block ends."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(CROWD):
+            client = stack.enter_context(connected(process.port))
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n".encode() + headers + b"\r\n")
+        yield
+
+
+@contextlib.contextmanager
+def ask_and_ask_again(process: fleet.Process, path: str) -> Iterator[Counter[int]]:
+    """Be a crowd that asks one thing again and again until the block ends; give the statuses."""
+    over, statuses = threading.Event(), Counter[int]()
+
+    def ask() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=60)
+        with contextlib.closing(connection), contextlib.suppress(OSError):
+            while not over.is_set():
+                connection.request("GET", path)
+                answer = connection.getresponse()
+                answer.read()
+                statuses[answer.status] += 1
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(CROWD)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield statuses
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join(60)
+
+
+def settled(read: Callable[[], float]) -> float:
+    """Give a figure once it no longer grows."""
+    highest, since = read(), time.monotonic()
+    while time.monotonic() - since < 2:
+        now = read()
+        if now > highest + 1:
+            highest, since = now, time.monotonic()
+        time.sleep(0.05)
+    return highest
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/metrics", b""),
+        ("/metrics", b"Accept-Encoding: gzip\r\n"),
+        ("/targets?per_page=1000", b""),
+    ],
+    ids=["text", "gzip", "page"],
+)
+def test_answers_that_nobody_reads_hold_little(
+    process: fleet.Process, path: str, headers: bytes
+) -> None:
+    """Sixty clients, each with a rendering of its own: memory is bounded, and comes back."""
+    before = process.resident
+    with ask_and_do_not_read(process, path, headers):
+        assert settled(lambda: process.resident) < before + ANSWERS_MB
+        # Who reads has the whole of it meanwhile, however often.
+        for _ in range(5):
+            status, body, _ = get(process, "/metrics")
+            assert (status, body[-14:]) == (200, b"own_total 2.0\n")
+    until(lambda: process.resident < before + REST_MB, lambda: f"{before}, {process.resident}")
+
+
+MANY = "/api/v1/targets?" + "&".join(f"p{number}=1" for number in range(2000))
+
+
+@pytest.mark.parametrize("path", ["/api/v1/targets?per_page=1000", "/targets?per_page=1000", MANY])
+def test_pages_do_not_keep_a_scrape_or_a_probe(process: fleet.Process, path: str) -> None:
+    """Sixty clients that want the dearest of pages: scrapes and probes are as quick as ever."""
+    with ask_and_ask_again(process, path) as statuses:
+        until(lambda: statuses.total() > CROWD, "the crowd")
+        for _ in range(5):
+            for wanted in ("/metrics", "/-/healthy", "/-/ready"):
+                status, _, seconds = get(process, wanted)
+                assert status == 200
+                assert seconds < QUICK, wanted
+
+
+PIECES, PIECE = 64, 1024 * 1024
+WHOLE = PIECES * PIECE
+
+
+class Rendered(Shown):
+    """An exposition of 64 MB, more than sockets hold; if restless, rendered for each scrape."""
+
+    def __init__(self, *, restless: bool) -> None:
+        self._restless, self._number = restless, 0
+        self._pieces = self._render()
+
+    async def text(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
+        """Give it as text."""
+        if self._restless:
+            self._pieces = self._render()
+        return [*self._pieces, tail()]
+
+    def _render(self) -> list[bytes]:
+        self._number += 1
+        return [(b"%07d\n" % self._number) * (PIECE // 8) for _ in range(PIECES)]
+
+
+Scraper = Callable[[], http.client.HTTPResponse]
+
+
+@contextlib.contextmanager
+def scrapers(exposition: Rendered) -> Iterator[Scraper]:
+    """Serve, and give what begins a scrape: its answer is there, and nothing of it is read yet."""
+    application = app(telemetry_path="/metrics", exposition=exposition, own=Own(), health=Health())
+    limits = replace(DEFAULT_LIMITS, held_bytes=WHOLE // 2)
+    server = Served(application, listen("127.0.0.1", 0), limits=limits)
+    server.start()
+    with contextlib.ExitStack() as stack:
+        stack.callback(server.stop, 5)
+
+        def scrape() -> http.client.HTTPResponse:
+            connection = http.client.HTTPConnection("127.0.0.1", server.port)
+            connection.sock = connected(server.port, 256 * 1024)
+            stack.callback(connection.close)
+            connection.request("GET", "/metrics")
+            return connection.getresponse()
+
+        yield scrape
+
+
+def test_who_has_read_least_makes_room() -> None:
+    """The one who came first may be further on than one who came later, and reads to the end."""
+    with scrapers(Rendered(restless=True)) as scrape:
+        reader = scrape()
+        begun = reader.read(WHOLE // 2)
+        idler = scrape()
+        newcomer = scrape()
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            idler.read()
+        rest = reader.read()
+        assert begun + rest == b"0000002\n" * (WHOLE // 8) + b"own_total 2.0\n"
+        assert newcomer.read() == b"0000004\n" * (WHOLE // 8) + b"own_total 2.0\n"
+
+
+def test_nobody_makes_room_for_what_the_exposition_has_anyway() -> None:
+    """However many are slow to read one and the same rendering: it is there once."""
+    with scrapers(Rendered(restless=False)) as scrape:
+        answers = [scrape() for _ in range(20)]
+        assert {answer.read()[-14:] for answer in answers} == {b"own_total 2.0\n"}
+
+
+def test_two_may_read_as_slowly_as_they_like() -> None:
+    """Two Prometheus servers and an exposition larger than the bound: neither is sent away."""
+    with scrapers(Rendered(restless=True)) as scrape:
+        first, second = scrape(), scrape()
+        assert first.read()[:8] == b"0000002\n"
+        assert second.read()[:8] == b"0000003\n"
