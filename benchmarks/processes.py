@@ -148,12 +148,21 @@ def environment(url: str = "") -> dict[str, str]:
 
 
 def fleet(
-    accounts: int, *, interval: str, concurrency: int, roles: bool = True
+    accounts: int,
+    *,
+    interval: str,
+    concurrency: int,
+    roles: bool = True,
+    stale_after: str | None = None,
 ) -> dict[str, object]:
     """Give the configuration of a fleet: so many accounts in twenty regions."""
     role = {"role_name": ROLE} if roles else {}
     return {
-        "poll": {"interval": interval, "concurrency": concurrency},
+        "poll": {
+            "interval": interval,
+            "concurrency": concurrency,
+            **({"stale_after": stale_after} if stale_after else {}),
+        },
         "aws": {
             "regions": list(REGIONS),
             "accounts": [{"id": account, **role} for account in account_ids(accounts)],

@@ -20,7 +20,7 @@ Read = Callable[[Target], Awaitable[Answer]]
 """Reads a target; raises AwsError."""
 
 _AT_A_TIME = 16
-"""Polls that begin in one turn of the loop: milliseconds of work, until others have theirs.
+"""Polls that begin, or fail, in one turn of the loop: milliseconds, until others have theirs.
 
 All that may be under way would be a tenth of a second, again and again, in which no scrape is
 answered.
@@ -60,6 +60,7 @@ class Poller:
         self._polls: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._look_at = -inf
+        self._overdue: list[Target] = []
 
     async def run(self) -> None:
         """Start polls as they fall due, until this is cancelled."""
@@ -163,18 +164,22 @@ class Poller:
 
     def _fail_overdue(self) -> None:
         """Have polls fail that wait too long for a place: others hang, and nobody asks AWS."""
-        now = self._clock.monotonic()
-        if now < self._look_at:
-            return
-        patience = self._options.patience
-        self._look_at = now + patience / _LOOKS
+        now, patience = self._clock.monotonic(), self._options.patience
+        if now >= self._look_at:
+            self._look_at = now + patience / _LOOKS
+            self._overdue = self._schedule.overdue(now - patience)
         failure = Failure("Deadline", f"no place was free for {patience:g} s: others hang")
-        for target in self._schedule.overdue(now - patience):
-            self._hand_on(PollResult(target, self._clock.now(), 0.0, failure))
+        for _ in range(min(len(self._overdue), _AT_A_TIME)):
+            target = self._overdue.pop()
+            # It may have had its place meanwhile.
+            if self._schedule.is_overdue(target, now - patience):
+                self._hand_on(PollResult(target, self._clock.now(), 0.0, failure))
 
     def _patience(self) -> float | None:
         """Return the seconds after which to look again; None where only a change calls for it."""
         now = self._clock.monotonic()
+        if self._overdue:
+            return 0.0
         is_free = len(self._polls) < self._options.concurrency
         wait = min(self._schedule.wait(now) if is_free else inf, self._look_at - now)
         return None if wait == inf else max(wait, 0.0)

@@ -132,11 +132,14 @@ class Schedule:
         """Return the targets that have been polled, and whose next poll waits since a moment."""
         if not any(queue and queue[0].at <= moment for queue in (self._heap, self._held)):
             return []
-        return [
-            target
-            for target, progress in self._progress.items()
-            if progress.polled and not progress.running and progress.due.at <= moment
-        ]
+        return [target for target in self._progress if self.is_overdue(target, moment)]
+
+    def is_overdue(self, target: Target, moment: float) -> bool:
+        """Whether a target has been polled, and its next poll waits since a moment."""
+        progress = self._progress.get(target)
+        if progress is None or progress.running:
+            return False
+        return progress.polled and progress.due.at <= moment
 
     def wait(self, now: float) -> float:
         """Return the seconds until a poll is due; infinity while there is none to wait for."""

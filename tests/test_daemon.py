@@ -97,7 +97,7 @@ def test_the_exposition_is_what_aws_holds(world: World, aws: EmbeddedAws, tmp_pa
     expected |= {(broken, region): "AccessDenied" for region in fleets.REGIONS}
     flag = written(tmp_path, fleets.configuration(world, 30))
     with running(
-        aws.environment(), [flag, "--poll.timeout=3s", "--poll.stale-after=1h"]
+        aws.environment(), [flag, "--poll.timeout=10s", "--poll.stale-after=1h"]
     ) as exporter:
         exporter.wait_until_ready()
         series = exporter.series()

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -195,6 +196,30 @@ def test_a_poll_that_waits_too_long_for_a_place_fails() -> None:
             assert reads.most == 2
             reads.go.set()
             await eventually(lambda: made.results[-1].outcome == ANSWER, "an answer again")
+
+    asyncio.run(run())
+
+
+def test_polls_that_waited_too_long_fail_a_few_at_a_time() -> None:
+    """Between them scrapes and probes have their turn: a whole fleet may have waited too long."""
+
+    async def run() -> None:
+        many = [Target(f"{number:012d}", "eu-west-1") for number in range(500)]
+        reads = Reads()
+        reads.go.set()
+        async with polling(reads, interval=0.2, concurrency=2, patience=0.1) as made:
+            made.poller.set_targets(many)
+            await made.until_each_is_polled(*many)
+            reads.go.clear()
+            await eventually(lambda: len(reads.under_way) == 2, "both places to be taken")
+            made.results.clear()
+            known, failed = [0], made.results
+            end = time.monotonic() + 10
+            while len({each.target for each in failed}) < len(many) - 2:
+                assert time.monotonic() < end
+                await asyncio.sleep(0)
+                known.append(len(failed))
+            assert max(after - before for before, after in pairwise(known)) <= 16
 
     asyncio.run(run())
 
