@@ -25,7 +25,8 @@ def main(options: Sequence[str]) -> int:
     workers = 2 * (os.cpu_count() or 1)
     shared = (
         f"--numprocesses={workers}",
-        "--dist=loadgroup",
+        "--dist=loadfile",
+        "--no-loadscope-reorder",
         "--cov-report=",
         "--cov-fail-under=0",
     )

@@ -50,23 +50,9 @@ SLOW = (
 ALONE = ("soak", "test_costs.py", "test_recovery.py")
 """What counts or measures, and would count the others too."""
 
-TOGETHER = (
-    "image",
-    "stack",
-    "browser",
-    "grafana/test_data.py",
-    "docs/test_commands.py",
-    "docs/test_site.py",
-    "helm/test_shards.py",
-    "faults/test_fleet.py",
-    "test_terminal.py",
-)
-"""What shares something that is dear to set up, so that one worker runs it."""
 
-
-@pytest.hookimpl(tryfirst=True)  # Before pytest-xdist looks at the groups.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow, and begin with it; keep together what shares a dear fixture."""
+    """Mark what is slow, and begin with it; a file's tests share a worker, and its fixtures."""
     tests = Path(__file__).parent
 
     def rank(item: pytest.Item) -> int:
@@ -80,9 +66,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
         if any(item.path.is_relative_to(tests / each) for each in ALONE):
             item.add_marker("alone")
-        for each in TOGETHER:
-            if item.path.is_relative_to(tests / each):
-                item.add_marker(pytest.mark.xdist_group(each))
     items.sort(key=rank)
 
 
