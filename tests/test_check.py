@@ -37,7 +37,7 @@ def test_the_report_is_the_effective_configuration() -> None:
         == """\
 poll:
   interval: 1m
-  concurrency: 32
+  concurrency: 128
   timeout: 1m
   stale_after: 3m
 aws:
