@@ -29,6 +29,7 @@ from exporter.snapshot import Snapshot
 from exporter.status import Search, Status
 from exporter.supervision import Supervisor
 from exporter.terminal import Tell
+from exporter.trust import Trust
 
 _CATCH_UP_SECONDS = 1.0
 _PROGRESS_SECONDS = 0.1
@@ -191,6 +192,8 @@ class Daemon:
             reload=self._reload,
             lag=self._poller.lag(),
             healthy=self.healthy(),
+            trust=trust_from(self._configuration.settings),
+            names={each.id: each.name for each in inventory.accounts if each.name},
         )
 
     async def one_round(self, tell: Tell) -> bool:
@@ -315,6 +318,12 @@ def options_from(settings: Settings) -> Options:
     return Options(
         buckets=AgeBuckets(metrics.age_buckets),
         zero_fill=metrics.zero_fill,
-        trusted=frozenset(metrics.trusted_inviters),
+        trust=trust_from(settings),
         max_invitation_series=single.max_series if single.enabled else 0,
     )
+
+
+def trust_from(settings: Settings) -> Trust:
+    """Return who may invite, by the settings."""
+    trusted = frozenset(settings.metrics.trusted_inviters)
+    return Trust(configured=bool(trusted), accounts=trusted)

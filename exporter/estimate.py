@@ -26,7 +26,7 @@ def estimate(
     *, accounts: int, assumed: int, targets: int, interval: float, options: Options
 ) -> Estimate:
     """Estimate from how many accounts, roles and targets there are; interval in seconds."""
-    filled = len(options.filled_statuses) * (len(options.buckets.labels) + bool(options.trusted))
+    filled = len(options.filled_statuses) * (len(options.buckets.labels) + options.trust.configured)
     polls = sum(family.group in _OF_A_POLL for family in METRICS)
     # macie_enabled is one more, macie_poll_error_info is only there while polls fail.
     per_target = (filled or _PER_TARGET_WITHOUT_FILL) + 1 + polls - 1

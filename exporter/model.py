@@ -133,11 +133,25 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True)
+class Administrator:
+    """The account that administers another in fact, by invitation or through Organizations."""
+
+    account_id: str
+    relationship_status: str
+
+
+NO_ADMINISTRATOR = Administrator("", "")
+"""AWS's answer that an account has none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What AWS said of a target: whether Macie is enabled and the invitations listed."""
 
     enabled: bool
     invitations: tuple[Invitation, ...] = ()
+    administrator: Administrator | None = None
+    """None: was not asked for. NO_ADMINISTRATOR: there is none."""
     pages: int = field(default=1, compare=False)
     """How many pages it came on, which says nothing of what it holds."""
 

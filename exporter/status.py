@@ -11,6 +11,7 @@ from exporter.model import PENDING_STATUSES, Account, Answer, Failure, Target
 from exporter.settings import Settings
 from exporter.sharding import shard_of
 from exporter.snapshot import Knowledge, State
+from exporter.trust import Trust
 
 TROUBLED = (State.STALE, State.FAILING)
 """The states in which somebody has to do something."""
@@ -67,6 +68,9 @@ class Status:
     lag: float
     """How many seconds late the latest polls started."""
     healthy: bool
+    trust: Trust
+    names: Mapping[str, str]
+    """Names of accounts, polled or not, by id; an account without a name is not in it."""
 
     @property
     def stale_after(self) -> float:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
+from exporter.daemon import trust_from
 from exporter.exposition.fleet import Reload
 from exporter.model import Account, Answer, Failure, Invitation, PollResult, Target
 from exporter.settings import Settings
 from exporter.snapshot import Snapshot
 from exporter.status import Search, Status
+from exporter.trust import Trust
 
 NOW = 1_700_000_000.0
 MINUTE = 60.0
@@ -36,6 +38,8 @@ def status(
     reloaded: bool = True,
     lag: float = 0.0,
     healthy: bool = True,
+    trust: Trust | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> Status:
     """Say what is known of accounts whose targets were polled, a minute apart, with outcomes."""
     snapshot = snapshot_of(accounts, polls or {})
@@ -49,6 +53,8 @@ def status(
         reload=Reload(successful=reloaded, last_success=NOW - DAY, config_hash=42.0),
         lag=lag,
         healthy=healthy,
+        trust=trust or trust_from(settings or Settings()),
+        names=names or {account.id: account.name for account in accounts if account.name},
     )
 
 

@@ -7,6 +7,7 @@ from math import inf
 
 from exporter.exposition.age_buckets import AgeBuckets
 from exporter.model import KNOWN_STATUSES, OTHER_STATUS, Invitation
+from exporter.trust import NO_TRUST, Trust
 
 _FILLED = {"all": KNOWN_STATUSES, "invited": ("Invited",), "none": ()}
 
@@ -17,7 +18,7 @@ class Options:
 
     buckets: AgeBuckets
     zero_fill: str = "all"
-    trusted: frozenset[str] = frozenset()
+    trust: Trust = NO_TRUST
     max_invitation_series: int = 0
     """Most series of single invitations; 0 where they are not wanted."""
 
@@ -52,7 +53,7 @@ def count_invitations(
         key = (options.buckets.label(invited_at, now), status)
         counts.listed[key] = counts.listed.get(key, 0) + 1
         counts.folded += status == OTHER_STATUS
-        if invitation.inviter_account_id not in options.trusted:
+        if options.trust.trusts(invitation.inviter_account_id) is False:
             counts.untrusted[status] = counts.untrusted.get(status, 0) + 1
         if invited_at is not None:
             counts.oldest[status] = min(invited_at, counts.oldest.get(status, invited_at))

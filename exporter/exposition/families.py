@@ -162,7 +162,7 @@ METRICS: tuple[Family, ...] = (
            _by_status(lambda counts: counts.untrusted),
            "Listed invitations whose inviter is not in metrics.trusted_inviters; exists only when"
            f" that list is set; {_BACKGROUND}.",
-           most=lambda options: inf if options.trusted else 0),
+           most=lambda options: inf if options.trust.configured else 0),
     Family("macie_invitation_timestamp_seconds", Group.ANSWER,
            (*TARGET_LABELS, "invitation_id", "inviter_account_id", "relationship_status"), _single,
            "When each listed invitation was sent, in Unix seconds; opt-in, the newest "

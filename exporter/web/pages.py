@@ -180,7 +180,7 @@ def _target(
         "account": account,
         "remedy": remedy(account, row.failure, now.settings) if row.failure else None,
         "said": {result.ended: result.outcome for result in failures(target)},
-        "trusted": frozenset(now.settings.metrics.trusted_inviters),
+        "trust": now.trust,
         "listed": listed[(page - 1) * _INVITATIONS : page * _INVITATIONS],
         "total": len(listed),
         "page": page,

@@ -13,6 +13,7 @@ from exporter.exposition.own_metrics import OwnMetrics
 from exporter.exposition.rendering import TURN, Exposition
 from exporter.model import Account, Answer, Failure, Invitation, PollResult, Target
 from exporter.snapshot import Snapshot
+from exporter.trust import Trust
 from tests.clocks import ManualClock
 
 NOW = 1_700_000_000.0
@@ -46,7 +47,9 @@ def options(
     edges: Sequence[timedelta] = EDGES,
 ) -> Options:
     """Give options that show as little as possible, but for what is asked for."""
-    return Options(AgeBuckets(edges), zero_fill, frozenset(trusted), most)
+    ids = frozenset(trusted)
+    trust = Trust(configured=bool(ids), accounts=ids)
+    return Options(AgeBuckets(edges), zero_fill, trust, most)
 
 
 def invitation(

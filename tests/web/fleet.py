@@ -25,6 +25,7 @@ from exporter.remedies import remedy
 from exporter.settings import Settings
 from exporter.snapshot import Snapshot
 from exporter.status import Search, Status
+from exporter.trust import Trust
 from exporter.web.app import app
 from exporter.web.guard import Guard
 from exporter.web.pages import routes
@@ -79,6 +80,8 @@ class Restless:
             reload=self._reload,
             lag=0.0,
             healthy=True,
+            trust=Trust(),
+            names={},
         )
 
     async def _change(self) -> None:

@@ -14,9 +14,9 @@ import pytest
 from exporter.exposition.fleet import Build
 from exporter.model import Account, Answer, Failure, Invitation, Role, Target
 from exporter.remedies import remedy
-from exporter.settings import Settings
 from exporter.snapshot import State
 from exporter.status import Search
+from exporter.trust import Trust
 from exporter.web.app import app
 from exporter.web.pages import routes
 from exporter.web.places import Places
@@ -349,8 +349,8 @@ def test_the_invitations_of_a_target(site: Site) -> None:
     """Those that wait come first; who is not trusted is said to be so."""
     listed = (invited("Enabled", DAY, "000000000001", "i2"), invited("Invited", 2 * DAY))
     site.polled(PAYMENTS, eu_west_1=[answered(*listed)])
-    settings = Settings.model_validate({"metrics": {"trusted_inviters": ["000000000001"]}})
-    site.status = replace(site.status, settings=settings)
+    trust = Trust(configured=True, accounts=frozenset({"000000000001"}))
+    site.status = replace(site.status, trust=trust)
     words = site.words("/targets/111122223333/eu-west-1")
     assert (
         "999988887777 not trusted Invited 2d 0h ago i1 000000000001 Enabled 1d 0h ago i2"
