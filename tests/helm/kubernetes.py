@@ -84,12 +84,16 @@ _ENDPOINT = _closed(
     scrapeTimeout=_DURATION,
     tlsConfig=_OBJECT,
     basicAuth=_closed(username=_KEY, password=_KEY),
+    authorization=_closed(type=TEXT, credentials=_KEY),
+    proxyUrl=TEXT,
+    params={"type": "object", "additionalProperties": _list(TEXT)},
     relabelings=_list(_OBJECT),
     metricRelabelings=_list(_OBJECT),
 )
 _MONITOR = {
     "jobLabel": TEXT,
     "podTargetLabels": _list(TEXT),
+    "scrapeClass": TEXT,
     "sampleLimit": _COUNT,
     "targetLimit": _COUNT,
     "labelLimit": _COUNT,
@@ -129,6 +133,18 @@ CUSTOM: Mapping[str, tuple[str, dict[str, Any]]] = {
             configMapRef=_KEY,
         ),
     ),
+    "VerticalPodAutoscaler": (
+        "autoscaling.k8s.io/v1",
+        _closed(
+            targetRef=_closed(apiVersion=TEXT, kind=TEXT, name=TEXT),
+            updatePolicy=_closed(updateMode=TEXT),
+            resourcePolicy=_closed(
+                containerPolicies=_list(
+                    _closed(containerName=TEXT, minAllowed=_OBJECT, maxAllowed=_OBJECT)
+                )
+            ),
+        ),
+    ),
     "HTTPRoute": (
         "gateway.networking.k8s.io/v1",
         _closed(
@@ -137,7 +153,15 @@ CUSTOM: Mapping[str, tuple[str, dict[str, Any]]] = {
             rules=_list(
                 _closed(
                     matches=_list(_OBJECT),
-                    backendRefs=_list(_closed(name=TEXT, port=_PORT)),
+                    backendRefs=_list(
+                        _closed(
+                            group={"const": ""},
+                            kind={"const": "Service"},
+                            name=TEXT,
+                            port=_PORT,
+                            weight=_COUNT,
+                        )
+                    ),
                 )
             ),
         ),

@@ -423,9 +423,10 @@ def test_dashboards_arrive_as_they_are(helm: Path, next_version: Path) -> None:
     assert shipped["metadata"]["labels"]["grafana_dashboard"] == "1"
     assert shipped["metadata"]["annotations"] == {"grafana_folder": "Security"}
     (resource,) = [
-        each for each in of_kind(manifests, "GrafanaDashboard") if each["metadata"]["name"] == name
+        each for each in of_kind(manifests, "GrafanaDashboard") if name in each["metadata"]["name"]
     ]
-    assert resource["spec"]["configMapRef"] == {"name": name, "key": "Of_mine.json"}
+    source = {"name": shipped["metadata"]["name"], "key": "Of_mine.json"}
+    assert resource["spec"]["configMapRef"] == source
     assert [line for each in (shipped, resource) for line in complaints(each, NEWEST)] == []
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,10 @@ prometheusRule:
   thresholds: {failingRatio: 2}
   alerts: {MacieTargetStale: {four: 5m}}
 podDisruptionBudget: {maxUnavailable: some}
-extraEnv: {A: b}
+networkPolicy: {egress: {cidrs: [10.0.0.0]}}
+serviceAccount: {name: Foo}
+extraEnv: [{name: A, value: 1}]
+extraArgs: {A: b}
 config:
   config: {file: /a}
   poll: {intervall: 5m, interval: 300, concurrency: 513}
@@ -77,7 +81,10 @@ NAMED = {
     "prometheusRule.thresholds.failingRatio": "1",
     "prometheusRule.alerts.MacieTargetStale": "four",
     "podDisruptionBudget.maxUnavailable": "",
-    "extraEnv": "array",
+    "networkPolicy.egress.cidrs.0": "/",
+    "serviceAccount.name": "a-z",
+    "extraEnv.0.value": "string",
+    "extraArgs": "array",
     "config": "config",
     "config.poll": "intervall",
     "config.poll.interval": "string",
@@ -159,6 +166,30 @@ REFUSED = [
         f"config.web.enable_lifecycle: {READ}",
     ),
     (
+        "service.nodePort=30000",
+        "service.nodePort: a Service of type ClusterIP has none: set service.type to NodePort",
+    ),
+    (
+        "livenessProbe.successThreshold=2",
+        "livenessProbe.successThreshold: Kubernetes takes only 1 here: leave it out",
+    ),
+    (
+        "updateStrategy.rollingUpdate.maxSurge=0",
+        "maxSurge and maxUnavailable are both 0, so that no pod could ever be replaced",
+    ),
+    (
+        "shards=2,extraEnv[0].name=POD_NAME",
+        "extraEnv: POD_NAME: the chart sets this one itself: leave it out",
+    ),
+    (
+        "extraVolumes[0].name=config",
+        "extraVolumes: config: the chart has a volume of this name: choose another",
+    ),
+    (
+        "extraContainers[0].name=exporter",
+        "the chart has a container of the name exporter: choose another",
+    ),
+    (
         "serviceMonitor.enabled=true,podMonitor.enabled=true",
         (
             "podMonitor.enabled: with serviceMonitor.enabled every pod would be scraped twice: "
@@ -222,6 +253,8 @@ def test_the_schema_knows_just_the_keys_that_there_are() -> None:
     """No value is missing in it, and it has none that values.yaml does not show."""
     schema = json.loads(SCHEMA.read_text())
     schema["properties"]["config"] = {"type": "object"}
+    # Of a parent chart's condition.
+    del schema["properties"]["enabled"]
     assert _keys_of_schema(schema, schema["$defs"]) == _keys_of_values(
         yaml.safe_load(VALUES.read_text()), schema, schema["$defs"]
     )
@@ -308,7 +341,61 @@ def test_the_changes_announced_are_those_of_the_changelog() -> None:
     assert yaml.safe_load(META["annotations"]["artifacthub.io/changes"]) == listed
 
 
+@pytest.mark.parametrize("release", ["my.release", "1abc", "12345"])
+def test_a_release_that_a_service_cannot_be_named_after_is_refused(
+    helm4: Path, release: str
+) -> None:
+    """Before anything is created; `fullnameOverride` is a way out."""
+    answer = helm_answers(helm4, "template", release, CHART)
+    assert answer.returncode == 1
+    assert f"release name {release}: a Service's name must begin with a letter" in answer.stderr
+    assert run(helm4, "template", release, CHART, "--set", "fullnameOverride=a")
+
+
+def test_names_that_look_like_numbers_and_booleans_are_text(helm: Path) -> None:
+    """As names of the release, of its namespace, and of what the values name."""
+    names = "serviceAccount.name=y,priorityClassName=no,webConfig.secret=on,nameOverride=off"
+    for release, namespace, fullname in (("on", "67890", ""), ("12345", "1e3", "true")):
+        values = ("--set-string", f"{names},fullnameOverride={fullname}")
+        text = run(helm, "template", release, CHART, "--namespace", namespace, *values)
+        assert [line for each in objects(text) for line in complaints(each, NEWEST)] == []
+        assert {each["metadata"]["namespace"] for each in objects(text)} == {namespace}
+
+
+def test_a_parent_chart_may_switch_it_on(helm: Path, tmp_path: Path) -> None:
+    """`condition: macie.enabled` puts a key of the parent's among the values."""
+    parent = tmp_path / "parent"
+    shutil.copytree(CHART, parent / "charts" / CHART.name)
+    depends = {"name": META["name"], "version": META["version"], "alias": "macie"}
+    depends["condition"] = "macie.enabled"
+    chart = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": [depends]}
+    (parent / "Chart.yaml").write_text(yaml.safe_dump(chart))
+    (parent / "values.yaml").write_text("macie: {enabled: false}\n")
+    assert objects(run(helm, "template", "a", parent)) == []
+    assert of_kind(
+        objects(run(helm, "template", "a", parent, "--set", "macie.enabled=true")), "Service"
+    )
+
+
+def test_releases_of_one_name_may_meet_in_the_namespace_of_monitoring(helm4: Path) -> None:
+    """Names of objects that are put elsewhere carry the release's own namespace."""
+    elsewhere = ",".join(
+        f"{each}.enabled=true,{each}.namespace=monitoring"
+        for each in ("serviceMonitor", "prometheusRule", "dashboards")
+    )
+    options = ("--set", f"{elsewhere},dashboards.grafanaOperator.enabled=true")
+    met = [
+        (each["kind"], each["metadata"]["name"])
+        for namespace in ("one", "two")
+        for each in objects(run(helm4, "template", "a", CHART, "--namespace", namespace, *options))
+        if each["metadata"]["namespace"] == "monitoring"
+    ]
+    assert len(met) == 2 * (1 + 1 + 3 + 3)
+    assert len(set(met)) == len(met)
+
+
 ENABLED = """\
+webConfig: {secret: a, tls: true}
 ingress: {enabled: true, hosts: [{host: a.example}]}
 httpRoute: {enabled: true, parentRefs: [{name: a}]}
 serviceMonitor: {enabled: true}
@@ -316,6 +403,7 @@ prometheusRule: {enabled: true}
 dashboards: {enabled: true, grafanaOperator: {enabled: true}}
 networkPolicy: {enabled: true}
 podDisruptionBudget: {enabled: true}
+verticalPodAutoscaler: {enabled: true}
 """
 Key = tuple[str, ...]
 
@@ -347,7 +435,7 @@ def _keys(*, required: bool, sections: bool) -> list[Key]:
         for key, below in section["properties"].items()
         if (key in section.get("required", ())) == required
         and ("properties" in below) == sections
-        and key not in {"enabled", "hosts", "parentRefs"}
+        and key not in {"enabled", "hosts", "parentRefs", "secret"}
     ]
 
 

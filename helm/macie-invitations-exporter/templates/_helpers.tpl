@@ -18,8 +18,12 @@
 
 {{/* Immutable in a Deployment and a StatefulSet: nothing may be added here in a later version. */}}
 {{- define "exporter.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "exporter.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "exporter.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end }}
+
+{{- define "exporter.namespace" -}}
+{{- .Values.namespaceOverride | default .Release.Namespace }}
 {{- end }}
 
 {{- define "exporter.labels" -}}
@@ -30,10 +34,16 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- merge $own (.Values.commonLabels | default dict) | toYaml }}
 {{- end }}
 
-{{/* Metadata of an object: (dict "context" $ "name" "…" "namespace" "…" "labels" {…} "annotations" {…}), the last three if wanted. */}}
+{{/*
+Metadata of an object: (dict "context" $ "name" "…" "namespace" "…" "labels" {…} "annotations" {…}), the last three if
+wanted. In another namespace than the release's its name has that one behind it: releases of one name may meet there.
+Names are quoted: `on` and `12345` are names too.
+*/}}
 {{- define "exporter.metadata" -}}
-name: {{ .name }}
-namespace: {{ .namespace | default .context.Release.Namespace }}
+{{- $own := include "exporter.namespace" .context }}
+{{- $namespace := .namespace | default $own -}}
+name: {{ eq $namespace $own | ternary .name (printf "%s-%s" .name $own) | quote }}
+namespace: {{ $namespace | quote }}
 labels:
   {{- merge (include "exporter.labels" .context | fromYaml) (.labels | default dict) | toYaml | nindent 2 }}
 {{- with .annotations }}
@@ -121,7 +131,7 @@ imagePullSecrets:
 
 {{/* The Service's name in the cluster, which certificates are made for. */}}
 {{- define "exporter.host" -}}
-{{ include "exporter.fullname" . }}.{{ .Release.Namespace }}.svc
+{{ include "exporter.fullname" . }}.{{ include "exporter.namespace" . }}.svc
 {{- end }}
 
 {{/* A probe: (list $ "/path" timing). The kubelet has no password and no certificate, and a pod is no place for one. */}}
@@ -139,5 +149,5 @@ imagePullSecrets:
 {{/* Others than the exporter's, or its Service would send scrapes to the test pod. */}}
 {{- define "exporter.testLabels" -}}
 app.kubernetes.io/name: {{ include "exporter.name" . | trunc 58 | trimSuffix "-" }}-test
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}

@@ -7,11 +7,11 @@ path: {{ include "exporter.telemetryPath" $context }}
 {{- if $context.Values.webConfig.tls }}
 {{- /* Targets are addresses, and certificates are made for names. */}}
 {{- $name := dict "serverName" (include "exporter.host" $context) }}
-{{- $monitor = merge (dict "scheme" "https" "tlsConfig" (merge (deepCopy $monitor.tlsConfig) $name)) $monitor }}
+{{- $monitor = merge (dict "scheme" "https" "tlsConfig" (merge (deepCopy ($monitor.tlsConfig | default dict)) $name)) $monitor }}
 {{- end }}
 scheme: {{ $monitor.scheme }}
 honorLabels: {{ $monitor.honorLabels }}
-{{- range $key := list "interval" "scrapeTimeout" "tlsConfig" "basicAuth" "relabelings" "metricRelabelings" }}
+{{- range $key := list "interval" "scrapeTimeout" "params" "proxyUrl" "tlsConfig" "basicAuth" "authorization" "relabelings" "metricRelabelings" }}
 {{- with index $monitor $key }}
 {{- dict $key . | toYaml | nindent 0 }}
 {{- end }}
@@ -22,7 +22,7 @@ honorLabels: {{ $monitor.honorLabels }}
 {{- define "exporter.monitorSpec" -}}
 {{- $context := index . 0 }}
 {{- $monitor := index . 1 }}
-{{- range $key := list "jobLabel" "targetLabels" "podTargetLabels" }}
+{{- range $key := list "jobLabel" "targetLabels" "podTargetLabels" "scrapeClass" }}
 {{- with get $monitor $key }}
 {{- dict $key . | toYaml | nindent 0 }}
 {{- end }}
@@ -35,5 +35,5 @@ honorLabels: {{ $monitor.honorLabels }}
 {{- end }}
 namespaceSelector:
   matchNames:
-    - {{ $context.Release.Namespace }}
+    - {{ include "exporter.namespace" $context | quote }}
 {{- end }}

@@ -13,7 +13,7 @@ metadata:
     {{- /* Without versions: the pods restart for what changes them, not for a new chart. */}}
     {{- merge (include "exporter.selectorLabels" . | fromYaml) (.Values.podLabels | default dict) (.Values.commonLabels | default dict) | toYaml | nindent 4 }}
 spec:
-  serviceAccountName: {{ include "exporter.serviceAccountName" . }}
+  serviceAccountName: {{ include "exporter.serviceAccountName" . | quote }}
   automountServiceAccountToken: false
   # The variables of Services' addresses could begin as the exporter's own do.
   enableServiceLinks: false
@@ -25,8 +25,15 @@ spec:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
-  {{- with .Values.priorityClassName }}
-  priorityClassName: {{ . }}
+  {{- range $key := list "dnsPolicy" "priorityClassName" "runtimeClassName" }}
+  {{- with get $.Values $key }}
+  {{ $key }}: {{ . | quote }}
+  {{- end }}
+  {{- end }}
+  {{- range $key := list "dnsConfig" "hostAliases" }}
+  {{- with get $.Values $key }}
+  {{- dict $key . | toYaml | nindent 2 }}
+  {{- end }}
   {{- end }}
   {{- with .Values.nodeSelector }}
   nodeSelector:
@@ -61,20 +68,20 @@ spec:
     - name: config
       {{- if and .Values.existingConfig.name (eq .Values.existingConfig.kind "Secret") }}
       secret:
-        secretName: {{ include "exporter.configName" . }}
+        secretName: {{ include "exporter.configName" . | quote }}
       {{- else }}
       configMap:
-        name: {{ include "exporter.configName" . }}
+        name: {{ include "exporter.configName" . | quote }}
       {{- end }}
     {{- if .Values.webConfig.secret }}
     - name: web-config
       projected:
         sources:
           - secret:
-              name: {{ .Values.webConfig.secret }}
+              name: {{ .Values.webConfig.secret | quote }}
           {{- with .Values.webConfig.certificateSecret }}
           - secret:
-              name: {{ . }}
+              name: {{ . | quote }}
           {{- end }}
     {{- end }}
     {{- with .Values.extraVolumes }}
@@ -146,6 +153,10 @@ volumeMounts:
 
 {{/* Variables go before the file: each pod's shard, and what the chart must know of a file that it cannot see. */}}
 {{- define "exporter.env" -}}
+{{- concat (include "exporter.ownEnv" . | fromYamlArray) (.Values.extraEnv | default list) | toYaml }}
+{{- end }}
+
+{{- define "exporter.ownEnv" -}}
 {{- $env := list }}
 {{- if include "exporter.sharded" . }}
 {{- $pod := dict "name" "POD_NAME" "valueFrom" (dict "fieldRef" (dict "fieldPath" "metadata.name")) }}
@@ -156,7 +167,7 @@ volumeMounts:
 {{- $env = append $env (dict "name" "MACIE_EXPORTER_WEB__LISTEN_ADDRESS" "value" (include "exporter.listenAddress" .)) }}
 {{- $env = append $env (dict "name" "MACIE_EXPORTER_WEB__TELEMETRY_PATH" "value" (include "exporter.telemetryPath" .)) }}
 {{- end }}
-{{- concat $env (.Values.extraEnv | default list) | toYaml }}
+{{- $env | toYaml }}
 {{- end }}
 
 {{/* An update strategy; what only a rolling update has is left out of others, which the API server would refuse. */}}

@@ -31,6 +31,39 @@
 {{- fail (printf "config.web.%s: with existingConfig.name set only config.web.listen_address and config.web.telemetry_path are read: put it into that file" (first .)) }}
 {{- end }}
 {{- end }}
+{{- $name := include "exporter.fullname" . }}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) }}
+{{- fail (printf "release name %s: a Service's name must begin with a letter and hold only a-z, 0-9 and -, which %s does not: name the release otherwise, or set fullnameOverride" .Release.Name $name) }}
+{{- end }}
+{{- if and .Values.service.nodePort (eq .Values.service.type "ClusterIP") }}
+{{- fail "service.nodePort: a Service of type ClusterIP has none: set service.type to NodePort or LoadBalancer" }}
+{{- end }}
+{{- range $probe := list "livenessProbe" "startupProbe" }}
+{{- if gt ((get $.Values $probe | default dict).successThreshold | default 1 | int) 1 }}
+{{- fail (printf "%s.successThreshold: Kubernetes takes only 1 here: leave it out" $probe) }}
+{{- end }}
+{{- end }}
+{{- $rolling := (.Values.updateStrategy | default dict).rollingUpdate | default dict }}
+{{- if and (has ($rolling.maxSurge | toString) (list "0" "0%")) (has ($rolling.maxUnavailable | toString) (list "0" "0%")) }}
+{{- fail "updateStrategy.rollingUpdate: maxSurge and maxUnavailable are both 0, so that no pod could ever be replaced: set one of them to 1" }}
+{{- end }}
+{{- $own := list }}
+{{- range include "exporter.ownEnv" . | fromYamlArray }}{{ $own = append $own .name }}{{ end }}
+{{- range .Values.extraEnv }}
+{{- if has .name $own }}
+{{- fail (printf "extraEnv: %s: the chart sets this one itself: leave it out" .name) }}
+{{- end }}
+{{- end }}
+{{- range .Values.extraVolumes }}
+{{- if has .name (list "config" "web-config") }}
+{{- fail (printf "extraVolumes: %s: the chart has a volume of this name: choose another" .name) }}
+{{- end }}
+{{- end }}
+{{- range concat (.Values.extraContainers | default list) (.Values.initContainers | default list) }}
+{{- if eq (toString .name) "exporter" }}
+{{- fail "extraContainers, initContainers: the chart has a container of the name exporter: choose another" }}
+{{- end }}
+{{- end }}
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled }}
 {{- fail "podMonitor.enabled: with serviceMonitor.enabled every pod would be scraped twice: choose one" }}
 {{- end }}
