@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 DEMO_LOCK := requirements/demo.txt
 LOCKS := $(DEMO_LOCK) requirements/dev.txt requirements/tools.txt
 
-SCRIPTS := .ci/run image/build requirements/bootstrap tests/system-packages tests/helm/fetch-helm tests/image/stand-in-base
+SCRIPTS := .ci/run deploy/debian/build image/build requirements/bootstrap tests/system-packages tests/helm/fetch-helm tests/image/stand-in-base
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -30,6 +30,7 @@ SLOW = (
     "docs/test_commands.py",
     "docs/test_configurations.py",
     "docs/test_site.py",
+    "deploy",
     "examples",
     "web/test_web_process.py",
     "web/test_hostile.py",

@@ -9,6 +9,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 from subprocess import DEVNULL
 from urllib.parse import urlsplit
@@ -67,6 +68,7 @@ def test_commands(command: Command, stage: Stage) -> None:
     """Each program is one that somebody here answers for, and does as it is told."""
     _files(command, stage.folder)
     words = command.words[1:] if command.words[0] == "sudo" else command.words
+    words = (*dropwhile(lambda word: re.match(r"[A-Z_]+=", word), words),)
     PROGRAMS[Path(words[0]).name](words[1:], stage)
 
 
@@ -111,7 +113,7 @@ def _helm(words: Sequence[str], stage: Stage) -> None:
     """Render what would be installed; other commands know their flags."""
     helm = require_tool("helm4")
     if words[0] in {"install", "upgrade"}:
-        place = {PUBLISHED: str(CHART)}
+        place = {PUBLISHED: str(CHART), f"{NAME}-{__version__}.tgz": str(CHART)}
         names = [_file(word, stage) if word.endswith(".yaml") else word for word in words[1:]]
         rest = [place.get(str(word), word) for word in names if word != "--install"]
         assert objects(run(helm, "template", *rest))
@@ -222,6 +224,9 @@ def _docker(words: Sequence[str], stage: Stage) -> None:
         assert (words[1], list(words[3:])) == ("--file", ["up", "--build"])
         run(require("docker-compose"), "--file", ROOT / words[2], "config", "--quiet")
         return
+    if words[0] in {"pull", "push", "tag"}:
+        assert {word.partition("/")[2] for word in words[1:]} == {IMAGE.partition("/")[2]}
+        return
     at = next(index for index, word in enumerate(words) if word.startswith("ghcr.io/"))
     assert words[0] == "run"
     assert words[at] in {IMAGE, f"{IMAGE}-demo"}
@@ -246,13 +251,34 @@ def _cd(words: Sequence[str], _: Stage) -> None:
 
 
 def _pip(words: Sequence[str], _: Stage) -> None:
-    """Install the checkout."""
+    """Install the checkout, or fetch what a lock of it names."""
+    if words[0] == "download":
+        assert "--hash=" in (ROOT / words[-1]).read_text()
+        return
     assert words[0] == "install"
     assert {word for word in words if word.startswith("--")} <= {
         "--no-deps",
         "--no-build-isolation",
     }
     assert [word for word in words[1:] if not word.startswith("--")] == ["."]
+
+
+def _pipx(words: Sequence[str], _: Stage) -> None:
+    """Install what is published under the distribution's name."""
+    assert list(words) == ["install", NAME]
+
+
+def _apt(words: Sequence[str], _: Stage) -> None:
+    """Install a package of this release, as deploy/debian/build names it."""
+    assert words[0] == "install"
+    assert re.fullmatch(rf"\./{NAME}_{__version__}~py3\d+_(amd64|arm64)\.deb", words[1])
+
+
+def _sudoedit(words: Sequence[str], _: Stage) -> None:
+    """Edit the file that the unit names."""
+    (name,) = words
+    unit = ROOT / "deploy" / f"{NAME}.service"
+    assert f"--config.file={name}\n" in unit.read_text()
 
 
 def _python(words: Sequence[str], stage: Stage) -> None:
@@ -319,6 +345,7 @@ KUBECTL: Mapping[str, set[str]] = {
 
 PROGRAMS: Mapping[str, Callable[[Sequence[str], Stage], None]] = {
     NAME: _exporter,
+    "apt": _apt,
     "aws": _aws,
     "cd": _cd,
     "cosign": _cosign,
@@ -334,9 +361,11 @@ PROGRAMS: Mapping[str, Callable[[Sequence[str], Stage], None]] = {
     "kubectl": _kubectl,
     "make": _make,
     "pip": _pip,
+    "pipx": _pipx,
     "python": _python,
     "python3": _python3,
     "sort": _text("sort"),
+    "sudoedit": _sudoedit,
     "systemctl": _systemctl,
     "systemd-analyze": _systemd_analyze,
     "uniq": _text("uniq"),
@@ -345,4 +374,4 @@ PROGRAMS: Mapping[str, Callable[[Sequence[str], Stage], None]] = {
 
 def test_commands_are_found() -> None:
     """That they all work is not for want of them, and no program is answered for in vain."""
-    assert {Path(word).name for each in commands() for word in each.words[:2]} >= {*PROGRAMS}
+    assert {Path(word).name for each in commands() for word in each.words[:3]} >= {*PROGRAMS}

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from tests.docs.documents import DOCS, ROOT
 
@@ -47,6 +48,21 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     assert len(files) > 20
     found = [(path.name, match[0]) for path in files for match in LOADED.finditer(path.read_text())]
     assert found == []
+
+
+def test_it_can_be_searched_from_a_folder(site: Path, chromium: Path) -> None:
+    """Browsers deny pages without a server the worker that searches."""
+    asked: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1300, "height": 800})
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto((site / "deploy" / "aws.html").as_uri())
+        page.keyboard.press("f")
+        page.keyboard.type("internet")
+        page.locator(".md-search-result__item", has_text="Without the internet").wait_for()
+        browser.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:", "about:"))] == []
 
 
 def test_what_would_be_loaded_is_seen() -> None:
