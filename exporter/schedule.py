@@ -14,7 +14,7 @@ from hashlib import blake2b
 from math import inf
 from typing import NamedTuple
 
-from exporter.errors import Retry, kind_of
+from exporter.error_codes import Retry, error_kind
 from exporter.model import Failure, PollResult, Target
 
 _SLOW_CODES = frozenset({"ReadTimeout", "ConnectTimeout", "Deadline"})
@@ -115,7 +115,7 @@ class Schedule:
         if progress is None or not progress.running:
             return
         code = result.outcome.code if isinstance(result.outcome, Failure) else None
-        soon = code is not None and kind_of(code).retry is Retry.SOON
+        soon = code is not None and error_kind(code).retry is Retry.SOON
         failures = progress.failures + 1 if soon else 0
         at = self._slot(progress, now)
         if soon:

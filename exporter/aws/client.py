@@ -21,7 +21,7 @@ from exporter.aws.endpoints import Endpoint
 from exporter.aws.transport import TIMEOUTS, Reply, Request, Timeouts, Transport
 from exporter.background import Shared, in_daemon
 from exporter.clock import Clock
-from exporter.errors import Retry, kind_of
+from exporter.error_codes import Retry, error_kind
 from exporter.model import AwsError
 
 T = TypeVar("T")
@@ -106,7 +106,7 @@ class Client:
             try:
                 return await self._observed(service, operation, region, attempt)
             except AwsError as error:
-                if kind_of(error.failure.code).retry is not Retry.SOON:
+                if error_kind(error.failure.code).retry is not Retry.SOON:
                     raise
             await self._sleep(_FIRST_PAUSE * 2**number * (0.5 + self._rng.random()))
         return await self._observed(service, operation, region, attempt)

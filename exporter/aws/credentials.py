@@ -14,7 +14,7 @@ from exporter.aws.client import Client, secrets_of
 from exporter.aws.redaction import shown
 from exporter.background import Shared
 from exporter.clock import Clock
-from exporter.errors import Retry, kind_of
+from exporter.error_codes import Retry, error_kind
 from exporter.model import Account, AwsError, Failure, Role
 from exporter.settings.fields import ACCOUNT_ID
 
@@ -185,7 +185,7 @@ class Credentials:
         Of a role denied too: that is how AWS revokes its sessions, and a new one is let in.
         """
         denied = error_code == "AccessDeniedException"
-        refused = kind_of(error_code).retry is Retry.RENEW
+        refused = error_kind(error_code).retry is Retry.RENEW
         source = self._role_of(account)
         if source is None:
             return refused and self._own.renew(used, self._step())
@@ -233,7 +233,7 @@ class Credentials:
         try:
             return await self._client.call(service, operation, region, used, **parameters)
         except AwsError as error:
-            refused = kind_of(error.failure.code).retry is Retry.RENEW
+            refused = error_kind(error.failure.code).retry is Retry.RENEW
             if not refused or not self._own.renew(used, self._step()):
                 raise
         own = await self._own.current()

@@ -9,7 +9,7 @@ import pytest
 from botocore.credentials import ReadOnlyCredentials
 
 from exporter.aws.client import ATTEMPTS
-from exporter.errors import ERRORS, Retry, hint_of, kind_of
+from exporter.error_codes import ERRORS, Retry, error_kind, hint_of
 from exporter.model import Answer, AwsError, Failure
 from tests.aws.conftest import Serve
 from tests.aws.rig import REGION, Pauses, Rig, Stage, rig
@@ -274,7 +274,7 @@ def test_a_long_message_is_cut(patient: Stage) -> None:
 
 def codes(retry: Retry) -> list[str]:
     """Give the codes above that are retried so."""
-    return sorted(code for code in MODELLED | SEEN if kind_of(code).retry is retry)
+    return sorted(code for code in MODELLED | SEEN if error_kind(code).retry is retry)
 
 
 @pytest.mark.parametrize("code", codes(Retry.SOON))
@@ -432,7 +432,7 @@ def test_a_region_without_an_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_code_says_what_to_do() -> None:
     """The table is keyed by its codes, and no row is without a hint."""
     assert all(code == kind.code and len(kind.hint) > 20 for code, kind in ERRORS.items())
-    assert kind_of("BrandNewException") == ERRORS["other"]
+    assert error_kind("BrandNewException") == ERRORS["other"]
     assert set(MODELLED | SEEN) <= set(ERRORS)
 
 

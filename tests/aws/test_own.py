@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from exporter.aws.chain import Own
-from exporter.errors import hint_of
+from exporter.error_codes import hint_of
 from exporter.model import Account, AwsError, Failure, Role
 from exporter.remedies import remedy
 from exporter.settings import Settings

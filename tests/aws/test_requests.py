@@ -16,7 +16,7 @@ from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ClientError, ProxyConnectionError
 
 from exporter.aws.organizations import GLOBAL_REGION
-from exporter.errors import ERRORS
+from exporter.error_codes import ERRORS
 from exporter.model import MACIE_REGIONS, AwsError
 from tests.aws.conftest import Serve
 from tests.aws.rig import REGION, Rig, rig
