@@ -202,7 +202,7 @@ ERRORS: Mapping[str, ErrorKind] = {
 
 
 def error_kind(code: str) -> ErrorKind:
-    """Return the row of a code; the row `other` where there is none, so that labels stay bounded."""
+    """Return the row of a code, `other` where there is none, so that labels stay bounded."""
     return ERRORS.get(code, ERRORS[OTHER])
 
 
