@@ -36,6 +36,7 @@ _KEPT = 4
 """Requests of an endpoint that are kept written: first pages, and those that come again soon."""
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
+_NOBODY = ReadOnlyCredentials("", "", None)
 _DATE, _TOKEN = "\0date", "\0token"
 """Marks for what each request has of its own: a zero byte stands in no URL and no header."""
 
@@ -123,7 +124,7 @@ class Endpoint:
         if token:
             request.headers["X-Amz-Security-Token"] = token
         region, service = self._scope
-        signer: Any = SigV4Auth(None, service, region)
+        signer: Any = SigV4Auth(_NOBODY, service, region)
         body: Any = request.body if request.data else None  # Bytes, once it is prepared.
         return Unsigned(
             wire["method"],
@@ -136,7 +137,7 @@ class Endpoint:
         )
 
 
-def _signature(secret_key: str, date: str, scope: str, canonical: str) -> str:
+def _signature(secret_key: str | None, date: str, scope: str, canonical: str) -> str:
     """Return the signature of a canonical request.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html

@@ -152,7 +152,7 @@ def seen(request: Request) -> Mapping[str, object]:
 _COUNTS = {"amz-sdk-invocation-id", "amz-sdk-request"}
 
 
-def signatures(request: Request, secret_key: str, origin: str) -> tuple[str, str]:
+def signatures(request: Request, secret_key: str | None, origin: str) -> tuple[str, str]:
     """Give the signature that a request carries, and what botocore makes of what it covers."""
     found = re.search(
         r"/\d+/(\S+)/(\S+)/aws4_request, SignedHeaders=(\S+), Signature=(\w+)",
