@@ -85,6 +85,7 @@ class Transport:
                 total=None, sock_connect=timeouts.connect, sock_read=timeouts.read
             ),
             auto_decompress=False,
+            skip_auto_headers=("Accept",),
             max_line_size=_MAX_HEADER_BYTES,
             max_field_size=_MAX_HEADER_BYTES,
             max_headers=_MAX_HEADERS,
