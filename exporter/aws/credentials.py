@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.credentials import ReadOnlyCredentials
 
-from exporter.aws.chain import PART_OF_STEP, Own
+from exporter.aws.chain import PART_OF_STEP, BaseCredentials
 from exporter.aws.client import Client, secrets_of
 from exporter.aws.redaction import shown
 from exporter.background import Shared
@@ -42,7 +42,7 @@ class Session:
     expires: float
 
 
-class Assumed:
+class AssumedRole:
     """A role's session: one task refreshes it ahead of its end, the others use what there is."""
 
     def __init__(
@@ -159,8 +159,8 @@ class Credentials:
         `recovered` is given the id of an account whose role could not be assumed, and is now.
         """
         self._client, self._clock, self._region, self._step = client, clock, region, step
-        self._own = Own(client, clock, region)
-        self._assumed: dict[tuple[str, Role], Assumed] = {}
+        self._own = BaseCredentials(client, clock, region)
+        self._assumed: dict[tuple[str, Role], AssumedRole] = {}
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._recovered = recovered
 
@@ -239,14 +239,14 @@ class Credentials:
         own = await self._own.current()
         return await self._client.call(service, operation, region, own, **parameters)
 
-    def _role_of(self, account: Account) -> Assumed | None:
+    def _role_of(self, account: Account) -> AssumedRole | None:
         """Return the source of an account with a role, the same one each time."""
         if account.role is None:
             return None
         key = (account.id, account.role)
         source = self._assumed.get(key)
         if source is None:
-            source = self._assumed[key] = Assumed(
+            source = self._assumed[key] = AssumedRole(
                 account.role,
                 self._assume,
                 clock=self._clock,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.aws.chain import Own
+from exporter.aws.chain import BaseCredentials
 from exporter.error_codes import hint_of
 from exporter.model import Account, AwsError, Failure, Role
 from exporter.remedies import remedy
@@ -156,7 +156,7 @@ def test_another_region_is_looked_in_at_once(serve: Serve) -> None:
     server = serve(send(response(_WEB_IDENTITY)))
     regions = ["eu-west-1"]
     with rig() as made:
-        own = Own(made.client, made.clock, lambda: regions[-1])
+        own = BaseCredentials(made.client, made.clock, lambda: regions[-1])
         for _ in range(2):
             made.run(own.current())
         assert len(server.requests) == 1
