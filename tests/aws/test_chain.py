@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.aws.chain import BaseCredentials
+from exporter.aws.base_credentials import BaseCredentials
 from exporter.model import Account, AwsError, Failure, Role
 from tests.aws.conftest import Serve
 from tests.aws.rig import REGION, Rig, Stopwatch, rig

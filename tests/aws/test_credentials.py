@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from botocore.credentials import ReadOnlyCredentials
 
-from exporter.aws.credentials import AssumedRole, Credentials, Session
+from exporter.aws.assumed_role import AssumedRole, Session
+from exporter.aws.credentials import Credentials
 from exporter.demo.world import World
 from exporter.model import Account, AwsError, Role
 from tests.aws.rig import stage

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.aws.chain import BaseCredentials
+from exporter.aws.base_credentials import BaseCredentials
 from exporter.error_codes import hint_of
 from exporter.model import Account, AwsError, Failure, Role
 from exporter.remedies import remedy
