@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from exporter.errors import hint_of
+from exporter.error_codes import hint_of
 from exporter.log import Log
 from exporter.model import Failure, Target
 from exporter.snapshot import Change, Knowledge, changes

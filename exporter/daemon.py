@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from math import inf
 
 from prometheus_client import CollectorRegistry
 
@@ -27,15 +26,12 @@ from exporter.settings import Settings
 from exporter.settings.fingerprint import config_hash
 from exporter.snapshot import Snapshot
 from exporter.status import Search, Status
-from exporter.supervision import Supervisor
+from exporter.supervision import LoopLag, Supervisor
 from exporter.terminal import Tell
 from exporter.trust import Trust
 
 _CATCH_UP_SECONDS = 1.0
 _PROGRESS_SECONDS = 0.1
-_LAG_WINDOW = 30.0
-_LAG_BUSY, _LAG_IDLE = 0.05, 1.0
-"""Seconds between two looks at how late the loop is: to look costs more than an idle exporter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,32 +280,6 @@ class Daemon:
             discovery=discovered if settings.aws.organization else None,
             web=self._web(),
         )
-
-
-class LoopLag:
-    """How late the event loop comes round: what holds it holds polls, scrapes and probes alike."""
-
-    def __init__(self, busy: Callable[[], bool]) -> None:
-        """Look often only while the loop is `busy`."""
-        self._busy = busy
-        self._windows = (0.0, 0.0)
-        self._ends = -inf
-
-    def seconds(self) -> float:
-        """Return the longest delay of the last half minute to minute."""
-        return max(self._windows)
-
-    async def watch(self) -> None:
-        """Measure, until this is cancelled."""
-        loop = asyncio.get_running_loop()
-        while True:
-            pause = _LAG_BUSY if self._busy() else _LAG_IDLE
-            due = loop.time() + pause
-            await asyncio.sleep(pause)
-            now = loop.time()
-            if now >= self._ends:
-                self._windows, self._ends = (0.0, self._windows[0]), now + _LAG_WINDOW
-            self._windows = (max(self._windows[0], now - due), self._windows[1])
 
 
 def options_from(settings: Settings) -> Options:

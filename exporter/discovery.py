@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from exporter.clock import Clock
-from exporter.errors import NO_SUCH_UNIT, hint_of
+from exporter.error_codes import NO_SUCH_UNIT, hint_of
 from exporter.log import Log
 from exporter.model import DEFAULT_REGIONS, Account, AwsError, Failure, Inventory, Role
 from exporter.settings import AccountSettings, Settings

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct
 
-from exporter.errors import ERRORS, OTHER
+from exporter.error_codes import ERRORS, OTHER
 from exporter.model import Failure, PollResult
 
 KEPT = 12

@@ -2,8 +2,8 @@
 
 import contextlib
 import json
-import logging
 import re
+import sys
 import threading
 import time
 import traceback
@@ -12,9 +12,6 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from math import isfinite
 from typing import Protocol, TextIO
-
-import structlog
-from structlog.typing import EventDict, ExcInfo, WrappedLogger
 
 from exporter.visible import visible
 
@@ -42,7 +39,10 @@ class Log(Protocol):
 
 
 class Lines:
-    """Makes the log of a stream; level and format can change while it is in use."""
+    """Writes events to a stream; level and format can change while it is in use.
+
+    A full disk or a closed pipe does not stop the polling.
+    """
 
     def __init__(
         self, stream: TextIO, *, level: str, form: str, now: Callable[[], float] = time.time
@@ -51,37 +51,62 @@ class Lines:
 
         `now` gives Unix seconds.
         """
-        self._now = now
+        self._stream, self._now = stream, now
+        self._lock = threading.Lock()
         self.configure(level=level, form=form)
-        self.log: Log = structlog.wrap_logger(
-            _Stream(stream),
-            processors=[self._filter, _TRACEBACKS, self._render],
-            wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
-        ).bind()
+        self.log: Log = self
 
     def configure(self, *, level: str, form: str) -> None:
         """Change level and form for every line from now on."""
         self._least, self._write = _LEVELS[level], _FORMS[form]
 
-    def _filter(self, _: WrappedLogger, method: str, event: EventDict) -> EventDict:
-        if _LEVELS[method] < self._least:
-            raise structlog.DropEvent
-        return event
+    def debug(self, event: str, **fields: object) -> None:
+        """Log what only a developer wants to know."""
+        self._log("debug", event, fields)
 
-    def _render(self, _: WrappedLogger, method: str, event: EventDict) -> str:
+    def info(self, event: str, **fields: object) -> None:
+        """Log what happened as it should."""
+        self._log("info", event, fields)
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Log what somebody should look at."""
+        self._log("warning", event, fields)
+
+    def error(self, event: str, **fields: object) -> None:
+        """Log what keeps the exporter from its work."""
+        self._log("error", event, fields)
+
+    def exception(self, event: str, **fields: object) -> None:
+        """Log an error that should not happen: `exc_info`, or the one that is being handled."""
+        given = fields.pop("exc_info", None)
+        error = given if isinstance(given, BaseException) else sys.exception()
+        self._log("error", event, fields | ({"exception": _traceback(error)} if error else {}))
+
+    def _log(self, level: str, event: str, fields: Mapping[str, object]) -> None:
+        if _LEVELS[level] < self._least:
+            return
         moment = datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="milliseconds")
-        first = {"ts": moment.replace("+00:00", "Z"), "level": method, "event": event.pop("event")}
-        rest = {key: value for key, value in event.items() if key not in _FIRST}
-        return self._write(first | rest)
+        first = {"ts": moment.replace("+00:00", "Z"), "level": level, "event": event}
+        rest = {key: value for key, value in fields.items() if key not in _FIRST}
+        line = self._write(first | rest)
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            try:
+                self._put(line)
+            except UnicodeEncodeError:
+                self._put(line.encode("ascii", "backslashreplace").decode("ascii"))
+
+    def _put(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()
 
 
-def _traceback(exc_info: ExcInfo) -> str:
+def _traceback(error: BaseException) -> str:
     """Write an exception after those that it came of, with the frames of each.
 
     What others' exceptions say may be anything, such as an answer that repeats a token.
     """
     chain: list[BaseException] = []
-    each: BaseException | None = exc_info[1]
+    each: BaseException | None = error
     while each is not None and each not in chain:
         chain.append(each)
         each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
@@ -95,30 +120,6 @@ def _told(error: BaseException) -> str:
     frames = "".join(traceback.format_tb(error.__traceback__))
     name = f"{module}.{type(error).__qualname__}"
     return f"Traceback (most recent call last):\n{frames}{name}: (its text is not shown)\n"
-
-
-_TRACEBACKS = structlog.processors.ExceptionRenderer(_traceback)
-
-
-class _Stream:
-    """Writes lines whole. A full disk or a closed pipe must not stop the polling."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._lock = threading.Lock()
-
-    def msg(self, message: str) -> None:
-        with self._lock, contextlib.suppress(OSError, ValueError):
-            try:
-                self._put(message)
-            except UnicodeEncodeError:
-                self._put(message.encode("ascii", "backslashreplace").decode("ascii"))
-
-    def _put(self, message: str) -> None:
-        self._stream.write(message + "\n")
-        self._stream.flush()
-
-    debug = info = warning = error = msg
 
 
 def _logfmt(fields: Mapping[str, object]) -> str:

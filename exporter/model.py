@@ -158,7 +158,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a poll got no answer. The code is one of `exporter.errors.ERRORS`."""
+    """Why a poll got no answer. The code is one of `exporter.error_codes.ERRORS`."""
 
     code: str
     message: str

@@ -4,7 +4,6 @@ Knows when and how long, not what is read (`read`) or what becomes of it (`recor
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -59,6 +58,7 @@ class Poller:
         self._read, self._record, self._log = read, record, log
         self._polls: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
         self._look_at = -inf
         self._overdue: list[Target] = []
 
@@ -68,9 +68,8 @@ class Poller:
             self._changed.clear()
             self._start_due()
             self._fail_overdue()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._patience()):
-                    await self._changed.wait()
+            self._wake_in(self._patience())
+            await self._changed.wait()
 
     async def stop(self) -> None:
         """Cut the polls that are under way."""
@@ -175,11 +174,25 @@ class Poller:
             if self._schedule.is_overdue(target, now - patience):
                 self._hand_on(PollResult(target, self._clock.now(), 0.0, failure))
 
-    def _patience(self) -> float | None:
-        """Return the seconds after which to look again; None where only a change calls for it."""
+    def _patience(self) -> float:
+        """Return the seconds after which to look again; infinity where only a change calls."""
         now = self._clock.monotonic()
         if self._overdue:
             return 0.0
         is_free = len(self._polls) < self._options.concurrency
         wait = min(self._schedule.wait(now) if is_free else inf, self._look_at - now)
-        return None if wait == inf else max(wait, 0.0)
+        return max(wait, 0.0)
+
+    def _wake_in(self, seconds: float) -> None:
+        """Have `run` look again after so many seconds, or before: a timer that is set stays."""
+        loop, before = asyncio.get_running_loop(), self._timer
+        when = loop.time() + seconds
+        if when == inf or (before and before.when() <= when):
+            return
+        if before:
+            before.cancel()
+        self._timer = loop.call_at(when, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._changed.set()

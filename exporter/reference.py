@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from exporter.errors import ERRORS
+from exporter.error_codes import ERRORS
 from exporter.exposition.families import METRICS, TARGET_LABELS
 from exporter.manual import PAGES, of_command, overview
 from exporter.settings.flags import flags

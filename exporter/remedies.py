@@ -1,11 +1,11 @@
 """What mends a target that AWS denies: in words, and as the statements to paste.
 
-Pure. `exporter.errors` says what mends an error anywhere; here it is known whose role it was.
+Pure. `exporter.error_codes` says what mends an error anywhere; here it is known whose role it was.
 """
 
 import re
 
-from exporter.errors import hint_of
+from exporter.error_codes import hint_of
 from exporter.iam import (
     UNKNOWN_HUB,
     Document,

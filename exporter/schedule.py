@@ -14,7 +14,7 @@ from hashlib import blake2b
 from math import inf
 from typing import NamedTuple
 
-from exporter.errors import Retry, kind_of
+from exporter.error_codes import Retry, error_kind
 from exporter.model import Failure, PollResult, Target
 
 _SLOW_CODES = frozenset({"ReadTimeout", "ConnectTimeout", "Deadline"})
@@ -38,12 +38,10 @@ class Due(NamedTuple):
 class _Progress:
     """How a target is doing: changes with every poll."""
 
-    phase: float
-    due: Due
+    due: Due | None
+    """Its next poll; none while it is polled."""
     failures: int = 0
     slow: bool = False
-    running: bool = False
-    gone: bool = False
     polled: bool = False
 
 
@@ -58,6 +56,7 @@ class Schedule:
         """Poll each target once an interval (seconds), at most `concurrency` at once."""
         self._interval, self._rng = interval, rng
         self._slow_limit = max(1, concurrency // _SLOW_SHARE)
+        self._targets: frozenset[Target] = frozenset()
         self._progress: dict[Target, _Progress] = {}
         self._heap: list[Due] = []
         self._held: deque[Due] = deque()
@@ -67,19 +66,16 @@ class Schedule:
 
     def set_targets(self, targets: Collection[Target], now: float) -> None:
         """Schedule exactly these targets; those that are new are due at once, accounts mixed."""
-        wanted = set(targets)
-        for target in [target for target in self._progress if target not in wanted]:
-            self._forget(target)
-        new = []
-        for target in targets:
-            progress = self._progress.get(target)
-            if progress is None:
-                new.append((_phase(target), target))
-            else:
-                progress.gone = False
+        self._targets = frozenset(targets)
+        for target in self._progress.keys() - self._targets:
+            # One that is polled stays until that has ended, or it might overlap itself.
+            if self._progress[target].due is not None:
+                del self._progress[target]
+        new = [target for target in dict.fromkeys(targets) if target not in self._progress]
         # Not in the order given: the regions of one account would all wait for its AssumeRole.
-        for phase, target in sorted(new):
-            self._progress[target] = _Progress(phase, self._push(target, now))
+        self._rng.shuffle(new)
+        for target in new:
+            self._progress[target] = _Progress(self._push(target, now))
 
     def set_pace(self, interval: float, concurrency: int, now: float) -> None:
         """Change the interval and the concurrency; what was never polled stays due at once."""
@@ -88,14 +84,14 @@ class Schedule:
             return
         self._interval = interval
         for target, progress in self._progress.items():
-            if progress.polled and not progress.running:
-                progress.due = self._push(target, self._slot(progress, now))
+            if progress.polled and progress.due is not None:
+                progress.due = self._push(target, self._slot(target, now))
 
     def poll_soon(self, targets: Iterable[Target], now: float) -> None:
         """Have targets polled now: what kept them from their answers is no more."""
         for target in targets:
             progress = self._progress.get(target)
-            if progress is not None and not progress.running and progress.due.at > now:
+            if progress and progress.due and progress.due.at > now:
                 progress.due = self._push(target, now)
 
     def pop_due(self, now: float) -> Target | None:
@@ -104,7 +100,7 @@ class Schedule:
         if due is None:
             return None
         progress = self._progress[due.target]
-        progress.running = True
+        progress.due = None
         self._slow_running += progress.slow
         self._last_lag = max(now - due.at, 0.0)
         return due.target
@@ -112,20 +108,20 @@ class Schedule:
     def finish(self, result: PollResult, now: float) -> None:
         """Take note of a finished poll and schedule the target's next."""
         progress = self._progress.get(result.target)
-        if progress is None or not progress.running:
+        if progress is None or progress.due is not None:
             return
         code = result.outcome.code if isinstance(result.outcome, Failure) else None
-        soon = code is not None and kind_of(code).retry is Retry.SOON
+        soon = code is not None and error_kind(code).retry is Retry.SOON
         failures = progress.failures + 1 if soon else 0
-        at = self._slot(progress, now)
+        at = self._slot(result.target, now)
         if soon:
             at = min(at, now + self._back_off(failures))
         # What may fail is done by now: until then the poll is under way, and can end again.
         due = self._push(result.target, at)
         self._slow_running -= progress.slow
         progress.due, progress.failures, progress.slow = due, failures, code in _SLOW_CODES
-        progress.running, progress.polled = False, True
-        if progress.gone:
+        progress.polled = True
+        if result.target not in self._targets:
             del self._progress[result.target]
 
     def overdue(self, moment: float) -> list[Target]:
@@ -137,7 +133,7 @@ class Schedule:
     def is_overdue(self, target: Target, moment: float) -> bool:
         """Whether a target has been polled, and its next poll waits since a moment."""
         progress = self._progress.get(target)
-        if progress is None or progress.running:
+        if progress is None or progress.due is None:
             return False
         return progress.polled and progress.due.at <= moment
 
@@ -158,7 +154,7 @@ class Schedule:
         return [
             (target, progress.due.at)
             for target, progress in list(self._progress.items())
-            if not progress.running
+            if progress.due is not None
         ]
 
     def _next_held(self) -> Due | None:
@@ -184,14 +180,7 @@ class Schedule:
 
     def _is_valid(self, due: Due) -> bool:
         progress = self._progress.get(due.target)
-        return progress is not None and not progress.running and progress.due is due
-
-    def _forget(self, target: Target) -> None:
-        """Drop a target; one under way stays until it is finished, or it might overlap itself."""
-        if self._progress[target].running:
-            self._progress[target].gone = True
-        else:
-            del self._progress[target]
+        return progress is not None and progress.due is due
 
     def _push(self, target: Target, at: float) -> Due:
         self._count += 1
@@ -199,10 +188,11 @@ class Schedule:
         heapq.heappush(self._heap, due)
         return due
 
-    def _slot(self, progress: _Progress, now: float) -> float:
+    def _slot(self, target: Target, now: float) -> float:
         """Return the target's next own moment after now."""
-        passed = (now - progress.phase * self._interval) // self._interval
-        return (passed + 1 + progress.phase) * self._interval
+        phase = _phase(target)
+        passed = (now - phase * self._interval) // self._interval
+        return (passed + 1 + phase) * self._interval
 
     def _back_off(self, failures: int) -> float:
         """Return seconds until a failing target is tried again: doubling, half of it jitter."""

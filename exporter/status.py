@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from exporter.errors import hint_of
+from exporter.error_codes import hint_of
 from exporter.exposition.fleet import Reload
 from exporter.model import PENDING_STATUSES, Account, Answer, Failure, Target
 from exporter.settings import Settings

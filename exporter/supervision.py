@@ -1,4 +1,7 @@
-"""Keeps the process' long-lived coroutines running. Knows nothing of what they do."""
+"""Keeps the process' long-lived coroutines running, and tells how late their loop comes round.
+
+Knows nothing of what they do.
+"""
 
 import asyncio
 import contextlib
@@ -16,6 +19,10 @@ _STEADY = 60.0
 
 _HOPELESS = 6
 """Crashes in a row, three seconds with their pauses, after which nobody should count on it."""
+
+_LAG_WINDOW = 30.0
+_LAG_BUSY, _LAG_IDLE = 0.05, 1.0
+"""Seconds between two looks at how late the loop is: to look costs more than an idle exporter."""
 
 
 @dataclass(slots=True)
@@ -95,3 +102,29 @@ class Supervisor:
 
     def _is_steady(self, kept: _Kept) -> bool:
         return self._clock.monotonic() - kept.since >= _STEADY
+
+
+class LoopLag:
+    """How late the event loop comes round: what holds it holds polls, scrapes and probes alike."""
+
+    def __init__(self, busy: Callable[[], bool]) -> None:
+        """Look often only while the loop is `busy`."""
+        self._busy = busy
+        self._windows = (0.0, 0.0)
+        self._ends = -inf
+
+    def seconds(self) -> float:
+        """Return the longest delay of the last half minute to minute."""
+        return max(self._windows)
+
+    async def watch(self) -> None:
+        """Measure, until this is cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            pause = _LAG_BUSY if self._busy() else _LAG_IDLE
+            due = loop.time() + pause
+            await asyncio.sleep(pause)
+            now = loop.time()
+            if now >= self._ends:
+                self._windows, self._ends = (0.0, self._windows[0]), now + _LAG_WINDOW
+            self._windows = (max(self._windows[0], now - due), self._windows[1])

@@ -7,7 +7,7 @@ any sum. And what is unknown is absent: a 0 comes only from series that are ther
 
 from collections.abc import Iterable
 
-from exporter.errors import ERRORS
+from exporter.error_codes import ERRORS
 from exporter.exposition.families import TARGET_LABELS
 
 REPLICA = ("cluster", "job", "instance")

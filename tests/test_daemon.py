@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from exporter.daemon import Configuration
 from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import Fault, Invitation, World
 from exporter.settings import load
-from tests import fleets
+from tests import daemons, fleets
 from tests.faulty import FaultyServer, send_and_hang
 from tests.processes import command, no_aws, running, series_of, until
 
@@ -126,25 +126,40 @@ def test_the_exposition_is_what_aws_holds(world: World, aws: EmbeddedAws, tmp_pa
     }
 
 
-def test_the_exposition_follows_aws(world: World, aws: EmbeddedAws, tmp_path: Path) -> None:
+def test_the_exposition_follows_aws(
+    world: World, aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Invitations that come, change and go show at the next poll, and in the audit trail."""
     account, region = fleets.accounts(1)[0], "eu-west-1"
-    configuration = fleets.configuration(world, 1)
-    configuration["aws"]["regions"] = [region]
-    with running(aws.environment(), [written(tmp_path, configuration)]) as exporter:
-        exporter.wait_until_ready()
+    for name, value in aws.environment().items():
+        monkeypatch.setenv(name, value)
+    accounts = f'[{{"id": "{account}", "role_arn": "{world.role_arn(account)}"}}]'
+    flags = [
+        ("aws.accounts", accounts),
+        ("aws.regions", region),
+        ("metrics.trusted-inviters", ",".join(fleets.TRUSTED)),
+    ]
+    made = load(flags, {}, region)
+    often = made.poll.model_copy(update={"interval": timedelta(seconds=0.5)})
+    with daemons.running(made.model_copy(update={"poll": often})) as daemon:
+
+        def follows(event: str) -> str:
+            until(lambda: event in daemon.log, event)
+            assert fleets.of_invitations(daemon.series()) == fleets.truth(
+                world, [(account, region)]
+            )
+            return tail(daemon.log, event)
+
+        follows("first_round_done")
         now = datetime.now(UTC).replace(microsecond=0)
         world.invite(account, region, Invitation("new-one", fleets.STRANGER, "Invited", now))
-        until(lambda: "event=invitation_received" in tail(exporter.log, "new-one"), "received")
-        assert fleets.of_invitations(exporter.series()) == fleets.truth(world, [(account, region)])
+        follows("invitation_id=new-one")
         world.set_status(account, region, "new-one", "Enabled")
-        until(lambda: "invitation_status_changed" in exporter.log, "changed")
-        changed = tail(exporter.log, "invitation_status_changed")
+        changed = follows("invitation_status_changed")
         assert f"inviter={fleets.STRANGER}" in changed
         assert "previous_status=Invited" in changed
         world.delete_invitation(account, region, "new-one")
-        until(lambda: "event=invitation_gone" in exporter.log, "gone")
-        assert fleets.of_invitations(exporter.series()) == fleets.truth(world, [(account, region)])
+        follows("event=invitation_gone")
 
 
 def tail(log: str, word: str) -> str:
@@ -152,41 +167,12 @@ def tail(log: str, word: str) -> str:
     return next((line for line in reversed(log.splitlines()) if word in line), "")
 
 
-def test_failing_targets_keep_their_values_until_they_are_stale(
-    world: World, aws: EmbeddedAws, tmp_path: Path
-) -> None:
-    """An outage changes no value; from stale_after on the values are gone, the polls' remain."""
-    target = (fleets.accounts(1)[0], "eu-west-1")
-    configuration = fleets.configuration(world, 1)
-    configuration["aws"]["regions"] = ["eu-west-1"]
-    flags = [written(tmp_path, configuration), "--poll.stale-after=10s"]
-    with running(aws.environment(), flags) as exporter:
-        exporter.wait_until_ready()
-        expected = fleets.truth(world, [target])
-        world.fail(*target, Fault(500, "InternalServerException", "outage"))
-        until(lambda: target in error_codes(exporter.series()), "the failure shows")
-        assert fleets.of_invitations(exporter.series()) == expected
-        until(lambda: not fleets.of_invitations(exporter.series()), "the values go")
-        names = {
-            name for name, labels in exporter.series() if ("aws_region", "eu-west-1") in labels
-        }
-        assert {name for name in names if name.startswith("macie_poll")} == {
-            "macie_poll_success",
-            "macie_poll_timestamp_seconds",
-            "macie_poll_last_success_timestamp_seconds",
-            "macie_poll_duration_seconds",
-            "macie_poll_error_info",
-        }
-        world.heal(*target)
-        until(lambda: fleets.of_invitations(exporter.series()) == expected, "the values return")
-
-
 def test_an_aws_that_falls_silent_leaves_no_old_value(
     world: World, aws: EmbeddedAws, tmp_path: Path
 ) -> None:
     """Nor of targets that get no place, as those before them hang for longer than a round."""
-    accounts = fleets.accounts(30)
-    targets = [(account, region) for account in accounts for region in fleets.REGIONS]
+    accounts = fleets.accounts(6)
+    targets = all_targets(len(accounts))
     limits = ["--poll.concurrency=2", "--poll.timeout=2s", "--poll.stale-after=10s"]
     flags = [written(tmp_path, fleets.configuration(world, len(accounts))), *limits]
     with running(aws.environment(), flags) as exporter:
@@ -311,11 +297,15 @@ def test_a_taken_address_is_one_clear_line(aws: EmbeddedAws) -> None:
 def test_promtool_and_a_second_scrape(
     world: World, aws: EmbeddedAws, tmp_path: Path, promtool: Path
 ) -> None:
-    """The text of the whole process passes Prometheus' own checks."""
-    flags = [written(tmp_path, fleets.configuration(world, 3, per_invitation={"enabled": True}))]
-    with running(aws.environment(), flags) as exporter:
+    """The text of the whole process passes Prometheus' own checks; its log is JSON if asked."""
+    file = written(tmp_path, fleets.configuration(world, 3, per_invitation={"enabled": True}))
+    with running(aws.environment(), [file, "--log.format=json"]) as exporter:
         exporter.wait_until_ready()
         text = exporter.metrics()
+        exporter.stop()
+    for line in exporter.lines:
+        assert {"ts", "level", "event"} <= json.loads(line).keys()
+    assert not re.search(r"AKIA|ASIA|Traceback", exporter.log)
     done = subprocess.run(
         [promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False
     )
@@ -336,17 +326,6 @@ def test_once_prints_the_exposition(world: World, aws: EmbeddedAws, tmp_path: Pa
     assert error_codes(series_of(done.stdout)) == {
         (fleets.accounts(3)[0], "us-east-1"): "AccessDeniedException"
     }
-
-
-def test_logs_as_json(world: World, aws: EmbeddedAws, tmp_path: Path) -> None:
-    """One object per line, each with a time, a level and an event."""
-    flags = [written(tmp_path, fleets.configuration(world, 1)), "--log.format=json"]
-    with running(aws.environment(), flags) as exporter:
-        until(lambda: "first_round_done" in exporter.log, "the first round")
-        exporter.stop()
-    for line in exporter.lines:
-        assert {"ts", "level", "event"} <= json.loads(line).keys()
-    assert not re.search(r"AKIA|ASIA|Traceback", exporter.log)
 
 
 def test_once_does_not_wait_for_aws_to_come_back(tmp_path: Path) -> None:

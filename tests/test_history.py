@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.errors import ERRORS
+from exporter.error_codes import ERRORS
 from exporter.history import KEPT, PastPoll, recall, remember
 from exporter.model import Answer, Failure, Invitation, PollResult, Target
 

@@ -135,7 +135,7 @@ texts = st.text(st.characters())  # surrogates and every separator among them
 @given(st.sampled_from(FORMS), texts, st.dictionaries(st.text(min_size=1), texts | st.floats()))
 def test_one_line_for_each_event(form: str, event: str, fields: dict[str, object]) -> None:
     """Nothing in an event, its keys or values ends the line, for any reader's idea of lines."""
-    reserved = {"event", "self", "exc_info", "stack_info"}
+    reserved = {"event", "self"}
     memory = Memory(form)
     memory.log.info(event, **{key: fields[key] for key in fields.keys() - reserved})
     assert len(memory.text.splitlines()) == 1

@@ -14,7 +14,7 @@ from botocore.parsers import ResponseParser, ResponseParserError, ResponseParser
 
 from exporter.aws.redaction import shown, shown_id
 from exporter.aws.transport import Reply
-from exporter.errors import ERRORS
+from exporter.error_codes import ERRORS
 from exporter.model import AwsError
 
 _OK, _REDIRECTION, _SERVER_ERROR = 200, 300, 500

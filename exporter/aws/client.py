@@ -21,7 +21,7 @@ from exporter.aws.endpoints import Endpoint
 from exporter.aws.transport import TIMEOUTS, Reply, Request, Timeouts, Transport
 from exporter.background import Shared, in_daemon
 from exporter.clock import Clock
-from exporter.errors import Retry, kind_of
+from exporter.error_codes import Retry, error_kind
 from exporter.model import AwsError
 
 T = TypeVar("T")
@@ -96,45 +96,31 @@ class Client:
         endpoint = await self._endpoint(service, region)
         said = (str(parameters[name]) for name in _SECRET if name in parameters)
         hidden = (*secrets_of(credentials), *said, *self._proxies)
-
-        async def attempt() -> Mapping[str, Any]:
-            request = endpoint.request(operation, parameters, credentials)
-            reply = await self._transport.send(request)
-            return answers.answer(reply, *endpoint.answers(operation), hidden)
-
-        for number in range(self._attempts - 1):
+        attempts = 0
+        while True:
+            attempts += 1
+            started = self._clock.monotonic()
+            code: str | None = "Deadline"  # What else ends an attempt is that nobody waits.
             try:
-                return await self._observed(service, operation, region, attempt)
+                request = endpoint.request(operation, parameters, credentials)
+                reply = await self._transport.send(request)
+                fields = answers.answer(reply, *endpoint.answers(operation), hidden)
+                code = None
             except AwsError as error:
-                if kind_of(error.failure.code).retry is not Retry.SOON:
-                    raise
-            await self._sleep(_FIRST_PAUSE * 2**number * (0.5 + self._rng.random()))
-        return await self._observed(service, operation, region, attempt)
+                code = error.failure.code
+                if attempts == self._attempts or error_kind(code).retry is not Retry.SOON:
+                    asked = replace(error.failure, asked=f"{service}:{operation}")
+                    raise AwsError.of(asked) from error
+            else:
+                return fields
+            finally:
+                seconds = self._clock.monotonic() - started
+                self._observer.attempt(service, operation, region, seconds, code)
+            await self._sleep(_FIRST_PAUSE * 2.0 ** (attempts - 1) * (0.5 + self._rng.random()))
 
     async def send(self, request: Request) -> Reply:
         """Send what is no call, within the same bounds, and once. Raises AwsError."""
         return await self._transport.send(request)
-
-    async def _observed(
-        self,
-        service: str,
-        operation: str,
-        region: str,
-        attempt: Callable[[], Awaitable[Mapping[str, Any]]],
-    ) -> Mapping[str, Any]:
-        started = self._clock.monotonic()
-        code: str | None = "Deadline"  # What else ends an attempt is that nobody waits any more.
-        try:
-            answer = await attempt()
-            code = None
-        except AwsError as error:
-            code = error.failure.code
-            failure = replace(error.failure, asked=f"{service}:{operation}")
-            raise AwsError.of(failure) from error
-        finally:
-            seconds = self._clock.monotonic() - started
-            self._observer.attempt(service, operation, region, seconds, code)
-        return answer
 
     async def _endpoint(self, service: str, region: str) -> Endpoint:
         key = (service, region)

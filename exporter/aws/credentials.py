@@ -1,20 +1,19 @@
 """Each account's credentials: one refreshing session for all its regions, or the exporter's own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from hashlib import blake2b
 from typing import Any
 
 from botocore.credentials import ReadOnlyCredentials
 
-from exporter.aws.chain import PART_OF_STEP, Own
+from exporter.aws.assumed_role import AssumedRole, Session
+from exporter.aws.base_credentials import BaseCredentials
 from exporter.aws.client import Client, secrets_of
 from exporter.aws.redaction import shown
-from exporter.background import Shared
 from exporter.clock import Clock
-from exporter.errors import Retry, kind_of
+from exporter.error_codes import Retry, error_kind
 from exporter.model import Account, AwsError, Failure, Role
 from exporter.settings.fields import ACCOUNT_ID
 
@@ -23,115 +22,9 @@ SESSION_SECONDS = 3600
 
 SESSION_NAME = "macie-invitations-exporter"
 
-_PATIENCE = 60.0
-"""Seconds after which AssumeRole is given up, whoever waits for it: three attempts take as long."""
-
 _AT_ONCE = 32
 """AssumeRole calls, however many polls there are: STS throttles by the account that makes them,
 whose others would suffer, and a first round wants all roles in its first seconds."""
-
-_MOST_FRUITLESS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """An assumed role's session; times in Unix seconds."""
-
-    credentials: ReadOnlyCredentials
-    obtained: float
-    expires: float
-
-
-class Assumed:
-    """A role's session: one task refreshes it ahead of its end, the others use what there is."""
-
-    def __init__(
-        self,
-        role: Role,
-        assume: Callable[[Role], Awaitable[Session]],
-        *,
-        clock: Clock,
-        step: Callable[[], float],
-        recovered: Callable[[], object] = lambda: None,
-    ) -> None:
-        """Leave STS alone for about `step()` seconds where the role cannot be assumed.
-
-        When it can be again, that is told.
-        """
-        self._role, self._assume, self._clock, self._step = role, assume, clock, step
-        self._recovered = recovered
-        self._session: Session | None = None
-        self._refusal: Failure | None = None
-        self._next_try = float("-inf")
-        self._fruitless: dict[str, int] = {}
-        self._assuming = Shared(self._try)
-
-    async def current(self) -> ReadOnlyCredentials:
-        """Return the session's credentials; assume the role where there is none. Raises AwsError.
-
-        Where it ends soon, nobody waits for the next one.
-        """
-        session, now = self._session, self._clock.now()
-        refused = self._refusal if self._clock.monotonic() < self._next_try else None
-        if session and now < session.expires:
-            if now >= self._refresh_time(session) and not refused:
-                self._assuming.start()
-            return session.credentials
-        if refused:
-            raise AwsError.of(refused)
-        return (await self._assuming.result()).credentials
-
-    def renew(self, used: ReadOnlyCredentials, region: str, *, denied: bool) -> bool:
-        """Drop a session that AWS refused in a region, unless that was done; tell whether to ask.
-
-        A denial may be how AWS revoked the session, or the region's own: a session that is younger
-        than a step is not suspected, and each renewal that did not help doubles the patience.
-        """
-        session = self._session
-        if session is None or session.credentials is not used:
-            return True
-        fruitless = self._fruitless.get(region, 0)
-        patience = PART_OF_STEP * self._step() * (2**fruitless - (not denied))
-        if self._clock.now() - session.obtained < patience:
-            return False
-        self._fruitless[region] = min(fruitless + 1, _MOST_FRUITLESS)
-        self._session = None
-        return True
-
-    def worked(self, region: str) -> None:
-        """Note that AWS took the credentials, so that the region's next refusal is acted on."""
-        self._fruitless.pop(region, None)
-
-    def close(self) -> None:
-        """End the wait for STS."""
-        self._assuming.cancel()
-
-    async def _try(self) -> Session:
-        # From the start: the next poll begins an interval after the one that this is for.
-        self._next_try = self._clock.monotonic() + PART_OF_STEP * self._step()
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                self._session = await self._assume(self._role)
-        except TimeoutError as error:
-            known = AwsError("Deadline", f"AssumeRole took more than {_PATIENCE:g} s")
-            self._refusal = known.failure
-            raise known from error
-        except AwsError as error:
-            self._refusal = error.failure
-            raise
-        refused, self._refusal = self._refusal, None
-        if refused:
-            self._recovered()
-        return self._session
-
-    def _refresh_time(self, session: Session) -> float:
-        """Return when to refresh: after half to nine tenths of its life, in Unix seconds.
-
-        By a hash of the role, so that ten thousand accounts do not refresh in the same minute.
-        """
-        digest = blake2b(self._role.arn.encode(), digest_size=4).digest()
-        share = 0.5 + 0.4 * int.from_bytes(digest) / 2**32
-        return session.obtained + (session.expires - session.obtained) * share
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +52,8 @@ class Credentials:
         `recovered` is given the id of an account whose role could not be assumed, and is now.
         """
         self._client, self._clock, self._region, self._step = client, clock, region, step
-        self._own = Own(client, clock, region)
-        self._assumed: dict[tuple[str, Role], Assumed] = {}
+        self._own = BaseCredentials(client, clock, region)
+        self._assumed: dict[tuple[str, Role], AssumedRole] = {}
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._recovered = recovered
 
@@ -185,7 +78,7 @@ class Credentials:
         Of a role denied too: that is how AWS revokes its sessions, and a new one is let in.
         """
         denied = error_code == "AccessDeniedException"
-        refused = kind_of(error_code).retry is Retry.RENEW
+        refused = error_kind(error_code).retry is Retry.RENEW
         source = self._role_of(account)
         if source is None:
             return refused and self._own.renew(used, self._step())
@@ -233,20 +126,20 @@ class Credentials:
         try:
             return await self._client.call(service, operation, region, used, **parameters)
         except AwsError as error:
-            refused = kind_of(error.failure.code).retry is Retry.RENEW
+            refused = error_kind(error.failure.code).retry is Retry.RENEW
             if not refused or not self._own.renew(used, self._step()):
                 raise
         own = await self._own.current()
         return await self._client.call(service, operation, region, own, **parameters)
 
-    def _role_of(self, account: Account) -> Assumed | None:
+    def _role_of(self, account: Account) -> AssumedRole | None:
         """Return the source of an account with a role, the same one each time."""
         if account.role is None:
             return None
         key = (account.id, account.role)
         source = self._assumed.get(key)
         if source is None:
-            source = self._assumed[key] = Assumed(
+            source = self._assumed[key] = AssumedRole(
                 account.role,
                 self._assume,
                 clock=self._clock,

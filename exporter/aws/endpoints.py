@@ -1,7 +1,12 @@
 """What botocore knows of a service in a region: where it answers, and how requests are signed."""
 
+import hmac
 import re
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -27,51 +32,121 @@ _PROBES = {
 }
 """A method of each service that needs no parameter."""
 
+_KEPT = 4
+"""Requests of an endpoint that are kept written: first pages, and those that come again soon."""
+
+_ALGORITHM = "AWS4-HMAC-SHA256"
+_NOBODY = ReadOnlyCredentials("", "", None)
+_DATE, _TOKEN = "\0date", "\0token"
+"""Marks for what each request has of its own: a zero byte stands in no URL and no header."""
+
 _SHOWABLE_ENDPOINT = re.compile(r"Invalid endpoint: (?:https?://)?[\w./-]*")
 """What botocore says of an endpoint without a place for a password: without a colon or an @."""
 
 
 @dataclass(frozen=True, slots=True)
+class Unsigned:
+    """A request without its date, token and signature: the same for whoever asks the same."""
+
+    method: str
+    url: URL
+    headers: Mapping[str, str]
+    body: bytes | None
+    canonical: str
+    """What is signed, as botocore writes it, with marks where date and token belong."""
+    signed_headers: str
+
+
 class Endpoint:
     """A service in one region."""
 
-    model: Any
-    serializer: Any
-    url: str
-    host: str
-    signing_name: str
-    signing_region: str
-    user_agent: str
-    proxy: URL | None
+    def __init__(
+        self,
+        *,
+        model: Any,  # noqa: ANN401 -- the stubs lack much
+        url: str,
+        scope: tuple[str, str],
+        user_agent: str,
+        proxy: URL | None,
+    ) -> None:
+        """Take botocore's model; requests are signed for the `scope`, a region and a service."""
+        self._model, self._url, self._scope = model, url, scope
+        self._user_agent, self._proxy = user_agent, proxy
+        self._host = URL(url).host_port_subcomponent or ""
+        self._serializer = create_serializer(model.resolved_protocol, include_validation=False)
+        # Nearly all requests are for a first page; to write one is half of what a poll costs.
+        self._unsigned = lru_cache(maxsize=_KEPT)(self._written)
 
     def answers(self, operation: str) -> tuple[str, Any]:
         """Return the wire protocol and the shape of an operation's answers, by botocore."""
-        return self.model.resolved_protocol, self.model.operation_model(operation).output_shape
+        return self._model.resolved_protocol, self._model.operation_model(operation).output_shape
 
     def request(
-        self, operation: str, parameters: dict[str, object], credentials: ReadOnlyCredentials
+        self, operation: str, parameters: Mapping[str, object], credentials: ReadOnlyCredentials
     ) -> Request:
         """Return the request of an operation, signed as of now. Raises AwsError."""
-        try:
-            wire = self.serializer.serialize_to_request(
-                parameters, self.model.operation_model(operation)
-            )
-            prepare_request_dict(wire, self.url, user_agent=self.user_agent)
-        except (TypeError, ValueError) as error:
-            message = f"no request could be made: {type(error).__name__}"
-            raise AwsError("other", message) from error
-        # The signer would work the host out anew, twice.
-        wire["headers"]["Host"] = self.host
-        unsigned = create_request_object(wire)
-        SigV4Auth(credentials, self.signing_name, self.signing_region).add_auth(unsigned)
-        headers = {**dict(unsigned.headers.items()), "Accept-Encoding": "identity"}
+        token = credentials.token or ""
+        written = tuple(parameters.items())
+        unsigned = self._unsigned(operation, written, _TOKEN if token else "")
+        date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        headers = {**unsigned.headers, "X-Amz-Date": date}
+        if token:
+            headers["X-Amz-Security-Token"] = token
+        text = unsigned.canonical.replace(_DATE, date).replace(_TOKEN, " ".join(token.split()))
+        scope = "/".join((date[:8], *self._scope, "aws4_request"))
+        headers["Authorization"] = (
+            f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, "
+            f"SignedHeaders={unsigned.signed_headers}, "
+            f"Signature={_signature(credentials.secret_key, date, scope, text)}"
+        )
         if not "".join(headers.values()).isprintable():
             message = "a request could not be written: do the credentials hold a line break?"
             raise AwsError("CredentialsError", message)
-        body: Any = unsigned.body if unsigned.data else None  # Bytes, once it is prepared.
-        # Encoded as it was signed: it must not be encoded in another way.
-        url = URL(wire["url"], encoded=True)
-        return Request(wire["method"], url, headers, body, self.proxy)
+        return Request(unsigned.method, unsigned.url, headers, unsigned.body, self._proxy)
+
+    def _written(
+        self, operation: str, parameters: tuple[tuple[str, object], ...], token: str
+    ) -> Unsigned:
+        """Write a request, with a mark in the place of a token. Raises AwsError."""
+        try:
+            wire = self._serializer.serialize_to_request(
+                dict(parameters), self._model.operation_model(operation)
+            )
+            prepare_request_dict(wire, self._url, user_agent=self._user_agent)
+        except (TypeError, ValueError) as error:
+            message = f"no request could be made: {type(error).__name__}"
+            raise AwsError("other", message) from error
+        # The signer would work the host out anew.
+        wire["headers"]["Host"] = self._host
+        request = create_request_object(wire)
+        headers = {**dict(request.headers.items()), "Accept-Encoding": "identity"}
+        request.headers["X-Amz-Date"] = _DATE
+        if token:
+            request.headers["X-Amz-Security-Token"] = token
+        region, service = self._scope
+        signer: Any = SigV4Auth(_NOBODY, service, region)
+        body: Any = request.body if request.data else None  # Bytes, once it is prepared.
+        return Unsigned(
+            wire["method"],
+            # Encoded as it was signed: it must not be encoded in another way.
+            URL(wire["url"], encoded=True),
+            headers,
+            body,
+            signer.canonical_request(request),
+            signer.signed_headers(signer.headers_to_sign(request)),
+        )
+
+
+def _signature(secret_key: str | None, date: str, scope: str, canonical: str) -> str:
+    """Return the signature of a canonical request.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+    """
+    text = "\n".join((_ALGORITHM, date, scope, sha256(canonical.encode()).hexdigest()))
+    key = f"AWS4{secret_key}".encode()
+    for part in (*scope.split("/"), text):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key.hex()
 
 
 def find(session: Session, service: str, region: str) -> Endpoint:
@@ -89,22 +164,18 @@ def find(session: Session, service: str, region: str) -> Endpoint:
         )
         url = urlsplit(client.generate_presigned_url(_PROBES[service]))
         origin = f"{url.scheme}://{url.netloc.rpartition('@')[2].lower()}"
-        host = URL(origin).host_port_subcomponent or ""
-        *_, signing_region, signing_name, _ = parse_qs(url.query)["X-Amz-Credential"][0].split("/")
+        *_, region, name, _ = parse_qs(url.query)["X-Amz-Credential"][0].split("/")
     except (BotoCoreError, ValueError) as error:
         message = f"no endpoint for {service}: {objection(error)}"
         raise AwsError("EndpointConnectionError", message) from error
     model = client.meta.service_model
     probe = client.meta.method_to_api_mapping[_PROBES[service]]
     return Endpoint(
-        model,
-        create_serializer(model.resolved_protocol, include_validation=False),
-        origin + _base(url.path, model.operation_model(probe).http["requestUri"]),
-        host,
-        signing_name,
-        signing_region,
-        str(client.meta.config.user_agent),
-        proxy_of(origin),
+        model=model,
+        url=origin + _base(url.path, model.operation_model(probe).http["requestUri"]),
+        scope=(region, name),
+        user_agent=str(client.meta.config.user_agent),
+        proxy=proxy_of(origin),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from exporter.aws.client import Client, Page, pages
 from exporter.aws.credentials import Credentials
-from exporter.errors import NO_SUCH_UNIT
+from exporter.error_codes import NO_SUCH_UNIT
 from exporter.model import MACIE_REGIONS, Account, AwsError
 from exporter.settings.fields import ACCOUNT_ID
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from http.client import responses
+from typing import NamedTuple
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -47,8 +48,7 @@ class Timeouts:
 TIMEOUTS = Timeouts()
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A request as it goes out: signed, with its query in the URL."""
 
     method: str
@@ -58,8 +58,7 @@ class Request:
     proxy: URL | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What came back, whole; the headers' names are found in any case."""
 
     status: int
@@ -86,7 +85,7 @@ class Transport:
                 total=None, sock_connect=timeouts.connect, sock_read=timeouts.read
             ),
             auto_decompress=False,
-            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+            skip_auto_headers=("Accept",),
             max_line_size=_MAX_HEADER_BYTES,
             max_field_size=_MAX_HEADER_BYTES,
             max_headers=_MAX_HEADERS,

@@ -9,7 +9,7 @@ from exporter.aws.cloud import Cloud
 from exporter.clock import Clock
 from exporter.daemon import Configuration, Daemon, Ports
 from exporter.discovery import LONGEST_SECONDS, hint
-from exporter.errors import hint_of
+from exporter.error_codes import hint_of
 from exporter.model import Account, AwsError, Failure, Inventory, Role
 from exporter.remedies import allow, assume_role
 from exporter.settings import Settings

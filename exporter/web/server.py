@@ -172,6 +172,6 @@ class _Troubles(logging.Handler):
         if record.levelno < logging.ERROR:
             self._log.debug("web_request_refused", error=error)
         elif record.exc_info:
-            self._log.error("web_server_error", error=error, exc_info=record.exc_info)
+            self._log.exception("web_server_error", error=error, exc_info=record.exc_info[1])
         else:
             self._log.warning("web_server_error", error=error)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.aws.chain import Own
+from exporter.aws.base_credentials import BaseCredentials
 from exporter.model import Account, AwsError, Failure, Role
 from tests.aws.conftest import Serve
 from tests.aws.rig import REGION, Rig, Stopwatch, rig
@@ -79,7 +79,7 @@ def test_a_chain_that_finds_nothing_is_asked_now_and_then(
     clock = ManualClock()
     nothing = Failure("CredentialsError", "boto3 found no credentials in any of its sources")
     with rig(clock=clock) as made:
-        own = Own(made.client, clock, lambda: REGION)
+        own = BaseCredentials(made.client, clock, lambda: REGION)
         with pytest.raises(AwsError) as caught:
             made.run(own.current())
         assert caught.value.failure == nothing

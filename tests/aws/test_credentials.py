@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from botocore.credentials import ReadOnlyCredentials
 
-from exporter.aws.credentials import Assumed, Credentials, Session
+from exporter.aws.assumed_role import AssumedRole, Session
+from exporter.aws.credentials import Credentials
 from exporter.demo.world import World
 from exporter.model import Account, AwsError, Role
 from tests.aws.rig import stage
@@ -55,7 +56,7 @@ class Scene:
     ) -> None:
         self.clock, self.runner = clock, runner
         self.sts = Sts(clock, lifetime)
-        self.assumed = Assumed(ROLE, self.sts.assume, clock=clock, step=lambda: STEP)
+        self.assumed = AssumedRole(ROLE, self.sts.assume, clock=clock, step=lambda: STEP)
 
     def current(self) -> ReadOnlyCredentials:
         """Give the credentials in use, and let begin what may begin. Raises AwsError."""
@@ -242,7 +243,7 @@ def test_refreshes_of_many_accounts_are_spread(clock: ManualClock, runner: async
     """A thousand sessions that began together do not end in the same minutes."""
     sts = Sts(clock)
     sessions = [
-        Assumed(
+        AssumedRole(
             Role(f"arn:aws:iam::{number:012d}:role/reader"),
             sts.assume,
             clock=clock,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.redaction import without
+from exporter.aws.redaction import without
 
 
 def _in_json(text: str) -> str:

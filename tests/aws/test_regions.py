@@ -19,12 +19,6 @@ _CONFIG = (
     f"[profile audit]\nregion = il-central-1\nrole_arn = {_ROLE}\nsource_profile = base\n"
     "[profile base]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = secret\n"
 )
-_DEFAULT = {"AWS_DEFAULT_REGION": "us-east-2"}
-REGIONS: Mapping[str, tuple[Mapping[str, str], str]] = {
-    "AWS_REGION": ({"AWS_REGION": "us-west-2"}, "us-west-2"),
-    "AWS_REGION first": ({"AWS_REGION": "us-west-2", **_DEFAULT}, "us-west-2"),
-    "AWS_DEFAULT_REGION": (_DEFAULT, "us-east-2"),
-}
 
 
 def asked(tmp_path: Path, variables: Mapping[str, str], *flags: str) -> set[str]:
@@ -39,25 +33,24 @@ def asked(tmp_path: Path, variables: Mapping[str, str], *flags: str) -> set[str]
         return {request.target for request in between.requests}
 
 
-@pytest.mark.parametrize("region", REGIONS)
-@pytest.mark.parametrize("credentials", CREDENTIALS)
+@pytest.mark.parametrize(
+    ("credentials", "variables", "expected"),
+    [
+        ("keys", {"AWS_REGION": "us-west-2", "AWS_DEFAULT_REGION": "us-east-2"}, "us-west-2"),
+        ("web identity", {"AWS_DEFAULT_REGION": "us-east-2"}, "us-east-2"),
+        ("a profile with a role", {"AWS_REGION": "us-west-2"}, "us-west-2"),
+        ("a profile with a role", {}, "il-central-1"),
+    ],
+)
 def test_sts_is_asked_in_the_environments_region(
-    tmp_path: Path, credentials: str, region: str
+    tmp_path: Path, credentials: str, variables: Mapping[str, str], expected: str
 ) -> None:
-    """AWS_REGION first, wherever credentials come from."""
-    variables, expected = REGIONS[region]
+    """AWS_REGION first, the profile last, wherever credentials come from."""
     hosts = asked(tmp_path, {**CREDENTIALS[credentials], **variables})
     assert hosts == {f"sts.{expected}.amazonaws.com:443"}
 
 
-@pytest.mark.parametrize("credentials", ["keys", "web identity"])
-def test_sts_is_asked_in_a_configured_region(tmp_path: Path, credentials: str) -> None:
+def test_sts_is_asked_in_a_configured_region(tmp_path: Path) -> None:
     """Where the environment names none."""
-    hosts = asked(tmp_path, CREDENTIALS[credentials], "--aws.regions=sa-east-1,us-west-2")
+    hosts = asked(tmp_path, CREDENTIALS["web identity"], "--aws.regions=sa-east-1,us-west-2")
     assert hosts == {"sts.sa-east-1.amazonaws.com:443"}
-
-
-def test_sts_is_asked_in_the_profiles_region(tmp_path: Path) -> None:
-    """Where no variable names one."""
-    hosts = asked(tmp_path, CREDENTIALS["a profile with a role"])
-    assert hosts == {"sts.il-central-1.amazonaws.com:443"}

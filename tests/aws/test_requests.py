@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 import boto3
 import botocore.session
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ClientError, ProxyConnectionError
 
 from exporter.aws.organizations import GLOBAL_REGION
-from exporter.errors import ERRORS
+from exporter.error_codes import ERRORS
 from exporter.model import MACIE_REGIONS, AwsError
 from tests.aws.conftest import Serve
 from tests.aws.rig import REGION, Rig, rig
@@ -22,6 +24,7 @@ from tests.faulty import LOOPBACK, FaultyServer, Peer, Request, response, send
 
 KEYS = ReadOnlyCredentials("AKIAEXAMPLE", "secret/+=", None)
 SESSION = ReadOnlyCredentials("ASIAEXAMPLE", "secret", "token/+==" * 40)
+NEWER_SESSION = ReadOnlyCredentials("ASIANEWER", "other", "another" * 40)
 TOKENS = (
     "t",
     "+",
@@ -149,6 +152,22 @@ def seen(request: Request) -> Mapping[str, object]:
 _COUNTS = {"amz-sdk-invocation-id", "amz-sdk-request"}
 
 
+def signatures(request: Request, secret_key: str | None, origin: str) -> tuple[str, str]:
+    """Give the signature that a request carries, and what botocore makes of what it covers."""
+    found = re.search(
+        r"/\d+/(\S+)/(\S+)/aws4_request, SignedHeaders=(\S+), Signature=(\w+)",
+        request.headers["authorization"],
+    )
+    assert found is not None
+    region, service, names, signature = found.groups()
+    headers = {name: request.headers[name] for name in names.split(";")}
+    covered: Any = AWSRequest(request.method, origin + request.target, headers, request.body)
+    covered.context["timestamp"] = request.headers["x-amz-date"]
+    signer: Any = SigV4Auth(ReadOnlyCredentials("-", secret_key, None), service, region)
+    text = signer.string_to_sign(covered, signer.canonical_request(covered))
+    return signature, signer.signature(text, covered)
+
+
 def answer(peer: Peer) -> bool:
     """Answer whatever is asked for, with nothing in it."""
     action = re.match(rb"Action=(\w+)", peer.request.body)
@@ -184,6 +203,21 @@ def test_what_is_sent_is_what_boto3_sends(
             mine, other = (seen(request) for request in server.requests)
             assert mine == other, name(call)
             server.requests.clear()
+
+
+def test_each_request_is_signed_with_its_own_credentials_and_date(serve: Serve) -> None:
+    """Whatever is kept of an earlier one, the signature is the one that botocore would make."""
+    server = serve(answer)
+    with rig(attempts=1) as made:
+        for call in CALLS + PAGES:
+            for credentials in (SESSION, KEYS, NEWER_SESSION):
+                ours(made, call, credentials)
+                (request,) = server.requests
+                sent, expected = signatures(request, credentials.secret_key, server.url)
+                assert sent == expected, name(call)
+                assert request.headers.get("x-amz-security-token") == credentials.token
+                assert f"Credential={credentials.access_key}/" in request.headers["authorization"]
+                server.requests.clear()
 
 
 @pytest.mark.parametrize(

@@ -59,24 +59,20 @@ def test_no_json_value_is_an_error(value: object) -> None:
     assert read is None or math.isfinite(read)
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        *(
-            json.loads(text)
-            for text in ("NaN", "Infinity", "-Infinity", "null", "true", "[]", "{}")
-        ),
-        *(" nan", "infinity", "", "1e999", "253402300800", "-62135596801"),
-        *("2024-W01-1T00:00:00Z", "20240101T000000.000Z", "2024-01-01T000000.00000Z"),
-        *("2024-13-01T00:00:00Z", "2023-02-29T00:00:00Z", "0000-01-01T00:00:00Z", "2024-01-01T0"),
-        *(0, 1714979289.5, "1714979289", "Mon, 06 May 2024 07:08:09 GMT"),
-        *("2024-01-01T00:00:60Z", "10000-01-01T00:00:00Z", "Mon, 01 Foo 2024 00:00:00 GMT"),
-        *("Mon, 31 Feb 2024 00:00:00 GMT", "Monday", "now", "10:30", "2024-01-01T00:00:00 EST"),
-    ],
+NONE = (
+    *(json.loads(text) for text in ("NaN", "Infinity", "-Infinity", "null", "true", "[]", "{}")),
+    *(" nan", "infinity", "", "1e999", "253402300800", "-62135596801"),
+    *("2024-W01-1T00:00:00Z", "20240101T000000.000Z", "2024-01-01T000000.00000Z"),
+    *("2024-13-01T00:00:00Z", "2023-02-29T00:00:00Z", "0000-01-01T00:00:00Z", "2024-01-01T0"),
+    *(0, 1714979289.5, "1714979289", "Mon, 06 May 2024 07:08:09 GMT"),
+    *("2024-01-01T00:00:60Z", "10000-01-01T00:00:00Z", "Mon, 01 Foo 2024 00:00:00 GMT"),
+    *("Mon, 31 Feb 2024 00:00:00 GMT", "Monday", "now", "10:30", "2024-01-01T00:00:00 EST"),
 )
-def test_what_is_no_timestamp_is_none(value: object) -> None:
+
+
+def test_what_is_no_timestamp_is_none() -> None:
     """Numbers without an end, years outside of 1 to 9999, weeks, and words that mean today."""
-    assert unix_seconds(value) is None
+    assert [value for value in NONE if unix_seconds(value) is not None] == []
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from exporter.errors import ERRORS
+from exporter.error_codes import ERRORS
 from exporter.model import Answer, AwsError, Failure, PollResult
 from tests.aws.rig import REGION, Stage, stage
 from tests.exposition.scene import PAYMENTS, Scene, options

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.errors import ERRORS
+from exporter.error_codes import ERRORS
 from exporter.model import KNOWN_STATUSES, PENDING_STATUSES
 from tests.promql import complaints, selectors
 from tests.rules.rulefile import (

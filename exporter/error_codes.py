@@ -201,8 +201,8 @@ ERRORS: Mapping[str, ErrorKind] = {
 }
 
 
-def kind_of(code: str) -> ErrorKind:
-    """Give the row of a code; the row `other` where there is none, so that labels stay bounded."""
+def error_kind(code: str) -> ErrorKind:
+    """Return the row of a code, `other` where there is none, so that labels stay bounded."""
     return ERRORS.get(code, ERRORS[OTHER])
 
 
@@ -233,5 +233,5 @@ def hint_of(failure: Failure, service: str = "macie2") -> str:
     if failure.message.startswith(_EXPIRED_SIGNATURE):
         return _CLOCK
     asked = failure.asked.removeprefix("own ").partition(":")[0] or service
-    said = _OF_ACTIONS.get((failure.asked, failure.code)) or kind_of(failure.code).hint
+    said = _OF_ACTIONS.get((failure.asked, failure.code)) or error_kind(failure.code).hint
     return said.replace("SERVICE", _SERVICES.get(asked, "AWS"))

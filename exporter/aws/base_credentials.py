@@ -59,13 +59,13 @@ class _Chain:
         return isinstance(source, RefreshableCredentials) and source.refresh_needed(seconds)
 
 
-class Own:
+class BaseCredentials:
     """The exporter's own credentials, from wherever boto3 finds them."""
 
     def __init__(self, client: Client, clock: Clock, region: Callable[[], str]) -> None:
         """Ask the STS of `region()`, where the chain needs one, as the client would."""
         self._client, self._clock, self._region = client, clock, region
-        self._confided = Confided(os.environ)
+        self._sent_secrets = SentSecrets(os.environ)
         self._chain: _Chain | None = None
         self._failure: Failure | None = None
         self._next_look = self._renewed = float("-inf")
@@ -123,7 +123,7 @@ class Own:
             # A new session reads files and the environment anew. Without a region boto3 would ask
             # STS where AWS_DEFAULT_REGION or the profile say.
             session = boto3.Session(region_name=region)
-            self._confided.listen(session)
+            self._sent_secrets.listen(session)
             session.events.register("before-send", partial(self._relay, loop))
             source = session.get_credentials()
         if source is None:
@@ -157,7 +157,7 @@ class Own:
         return reply
 
     def _unusable(self, error: Exception) -> Failure:
-        hidden, asked = tuple(self._confided.secrets()), "own sts:"
+        hidden, asked = tuple(self._sent_secrets.secrets()), "own sts:"
         match error:
             case AwsError(failure=failure) | HTTPClientError(__cause__=AwsError(failure=failure)):
                 asked = asked if isinstance(error, HTTPClientError) else ""
@@ -174,7 +174,7 @@ class Own:
         return replace(failure, asked=asked)
 
 
-class Confided:
+class SentSecrets:
     """Secrets that boto3 sends to get the exporter's own credentials: the latest of each kind.
 
     Who refuses such a request may repeat it, and boto3's errors hold the refusal.
