@@ -5,17 +5,17 @@ from datetime import UTC, datetime
 from exporter.errors import hint_of
 from exporter.log import Log
 from exporter.model import Failure, Target
-from exporter.snapshot import Change, Knowledge, changes
+from exporter.state import Change, TargetRecord, changes
 
 
 class Audit:
-    """Logs what changed between two states of knowledge of a target."""
+    """Logs what changed between two records of a target."""
 
     def __init__(self, log: Log) -> None:
         """Write to a log."""
         self._log = log
 
-    def note(self, previous: Knowledge, following: Knowledge) -> None:
+    def note(self, previous: TargetRecord, following: TargetRecord) -> None:
         """Log the difference that a poll made."""
         for change in changes(previous, following):
             self._log.info(change.event, **_fields(change))
@@ -29,7 +29,7 @@ class Audit:
         elif before is not None:
             self._log.info("poll_recovered", **_where(target), error_code=before.code)
 
-    def _note_enabled(self, previous: Knowledge, following: Knowledge) -> None:
+    def _note_enabled(self, previous: TargetRecord, following: TargetRecord) -> None:
         """Warn when Macie was switched off: nothing watches that account's buckets any more."""
         before, after = _enabled(previous), _enabled(following)
         where = _where(following.target)
@@ -85,5 +85,5 @@ def _iso(seconds: float | None) -> str:
         return str(seconds)
 
 
-def _enabled(knowledge: Knowledge) -> bool | None:
-    return knowledge.answer.enabled if knowledge.answer else None
+def _enabled(record: TargetRecord) -> bool | None:
+    return record.answer.enabled if record.answer else None

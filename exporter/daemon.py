@@ -25,7 +25,7 @@ from exporter.poller import Poller, PollOptions
 from exporter.schedule import Schedule
 from exporter.settings import Settings
 from exporter.settings.fingerprint import config_hash
-from exporter.snapshot import Snapshot
+from exporter.state import Snapshot
 from exporter.status import Search, Status
 from exporter.supervision import Supervisor
 from exporter.terminal import Tell

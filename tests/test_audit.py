@@ -7,7 +7,7 @@ import pytest
 from exporter.audit import Audit
 from exporter.log import Lines
 from exporter.model import Answer, Failure, Invitation, PollResult, Target
-from exporter.snapshot import Knowledge, advance
+from exporter.state import TargetRecord, advance
 
 HERE = Target("111122223333", "eu-west-1")
 WHERE = "account=111122223333 region=eu-west-1"
@@ -34,7 +34,7 @@ def lines(*outcomes: Answer | Failure) -> str:
     """Give what is logged of the last of these polls, without the time."""
     stream = io.StringIO()
     audit = Audit(Lines(stream, level="debug", form="logfmt", now=lambda: 1_700_000_000.0).log)
-    known = Knowledge(HERE)
+    known = TargetRecord(HERE)
     for outcome in outcomes:
         stream.seek(0)
         stream.truncate()

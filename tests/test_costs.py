@@ -26,7 +26,7 @@ from exporter.exposition.columns import PIECE
 from exporter.history import recall, remember
 from exporter.model import Account, Answer, Invitation, PollResult, Role, Target
 from exporter.schedule import Schedule
-from exporter.snapshot import FAILURES_KEPT, Knowledge, advance
+from exporter.state import FAILURES_KEPT, TargetRecord, advance
 from exporter.web.selection import Query, select
 from tests import faulty
 from tests.aws.rig import ACCOUNT, REGION, Rig, rig
@@ -349,7 +349,7 @@ def test_a_reload_lets_go_of_the_old_text() -> None:
 
 def test_the_last_polls_of_a_target_take_300_bytes() -> None:
     """Whatever they come to: a fleet of 20,000 keeps twelve polls of each in 6 MB."""
-    known = Knowledge(Target("111122223333", REGION))
+    known = TargetRecord(Target("111122223333", REGION))
     for number in range(100):
         known = advance(known, PollResult(known.target, NOW + number, 0.1, Answer(enabled=True)))
     assert len(recall(known.polls)) == 12

@@ -13,7 +13,7 @@ from typing import Any
 from exporter.exposition.counts import InvitationCounts, Options
 from exporter.exposition.fleet import Discovery, Fleet, WebConfig
 from exporter.model import Account, Answer, PollResult
-from exporter.snapshot import Knowledge, State
+from exporter.state import TargetRecord, TargetState
 
 TARGET_LABELS = ("aws_account_id", "aws_region")
 
@@ -48,7 +48,7 @@ OF_TARGETS = frozenset({Group.ANSWER, Group.POLL, Group.OUTCOME})
 class TargetView:
     """A target as its samples see it. No answer: nothing is known that still counts."""
 
-    knowledge: Knowledge
+    knowledge: TargetRecord
     answer: Answer | None
     counts: InvitationCounts | None
 
@@ -111,7 +111,7 @@ def _account(account: Account) -> Iterable[Sample]:
 
 def _states(fleet: Fleet) -> Iterable[Sample]:
     counted = fleet.states
-    return () if counted is None else [((s.value,), float(counted.get(s, 0))) for s in State]
+    return () if counted is None else [((s.value,), float(counted.get(s, 0))) for s in TargetState]
 
 
 def _build(fleet: Fleet) -> Iterable[Sample]:

@@ -26,7 +26,7 @@ from exporter.exposition.families import (
     families_of,
 )
 from exporter.model import Account, Answer, Target
-from exporter.snapshot import Knowledge, Snapshot, State
+from exporter.state import Snapshot, TargetRecord, TargetState
 
 TURN = 0.01
 """Seconds of work after which the others of the loop have their turn."""
@@ -60,7 +60,7 @@ class Exposition:
         self._settling, self._packing = asyncio.Lock(), asyncio.Lock()
 
     @property
-    def states(self) -> Counter[State]:
+    def states(self) -> Counter[TargetState]:
         """How many targets are in each state."""
         return self._shown.states
 
@@ -211,8 +211,8 @@ class _Row:
     """A target's number in every column, and what its lines were made from."""
 
     number: int
-    known: Knowledge
-    state: State = State.PENDING
+    known: TargetRecord
+    state: TargetState = TargetState.PENDING
     answer: Answer | None = None
     folded: int = 0
     since: float = inf
@@ -231,7 +231,7 @@ class _Rendering:
         self.accounts: tuple[Account, ...] = ()
         self.names: list[Piece] = []
         self.rows: dict[Target, _Row] = {}
-        self.states: Counter[State] = Counter()
+        self.states: Counter[TargetState] = Counter()
         self.folded = 0
         self._families = [(each, header(each)) for each in families_of(options)]
         self._columns = {
@@ -252,15 +252,15 @@ class _Rendering:
         family = next(each for each, _ in self._families if each.group is Group.ACCOUNT)
         return piece_of(family, [each for one in accounts for each in family.samples(one)])
 
-    def add(self, known: Knowledge, now: float) -> None:
+    def add(self, known: TargetRecord, now: float) -> None:
         """Render a target that comes after all that are there."""
-        row = self.rows[known.target] = _Row(len(self.rows), Knowledge(known.target))
+        row = self.rows[known.target] = _Row(len(self.rows), TargetRecord(known.target))
         self.states[row.state] += 1
         for column in self._columns.values():
             column.grow()
         self.render(row, known, now)
 
-    def render(self, row: _Row, known: Knowledge, now: float) -> None:
+    def render(self, row: _Row, known: TargetRecord, now: float) -> None:
         """Render what has changed of a target since it was last rendered."""
         state, answer = known.as_of(now, self.stale_after)
         changed: list[Group] = []
@@ -282,7 +282,7 @@ class _Rendering:
         if row.state is not state:
             self.states[row.state] -= 1
             self.states[state] += 1
-        stale = known.goes_stale(self.stale_after) if state is State.FAILING else inf
+        stale = known.goes_stale(self.stale_after) if state is TargetState.FAILING else inf
         row.known, row.state, row.answer, row.since = known, state, answer, now
         row.due = min(row.crossing, stale)
         self._as_of, self._next_edge = max(self._as_of, now), min(self._next_edge, row.due)
@@ -328,7 +328,7 @@ class _Rendering:
         return found
 
 
-def _outcome(known: Knowledge) -> str | None:
+def _outcome(known: TargetRecord) -> str | None:
     """Return the error code of the last poll, empty if it got an answer; None before the first."""
     if known.last is None:
         return None

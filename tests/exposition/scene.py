@@ -12,7 +12,7 @@ from exporter.exposition.fleet import Build, Discovery, Fleet, Reload, WebConfig
 from exporter.exposition.own_metrics import OwnMetrics
 from exporter.exposition.rendering import TURN, Exposition
 from exporter.model import Account, Answer, Failure, Invitation, PollResult, Target
-from exporter.snapshot import Snapshot
+from exporter.state import Snapshot
 from exporter.trust import Trust
 from tests.clocks import ManualClock
 

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 from exporter.exposition.columns import PIECE
 from exporter.exposition.counts import Options
 from exporter.model import Account, Answer, Failure, Target
-from exporter.snapshot import FAILURES_KEPT, State
+from exporter.state import FAILURES_KEPT, TargetState
 from tests.exposition.scene import (
     AUDIT,
     DAY,
@@ -266,9 +266,9 @@ def test_an_age_edge_and_staleness_to_the_second(ahead: float) -> None:
     scene.failed(failing)
     scene.clock.advance(STALE_AFTER - ahead)
     asyncio.run(scene.exposition.catch_up())
-    stale = scene.exposition.states.total() - scene.exposition.states[State.OK]
+    stale = scene.exposition.states.total() - scene.exposition.states[TargetState.OK]
     assert stale == 1
-    assert (scene.exposition.states[State.STALE] == 1) == (not ahead)
+    assert (scene.exposition.states[TargetState.STALE] == 1) == (not ahead)
     assert ('age_bucket="01d-07d",aws_account_id="000000000000"' in scene.text()) == (not ahead)
 
 

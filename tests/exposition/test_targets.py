@@ -279,10 +279,12 @@ macie_exporter_targets{state="stale"} 0.0
 
 
 def test_never_answered() -> None:
-    """A target that has only ever failed shows no invitations, whatever is zero-filled."""
+    """A target that has only ever failed shows no invitations, and is stale after as long."""
     scene = Scene(PAYMENTS, shows=options(zero_fill="all"))
     scene.failed(PAYMENTS, "CredentialsError")
-    scene.clock.advance(2 * STALE_AFTER)
+    scene.clock.advance(STALE_AFTER - 1)
+    assert 'macie_exporter_targets{state="failing"} 1.0' in scene.text()
+    scene.clock.advance(1)
     assert (
         scene.lines()
         == """\
@@ -295,8 +297,8 @@ macie_poll_error_info{aws_account_id="111122223333",aws_region="eu-west-1",error
 macie_exporter_targets{state="pending"} 0.0
 macie_exporter_targets{state="ok"} 0.0
 macie_exporter_targets{state="not_enabled"} 0.0
-macie_exporter_targets{state="failing"} 1.0
-macie_exporter_targets{state="stale"} 0.0
+macie_exporter_targets{state="failing"} 0.0
+macie_exporter_targets{state="stale"} 1.0
 """
     )
 
