@@ -58,6 +58,7 @@ class Fleet:
     reload: Reload
     build: Build
     shard_index: int = 0
-    shard_total: int = 1
+    shards: int = 1
+    trust_configured: bool = False
     discovery: Discovery | None = None
     web: WebConfig | None = None

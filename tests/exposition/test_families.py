@@ -33,7 +33,7 @@ def test_help_is_the_same_in_both_formats(family: Family) -> None:
 def test_only_what_is_counted_is_no_gauge(family: Family) -> None:
     """What is rendered here is gauges, or of no type: both formats write those alike."""
     assert family.group is Group.COUNTED or family.kind in {"gauge", "untyped"}
-    assert family.kind != "untyped" or family.name == "macie_exporter_shard_total"
+    assert family.kind != "untyped" or family.name == "macie_exporter_shards"
 
 
 def test_names_are_unique() -> None:
