@@ -601,7 +601,7 @@ def test_whoever_organizations_lists_belongs_to_it() -> None:
     organization = {"role_name": ROLE, "exclude_accounts": ["000000000002"]}
     found = last(discovery(directory, {"organization": organization}))
     everyone = {HUB, ONE.id, SUSPENDED.id, "000000000002"}
-    assert found.organization == everyone
+    assert found.organization == frozenset(everyone)
     assert found.names == {HUB: "hub", ONE.id: "one", SUSPENDED.id: "gone", "000000000002": "out"}
     assert ids(found) == [HUB, ONE.id]
 
@@ -613,7 +613,7 @@ def test_units_do_not_narrow_who_is_trusted() -> None:
     assert last(discovery(directory, aws)).organization is None
     assert "whole organization" not in directory.asked
     trusting = last(discovery(directory, aws, metrics={"trust_organization": True}))
-    assert trusting.organization == {HUB, ONE.id, SUSPENDED.id}
+    assert trusting.organization == frozenset({HUB, ONE.id, SUSPENDED.id})
     assert ids(trusting) == [ONE.id]
 
 
@@ -627,11 +627,11 @@ def test_a_list_of_the_whole_that_is_denied_ends_no_poll_and_names_nobody_unknow
     assert (denied.organization, ids(denied)) == (None, [ONE.id])
     assert denied.failure is not None
     directory.broken = set()
-    assert last(found).organization == {ONE.id, SUSPENDED.id}
+    assert last(found).organization == frozenset({ONE.id, SUSPENDED.id})
     directory.broken = {"whole organization"}
-    assert last(found).organization == {ONE.id, SUSPENDED.id}
+    assert last(found).organization == frozenset({ONE.id, SUSPENDED.id})
     directory.broken = {"organization"}
-    assert last(found).organization == {ONE.id, SUSPENDED.id}
+    assert last(found).organization == frozenset({ONE.id, SUSPENDED.id})
 
 
 LABELS = {"account_labels": ["team", "environment"]}

@@ -48,7 +48,7 @@ OF_TARGETS = frozenset({Group.ANSWER, Group.POLL, Group.OUTCOME})
 class TargetView:
     """A target as its samples see it. No answer: nothing is known that still counts."""
 
-    knowledge: TargetRecord
+    record: TargetRecord
     answer: Answer | None
     counts: InvitationCounts | None
 
@@ -112,7 +112,7 @@ def _single(view: TargetView) -> Iterable[Sample]:
 
 
 def _poll(pick: Callable[[PollResult], float]) -> Callable[[TargetView], Iterable[Sample]]:
-    return _one(lambda view: None if view.knowledge.last is None else pick(view.knowledge.last))
+    return _one(lambda view: None if view.record.last is None else pick(view.record.last))
 
 
 def _has_administrator(view: TargetView) -> float | None:
@@ -127,7 +127,7 @@ def _administrator(view: TargetView) -> Iterable[Sample]:
 
 
 def _error(view: TargetView) -> Iterable[Sample]:
-    failure = view.knowledge.failure
+    failure = view.record.failure
     return () if failure is None else (((failure.code,), 1.0),)
 
 
@@ -233,7 +233,7 @@ METRICS: tuple[Family, ...] = (
            _poll(lambda poll: poll.ended),
            "When the last poll of the target ended, in Unix seconds."),
     Family("macie_poll_last_success_timestamp_seconds", Group.POLL, TARGET_LABELS,
-           _one(lambda view: view.knowledge.last_success),
+           _one(lambda view: view.record.last_success),
            "When the last poll that got an answer ended, in Unix seconds; 0 before the first."),
     Family("macie_poll_duration_seconds", Group.POLL, TARGET_LABELS,
            _poll(lambda poll: poll.duration),

@@ -167,7 +167,7 @@ def test_nobody_is_untrusted_while_it_is_not_known_who_is_trusted() -> None:
 
 def test_single_invitations_up_to_the_cap() -> None:
     """The newest have a series each, up to the cap; how many are left out is said. What has no time has no series."""
-    scene = Scene(PAYMENTS, AUDIT, shows=options(most=2))
+    scene = Scene(AUDIT, PAYMENTS, shows=options(most=2))
     scene.answered(
         PAYMENTS,
         invitation("a", at=NOW - DAY),

@@ -44,7 +44,7 @@ def folded(scene: Scene) -> float:
 
 def listing(names: Sequence[str]) -> Scene:
     """Make a scene in which one target has listed invitations of these statuses."""
-    scene = Scene(PAYMENTS, AUDIT)
+    scene = Scene(AUDIT, PAYMENTS)
     scene.answered(PAYMENTS, *(invitation(f"i{at}", name) for at, name in enumerate(names)))
     return scene
 

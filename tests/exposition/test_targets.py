@@ -18,8 +18,8 @@ from tests.exposition.scene import (
 def test_everything_at_once() -> None:
     """With every option on, each family of the table is there, with its HELP and TYPE once."""
     scene = Scene(
-        PAYMENTS,
         AUDIT,
+        PAYMENTS,
         shows=options(
             zero_fill="invited",
             trusted=["999988887777"],
@@ -29,8 +29,8 @@ def test_everything_at_once() -> None:
             administrator=True,
         ),
         accounts=(
-            Account(PAYMENTS.account_id, "payments", labels={"team": "a", "cost center": "042"}),
             Account(AUDIT.account_id, "audit", labels={"team": "b"}),
+            Account(PAYMENTS.account_id, "payments", labels={"team": "a", "cost center": "042"}),
         ),
         discovery=Discovery(success=True, last_success=NOW - 60),
     )
@@ -172,7 +172,7 @@ macie_exporter_build_info{python_version="3.13.1",revision="abcdef0",version="1.
 
 def test_pending() -> None:
     """Before its first poll a target shows that it has had none, and nothing else."""
-    scene = Scene(PAYMENTS, AUDIT)
+    scene = Scene(AUDIT, PAYMENTS)
     assert (
         scene.lines()
         == """\
@@ -341,7 +341,7 @@ macie_exporter_targets{state="stale"} 1.0
 def test_gone() -> None:
     """A target that discovery no longer finds goes whole and at once; the others stay."""
     payments, audit = Account(PAYMENTS.account_id, "payments"), Account(AUDIT.account_id, "audit")
-    scene = Scene(PAYMENTS, AUDIT, accounts=(payments, audit))
+    scene = Scene(AUDIT, PAYMENTS, accounts=(audit, payments))
     scene.answered(PAYMENTS, invitation())
     scene.answered(AUDIT)
     before = scene.text()
@@ -370,7 +370,7 @@ macie_exporter_targets{state="stale"} 0.0
 
 def test_what_is_folded_is_counted_while_it_counts() -> None:
     """Invitations of other statuses are counted: not those of a target that is stale or gone."""
-    scene = Scene(PAYMENTS, AUDIT)
+    scene = Scene(AUDIT, PAYMENTS)
 
     def folded() -> list[str]:
         name = "macie_exporter_invitations_folded "
@@ -389,7 +389,7 @@ def test_what_is_folded_is_counted_while_it_counts() -> None:
 def test_account_names() -> None:
     """Quotes, backslashes and line ends in names are escaped; an account without a name is there."""
     scene = Scene(
-        accounts=(Account(PAYMENTS.account_id, 'say "hi"\\\nto café'), Account(AUDIT.account_id))
+        accounts=(Account(AUDIT.account_id), Account(PAYMENTS.account_id, 'say "hi"\\\nto café'))
     )
     assert (
         "\n" + scene.lines()
