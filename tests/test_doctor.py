@@ -187,6 +187,7 @@ def test_the_command(world: World) -> None:
         done = run(aws, *flags)
         assert done.returncode == 1
         assert f"let the trust policy of {world.role_arn(OTHER)} name" in done.stdout
+        assert "set metrics.trusted_inviters or metrics.trust_organization" in done.stdout
         assert done.stderr == ""
         done = run(aws, *flags, f"--account={ACCOUNT}", "--region=us-east-1", "--format=json")
         assert done.returncode == 0

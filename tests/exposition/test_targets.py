@@ -2,7 +2,7 @@
 # ruff: noqa: E501 -- lines are as long as Prometheus' own
 
 from exporter.exposition.fleet import Discovery
-from exporter.model import Account, Administrator, Answer
+from exporter.model import NO_ADMINISTRATOR, Account, Administrator, Answer
 from tests.exposition.scene import (
     AUDIT,
     DAY,
@@ -405,3 +405,25 @@ macie_exporter_targets{state="failing"} 0.0
 macie_exporter_targets{state="stale"} 0.0
 """
     )
+
+
+def test_an_answer_that_was_not_asked_for_the_administrator_shows_none() -> None:
+    """Switched on by a reload, the series come with the next poll; switched off, they go."""
+    scene = Scene(PAYMENTS)
+    scene.answered(PAYMENTS)
+    scene.reloaded(options(administrator=True))
+    assert "macie_has_administrator{" not in scene.text()
+    scene.polled(PAYMENTS, Answer(enabled=True, administrator=NO_ADMINISTRATOR))
+    where = 'aws_account_id="111122223333",aws_region="eu-west-1"'
+    assert f"macie_has_administrator{{{where}}} 0.0" in scene.text()
+    assert "macie_administrator_info{" not in scene.text()
+    scene.not_enabled(PAYMENTS)
+    assert "macie_has_administrator{" not in scene.text()
+    scene.polled(PAYMENTS, Answer(enabled=True, administrator=Administrator("1", "Enabled")))
+    scene.failed(PAYMENTS)
+    assert f"macie_has_administrator{{{where}}} 1.0" in scene.text()
+    scene.clock.advance(STALE_AFTER)
+    assert "macie_has_administrator{" not in scene.text()
+    scene.polled(PAYMENTS, Answer(enabled=True, administrator=Administrator("1", "Enabled")))
+    scene.reloaded(options())
+    assert "administrator" not in scene.text()
