@@ -16,7 +16,7 @@ from exporter.exposition.fleet import Build, Fleet, Reload
 from exporter.exposition.rendering import Exposition
 from exporter.model import Account, Answer, PollResult, Target
 from exporter.settings import Settings
-from exporter.snapshot import Snapshot
+from exporter.state import Snapshot
 
 INVITATIONS = 3
 _STALE_AFTER = 900.0

@@ -1,26 +1,38 @@
 """What of a poll is worth a line: the security team's trail of invitations, and what failed."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from exporter.error_codes import hint_of
 from exporter.log import Log
 from exporter.model import Failure, Target
-from exporter.snapshot import Change, Knowledge, changes
+from exporter.state import Change, TargetRecord, changes
+from exporter.trust import NO_TRUST, Trust
 
 
 class Audit:
-    """Logs what changed between two states of knowledge of a target."""
+    """Logs what changed between two records of a target."""
 
-    def __init__(self, log: Log) -> None:
-        """Write to a log."""
-        self._log = log
+    def __init__(self, log: Log, trust: Callable[[], Trust] = lambda: NO_TRUST) -> None:
+        """Write to a log; `trust` tells who may invite."""
+        self._log, self._trust = log, trust
 
-    def note(self, previous: Knowledge, following: Knowledge) -> None:
+    def note(self, previous: TargetRecord, following: TargetRecord) -> None:
         """Log the difference that a poll made."""
         for change in changes(previous, following):
-            self._log.info(change.event, **_fields(change))
+            self._note_change(change)
         self._note_outcome(following.target, previous.failure, following.failure)
         self._note_enabled(previous, following)
+
+    def _note_change(self, change: Change) -> None:
+        """Log what happened to an invitation; warn of a new one from somebody unknown."""
+        fields, level = _fields(change), self._log.info
+        if change.event == "invitation_received":
+            trusted = self._trust().trusts(change.invitation.inviter_account_id)
+            if trusted is not None:
+                fields["trusted"] = trusted
+                level = self._log.info if trusted else self._log.warning
+        level(change.event, **fields)
 
     def _note_outcome(self, target: Target, before: Failure | None, after: Failure | None) -> None:
         if after is not None:
@@ -29,7 +41,7 @@ class Audit:
         elif before is not None:
             self._log.info("poll_recovered", **_where(target), error_code=before.code)
 
-    def _note_enabled(self, previous: Knowledge, following: Knowledge) -> None:
+    def _note_enabled(self, previous: TargetRecord, following: TargetRecord) -> None:
         """Warn when Macie was switched off: nothing watches that account's buckets any more."""
         before, after = _enabled(previous), _enabled(following)
         where = _where(following.target)
@@ -85,5 +97,5 @@ def _iso(seconds: float | None) -> str:
         return str(seconds)
 
 
-def _enabled(knowledge: Knowledge) -> bool | None:
-    return knowledge.answer.enabled if knowledge.answer else None
+def _enabled(record: TargetRecord) -> bool | None:
+    return record.answer.enabled if record.answer else None

@@ -1,6 +1,6 @@
 """What `check` prints: the effective configuration, and what it means. No network."""
 
-from exporter.daemon import options_from
+from exporter.daemon import options_from, trust_from
 from exporter.estimate import MANY_SERIES, Estimate, estimate
 from exporter.model import DEFAULT_REGIONS
 from exporter.settings import AccountSettings, Settings
@@ -8,7 +8,12 @@ from exporter.settings.fields import AUTO
 from exporter.settings.written import write_yaml
 from exporter.sharding import shard_of
 
-_UNSET: tuple[object, ...] = ("", [])
+WITHOUT_TRUST = (
+    "nobody is named who may invite, so a stranger's invitation looks like any other and no alert "
+    "can tell it: set metrics.trusted_inviters or metrics.trust_organization"
+)
+
+_UNSET: tuple[object, ...] = ("", [], {})
 
 
 def report(settings: Settings) -> str:
@@ -26,6 +31,8 @@ def report(settings: Settings) -> str:
     ]
     if numbers.series > MANY_SERIES:
         lines.append(f"# warning: {too_many(numbers)}")
+    if not trust_from(settings).configured:
+        lines.append(f"# warning: {WITHOUT_TRUST}")
     return "\n".join([write_yaml(tree), *lines, ""])
 
 
@@ -45,7 +52,7 @@ def estimated(settings: Settings) -> Estimate:
         assumed=sum(bool(account.role_arn or account.role_name) for account in mine),
         targets=sum(_count(each, settings) for each in mine) + own * _count(None, settings),
         interval=settings.poll.interval.total_seconds(),
-        options=options_from(settings),
+        options=options_from(settings, trust_from(settings)),
     )
 
 

@@ -24,7 +24,7 @@ from exporter.poller import Poller, PollOptions
 from exporter.schedule import Schedule
 from exporter.settings import Settings
 from exporter.settings.fingerprint import config_hash
-from exporter.snapshot import Snapshot
+from exporter.state import Snapshot
 from exporter.status import Search, Status
 from exporter.supervision import LoopLag, Supervisor
 from exporter.terminal import Tell
@@ -92,11 +92,12 @@ class Daemon:
             step=lambda: self._configuration.poll.interval,
             recovered=self._poll_soon,
         )
-        self._audit = Audit(self._log)
+        self._trust = trust_from(settings)
+        self._audit = Audit(self._log, lambda: self._trust)
         self.snapshot = Snapshot()
         self.exposition = Exposition(
             self.snapshot,
-            options_from(settings),
+            options_from(settings, self._trust),
             settings.poll.stale_after.total_seconds(),
             clock.now,
         )
@@ -144,6 +145,7 @@ class Daemon:
         """Take on other settings, and their hash; what is known of targets that remain stays so."""
         settings = configuration.settings
         self._configuration = configuration
+        self._trust = trust_from(settings, self.discovery.inventory)
         self._ports.lines.configure(level=settings.log.level, form=settings.log.format)
         self._poller.set_options(configuration.poll)
         self._reload = Reload(
@@ -188,8 +190,8 @@ class Daemon:
             reload=self._reload,
             lag=self._poller.lag(),
             healthy=self.healthy(),
-            trust=trust_from(self._configuration.settings),
-            names={each.id: each.name for each in inventory.accounts if each.name},
+            trust=self._trust,
+            names=inventory.names,
         )
 
     async def one_round(self, tell: Tell) -> bool:
@@ -201,7 +203,7 @@ class Daemon:
             known = self.snapshot.all()
             polled = sum(each.last is not None for each in known)
             tell(polled, len(known) or None)
-            if self.ready():
+            if self.ready() and not self.discovery.looking:
                 return True
             not_found = self.discovery.inventory.failure is not None
             if (not_found and polled == len(known)) or not self.healthy():
@@ -213,7 +215,8 @@ class Daemon:
         if account is None:
             # Discovery dropped it after its poll was due: nobody will know this result.
             raise AwsError("other", "no target any more")
-        return await self.cloud.macie.read(account, target.region)
+        administrator = self._configuration.settings.metrics.administrator.enabled
+        return await self.cloud.macie.read(account, target.region, administrator=administrator)
 
     def _poll_soon(self, account_id: str) -> None:
         """Have an account polled now whose role was repaired, and not region by region."""
@@ -231,6 +234,7 @@ class Daemon:
     def _adopt(self, inventory: Inventory) -> None:
         targets = inventory.targets()
         self._accounts = {account.id: account for account in inventory.accounts}
+        self._trust = trust_from(self._configuration.settings, inventory)
         self.snapshot.retain(targets)
         self._poller.set_targets(targets)
         if inventory.complete:
@@ -248,7 +252,7 @@ class Daemon:
         """Show what there is to poll, by the settings in force."""
         settings = self._configuration.settings
         stale_after = settings.poll.stale_after.total_seconds()
-        await self.exposition.reconfigure(options_from(settings), stale_after)
+        await self.exposition.reconfigure(options_from(settings, self._trust), stale_after)
         await self.exposition.retain(tuple(self._accounts.values()))
         self._has_shown = bool(self._has_shown or self.discovery.inventory.known)
 
@@ -276,24 +280,34 @@ class Daemon:
             reload=self._reload,
             build=self.build,
             shard_index=int(settings.shard.index),
-            shard_total=settings.shard.total,
+            shards=settings.shard.total,
+            trust_configured=self._trust.configured,
             discovery=discovered if settings.aws.organization else None,
             web=self._web(),
         )
 
 
-def options_from(settings: Settings) -> Options:
+def options_from(settings: Settings, trust: Trust) -> Options:
     """Return what the settings say of the exposition."""
     metrics, single = settings.metrics, settings.metrics.per_invitation
     return Options(
         buckets=AgeBuckets(metrics.age_buckets),
         zero_fill=metrics.zero_fill,
-        trust=trust_from(settings),
+        trust=trust,
         max_invitation_series=single.max_series if single.enabled else 0,
+        max_inviter_series=metrics.max_inviter_series,
+        account_labels=metrics.account_labels,
+        administrator=metrics.administrator.enabled,
     )
 
 
-def trust_from(settings: Settings) -> Trust:
-    """Return who may invite, by the settings."""
-    trusted = frozenset(settings.metrics.trusted_inviters)
-    return Trust(configured=bool(trusted), accounts=trusted)
+def trust_from(settings: Settings, inventory: Inventory = Inventory()) -> Trust:  # noqa: B008 -- frozen
+    """Return who may invite, by the settings and by what Organizations lists."""
+    metrics, listed = settings.metrics, inventory.organization
+    whole = metrics.trust_organization
+    accounts = frozenset(metrics.trusted_inviters).union((listed or ()) if whole else ())
+    return Trust(
+        configured=bool(metrics.trusted_inviters) or whole,
+        accounts=accounts,
+        complete=not whole or listed is not None,
+    )

@@ -1,28 +1,21 @@
-"""Which targets exist: configured accounts, Organizations' members, regions, this shard's part.
+"""Asks AWS which targets there are: Organizations' accounts, their regions and their tags.
 
 And the loop that keeps that current. What was last found stays: a failed refresh loses nothing.
 """
 
 import asyncio
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
-from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
+from exporter.accounts import accounts_of, labels_of, names_of
 from exporter.clock import Clock
-from exporter.error_codes import NO_SUCH_UNIT, hint_of
+from exporter.directory import Directory, Identity, Organizations, fields_of
+from exporter.error_codes import hint_of
 from exporter.log import Log
-from exporter.model import DEFAULT_REGIONS, Account, AwsError, Failure, Inventory, Role
-from exporter.settings import AccountSettings, Settings
+from exporter.model import Account, Failure, Inventory
+from exporter.settings import Settings
 from exporter.settings.fields import AUTO
-from exporter.sharding import shard_of
 
 T = TypeVar("T")
 
@@ -37,47 +30,15 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 _REGIONS_REFRESH = 3600.0
 """Seconds between looks at the enabled regions where no organization sets the pace."""
 
+TAGS_A_SECOND = 8.0
+"""Accounts whose tags are asked for, by all shards together: Organizations throttles an
+organization's callers together, at a few more. Ten thousand accounts take 20 minutes."""
 
-class Member(Protocol):
-    """An active account of the organization."""
+_TAGS_HANDED_ON = 500
+"""Accounts after whose tags those known so far are shown."""
 
-    @property
-    def id(self) -> str:
-        """The account's id."""
-
-    @property
-    def name(self) -> str:
-        """The account's name."""
-
-
-class Organizations(Protocol):
-    """Knows the organization's accounts and each account's regions. Raises AwsError."""
-
-    async def members(self, units: tuple[str, ...]) -> Sequence[Member]:
-        """List the active accounts under some organizational units, or all."""
-
-    async def regions(self, account: Account) -> tuple[str, ...]:
-        """List the regions with Macie that an account has enabled."""
-
-
-class Identity(Protocol):
-    """Knows whose the exporter's own credentials are. Raises AwsError."""
-
-    async def who_am_i(self) -> str:
-        """Return the account id of the exporter's own credentials."""
-
-
-@dataclass(slots=True)
-class _Known:
-    """What AWS last said: it stays when a refresh fails, or the configuration changes."""
-
-    identity: str = ""
-    units: dict[str, tuple[Member, ...]] = field(default_factory=dict)
-    """Members by unit; by no name, of the whole organization."""
-    regions: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """By account id."""
-    polled: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Where accounts are polled that were found before, until their own regions are known."""
+_FRUITLESS = 3
+"""Accounts in a row whose tags cannot be had, after which no others are asked for."""
 
 
 class Discovery:
@@ -95,11 +56,12 @@ class Discovery:
         log: Log,
     ) -> None:
         """Poll `default_region` where none is configured; `adopt` is given what is found."""
-        self._identity, self._organizations = identity, organizations
         self._adopt, self._clock, self._log = adopt, clock, log
-        self._known = _Known()
+        self._directory = Directory(settings, identity, organizations, log)
+        self._known = self._directory.known
         self.inventory = Inventory()
-        self._settings = settings
+        self.looking = True
+        """Whether there is more to come of the present look."""
         self._default_regions = settings.aws.regions or (default_region,)
 
     def configure(self, settings: Settings, default_region: str) -> None:
@@ -108,8 +70,12 @@ class Discovery:
         if settings.aws.organization and not self._settings.aws.organization:
             # What succeeded until now asked no organization.
             self.inventory = replace(self.inventory, last_success=0.0)
-        self._settings = settings
+        self._directory.settings = settings
         self._default_regions = settings.aws.regions or (default_region,)
+
+    @property
+    def _settings(self) -> Settings:
+        return self._directory.settings
 
     @property
     def repeats(self) -> bool:
@@ -123,25 +89,28 @@ class Discovery:
         """
         failures = 0
         while True:
+            self.looking = True
             failure = await self._look()
             failures = failures + 1 if failure else 0
             pause = self._pause(failures)
             if failure is not None:
                 self._note_failure(failure, pause)
-            elif not self.repeats:
+            await self._look_up_tags(anew=failure is None)
+            self.looking = False
+            if failure is None and not self.repeats:
                 return
             await asyncio.sleep(pause)
 
     async def find(self) -> AsyncIterator[Inventory]:
         """Find what there is to poll, and hand on parts as they come."""
-        failure = await self._refresh_accounts()
-        accounts = [account for account in self._accounts() if self._is_mine(account)]
+        failure = await self._directory.ask_accounts()
+        accounts = accounts_of(self._settings, self._known, self._default_regions)
         asking = [account for account in accounts if account.regions == _AUTO]
         if asking:
             # Who left goes at once, however long the regions of the others take.
             yield self._inventory(accounts, failure, complete=False)
         for start in range(0, len(asking), _AT_ONCE):
-            await self._ask_regions(asking[start : start + _AT_ONCE])
+            await self._directory.ask_regions(asking[start : start + _AT_ONCE])
             if start + _AT_ONCE < len(asking):
                 yield self._inventory(accounts, failure, complete=False)
         self._known.regions = {account.id: self._known.regions[account.id] for account in asking}
@@ -177,100 +146,46 @@ class Discovery:
             targets = len(found.targets())
             self._log.info("targets_found", accounts=len(found.accounts), targets=targets)
 
-    async def _refresh_accounts(self) -> Failure | None:
-        """Ask who this is and who belongs to the organization, where that is needed."""
-        organization = self._settings.aws.organization
-        try:
-            if organization is not None:
-                self._known.identity = await self._as_long_as_a_poll(self._identity.who_am_i())
-                return await self._refresh_members(organization.include_ous)
-            if not self._settings.aws.accounts and not self._known.identity:
-                self._known.identity = await self._as_long_as_a_poll(self._identity.who_am_i())
-        except AwsError as error:
-            return error.failure
-        return None
+    async def _look_up_tags(self, *, anew: bool) -> None:
+        """Ask Organizations for the tags of this shard's accounts, slowly: polls do not wait.
 
-    async def _refresh_members(self, units: tuple[str, ...]) -> Failure | None:
-        """Ask for the members, unit by unit. Raises AwsError where Organizations cannot be asked.
-
-        A unit that is not there hides no other, and keeps what it had, or all that was known where
-        it is new: a mistake must not end the polling of any account. Return the failure, if there
-        was one.
+        All of them `anew`, or only those never asked for, which come first in any case. What was
+        last known stays where that fails.
         """
-        found: dict[str, tuple[Member, ...]] = {}
-        failure = None
-        for unit in units or ("",):
-            try:
-                found[unit] = tuple(await self._organizations.members((unit,) if unit else ()))
-            except AwsError as error:
-                if error.failure.code != NO_SUCH_UNIT:
-                    raise
-                found[unit] = self._known.units.get(unit, tuple(self._members().values()))
-                failure = failure or error.failure
-        self._known.units = found
-        return failure
+        keys, members = self._settings.metrics.account_labels, self._known.members()
+        if not keys or self._settings.aws.organization is None:
+            return
+        listed = [each.id for each in self.inventory.accounts if each.id in members]
+        asking = [each for each in listed if each not in self._known.tags]
+        if anew:
+            asking += [each for each in listed if each in self._known.tags]
+        failures: list[Failure] = []
+        in_a_row = 0
+        for number, account_id in enumerate(asking, start=1):
+            failure = await self._directory.ask_tags(account_id, keys)
+            in_a_row = in_a_row + 1 if failure else 0
+            failures += [failure] if failure else []
+            if in_a_row == _FRUITLESS:
+                break
+            if number % _TAGS_HANDED_ON == 0:
+                self._take_on_tags()
+            if number < len(asking):
+                await asyncio.sleep(self._settings.shard.total / TAGS_A_SECOND)
+        self._take_on_tags()
+        if failures:
+            self._note_tags_unknown(failures)
 
-    def _members(self) -> Mapping[str, Member]:
-        """Return the members known, by id: one may be under several of the units."""
-        known = self._known.units.values()
-        return {member.id: member for members in known for member in members}
+    def _take_on_tags(self) -> None:
+        def labelled(account: Account) -> Account:
+            labels = labels_of(account.id, self._settings, self._known)
+            return account if labels == account.labels else replace(account, labels=labels)
 
-    def _accounts(self) -> Iterator[Account]:
-        """Return every account, static ones first: they win over discovered ones."""
-        members = self._members()
-        static = {account.id: self._static(account) for account in self._settings.aws.accounts}
-        for account in static.values():
-            member = members.get(account.id)
-            yield replace(account, name=account.name or (member.name if member else ""))
-        organization = self._settings.aws.organization
-        if organization is not None:
-            external = secret(organization.external_id)
-            for member in members.values():
-                if member.id not in static and member.id not in organization.exclude_accounts:
-                    own = member.id == self._known.identity
-                    role = Role(role_arn(member.id, organization.role_name), external)
-                    yield Account(
-                        member.id, member.name, None if own else role, self._default_regions
-                    )
-        elif not static and self._known.identity:
-            yield Account(self._known.identity, regions=self._default_regions)
-
-    def _static(self, settings: AccountSettings) -> Account:
-        return Account(
-            settings.id, settings.name, role_of(settings), settings.regions or self._default_regions
-        )
-
-    def _is_mine(self, account: Account) -> bool:
-        shard = self._settings.shard
-        return shard_of(account.id, shard.total) == shard.index
-
-    async def _ask_regions(self, accounts: Sequence[Account]) -> None:
-        """Ask accounts for their regions; where that fails, keep the last known or the default."""
-        answers = await asyncio.gather(*map(self._regions_of, accounts))
-        for account, answer in zip(accounts, answers, strict=True):
-            if isinstance(answer, Failure):
-                polled = self._known.polled.get(account.id, ())
-                default = tuple(dict.fromkeys((*polled, *DEFAULT_REGIONS)))
-                self._known.regions.setdefault(account.id, default)
-                self._note_fallback(account, answer)
-            else:
-                self._known.regions[account.id] = answer
-
-    async def _regions_of(self, account: Account) -> tuple[str, ...] | Failure:
-        try:
-            return await self._as_long_as_a_poll(self._organizations.regions(account))
-        except AwsError as error:
-            return error.failure
-
-    async def _as_long_as_a_poll(self, asked: Awaitable[T]) -> T:
-        """Return what is answered within `poll.timeout`. Raises AwsError."""
-        seconds = self._settings.poll.timeout.total_seconds()
-        try:
-            async with asyncio.timeout(seconds):
-                return await asked
-        except TimeoutError as error:
-            message = f"no answer within poll.timeout, {seconds:g} s"
-            raise AwsError("Deadline", message) from error
+        accounts = tuple(map(labelled, self.inventory.accounts))
+        kept = {account.id for account in accounts}
+        self._known.tags = {each: of for each, of in self._known.tags.items() if each in kept}
+        if accounts != self.inventory.accounts:
+            self.inventory = replace(self.inventory, accounts=accounts)
+            self._adopt(self.inventory)
 
     def _inventory(
         self, accounts: Iterable[Account], failure: Failure | None, *, complete: bool
@@ -282,9 +197,15 @@ class Discovery:
             else account
             for account in accounts
         )
-        succeeded = self._clock.now() if complete else self.inventory.last_success
-        found = tuple(account for account in resolved if account.regions)
-        return Inventory(found, complete, failure, succeeded)
+        listed = self._known.organization
+        return Inventory(
+            accounts=tuple(account for account in resolved if account.regions),
+            names=names_of(self._settings, self._known),
+            organization=None if listed is None else frozenset(member.id for member in listed),
+            complete=complete,
+            failure=failure,
+            last_success=self._clock.now() if complete else self.inventory.last_success,
+        )
 
     def _regions_known(self, account_id: str) -> tuple[str, ...]:
         return self._known.regions.get(account_id, self._known.polled.get(account_id, ()))
@@ -298,61 +219,14 @@ class Discovery:
 
     def _note_failure(self, failure: Failure, pause: float) -> None:
         self._log.warning(
-            "discovery_failed",
-            error_code=failure.code,
-            aws_request_id=failure.request_id,
-            error=failure.message,
-            hint=hint(failure),
-            next_try_seconds=pause,
+            "discovery_failed", **fields_of(failure), hint=hint(failure), next_try_seconds=pause
         )
 
-    def _note_fallback(self, account: Account, failure: Failure) -> None:
-        self._log.warning(
-            "regions_unknown",
-            account=account.id,
-            error_code=failure.code,
-            aws_request_id=failure.request_id,
-            error=failure.message,
-            regions=",".join(self._known.regions[account.id]),
-            hint="polling the last known or default regions; allow account:ListRegions in the "
-            "account's role, or set its regions",
-        )
+    def _note_tags_unknown(self, failures: Sequence[Failure]) -> None:
+        last = failures[-1]
+        self._log.warning("tags_unknown", failed=len(failures), **fields_of(last), hint=hint(last))
 
 
 def hint(failure: Failure) -> str:
-    """Say what mends a failed discovery."""
-    denied = failure.code in {"AccessDenied", "AccessDeniedException"}
-    if denied and failure.asked.partition(":")[0] in {"", "organizations"}:
-        return (
-            "allow the exporter's role organizations:ListAccounts (with include_ous "
-            "ListAccountsForParent and ListOrganizationalUnitsForParent), and run it in the "
-            "organization's management or a delegated administrator account"
-        )
+    """Return what mends a failed discovery."""
     return hint_of(failure, "organizations")
-
-
-def role_of(settings: AccountSettings) -> Role | None:
-    """Give the role to assume in a configured account, if there is one."""
-    external = secret(settings.external_id)
-    if settings.role_arn:
-        return Role(settings.role_arn, external)
-    if settings.role_name:
-        return Role(role_arn(settings.id, settings.role_name), external)
-    return None
-
-
-def role_arn(account_id: str, role_name: str) -> str:
-    """Give a role's ARN by its name, path included; Macie is in the partition `aws` alone."""
-    return f"arn:aws:iam::{account_id}:role/{role_name}"
-
-
-def secret(value: "Secret | None") -> str | None:
-    """Take a secret out of its wrapping."""
-    return value.get_secret_value() if value is not None else None
-
-
-class Secret(Protocol):
-    """A value that does not show itself."""
-
-    def get_secret_value(self) -> str:
-        """Give the value."""

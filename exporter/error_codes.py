@@ -6,6 +6,7 @@ The one place to add a code. Knows nothing of how a failure came about.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import product
 
 from exporter.model import Failure
 
@@ -43,6 +44,11 @@ _DENIED = (
 _ASSUME = (
     "let the role's trust policy name the exporter's principal (and its ExternalId, if one is "
     "set), and allow sts:AssumeRole on the role in the exporter's own policy"
+)
+_DISCOVER = (
+    "allow the exporter's role organizations:ListAccounts (with include_ous also "
+    "ListAccountsForParent and ListOrganizationalUnitsForParent), and run it in the "
+    "organization's management or a delegated administrator account"
 )
 _KEYS = (
     "the keys are unknown to AWS: check the credentials; a region that the account has not opted "
@@ -218,6 +224,25 @@ _OF_ACTIONS: Mapping[tuple[str, str], str] = {
     ("own sts:AssumeRole", "AccessDenied"): (
         "let the trust policy of the AWS profile's role_arn name the profile's source credentials "
         "(and its external_id, if one is set), and allow those sts:AssumeRole on it"
+    ),
+    ("macie2:GetAdministratorAccount", "AccessDeniedException"): _DENIED.replace(
+        "macie2:ListInvitations", "macie2:GetAdministratorAccount"
+    ),
+    ("organizations:ListTagsForResource", "AccessDeniedException"): (
+        "allow the exporter's role organizations:ListTagsForResource, and run it in the "
+        "organization's management or a delegated administrator account; or write the labels of "
+        "metrics.account_labels under aws.accounts"
+    ),
+    **dict.fromkeys(
+        product(
+            (
+                "organizations:ListAccounts",
+                "organizations:ListAccountsForParent",
+                "organizations:ListOrganizationalUnitsForParent",
+            ),
+            ("AccessDenied", "AccessDeniedException"),
+        ),
+        _DISCOVER,
     ),
     ("sts:GetCallerIdentity", "AccessDenied"): (
         "this needs no permission: look for a VPC endpoint policy or service control policy that "

@@ -30,6 +30,10 @@ def estimate(
     polls = sum(family.group in _OF_A_POLL for family in METRICS)
     # macie_enabled is one more, macie_poll_error_info is only there while polls fail.
     per_target = (filled or _PER_TARGET_WITHOUT_FILL) + 1 + polls - 1
-    series = targets * per_target + accounts + options.max_invitation_series
-    calls = targets * _HOUR / interval + assumed * _SESSION_REFRESHES_AN_HOUR
+    # Whether there is an administrator, and which.
+    per_target += 2 * options.administrator
+    capped = options.max_invitation_series + options.trust.configured * options.max_inviter_series
+    series = targets * per_target + accounts + capped
+    asked = 1 + options.administrator
+    calls = targets * asked * _HOUR / interval + assumed * _SESSION_REFRESHES_AN_HOUR
     return Estimate(targets, series, round(calls))

@@ -5,15 +5,16 @@ Pure: settings in, text out. Nothing stands in it beyond what the configuration 
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from exporter.discovery import role_arn, role_of, secret
+from exporter.accounts import role_arn, role_of, secret
 from exporter.model import Role
 from exporter.settings import Settings
+from exporter.settings.tree import Metrics, Organization
 
 Document = Mapping[str, Any]
 
@@ -80,19 +81,31 @@ def grants(settings: Settings) -> Grants:
     if organization is not None:
         anywhere = role_arn("*", organization.role_name)
         roles = [Role(anywhere, secret(organization.external_id)), *roles]
-        discovers = ("organizations:ListAccounts",)
-        if organization.include_ous:
-            discovers = (
-                "organizations:ListAccountsForParent",
-                "organizations:ListOrganizationalUnitsForParent",
-            )
-    asks_regions = ("account:ListRegions",) if settings.auto_regions else ()
+        discovers = tuple(_discovers(settings.metrics, organization))
     return Grants(
         tuple(dict.fromkeys(roles)),
-        ("macie2:ListInvitations", *asks_regions),
+        tuple(_reads(settings)),
         discovers,
         organization is not None or not static or None in static,
     )
+
+
+def _discovers(metrics: Metrics, organization: Organization) -> Iterator[str]:
+    if not organization.include_ous or metrics.trust_organization:
+        yield "organizations:ListAccounts"
+    if organization.include_ous:
+        yield "organizations:ListAccountsForParent"
+        yield "organizations:ListOrganizationalUnitsForParent"
+    if metrics.account_labels:
+        yield "organizations:ListTagsForResource"
+
+
+def _reads(settings: Settings) -> Iterator[str]:
+    yield "macie2:ListInvitations"
+    if settings.metrics.administrator.enabled:
+        yield "macie2:GetAdministratorAccount"
+    if settings.auto_regions:
+        yield "account:ListRegions"
 
 
 def hub_policy(needs: Grants) -> Document:

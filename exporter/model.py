@@ -1,6 +1,7 @@
 """The values that flow through the exporter. Frozen; knows no AWS library, no clock, no I/O."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -63,6 +64,19 @@ DEFAULT_REGIONS = tuple(region for region in MACIE_REGIONS if region not in OPT_
 _OTHER_PARTITIONS = re.compile(r"(?:cn|us-gov|us-iso[a-z]?|eu-iso[a-z]?|eusc)-")
 
 
+def label_of(key: str) -> str:
+    """Return the label that shows a key of an account, as kube-state-metrics makes one."""
+    return "label_" + re.sub(r"[^a-zA-Z0-9_]", "_", key)
+
+
+def known_status(status: str) -> str:
+    """Return a relationship status as AWS spells it, whose spelling may differ in case alone."""
+    return _KNOWN_STATUSES.get(status.lower(), status)
+
+
+_KNOWN_STATUSES = {status.lower(): status for status in KNOWN_STATUSES}
+
+
 def in_other_partition(region: str) -> bool:
     """Tell whether a region is in another partition than `aws`: no ARN of ours is for that."""
     return bool(_OTHER_PARTITIONS.match(region))
@@ -94,10 +108,21 @@ class Account:
     name: str = ""
     role: Role | None = None
     regions: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Values of keys in `metrics.account_labels`, where there are any."""
 
     def targets(self) -> tuple[Target, ...]:
-        """Give the account in each of its regions."""
+        """Return the account in each of its regions."""
         return tuple(Target(self.id, region) for region in self.regions)
+
+
+class Member(NamedTuple):
+    """An account that AWS Organizations lists."""
+
+    id: str
+    name: str
+    is_active: bool = True
+    """Whether it is in use: those that are suspended are not polled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +130,10 @@ class Inventory:
     """What there is to poll, as discovery last found it."""
 
     accounts: tuple[Account, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Names of all accounts that are known by name, polled or not, by id."""
+    organization: frozenset[str] | None = None
+    """Ids of all accounts of the organization, suspended ones too; None while not known."""
     complete: bool = False
     """Whether there is nothing more to find out."""
     failure: "Failure | None" = None

@@ -28,7 +28,7 @@ _CALLER = re.compile(
 )
 
 
-_READS = ("", "macie2:ListInvitations")
+_READS = ("macie2:ListInvitations", "macie2:GetAdministratorAccount")
 
 _BLANKS = {
     UNKNOWN_HUB: "the exporter's own role or user",
@@ -41,8 +41,8 @@ def remedy(account: Account, failure: Failure, settings: Settings) -> Remedy:
     match failure.code:
         case "AccessDenied" if account.role is not None and not failure.own:
             return _let_in(account.role, principal(failure.message))
-        case "AccessDeniedException" if failure.asked in _READS:
-            return _let_read(account, grants(settings))
+        case "AccessDeniedException" if failure.asked in ("", *_READS):
+            return _let_read(account, failure.asked or _READS[0], grants(settings))
         case _:
             return Remedy(hint_of(failure))
 
@@ -92,11 +92,11 @@ def _let_in(role: Role, hub: str) -> Remedy:
     )
 
 
-def _let_read(account: Account, needs: Grants) -> Remedy:
+def _let_read(account: Account, action: str, needs: Grants) -> Remedy:
     place = f"The policy of {account.role.arn}" if account.role else "The exporter's own policy"
     policy = member_policy(needs) if account.role else hub_policy(needs)
     return Remedy(
-        allow("macie2:ListInvitations", account),
+        allow(action, account),
         (_statement(place, policy),),
     )
 

@@ -10,10 +10,10 @@ from exporter.exposition.fleet import Reload
 from exporter.model import PENDING_STATUSES, Account, Answer, Failure, Target
 from exporter.settings import Settings
 from exporter.sharding import shard_of
-from exporter.snapshot import Knowledge, State
+from exporter.state import TargetRecord, TargetState
 from exporter.trust import Trust
 
-TROUBLED = (State.STALE, State.FAILING)
+TROUBLED = (TargetState.STALE, TargetState.FAILING)
 """The states in which somebody has to do something."""
 
 
@@ -59,7 +59,7 @@ class Status:
 
     now: float
     settings: Settings
-    known: Sequence[Knowledge]
+    known: Sequence[TargetRecord]
     accounts: Mapping[str, Account]
     due: Mapping[Target, float]
     """When each target is polled next; without those whose poll is under way."""
@@ -85,7 +85,7 @@ class Status:
         """Give one target as a row, if it is one."""
         return next((self._row(known) for known in self.known if known.target == target), None)
 
-    def _row(self, knowledge: Knowledge) -> "TargetRow":
+    def _row(self, knowledge: TargetRecord) -> "TargetRow":
         target = knowledge.target
         account = self.accounts.get(target.account_id)
         state, answer = knowledge.as_of(self.now, self.stale_after)
@@ -97,9 +97,9 @@ class Status:
 class TargetRow:
     """A target as the table shows it; what takes time to make is made when it is asked for."""
 
-    knowledge: Knowledge
+    knowledge: TargetRecord
     account_name: str
-    state: State
+    state: TargetState
     answer: Answer | None
     """The answer that still counts; None: nothing is known now."""
     next_poll: float | None
@@ -157,7 +157,7 @@ class TargetRow:
 class Summary:
     """The fleet in a line."""
 
-    states: Mapping[State, int]
+    states: Mapping[TargetState, int]
     pending: int
     """Invitations that wait for an answer."""
     oldest_pending: float | None
@@ -174,13 +174,13 @@ class Summary:
     @property
     def polled(self) -> int:
         """Count the targets that have been polled."""
-        return self.targets - self.states[State.PENDING]
+        return self.targets - self.states[TargetState.PENDING]
 
 
-def counted(rows: Iterable[TargetRow]) -> Mapping[State, int]:
+def counted(rows: Iterable[TargetRow]) -> Mapping[TargetState, int]:
     """Count the targets of each state."""
     counts = Counter(row.state for row in rows)
-    return {state: counts[state] for state in State}
+    return {state: counts[state] for state in TargetState}
 
 
 def summary(rows: Sequence[TargetRow]) -> Summary:

@@ -9,10 +9,19 @@ class Trust:
 
     configured: bool = False
     accounts: frozenset[str] = frozenset()
+    complete: bool = True
+    """Whether these are all: until AWS Organizations has said who belongs to it, they are not."""
+
+    @property
+    def tells(self) -> bool:
+        """Whether an inviter can be told as unknown."""
+        return self.configured and self.complete
 
     def trusts(self, inviter_account_id: str) -> bool | None:
-        """Return whether an inviter is trusted; None where trust is not configured."""
-        return inviter_account_id in self.accounts if self.configured else None
+        """Return whether an inviter is trusted; None where that cannot be told."""
+        if inviter_account_id in self.accounts:
+            return True
+        return False if self.tells else None
 
 
 NO_TRUST = Trust()

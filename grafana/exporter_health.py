@@ -423,7 +423,7 @@ _REPLICAS = Panel(
     queries=(
         rows(f"max by ({_R}) ({UP})"),
         rows(f"max by ({_R}) ({fleet('macie_exporter_shard_index')})"),
-        rows(f"max by ({_R}) ({fleet('macie_exporter_shard_total')})"),
+        rows(f"max by ({_R}) ({fleet('macie_exporter_shards')})"),
         rows(f"sum by ({_R}) ({fleet('macie_exporter_targets')})"),
         rows(f"max by ({_R}, version, revision) ({fleet('macie_exporter_build_info')})"),
         rows(f"max by ({_R}) ({fleet('macie_exporter_config_hash')})"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from exporter.model import KNOWN_STATUSES, UNKNOWN_STATUS
-from exporter.snapshot import State
+from exporter.state import TargetState
 from grafana.promql import NONE_SEEN, NOT_YET
 
 OK = "green"
@@ -36,11 +36,11 @@ STATUSES: Mapping[str, str] = {
 """The colour of each relationship_status; one that AWS adds later gets one of Grafana's."""
 
 TARGET_STATES: Mapping[str, str] = {
-    State.OK.value: OK,
-    State.NOT_ENABLED.value: INFO,
-    State.FAILING.value: WARNING,
-    State.STALE.value: CRITICAL,
-    State.PENDING.value: UNKNOWN,
+    TargetState.OK.value: OK,
+    TargetState.NOT_ENABLED.value: INFO,
+    TargetState.FAILING.value: WARNING,
+    TargetState.STALE.value: CRITICAL,
+    TargetState.PENDING.value: UNKNOWN,
 }
 
 

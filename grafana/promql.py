@@ -98,7 +98,7 @@ def sharded(expr: str) -> str:
 
 _SHARDS = fleet("macie_exporter_shard_index")
 _SHARDS_THERE = f'count by (cluster, job) (count_values by (cluster, job) ("shard", {_SHARDS}))'
-_SHARDS_WANTED = f"max by (cluster, job) ({fleet('macie_exporter_shard_total')})"
+_SHARDS_WANTED = f"max by (cluster, job) ({fleet('macie_exporter_shards')})"
 SHARDS_MISSING = f"sum({_SHARDS_WANTED} - {_SHARDS_THERE})"
 _PENDING_TARGETS = sharded(fleet("macie_exporter_targets", 'state="pending"'))
 PENDING_TARGETS = f"sum(max by (cluster, job, shard) ({_PENDING_TARGETS}))"

@@ -6,7 +6,7 @@ from exporter.daemon import trust_from
 from exporter.exposition.fleet import Reload
 from exporter.model import Account, Answer, Failure, Invitation, PollResult, Target
 from exporter.settings import Settings
-from exporter.snapshot import Snapshot
+from exporter.state import Snapshot
 from exporter.status import Search, Status
 from exporter.trust import Trust
 

@@ -7,7 +7,8 @@ import pytest
 from exporter.audit import Audit
 from exporter.log import Lines
 from exporter.model import Answer, Failure, Invitation, PollResult, Target
-from exporter.snapshot import Knowledge, advance
+from exporter.state import TargetRecord, advance
+from exporter.trust import NO_TRUST, Trust
 
 HERE = Target("111122223333", "eu-west-1")
 WHERE = "account=111122223333 region=eu-west-1"
@@ -30,11 +31,12 @@ def invitation(
     return Invitation("999988887777", name, status, at)
 
 
-def lines(*outcomes: Answer | Failure) -> str:
+def lines(*outcomes: Answer | Failure, trust: Trust = NO_TRUST) -> str:
     """Give what is logged of the last of these polls, without the time."""
     stream = io.StringIO()
-    audit = Audit(Lines(stream, level="debug", form="logfmt", now=lambda: 1_700_000_000.0).log)
-    known = Knowledge(HERE)
+    log = Lines(stream, level="debug", form="logfmt", now=lambda: 1_700_000_000.0).log
+    audit = Audit(log, lambda: trust)
+    known = TargetRecord(HERE)
     for outcome in outcomes:
         stream.seek(0)
         stream.truncate()
@@ -56,6 +58,22 @@ def test_an_invitation_comes() -> None:
     assert lines(listing(), listing(invitation())) == (
         f"level=info event=invitation_received {WHERE} inviter=999988887777 invitation_id=i1 "
         "status=Invited invited_at=2023-07-22T04:26:40.250+00:00\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("trust", "level", "said"),
+    [
+        (Trust(True, frozenset({"999988887777"})), "info", " trusted=true"),  # noqa: FBT003
+        (Trust(True, frozenset({"123412341234"})), "warning", " trusted=false"),  # noqa: FBT003
+        (Trust(True, frozenset(), complete=False), "info", ""),  # noqa: FBT003
+    ],
+)
+def test_whether_its_inviter_is_trusted(trust: Trust, level: str, said: str) -> None:
+    """Where that is configured, and known; a stranger's is a warning."""
+    assert lines(listing(), listing(invitation()), trust=trust) == (
+        f"level={level} event=invitation_received {WHERE} inviter=999988887777 invitation_id=i1 "
+        f"status=Invited invited_at=2023-07-22T04:26:40.250+00:00{said}\n"
     )
 
 

@@ -5,15 +5,28 @@ from pathlib import Path
 import pytest
 
 from exporter.check import estimated, report, too_many
-from exporter.daemon import options_from
-from exporter.model import DEFAULT_REGIONS, MACIE_REGIONS, Account, Target
+from exporter.daemon import options_from, trust_from
+from exporter.model import (
+    DEFAULT_REGIONS,
+    MACIE_REGIONS,
+    Account,
+    Administrator,
+    Answer,
+    Target,
+)
 from exporter.settings import Settings
 from exporter.sharding import shard_of
 from tests.exposition.scene import Scene, invitation
 from tests.settings.loads import loaded
 
 ACCOUNTS = [f"{number:012d}" for number in range(1, 8)]
-_OWN = ("#", "macie_exporter_", "macie_invitation_series_dropped")
+_OWN = (
+    "#",
+    "macie_exporter_",
+    "macie_invitation_series_dropped",
+    "macie_untrusted_inviter_series_dropped",
+    "macie_trust_configured",
+)
 """How lines begin that are no series of targets and accounts."""
 
 
@@ -60,6 +73,11 @@ metrics:
     - 90d
   zero_fill: all
   trusted_inviters: []
+  trust_organization: false
+  account_labels: []
+  max_inviter_series: 1000
+  administrator:
+    enabled: false
   per_invitation:
     enabled: false
     max_series: 1000
@@ -78,6 +96,8 @@ log:
 # targets: 2
 # series: about 112, and those of the exporter itself
 # AWS API calls an hour: about 122
+# warning: nobody is named who may invite, so a stranger's invitation looks like any other and no \
+alert can tell it: set metrics.trusted_inviters or metrics.trust_organization
 """
     )
 
@@ -105,8 +125,7 @@ def test_what_is_printed_can_be_loaded(tmp_path: Path) -> None:
     [
         (),
         ("metrics.zero-fill=invited",),
-        ("metrics.trusted-inviters=999988887777",),
-        ("metrics.zero-fill=invited", "metrics.trusted-inviters=999988887777"),
+        ("metrics.administrator.enabled=true",),
         ("metrics.age-buckets=1h,2h",),
     ],
 )
@@ -124,6 +143,17 @@ def test_the_estimate_without_zero_filling_assumes_one_invitation() -> None:
     assert estimated(settings).series == _series(scene) == 14 * 8 + 7
 
 
+@pytest.mark.parametrize("fill", ["all", "invited"])
+def test_the_estimate_of_untrusted_inviters_is_their_cap(fill: str) -> None:
+    """Strangers decide how many there are, up to the cap."""
+    settings = fleet(
+        f"metrics.zero-fill={fill}",
+        "metrics.trusted-inviters=000000000001",
+        "metrics.max-inviter-series=14",
+    )
+    assert estimated(settings).series == _series(_polled(settings)) + 14
+
+
 def test_the_estimate_of_single_invitations_is_their_cap() -> None:
     """Outsiders decide how many there are, up to the cap."""
     settings = fleet(
@@ -137,9 +167,11 @@ def test_the_estimate_of_single_invitations_is_their_cap() -> None:
 def _polled(settings: Settings, *, listed: int = 0) -> Scene:
     accounts = tuple(Account(each.id) for each in settings.aws.accounts)
     targets = [Target(each.id, region) for each in accounts for region in settings.aws.regions]
-    scene = Scene(*targets, shows=options_from(settings), accounts=accounts)
+    scene = Scene(*targets, shows=options_from(settings, trust_from(settings)), accounts=accounts)
     for target in targets:
-        scene.answered(target, *(invitation(f"i{number}") for number in range(listed)))
+        listing = tuple(invitation(f"i{number}") for number in range(listed))
+        administrator = Administrator("999988887777", "Enabled")
+        scene.polled(target, Answer(True, listing, administrator))  # noqa: FBT003 -- enabled
     return scene
 
 
@@ -210,5 +242,5 @@ def test_very_many_series_are_warned_of() -> None:
     assert too_many(numbers) == (
         "about 100072 series: set metrics.zero_fill to invited or none, or use shards"
     )
-    assert report(warned).endswith(f"# warning: {too_many(numbers)}\n")
-    assert "warning" not in report(loaded(f"aws.accounts=[{few}]", "aws.regions=eu-west-1"))
+    assert f"# warning: {too_many(numbers)}\n" in report(warned)
+    assert "zero_fill to" not in report(loaded(f"aws.accounts=[{few}]", "aws.regions=eu-west-1"))

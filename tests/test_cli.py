@@ -309,13 +309,13 @@ def test_once_ends_when_its_discovery_crashes() -> None:
 
 
 def test_serve_is_the_default_and_ends_when_it_is_stopped(terminal: Terminal) -> None:
-    """It listens, warns of very many series, and ends in order with exit code 0."""
+    """It listens, warns of what is most likely not meant, and ends in order with exit code 0."""
     terminal.stop_at_once()
     accounts = ",".join(f'{{"id": "{number:012d}"}}' for number in range(2000))
     listening = "--web.listen-address=127.0.0.1:0"
     assert terminal.run(listening, f"--aws.accounts=[{accounts}]") == 0
     events = re.findall(r" event=(\w+)", terminal.err)
-    assert events[:2] == ["many_series", "listening"]
+    assert events[:3] == ["many_series", "listening", "trust_not_configured"]
     assert events[-1] == "stopped"
     assert "series=112000 targets=2000 hint=" in terminal.err
 

@@ -26,7 +26,7 @@ from exporter.exposition.columns import PIECE
 from exporter.history import recall, remember
 from exporter.model import Account, Answer, Invitation, PollResult, Role, Target
 from exporter.schedule import Schedule
-from exporter.snapshot import FAILURES_KEPT, Knowledge, advance
+from exporter.state import FAILURES_KEPT, TargetRecord, advance
 from exporter.web.selection import Query, select
 from tests import faulty
 from tests.aws.rig import ACCOUNT, REGION, Rig, rig
@@ -268,9 +268,10 @@ def test_what_did_not_change_is_neither_written_nor_compressed_again() -> None:
             for each in zip(scraped, kept, strict=True)
         ]
 
-    # What is made at each scrape anyway: how many series were dropped, tail and trailer.
+    # What is made at each scrape anyway: how many series of two families were dropped, tail and
+    # trailer.
     anyway = others()
-    assert max(anyway) <= 3
+    assert max(anyway) <= 4
     scene.clock.advance(1)
     scene.answered(polled, *three())
     # When the poll ended and when it last succeeded; its duration is what it was.
@@ -350,7 +351,7 @@ def test_a_reload_lets_go_of_the_old_text() -> None:
 
 def test_the_last_polls_of_a_target_take_300_bytes() -> None:
     """Whatever they come to: a fleet of 20,000 keeps twelve polls of each in 6 MB."""
-    known = Knowledge(Target("111122223333", REGION))
+    known = TargetRecord(Target("111122223333", REGION))
     for number in range(100):
         known = advance(known, PollResult(known.target, NOW + number, 0.1, Answer(enabled=True)))
     assert len(recall(known.polls)) == 12

@@ -1,7 +1,7 @@
 """Discovery over a directory that the tests write by hand."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from exporter.discovery import Discovery, hint
-from exporter.model import DEFAULT_REGIONS, Account, AwsError, Failure, Inventory, Role
+from exporter.model import DEFAULT_REGIONS, Account, AwsError, Failure, Inventory, Member, Role
 from exporter.settings import Settings
 from tests.clocks import ManualClock
 from tests.processes import eventually
@@ -18,14 +18,6 @@ HUB = "100000000000"
 ROLE = "macie-invitations-reader"
 NOW = 1_700_000_000.0
 UNITS = ("ou-ab12-11111111", "ou-ab12-22222222", "ou-ab12-33333333")
-
-
-@dataclass(frozen=True)
-class Member:
-    """An account of the organization."""
-
-    id: str
-    name: str = ""
 
 
 @dataclass
@@ -39,6 +31,7 @@ class Directory:
     units: tuple[str, ...] = ()
     asked: list[str] = field(default_factory=list)
     identity: str = HUB
+    tagged: dict[str, dict[str, str]] = field(default_factory=dict)
     of_units: dict[str, list[Member]] = field(default_factory=dict)
 
     async def who_am_i(self) -> str:
@@ -48,8 +41,9 @@ class Directory:
 
     async def members(self, units: tuple[str, ...]) -> Sequence[Member]:
         """List the accounts."""
-        self.units = units
-        await self._ask("organization", AwsError("AccessDenied", "no", "request-9"))
+        self.units = units or self.units
+        what = "organization" if units or not self.of_units else "whole organization"
+        await self._ask(what, AwsError("AccessDenied", "no", "request-9"))
         for unit in units:
             await self._ask(unit, AwsError("ParentNotFoundException", f"{unit}: no such parent"))
         return [member for unit in units for member in self.of_units.get(unit, self.accounts)] or (
@@ -61,6 +55,11 @@ class Directory:
         denied = "not authorized to perform: account:ListRegions"
         await self._ask(account.id, AwsError("AccessDeniedException", denied))
         return self.enabled[account.id]
+
+    async def tags(self, account_id: str) -> Mapping[str, str]:
+        """Give an account's tags."""
+        await self._ask(f"tags {account_id}", AwsError("ThrottlingException", "slow down"))
+        return self.tagged.get(account_id, {})
 
     async def _ask(self, what: str, error: AwsError) -> None:
         self.asked.append(what)
@@ -84,10 +83,15 @@ class Log:
 
 
 def settings_of(
-    aws: dict[str, Any], shard: dict[str, int] | None = None, timeout: str = "60s"
+    aws: dict[str, Any],
+    shard: dict[str, int] | None = None,
+    timeout: str = "60s",
+    metrics: dict[str, Any] | None = None,
 ) -> Settings:
     """Give some settings."""
-    return Settings.model_validate({"aws": aws, "shard": shard or {}, "poll": {"timeout": timeout}})
+    poll = {"timeout": timeout}
+    tree = {"aws": aws, "shard": shard or {}, "poll": poll, "metrics": metrics or {}}
+    return Settings.model_validate(tree)
 
 
 def discovery(
@@ -97,11 +101,12 @@ def discovery(
     shard: dict[str, int] | None = None,
     log: Log | None = None,
     timeout: str = "60s",
+    metrics: dict[str, Any] | None = None,
     adopt: Callable[[Inventory], object] = lambda _: None,
 ) -> Discovery:
     """Give a discovery with some settings under `aws`."""
     return Discovery(
-        settings_of(aws, shard, timeout),
+        settings_of(aws, shard, timeout, metrics),
         default_region="eu-west-1",
         identity=directory,
         organizations=directory,
@@ -172,6 +177,7 @@ def test_static_accounts_need_no_network() -> None:
             Account("000000000002", "", role("000000000002", "x"), ("us-west-2",)),
             Account(HUB, "", None, ("eu-west-1", "us-east-1")),
         ),
+        names={"000000000001": "one"},
         complete=True,
         last_success=NOW,
     )
@@ -193,7 +199,9 @@ def test_members_of_the_organization() -> None:
 
 def test_static_accounts_win_and_exclusion_holds_for_members() -> None:
     """A static account keeps its own role and regions, and takes only the name if it has none."""
-    directory = Directory([Member(HUB), Member("000000000001", "one"), Member("000000000002")])
+    directory = Directory(
+        [Member(HUB, ""), Member("000000000001", "one"), Member("000000000002", "")]
+    )
     aws = {
         "accounts": [{"id": "000000000001", "regions": ["us-east-1"]}],
         "organization": {"role_name": ROLE, "exclude_accounts": [HUB, "000000000001"]},
@@ -206,7 +214,7 @@ def test_static_accounts_win_and_exclusion_holds_for_members() -> None:
 
 def test_a_failed_refresh_keeps_the_last_known_accounts() -> None:
     """What is known survives Organizations' silence; static accounts never depend on it."""
-    directory = Directory([Member("000000000001")])
+    directory = Directory([Member("000000000001", "")])
     aws = {"accounts": [{"id": "000000000009"}], "organization": {"role_name": ROLE}}
     directory.broken.add("organization")
     found = discovery(directory, aws)
@@ -229,13 +237,15 @@ def test_a_failed_refresh_keeps_the_last_known_accounts() -> None:
 def test_a_unit_that_is_gone_keeps_its_accounts_and_hides_no_other() -> None:
     """Discovery has failed then, by the unit's name; the other units are current all the same."""
     one, two, three = UNITS
-    directory = Directory(of_units={unit: [Member(f"{n:012d}")] for n, unit in enumerate(UNITS)})
+    directory = Directory(
+        of_units={unit: [Member(f"{n:012d}", "")] for n, unit in enumerate(UNITS)}
+    )
     organization = {"role_name": ROLE, "include_ous": UNITS}
     found = discovery(directory, {"organization": organization})
     assert ids(last(found)) == ["000000000000", "000000000001", "000000000002"]
     directory.broken.add(two)
-    directory.of_units[one] = [Member("000000000007")]
-    directory.of_units[three].append(Member("000000000008"))
+    directory.of_units[one] = [Member("000000000007", "")]
+    directory.of_units[three].append(Member("000000000008", ""))
     failed = last(found)
     assert ids(failed) == ["000000000007", "000000000001", "000000000002", "000000000008"]
     assert not failed.complete
@@ -250,7 +260,7 @@ def test_a_unit_that_is_gone_keeps_its_accounts_and_hides_no_other() -> None:
 
 def test_a_unit_that_was_never_there_hides_no_other() -> None:
     """Nothing is known of it, so that discovery has not succeeded; what is known is polled."""
-    directory = Directory([Member("000000000001")], broken={UNITS[0]})
+    directory = Directory([Member("000000000001", "")], broken={UNITS[0]})
     organization = {"role_name": ROLE, "include_ous": UNITS[:2]}
     found = last(discovery(directory, {"organization": organization}))
     assert ids(found) == ["000000000001"]
@@ -259,10 +269,10 @@ def test_a_unit_that_was_never_there_hides_no_other() -> None:
 
 def test_a_reload_with_a_unit_that_is_not_there_drops_no_account() -> None:
     """Whose accounts it meant is not known: all that were found before stay."""
-    directory = Directory([Member("000000000001"), Member("000000000002")])
+    directory = Directory([Member("000000000001", ""), Member("000000000002", "")])
     before = discovery(directory, {"organization": {"role_name": ROLE}})
     last(before)
-    directory.of_units[UNITS[0]] = [Member("000000000003")]
+    directory.of_units[UNITS[0]] = [Member("000000000003", "")]
     directory.broken.add(UNITS[1])
     organization = {"role_name": ROLE, "include_ous": UNITS[:2]}
     before.configure(settings_of({"organization": organization}), "eu-west-1")
@@ -273,7 +283,7 @@ def test_a_reload_with_a_unit_that_is_not_there_drops_no_account() -> None:
 
 def test_an_account_under_two_units_is_there_once() -> None:
     """Also where one of them lies within the other."""
-    directory = Directory([Member("000000000001"), Member("000000000002")])
+    directory = Directory([Member("000000000001", ""), Member("000000000002", "")])
     organization = {"role_name": ROLE, "include_ous": UNITS}
     found = last(discovery(directory, {"organization": organization}))
     assert ids(found) == ["000000000001", "000000000002"]
@@ -281,7 +291,7 @@ def test_an_account_under_two_units_is_there_once() -> None:
 
 def test_another_failure_is_not_the_units_own() -> None:
     """Where Organizations does not answer, nothing changes, and the next unit is not asked."""
-    directory = Directory([Member("000000000001")])
+    directory = Directory([Member("000000000001", "")])
     organization = {"role_name": ROLE, "include_ous": UNITS}
     found = discovery(directory, {"organization": organization})
     before = last(found)
@@ -293,10 +303,10 @@ def test_another_failure_is_not_the_units_own() -> None:
 
 def test_members_that_leave_are_gone_and_new_ones_there() -> None:
     """Each refresh gives exactly who is in the organization now."""
-    directory = Directory([Member("000000000001"), Member("000000000002")])
+    directory = Directory([Member("000000000001", ""), Member("000000000002", "")])
     found = discovery(directory, {"organization": {"role_name": ROLE}})
     last(found)
-    directory.accounts = [Member("000000000002"), Member("000000000003")]
+    directory.accounts = [Member("000000000002", ""), Member("000000000003", "")]
     assert ids(last(found)) == ["000000000002", "000000000003"]
 
 
@@ -333,7 +343,7 @@ def test_regions_of_an_account_stay_known_when_it_cannot_be_asked_again() -> Non
 def test_regions_are_handed_on_while_others_are_still_asked() -> None:
     """With very many accounts the first are polled before the last have answered."""
     ids = [f"{number:012d}" for number in range(150)]
-    directory = Directory([Member(i) for i in ids], dict.fromkeys(ids, ("eu-west-1",)))
+    directory = Directory([Member(i, "") for i in ids], dict.fromkeys(ids, ("eu-west-1",)))
     found = discovery(directory, {"regions": "auto", "organization": {"role_name": ROLE}})
     findings = asyncio.run(parts(found))
     assert [len(one.accounts) for one in findings] == [0, 32, 64, 96, 128, 150]
@@ -344,7 +354,7 @@ def test_regions_are_handed_on_while_others_are_still_asked() -> None:
 
 def test_shards_share_the_accounts() -> None:
     """Three shards hold every account once, static and discovered alike."""
-    directory = Directory([Member(f"{number:012d}") for number in range(300)])
+    directory = Directory([Member(f"{number:012d}", "") for number in range(300)])
     aws = {"accounts": [{"id": "900000000000"}], "organization": {"role_name": ROLE}}
     held = [
         account.id
@@ -364,11 +374,22 @@ ORGANIZATION = {"organization": {"role_name": ROLE}}
 class Looking:
     """A discovery that looks on and on, and what it hands on."""
 
-    def __init__(self, directory: Directory, aws: dict[str, Any], timeout: str = "60s") -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        aws: dict[str, Any],
+        timeout: str = "60s",
+        metrics: dict[str, Any] | None = None,
+    ) -> None:
         self.directory, self.log = directory, Log()
         self.adopted: list[Inventory] = []
         self.discovery = discovery(
-            directory, aws, log=self.log, timeout=timeout, adopt=self.adopted.append
+            directory,
+            aws,
+            log=self.log,
+            timeout=timeout,
+            metrics=metrics,
+            adopt=self.adopted.append,
         )
         self._task: asyncio.Task[None] | None = None
 
@@ -388,6 +409,12 @@ class Looking:
     def _is_over(self) -> bool:
         inventory = self.discovery.inventory
         return inventory.complete or inventory.failure is not None
+
+    async def look_whole(self) -> None:
+        """Look anew, until tags too have been asked for."""
+        self.discovery.looking = True
+        await self.begin()
+        await eventually(lambda: not self.discovery.looking, "a whole look")
 
     async def begin(self) -> None:
         """Look anew, from a new start of the loop."""
@@ -498,7 +525,7 @@ def test_a_new_configuration_starts_from_what_is_known(aws: dict[str, Any], ids:
     """After a reload, members stay known if still wanted even while Organizations fails."""
 
     async def test() -> None:
-        directory = Directory([Member("000000000001")])
+        directory = Directory([Member("000000000001", "")])
         looking = Looking(directory, ORGANIZATION)
         await looking.look()
         directory.broken.add("organization")
@@ -516,7 +543,7 @@ def test_what_a_reload_looks_for_in_vain_drops_nothing(aws: dict[str, Any]) -> N
     """Until the new source answers, what was polled before stays; then only what it names does."""
 
     async def test() -> None:
-        directory = Directory([Member("000000000002")])
+        directory = Directory([Member("000000000002", "")])
         looking = Looking(directory, STATIC)
         await looking.look()
         directory.broken |= {"organization", "identity"}
@@ -560,5 +587,120 @@ def test_what_cannot_change_is_looked_for_once() -> None:
         looking = Looking(Directory(), STATIC)
         await looking.discovery.run()
         assert len(looking.adopted) == 1
+
+    run(test())
+
+
+UNIT = UNITS[0]
+ONE, SUSPENDED = Member("000000000001", "one"), Member("000000000009", "gone", is_active=False)
+
+
+def test_whoever_organizations_lists_belongs_to_it() -> None:
+    """The own, suspended and excluded accounts too, each by its name; polled are fewer."""
+    directory = Directory([Member(HUB, "hub"), ONE, SUSPENDED, Member("000000000002", "out")])
+    organization = {"role_name": ROLE, "exclude_accounts": ["000000000002"]}
+    found = last(discovery(directory, {"organization": organization}))
+    everyone = {HUB, ONE.id, SUSPENDED.id, "000000000002"}
+    assert found.organization == frozenset(everyone)
+    assert found.names == {HUB: "hub", ONE.id: "one", SUSPENDED.id: "gone", "000000000002": "out"}
+    assert ids(found) == [HUB, ONE.id]
+
+
+def test_units_do_not_narrow_who_is_trusted() -> None:
+    """Where the organization is trusted it is listed whole, beside the units that are polled."""
+    directory = Directory([Member(HUB, ""), ONE, SUSPENDED], of_units={UNIT: [ONE]})
+    aws = {"organization": {"role_name": ROLE, "include_ous": [UNIT]}}
+    assert last(discovery(directory, aws)).organization is None
+    assert "whole organization" not in directory.asked
+    trusting = last(discovery(directory, aws, metrics={"trust_organization": True}))
+    assert trusting.organization == frozenset({HUB, ONE.id, SUSPENDED.id})
+    assert ids(trusting) == [ONE.id]
+
+
+def test_a_list_of_the_whole_that_is_denied_ends_no_poll_and_names_nobody_unknown() -> None:
+    """Units are polled, discovery has failed, and who is trusted stays as it was last known."""
+    directory = Directory([ONE, SUSPENDED], of_units={UNIT: [ONE]})
+    directory.broken = {"whole organization"}
+    aws = {"organization": {"role_name": ROLE, "include_ous": [UNIT]}}
+    found = discovery(directory, aws, metrics={"trust_organization": True})
+    denied = last(found)
+    assert (denied.organization, ids(denied)) == (None, [ONE.id])
+    assert denied.failure is not None
+    directory.broken = set()
+    assert last(found).organization == frozenset({ONE.id, SUSPENDED.id})
+    directory.broken = {"whole organization"}
+    assert last(found).organization == frozenset({ONE.id, SUSPENDED.id})
+    directory.broken = {"organization"}
+    assert last(found).organization == frozenset({ONE.id, SUSPENDED.id})
+
+
+LABELS = {"account_labels": ["team", "environment"]}
+
+
+def test_labels_are_those_configured_else_the_tags() -> None:
+    """Key by key; of other tags nothing is kept, and only members are asked for theirs."""
+
+    async def test() -> None:
+        directory = Directory([ONE, Member("000000000002", "")])
+        directory.tagged = {
+            ONE.id: {"team": "tagged", "environment": "prod", "other": "x"},
+            "000000000002": {"other": "x"},
+        }
+        accounts = [{"id": ONE.id, "labels": {"team": "written", "unasked": "y"}}, {"id": HUB}]
+        aws = {"organization": {"role_name": ROLE}, "accounts": accounts}
+        looking = Looking(directory, aws, metrics=LABELS)
+        await looking.look_whole()
+        labels = {each.id: each.labels for each in looking.discovery.inventory.accounts}
+        assert labels == {
+            ONE.id: {"team": "written", "environment": "prod"},
+            HUB: {},
+            "000000000002": {},
+        }
+        assert looking.adopted[-1] == looking.discovery.inventory
+        assert f"tags {HUB}" not in directory.asked
+        await looking.stop()
+
+    run(test())
+
+
+def test_tags_that_cannot_be_had_stay_as_they_were_and_keep_nobody_from_being_polled() -> None:
+    """It is logged once; after three in vain no others are asked for."""
+
+    async def test() -> None:
+        members = [Member(f"{number:012d}", "") for number in range(1, 7)]
+        directory = Directory(members)
+        directory.tagged = {member.id: {"team": member.id[-1]} for member in members}
+        directory.broken = {f"tags {member.id}" for member in members[1:]}
+        looking = Looking(directory, {"organization": {"role_name": ROLE}}, metrics=LABELS)
+        await looking.look_whole()
+        assert looking.adopted[0].complete
+        assert [each.labels for each in looking.adopted[-1].accounts] == [{"team": "1"}, *5 * [{}]]
+        event, fields = looking.log.events[-1]
+        assert (event, fields["failed"]) == ("tags_unknown", 3)
+        assert sum(asked.startswith("tags") for asked in directory.asked) == 4
+        directory.asked.clear()
+        directory.broken = {f"tags {members[0].id}"}
+        directory.tagged[members[0].id] = {"team": "other"}
+        await looking.look_whole()
+        teams = [each.labels["team"] for each in looking.discovery.inventory.accounts]
+        assert teams == list("123456")
+        # Those that have never answered come first.
+        tags = [asked for asked in directory.asked if asked.startswith("tags")]
+        assert tags == [f"tags {member.id}" for member in (*members[1:], members[0])]
+        await looking.stop()
+
+    run(test())
+
+
+def test_without_keys_nobody_is_asked_for_tags() -> None:
+    """Nor without an organization, whose tags they would be."""
+
+    async def test() -> None:
+        directory = Directory([ONE])
+        for aws, metrics in (({"organization": {"role_name": ROLE}}, {}), (STATIC, LABELS)):
+            looking = Looking(directory, aws, metrics=metrics)
+            await looking.look_whole()
+            assert not any(asked.startswith("tags") for asked in directory.asked)
+            await looking.stop()
 
     run(test())

@@ -18,6 +18,7 @@ from exporter.demo.server import EmbeddedAws
 from exporter.demo.world import Fault, Invitation, World
 from exporter.log import Lines
 from exporter.model import Account, Role
+from exporter.settings import Settings
 from tests import fleets
 from tests.clouds import Skies, embedded_cloud
 from tests.processes import command
@@ -51,7 +52,8 @@ def account(world: World, external_id: str | None = None) -> Account:
 
 def doctor(skies: Skies, *, asks_regions: bool = False) -> Doctor:
     """Give a doctor."""
-    return Doctor(skies.cloud, SystemClock(), asks_regions=lambda _: asks_regions)
+    aws = {"regions": ["auto"] if asks_regions else ["eu-west-1"]}
+    return Doctor(skies.cloud, SystemClock(), Settings.model_validate({"aws": aws}))
 
 
 def looked_at(
@@ -185,6 +187,7 @@ def test_the_command(world: World) -> None:
         done = run(aws, *flags)
         assert done.returncode == 1
         assert f"let the trust policy of {world.role_arn(OTHER)} name" in done.stdout
+        assert "set metrics.trusted_inviters or metrics.trust_organization" in done.stdout
         assert done.stderr == ""
         done = run(aws, *flags, f"--account={ACCOUNT}", "--region=us-east-1", "--format=json")
         assert done.returncode == 0

@@ -189,7 +189,7 @@ def test_three_shards_hold_every_target_once(aws: EmbeddedAws, file: File) -> No
             exporter.wait_until_ready()
             series = exporter.series()
             assert value(series, "macie_exporter_shard_index") == index
-            assert value(series, "macie_exporter_shard_total") == 3
+            assert value(series, "macie_exporter_shards") == 3
             held += targets(series)
     assert sorted(held) == all_of(fleets.HUB, *fleets.accounts(ACCOUNTS))
 

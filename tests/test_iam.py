@@ -42,10 +42,23 @@ ORGANIZED = settings(
 )
 
 
+OPTED_IN = Settings.model_validate(
+    {
+        "aws": {"organization": {"role_name": READER, "include_ous": ["ou-ab12-cdefghij"]}},
+        "metrics": {
+            "trust_organization": True,
+            "account_labels": ["team"],
+            "administrator": {"enabled": True},
+        },
+    }
+)
+
+
 def test_the_threat_model_names_what_is_needed() -> None:
     """No action more and none less than all policies of all configurations together."""
     units = settings(organization={"role_name": READER, "include_ous": ["ou-ab12-cdefghij"]})
-    asked = "".join(printed(each, "hub-policy", "member-policy") for each in (ORGANIZED, units))
+    every = (ORGANIZED, units, OPTED_IN)
+    asked = "".join(printed(each, "hub-policy", "member-policy") for each in every)
     page = (Path(__file__).parents[1] / "SECURITY.md").read_text()
     table = page.partition("## What it needs")[2].partition("`sts:GetCallerIdentity`")[0]
     action = re.compile(r"\b[a-z0-9]+:[A-Z]\w+")
@@ -116,6 +129,21 @@ def test_units_need_other_actions_than_the_whole_organization() -> None:
     assert statements[1]["Action"] == [
         "organizations:ListAccountsForParent",
         "organizations:ListOrganizationalUnitsForParent",
+    ]
+
+
+def test_what_is_opted_in_needs_more() -> None:
+    """The whole organization beside its units, tags, and who the administrator is; no more."""
+    statements = json.loads(printed(OPTED_IN, "hub-policy"))["Statement"]
+    assert [each["Action"] for each in statements] == [
+        "sts:AssumeRole",
+        [
+            "organizations:ListAccounts",
+            "organizations:ListAccountsForParent",
+            "organizations:ListOrganizationalUnitsForParent",
+            "organizations:ListTagsForResource",
+        ],
+        ["macie2:ListInvitations", "macie2:GetAdministratorAccount"],
     ]
 
 

@@ -122,3 +122,19 @@ def test_a_stop_waits_for_no_reload() -> None:
         assert "event=reloaded" not in log.getvalue()
 
     run(test)
+
+
+def test_a_reload_that_leaves_open_who_may_invite_is_warned_of() -> None:
+    """As the start is: no alert could tell a stranger's invitation from any other."""
+
+    async def test(service: Service, slow: Slow, log: io.StringIO) -> None:
+        trusting = configured("metrics.trusted-inviters=000000000001")
+        slow.outcomes.put(lambda: trusting)
+        await service.reload()
+        assert "trust_not_configured" not in log.getvalue()
+        slow.succeed()
+        await service.reload()
+        assert "level=warning event=trust_not_configured" in log.getvalue()
+        assert "set metrics.trusted_inviters or metrics.trust_organization" in log.getvalue()
+
+    run(test)

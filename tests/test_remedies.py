@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from exporter.error_codes import hint_of
 from exporter.iam import UNKNOWN_HUB
 from exporter.model import Account, Failure, Role
 from exporter.remedies import SECRET, principal, remedy
@@ -49,6 +50,17 @@ def test_a_role_that_may_not_list_invitations() -> None:
     assert [each.place for each in made.statements] == [f"The policy of {ROLE.arn}"]
     assert statement(made, 0)["Action"] == "macie2:ListInvitations"
     assert ROLE.arn in made.text
+
+
+def test_a_role_that_may_not_ask_for_the_administrator() -> None:
+    """The missing action is named, and the statement has all that the configuration reads."""
+    settings = Settings.model_validate({"metrics": {"administrator": {"enabled": True}}})
+    asked = "macie2:GetAdministratorAccount"
+    denied = Failure("AccessDeniedException", "User: x is not", asked=asked)
+    made = remedy(MEMBER, denied, settings)
+    assert statement(made, 0)["Action"] == ["macie2:ListInvitations", asked]
+    assert made.text.startswith(f"allow {asked} on Resource '*' in the policy of {ROLE.arn}")
+    assert hint_of(denied).startswith(f"allow {asked} on Resource '*'")
 
 
 def test_own_credentials_that_may_not_list_invitations() -> None:

@@ -5,7 +5,7 @@ import pytest
 from exporter.model import Answer, Failure, Target
 from exporter.settings import Settings
 from exporter.sharding import shard_of
-from exporter.snapshot import State
+from exporter.state import TargetState
 from exporter.status import Search, Status, TargetRow, counted, summary, troubles, whys
 from tests.statuses import AUDIT, DAY, MINUTE, NOW, PAYMENTS, answered, invited, status
 
@@ -24,7 +24,7 @@ def row_of(made: Status, target: Target = HERE) -> TargetRow:
 def test_a_target_that_was_not_polled() -> None:
     """Nothing is known, and nothing is 0."""
     row = row_of(status(PAYMENTS))
-    assert (row.state, row.account_name) == (State.PENDING, "payments")
+    assert (row.state, row.account_name) == (TargetState.PENDING, "payments")
     assert (row.invitations, row.pending, row.oldest_pending) == (None, None, None)
     assert (row.last_success, row.failure, row.hint) == (None, None, "")
     assert row.next_poll == NOW + MINUTE
@@ -39,7 +39,7 @@ def test_a_target_that_answered() -> None:
         invited("Invited", DAY),
     )
     row = row_of(status(PAYMENTS, polls={HERE: [answered(*listed)]}))
-    assert row.state is State.OK
+    assert row.state is TargetState.OK
     assert row.invitations == {"Created": 1, "Invited": 2, "Removed": 1}
     assert (row.pending, row.oldest_pending) == (3, NOW - 3 * DAY)
     assert row.last_success == NOW - MINUTE
@@ -48,15 +48,15 @@ def test_a_target_that_answered() -> None:
 def test_a_target_without_macie() -> None:
     """It answered, but there is nothing that could be counted."""
     row = row_of(status(PAYMENTS, polls={HERE: [Answer(enabled=False)]}))
-    assert (row.state, row.invitations, row.pending) == (State.NOT_ENABLED, None, None)
+    assert (row.state, row.invitations, row.pending) == (TargetState.NOT_ENABLED, None, None)
 
 
 def test_a_failing_target_shows_the_last_answer_until_it_is_stale() -> None:
     """As the metrics do."""
     row = row_of(status(PAYMENTS, polls={HERE: [answered(invited()), DENIED]}))
-    assert (row.state, row.pending) == (State.FAILING, 1)
+    assert (row.state, row.pending) == (TargetState.FAILING, 1)
     row = row_of(status(PAYMENTS, polls={HERE: [answered(invited()), *[DENIED] * 20]}))
-    assert (row.state, row.pending, row.oldest_pending) == (State.STALE, None, None)
+    assert (row.state, row.pending, row.oldest_pending) == (TargetState.STALE, None, None)
     assert row.failure == DENIED
     assert "trust policy" in row.hint
 
@@ -75,11 +75,11 @@ def test_the_fleet_in_a_line() -> None:
     )
     line = summary(made.rows())
     assert line.states == {
-        State.PENDING: 1,
-        State.OK: 1,
-        State.NOT_ENABLED: 0,
-        State.FAILING: 1,
-        State.STALE: 0,
+        TargetState.PENDING: 1,
+        TargetState.OK: 1,
+        TargetState.NOT_ENABLED: 0,
+        TargetState.FAILING: 1,
+        TargetState.STALE: 0,
     }
     assert counted(made.rows()) == line.states
     assert (line.targets, line.polled) == (3, 2)

@@ -1,6 +1,7 @@
-"""Reads the invitations that an account received: pages of ListInvitations to one answer."""
+"""Reads the invitations that an account received, and its administrator, to one answer."""
 
 import re
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -9,7 +10,16 @@ from botocore.credentials import ReadOnlyCredentials
 from exporter.aws.answers import unix_seconds
 from exporter.aws.client import Client, Page, pages
 from exporter.aws.credentials import Credentials
-from exporter.model import UNKNOWN_STATUS, Account, Answer, AwsError, Invitation
+from exporter.model import (
+    NO_ADMINISTRATOR,
+    UNKNOWN_STATUS,
+    Account,
+    Administrator,
+    Answer,
+    AwsError,
+    Invitation,
+    known_status,
+)
 
 PAGE_SIZE = 25
 """The most that ListInvitations takes as maxResults."""
@@ -36,17 +46,37 @@ class Macie:
         """Call through a client, signed with each account's own credentials."""
         self._client, self._credentials = client, credentials
 
-    async def read(self, account: Account, region: str) -> Answer:
-        """Read every page. A session that AWS refuses is renewed once. Raises AwsError."""
+    async def read(self, account: Account, region: str, *, administrator: bool = False) -> Answer:
+        """Read every page, and who the account's administrator is, where that is asked for.
+
+        A session that AWS refuses is renewed once. Raises AwsError.
+        """
+        read = self._pages_and_administrator if administrator else self._pages
         used = await self._credentials.for_account(account)
         try:
-            answer = await self._pages(region, used)
+            answer = await read(region, used)
         except AwsError as error:
             if not self._credentials.renew(account, used, region, error.failure.code):
                 raise
-            answer = await self._pages(region, await self._credentials.for_account(account))
+            answer = await read(region, await self._credentials.for_account(account))
         self._credentials.worked(account, region)
         return answer
+
+    async def _pages_and_administrator(
+        self, region: str, credentials: ReadOnlyCredentials
+    ) -> Answer:
+        answer = await self._pages(region, credentials)
+        if not answer.enabled:
+            return answer
+        try:
+            page = await self._client.call("macie2", "GetAdministratorAccount", region, credentials)
+        except AwsError as error:
+            if error.failure.code == "ResourceNotFoundException":
+                return replace(answer, administrator=NO_ADMINISTRATOR)
+            if _not_enabled(error):
+                return Answer(enabled=False)
+            raise
+        return replace(answer, administrator=_administrator(page))
 
     async def _pages(self, region: str, credentials: ReadOnlyCredentials) -> Answer:
         invitations: list[Invitation] = []
@@ -96,7 +126,7 @@ def _invitation(fields: Any) -> Invitation:  # noqa: ANN401 -- whatever AWS sent
     return Invitation(
         _shared(fields.get("accountId")),
         _text(fields.get("invitationId")),
-        _shared(fields.get("relationshipStatus")) or UNKNOWN_STATUS,
+        _status(fields.get("relationshipStatus")),
         unix_seconds(fields.get("invitedAt")),
     )
 
@@ -119,6 +149,26 @@ def _text(value: object) -> str:
 # Few inviters and fewer statuses, over very many invitations: each is kept, and checked, once.
 # Not sys.intern, which keeps what outsiders choose for ever from Python 3.12 on.
 _shared = lru_cache(maxsize=4096)(_text)
+
+
+@lru_cache(maxsize=4096)
+def _status(value: object) -> str:
+    return known_status(_text(value)) or UNKNOWN_STATUS
+
+
+def _administrator(page: Page) -> Administrator:
+    """Return the administrator; where it is one through Organizations only its id is sure."""
+    found: Any = page.get("administrator")
+    # Nothing at all means that there is none; an answer that says something else does not.
+    if found in (None, {}) and not page.keys() - {"administrator", "ResponseMetadata"}:
+        return NO_ADMINISTRATOR
+    try:
+        account_id, status = _shared(found["accountId"]), _status(found.get("relationshipStatus"))
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise _malformed("an administrator with a field that is no text", page) from error
+    if not account_id:
+        raise _malformed("an administrator without an account id", page)
+    return Administrator(account_id, status)
 
 
 def _malformed(message: str, page: Page) -> AwsError:

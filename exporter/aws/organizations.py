@@ -1,7 +1,7 @@
 """What AWS says of accounts: Organizations' members, and the regions that an account enabled."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from sys import getsizeof
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from exporter.aws.client import Client, Page, pages
 from exporter.aws.credentials import Credentials
 from exporter.error_codes import NO_SUCH_UNIT
-from exporter.model import MACIE_REGIONS, Account, AwsError
+from exporter.model import MACIE_REGIONS, Account, AwsError, Member
 from exporter.settings.fields import ACCOUNT_ID
 
 GLOBAL_REGION = "us-east-1"
@@ -20,6 +20,9 @@ MAX_ACCOUNTS = 200_000
 
 MAX_UNITS = 10_000
 """AWS allows 2,000 in an organization; each costs two calls."""
+
+MAX_TAGS = 1_000
+"""AWS allows 50 on an account."""
 
 _MOST_BYTES = 64 * 1024 * 1024
 """Of ids and names in memory: twice what 200,000 accounts with AWS's longest names take."""
@@ -34,19 +37,6 @@ _LONGEST_TEXT = 256
 """Characters of a name or id; AWS's have at most 68."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """An active account of the organization."""
-
-    id: str
-    name: str
-
-    @property
-    def size(self) -> int:
-        """What its texts take in memory, in bytes."""
-        return getsizeof(self.id) + getsizeof(self.name)
-
-
 class Organizations:
     """Asks Organizations with the exporter's own credentials, and accounts with their own."""
 
@@ -55,15 +45,28 @@ class Organizations:
         self._client, self._credentials = client, credentials
 
     async def members(self, units: tuple[str, ...]) -> tuple[Member, ...]:
-        """List the active accounts under some organizational units, or all. Raises AwsError."""
+        """List the accounts under some organizational units, or all, suspended ones too.
+
+        Raises AwsError.
+        """
         found = _Members()
         async for account in self._under(units) if units else self._all():
-            if _is_active(account):
-                found.add(Member(_account_id(account), _name(account)))
-        if not found.by_id and not units:
+            found.add(Member(_account_id(account), _name(account), _is_active(account)))
+        members = tuple(found.by_id.values())
+        if not units and not any(member.is_active for member in members):
             # There is always the management account: this is no answer to lose every target over.
             raise AwsError("MalformedResponse", "an organization without any active account")
-        return tuple(found.by_id.values())
+        return members
+
+    async def tags(self, account_id: str) -> Mapping[str, str]:
+        """Return an account's tags. Raises AwsError."""
+        call = self._asking("ListTagsForResource")
+        tags: dict[str, str] = {}
+        async for tag in _items(call, "Tags", ResourceId=account_id):
+            tags[_text(tag, "Key")] = _tag_value(tag)
+            if len(tags) > MAX_TAGS:
+                raise AwsError("MalformedResponse", f"more than {MAX_TAGS} tags")
+        return tags
 
     async def regions(self, account: Account) -> tuple[str, ...]:
         """List the regions with Macie that an account has enabled. Raises AwsError."""
@@ -129,12 +132,17 @@ class _Members:
         """Take an account in, the same one again in its place. Raises AwsError past a limit."""
         before = self.by_id.get(member.id)
         self.by_id[member.id] = member
-        self._bytes += member.size - (before.size if before else 0)
+        self._bytes += _size(member) - (_size(before) if before else 0)
         if len(self.by_id) > MAX_ACCOUNTS:
             raise AwsError("MalformedResponse", f"more than {MAX_ACCOUNTS} accounts")
         if self._bytes > _MOST_BYTES:
             said = f"accounts whose ids and names are more than {_MOST_BYTES >> 20} MiB"
             raise AwsError("MalformedResponse", said)
+
+
+def _size(member: Member) -> int:
+    """Return what its texts take in memory, in bytes."""
+    return getsizeof(member.id) + getsizeof(member.name)
 
 
 async def _items(
@@ -168,11 +176,19 @@ def _account_id(account: Item) -> str:
 
 def _name(account: Item) -> str:
     """Return an account's name; an empty one for what is none: it is polled all the same."""
-    name = account.get("Name")
-    if not isinstance(name, str) or len(name) > _LONGEST_TEXT:
+    return _shown(account.get("Name"))
+
+
+def _tag_value(tag: Item) -> str:
+    """Return a tag's value, which may be empty; an empty one for what is none."""
+    return _shown(tag.get("Value"))
+
+
+def _shown(text: object) -> str:
+    if not isinstance(text, str) or len(text) > _LONGEST_TEXT:
         return ""
     # JSON can spell half a surrogate pair, which no page can be written with.
-    return name.encode(errors="replace").decode()
+    return text.encode(errors="replace").decode()
 
 
 def _text(item: Item, key: str) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from exporter.aws.cloud import Cloud
+from exporter.check import WITHOUT_TRUST
 from exporter.clock import Clock
-from exporter.daemon import Configuration, Daemon, Ports
+from exporter.daemon import Configuration, Daemon, Ports, trust_from
 from exporter.discovery import LONGEST_SECONDS, hint
 from exporter.error_codes import hint_of
 from exporter.model import Account, AwsError, Failure, Inventory, Role
@@ -41,11 +42,13 @@ class Step:
 class Doctor:
     """Tries what the exporter does, and says of each failure what is missing."""
 
-    def __init__(
-        self, cloud: Cloud, clock: Clock, *, asks_regions: Callable[[Account], bool]
-    ) -> None:
-        """`asks_regions` tells whether an account's regions are asked of AWS."""
-        self._cloud, self._clock, self._asks_regions = cloud, clock, asks_regions
+    def __init__(self, cloud: Cloud, clock: Clock, settings: Settings) -> None:
+        """Try what the settings ask for."""
+        self._cloud, self._clock = cloud, clock
+        self._asks_regions = _asks_regions(settings)
+        self._asks_administrator = settings.metrics.administrator.enabled
+        organization = settings.aws.organization
+        self.asks_tags = bool(settings.metrics.account_labels and organization)
 
     async def own_credentials(self) -> Step:
         """Find out who the exporter is to AWS."""
@@ -60,7 +63,19 @@ class Doctor:
                 return steps
         if self._asks_regions(account):
             steps.append(await self._list_regions(account))
-        return [*steps, *[await self._list_invitations(account, region) for region in regions]]
+        for region in regions:
+            steps.append(await self._list_invitations(account, region))
+            if self._asks_administrator and steps[-1].ok:
+                steps.append(await self._get_administrator(account, region))
+        return steps
+
+    async def tags(self, account: Account) -> Step:
+        """Look up the tags of an account in Organizations."""
+
+        async def tags() -> str:
+            return f"{len(await self._cloud.organizations.tags(account.id))} tags"
+
+        return await self._try(account.id, "", "ListTagsForResource", tags, hint)
 
     async def _who_am_i(self) -> str:
         return (await self._cloud.credentials.identity()).arn
@@ -88,6 +103,16 @@ class Doctor:
 
         remedy = allow("macie2:ListInvitations", account)
         return await self._try(account.id, region, "ListInvitations", read, _if_denied(remedy))
+
+    async def _get_administrator(self, account: Account, region: str) -> Step:
+        async def read() -> str:
+            answer = await self._cloud.macie.read(account, region, administrator=True)
+            if answer.administrator is None:
+                return "Macie is not enabled"
+            return answer.administrator.account_id or "none"
+
+        remedy = _if_denied(allow("macie2:GetAdministratorAccount", account))
+        return await self._try(account.id, region, "GetAdministratorAccount", read, remedy)
 
     async def _try(
         self,
@@ -135,13 +160,15 @@ async def consult(
     Return the report, as a table or as JSON, and whether everything works.
     """
     daemon = Daemon(configuration, ports)
-    asks_regions = _asks_regions(configuration.settings)
-    doctor = Doctor(daemon.cloud, ports.clock, asks_regions=asks_regions)
+    settings = configuration.settings
+    doctor = Doctor(daemon.cloud, ports.clock, settings)
     try:
         steps = await _steps(doctor, daemon, accounts, regions, tell)
     finally:
         await daemon.stop()
     report = as_json(steps) if form == "json" else as_table(steps)
+    if form != "json" and not trust_from(settings).configured:
+        report += f"\nWarning: {WITHOUT_TRUST}.\n"
     return report, all(step.ok for step in steps)
 
 
@@ -156,6 +183,10 @@ async def _steps(
     found = await _find(daemon)
     if found.failure is not None:
         steps.append(_discovery_step(found.failure))
+    members = found.organization or found.names
+    tagged = [account for account in found.accounts if account.id in members][:1]
+    if doctor.asks_tags:
+        steps += [await doctor.tags(account) for account in tagged]
     chosen = [
         (account, [region for region in account.regions if not regions or region in regions])
         for account in found.accounts

@@ -8,8 +8,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter import __version__
 from exporter.background import in_daemon, is_cancelled
-from exporter.check import report
-from exporter.daemon import Configuration, Daemon, Ports
+from exporter.check import WITHOUT_TRUST, report
+from exporter.daemon import Configuration, Daemon, Ports, trust_from
 from exporter.files import Files, settled
 from exporter.remedies import remedy
 from exporter.settings import ConfigurationError
@@ -83,6 +83,7 @@ class Service:
         self._log.info(
             "listening", port=self._server.port, version=__version__, web=str(self._rules())
         )
+        self._warn_without_trust()
         self._daemon.start()
 
     async def stop(self) -> None:
@@ -162,7 +163,12 @@ class Service:
             self._log.warning("listen_address_kept", in_force=old, configured=new, hint="restart")
         self._configuration = configuration
         self._daemon.configure(configuration, hashed)
+        self._warn_without_trust()
         self._app = self._make_app()
+
+    def _warn_without_trust(self) -> None:
+        if not trust_from(self._configuration.settings).configured:
+            self._log.warning("trust_not_configured", hint=WITHOUT_TRUST)
 
     async def _reloaded(self) -> str | None:
         try:

@@ -7,8 +7,8 @@ alike.
 
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 from math import inf
 
 from prometheus_client.utils import floatToGoString
@@ -35,17 +35,13 @@ _EMPTY = Piece(b"")
 
 
 class Column:
-    """One family's lines of all targets."""
+    """One family's lines of all targets, each of which has a number."""
 
     def __init__(self, family: Family) -> None:
         self.family = family
         self.pieces: list[Piece] = []
         self._lengths = array("I")
-        own = [label for label in family.labels if label not in TARGET_LABELS]
-        self._before = bisect_left(own, TARGET_LABELS[0])
-        slots = [f'{label}="%s"' for label in own]
-        slots.insert(self._before, ",".join(f'{label}="%s"' for label in TARGET_LABELS))
-        self._template = f"{family.name}{{{','.join(slots)}}} %s\n"
+        self._around = lru_cache(maxsize=4096)(partial(_around, family))
 
     def grow(self) -> None:
         """Have one more target, without lines."""
@@ -53,14 +49,9 @@ class Column:
             self.pieces.append(_EMPTY)
         self._lengths.append(0)
 
-    def put(self, number: int, target: Target, samples: Iterable[Sample]) -> None:
-        """Have the target of a number show these samples, instead of what it has shown."""
-        template, before = self._template, self._before
-        lines = [
-            template % (*map(_escaped, (*own[:before], *target, *own[before:])), _number(value))
-            for own, value in samples
-        ]
-        line = "".join(lines).encode()
+    def put(self, number: int, labels: str, samples: Iterable[Sample]) -> None:
+        """Have the target of a number, with these labels, show these samples from now on."""
+        line = _lines(self._around, labels, samples)
         at = number // PIECE
         text = self.pieces[at].text
         start = sum(self._lengths[at * PIECE : number])
@@ -70,8 +61,8 @@ class Column:
             self.pieces[at] = Piece(b"".join((text[:start], line, text[end:])))
 
 
-_Entry = tuple[float, Target, tuple[str, ...], int]
-"""A sample's value, its target, its own labels, and the target's number."""
+_Entry = tuple[float, str, tuple[str, ...], int]
+"""A sample's value, its target's labels, its own, and the target's number."""
 
 
 class Capped(Column):
@@ -92,10 +83,10 @@ class Capped(Column):
         """How many samples are left out."""
         return max(len(self._ascending) - self._most, 0)
 
-    def put(self, number: int, target: Target, samples: Iterable[Sample]) -> None:
+    def put(self, number: int, labels: str, samples: Iterable[Sample]) -> None:
         """Have a target offer these samples; of the same labels the last one counts."""
         before, old = self._least(), self._of.pop(number, [])
-        new = [(value, target, own, number) for own, value in sorted(dict(samples).items())]
+        new = [(value, labels, own, number) for own, value in sorted(dict(samples).items())]
         if new:
             self._of[number] = new
         for entry in {*old} - {*new}:
@@ -104,13 +95,13 @@ class Capped(Column):
             insort(self._ascending, entry)
         low, high = (bisect_left(self._ascending, one) for one in sorted((before, self._least())))
         crossed = self._ascending[low:high]
-        for each in {(number, target), *((entry[3], entry[1]) for entry in crossed)}:
+        for each in {(number, labels), *((entry[3], entry[1]) for entry in crossed)}:
             self._show(*each)
 
-    def _show(self, number: int, target: Target) -> None:
+    def _show(self, number: int, labels: str) -> None:
         least = self._least()
         kept = [(entry[2], entry[0]) for entry in self._of.get(number, ()) if entry >= least]
-        super().put(number, target, kept)
+        super().put(number, labels, kept)
 
     def _least(self) -> tuple[float] | _Entry:
         """Return the least entry that is shown, or less than any where all are."""
@@ -123,15 +114,15 @@ def column_of(family: Family, most: float) -> Column:
     return Column(family) if most == inf else Capped(family, int(most))
 
 
+def labels_of(target: Target) -> str:
+    """Return a target's labels as all its lines have them."""
+    account, region = map(_escaped, target)
+    return f'{TARGET_LABELS[0]}="{account}",{TARGET_LABELS[1]}="{region}"'
+
+
 def piece_of(family: Family, samples: Iterable[Sample]) -> Piece:
-    """Return the lines of samples whose labels are all of the family's, those of targets too."""
-    text = []
-    for values, value in samples:
-        pairs = zip(family.labels, map(_escaped, values), strict=True)
-        labels = ",".join(f'{label}="{shown}"' for label, shown in pairs)
-        text.append(f"{family.name}{{{labels}}} " if labels else f"{family.name} ")
-        text.append(f"{_number(value)}\n")
-    return Piece("".join(text).encode())
+    """Return the lines of samples of a family that is not about targets."""
+    return Piece(_lines(partial(_around, family), "", samples))
 
 
 def header(family: Family) -> Piece:
@@ -140,8 +131,38 @@ def header(family: Family) -> Piece:
     return Piece(f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n".encode())
 
 
+def _lines(
+    around: Callable[[tuple[str, ...]], tuple[str, str]], labels: str, samples: Iterable[Sample]
+) -> bytes:
+    lines = []
+    for own, value in samples:
+        before, behind = around(own)
+        lines.append(f"{before}{labels}{behind}{_number(value)}\n")
+    return "".join(lines).encode()
+
+
+def _around(family: Family, own: tuple[str, ...]) -> tuple[str, str]:
+    """Return what stands before the labels of the target, and behind them up to the value.
+
+    Labels are in the order of their names. A sample without any has no braces.
+    """
+    is_of_target = {*TARGET_LABELS} <= {*family.labels}
+    names = [each for each in family.labels if not (is_of_target and each in TARGET_LABELS)]
+    pairs = [f'{name}="{_escaped(value)}"' for name, value in zip(names, own, strict=True)]
+    if not is_of_target:
+        return (f"{family.name}{{{','.join(pairs)}}} " if pairs else f"{family.name} "), ""
+    at = bisect_left(names, TARGET_LABELS[0])
+    before = "".join(f"{pair}," for pair in pairs[:at])
+    behind = "".join(f",{pair}" for pair in pairs[at:])
+    return f"{family.name}{{{before}", f"{behind}}} "
+
+
 def _number(value: float) -> str:
-    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
+    """Return a number as the client library writes it; most are zeros and ones."""
+    return _NUMBERS.get(value) or str(floatToGoString(value))  # type: ignore[no-untyped-call]
+
+
+_NUMBERS = {0.0: "0.0", 1.0: "1.0"}
 
 
 @lru_cache(maxsize=4096)

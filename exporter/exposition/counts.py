@@ -21,6 +21,12 @@ class Options:
     trust: Trust = NO_TRUST
     max_invitation_series: int = 0
     """Most series of single invitations; 0 where they are not wanted."""
+    max_inviter_series: int = 1000
+    """Most series of untrusted inviters."""
+    account_labels: tuple[str, ...] = ()
+    """Keys of the labels of accounts that are shown."""
+    administrator: bool = False
+    """Whether it is asked who administers an account in fact."""
 
     @property
     def filled_statuses(self) -> tuple[str, ...]:
@@ -35,6 +41,8 @@ class InvitationCounts:
     listed: dict[tuple[str, ...], int] = field(default_factory=dict)
     """By age bucket and status."""
     untrusted: dict[str, int] = field(default_factory=dict)
+    untrusted_inviters: dict[tuple[str, str], float] = field(default_factory=dict)
+    """When the oldest invitation was sent, by inviter and status; 0 where that is unreadable."""
     oldest: dict[str, float] = field(default_factory=dict)
     newest: dict[str, float] = field(default_factory=dict)
     folded: int = 0
@@ -55,6 +63,9 @@ def count_invitations(
         counts.folded += status == OTHER_STATUS
         if options.trust.trusts(invitation.inviter_account_id) is False:
             counts.untrusted[status] = counts.untrusted.get(status, 0) + 1
+            inviter = (invitation.inviter_account_id, status)
+            times = (counts.untrusted_inviters.get(inviter), invited_at)
+            counts.untrusted_inviters[inviter] = min(filter(None, times), default=0.0)
         if invited_at is not None:
             counts.oldest[status] = min(invited_at, counts.oldest.get(status, invited_at))
             counts.newest[status] = max(invited_at, counts.newest.get(status, invited_at))

@@ -5,15 +5,15 @@ rules are made from it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from math import inf
 from typing import Any
 
 from exporter.exposition.counts import InvitationCounts, Options
 from exporter.exposition.fleet import Discovery, Fleet, WebConfig
-from exporter.model import Account, Answer, PollResult
-from exporter.snapshot import Knowledge, State
+from exporter.model import NO_ADMINISTRATOR, Account, Answer, PollResult, label_of
+from exporter.state import TargetRecord, TargetState
 
 TARGET_LABELS = ("aws_account_id", "aws_region")
 
@@ -48,7 +48,7 @@ OF_TARGETS = frozenset({Group.ANSWER, Group.POLL, Group.OUTCOME})
 class TargetView:
     """A target as its samples see it. No answer: nothing is known that still counts."""
 
-    knowledge: Knowledge
+    record: TargetRecord
     answer: Answer | None
     counts: InvitationCounts | None
 
@@ -76,7 +76,22 @@ class Family:
 def families_of(options: Options) -> tuple[Family, ...]:
     """Return the families that these options show, without those of the exporter itself."""
     own = {Group.EXPORTER, Group.COUNTED}
-    return tuple(each for each in METRICS if each.group not in own and each.most(options))
+    return tuple(
+        _with_labels(each, options.account_labels) if each.group is Group.ACCOUNT else each
+        for each in METRICS
+        if each.group not in own and each.most(options)
+    )
+
+
+def _with_labels(family: Family, keys: tuple[str, ...]) -> Family:
+    """Return a family of accounts that shows their labels too, in the order of their names."""
+    ordered = sorted(keys, key=label_of)
+
+    def samples(account: Account) -> Iterable[Sample]:
+        own = [account.labels.get(key, "") for key in ordered]
+        return [((*values, *own), value) for values, value in family.samples(account)]
+
+    return replace(family, labels=(*family.labels, *map(label_of, ordered)), samples=samples)
 
 
 def _by_status(pick: Callable[[InvitationCounts], Mapping[str, float]]) -> Callable[..., Any]:
@@ -97,11 +112,22 @@ def _single(view: TargetView) -> Iterable[Sample]:
 
 
 def _poll(pick: Callable[[PollResult], float]) -> Callable[[TargetView], Iterable[Sample]]:
-    return _one(lambda view: None if view.knowledge.last is None else pick(view.knowledge.last))
+    return _one(lambda view: None if view.record.last is None else pick(view.record.last))
+
+
+def _has_administrator(view: TargetView) -> float | None:
+    administrator = view.answer.administrator if view.answer else None
+    return None if administrator is None else administrator != NO_ADMINISTRATOR
+
+
+def _administrator(view: TargetView) -> Iterable[Sample]:
+    found = view.answer.administrator if view.answer else None
+    if found is not None and found != NO_ADMINISTRATOR:
+        yield (found.account_id, found.relationship_status), 1.0
 
 
 def _error(view: TargetView) -> Iterable[Sample]:
-    failure = view.knowledge.failure
+    failure = view.record.failure
     return () if failure is None else (((failure.code,), 1.0),)
 
 
@@ -111,7 +137,7 @@ def _account(account: Account) -> Iterable[Sample]:
 
 def _states(fleet: Fleet) -> Iterable[Sample]:
     counted = fleet.states
-    return () if counted is None else [((s.value,), float(counted.get(s, 0))) for s in State]
+    return () if counted is None else [((s.value,), float(counted.get(s, 0))) for s in TargetState]
 
 
 def _build(fleet: Fleet) -> Iterable[Sample]:
@@ -141,7 +167,6 @@ def _web(pick: Callable[[WebConfig], float | None]) -> Callable[[Fleet], Iterabl
     return _one(lambda fleet: None if fleet.web is None else pick(fleet.web))
 
 
-_BACKGROUND = "polled in the background, not at the scrape"
 _STATUS = (*TARGET_LABELS, "relationship_status")
 
 # A row in a few lines is read as a row.
@@ -149,35 +174,58 @@ _STATUS = (*TARGET_LABELS, "relationship_status")
 METRICS: tuple[Family, ...] = (
     Family("macie_invitations", Group.ANSWER, ("age_bucket", *_STATUS), _listed,
            "Invitations to become a Macie member that the account has received and that are "
-           f"listed now, by status and by age as of the scrape; {_BACKGROUND}."),
+           "listed now, by status and by age as of the scrape. All values are polled in the "
+           "background, not at the scrape."),
     Family("macie_invitation_oldest_timestamp_seconds", Group.ANSWER, _STATUS,
            _by_status(lambda counts: counts.oldest),
-           "When the oldest listed invitation was sent, in Unix seconds; absent without any"
-           f"; {_BACKGROUND}."),
+           "When the oldest listed invitation was sent, in Unix seconds; absent without any."),
     Family("macie_invitation_newest_timestamp_seconds", Group.ANSWER, _STATUS,
            _by_status(lambda counts: counts.newest),
-           "When the newest listed invitation was sent, in Unix seconds; absent without any"
-           f"; {_BACKGROUND}."),
+           "When the newest listed invitation was sent, in Unix seconds; absent without any."),
     Family("macie_untrusted_invitations", Group.ANSWER, _STATUS,
            _by_status(lambda counts: counts.untrusted),
-           "Listed invitations whose inviter is not in metrics.trusted_inviters; exists only when"
-           f" that list is set; {_BACKGROUND}.",
-           most=lambda options: inf if options.trust.configured else 0),
+           "Listed invitations whose inviter is trusted by neither metrics.trusted_inviters nor "
+           "metrics.trust_organization; exists only where one of them says who is.",
+           most=lambda options: inf if options.trust.tells else 0),
+    Family("macie_untrusted_inviter_timestamp_seconds", Group.ANSWER,
+           (*TARGET_LABELS, "inviter_account_id", "relationship_status"),
+           lambda view: view.counts.untrusted_inviters.items() if view.counts else (),
+           "When an untrusted inviter's oldest invitation in this status was sent, in Unix "
+           "seconds, 0 where that is unreadable; exists only where it is said who is trusted, the "
+           "newest metrics.max_inviter_series of them.",
+           most=lambda options: options.max_inviter_series if options.trust.tells else 0),
+    Family("macie_untrusted_inviter_series_dropped", Group.DROPPED, (),
+           _one(lambda dropped: dropped.get("macie_untrusted_inviter_timestamp_seconds", 0)),
+           "Untrusted inviters that metrics.max_inviter_series leaves without a series of "
+           "their own.",
+           most=lambda options: inf if options.trust.complete else 0),
+    Family("macie_trust_configured", Group.EXPORTER, (),
+           _one(lambda fleet: fleet.trust_configured),
+           "Whether it is configured who may invite (1): without that (0) no invitation can be "
+           "told as unknown."),
+    Family("macie_has_administrator", Group.ANSWER, TARGET_LABELS, _one(_has_administrator),
+           "Whether the account has a Macie administrator (1), by invitation or through AWS "
+           "Organizations, or none (0); opt-in.",
+           most=lambda options: inf if options.administrator else 0),
+    Family("macie_administrator_info", Group.ANSWER,
+           ("administrator_account_id", *_STATUS), _administrator,
+           "Which account is the Macie administrator; always 1, absent without one; opt-in.",
+           most=lambda options: inf if options.administrator else 0),
     Family("macie_invitation_timestamp_seconds", Group.ANSWER,
            (*TARGET_LABELS, "invitation_id", "inviter_account_id", "relationship_status"), _single,
            "When each listed invitation was sent, in Unix seconds; opt-in, the newest "
-           f"metrics.per_invitation.max_series of them; {_BACKGROUND}.",
+           "metrics.per_invitation.max_series of them.",
            most=lambda options: options.max_invitation_series),
     Family("macie_invitation_series_dropped", Group.DROPPED, (),
            _one(lambda dropped: dropped.get("macie_invitation_timestamp_seconds", 0)),
            "Invitations that metrics.per_invitation.max_series leaves without a series of "
            "their own."),
     Family("macie_account_info", Group.ACCOUNT, ("account_name", "aws_account_id"), _account,
-           "The name of each polled account, for joins; always 1."),
+           "The name of each polled account, for joins, and as label_<key> the values of "
+           "metrics.account_labels; always 1."),
     Family("macie_enabled", Group.ANSWER, TARGET_LABELS,
            _one(lambda view: None if view.answer is None else view.answer.enabled),
-           "Whether AWS says that Macie is enabled (1) or not (0); absent while unknown"
-           f"; {_BACKGROUND}."),
+           "Whether AWS says that Macie is enabled (1) or not (0); absent while unknown."),
     Family("macie_poll_success", Group.OUTCOME, TARGET_LABELS,
            _poll(lambda poll: isinstance(poll.outcome, Answer)),
            "Whether the last poll of the target got an answer (1) or failed (0)."),
@@ -185,7 +233,7 @@ METRICS: tuple[Family, ...] = (
            _poll(lambda poll: poll.ended),
            "When the last poll of the target ended, in Unix seconds."),
     Family("macie_poll_last_success_timestamp_seconds", Group.POLL, TARGET_LABELS,
-           _one(lambda view: view.knowledge.last_success),
+           _one(lambda view: view.record.last_success),
            "When the last poll that got an answer ended, in Unix seconds; 0 before the first."),
     Family("macie_poll_duration_seconds", Group.POLL, TARGET_LABELS,
            _poll(lambda poll: poll.duration),
@@ -251,8 +299,8 @@ METRICS: tuple[Family, ...] = (
            "without TLS."),
     Family("macie_exporter_shard_index", Group.EXPORTER, (), _one(lambda fleet: fleet.shard_index),
            "The number of this replica, from 0 (shard.index)."),
-    Family("macie_exporter_shard_total", Group.EXPORTER, (), _one(lambda fleet: fleet.shard_total),
-           "How many replicas share the accounts (shard.total).", kind="untyped"),
+    Family("macie_exporter_shards", Group.EXPORTER, (), _one(lambda fleet: fleet.shards),
+           "How many replicas share the accounts (shard.total)."),
     Family("macie_exporter_build_info", Group.EXPORTER, ("python_version", "revision", "version"),
            _build,
            "What this exporter was built from; always 1."),

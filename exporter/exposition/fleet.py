@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exporter.snapshot import State
+from exporter.state import TargetState
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Build:
 class Fleet:
     """The exporter as a whole, as of a scrape."""
 
-    states: Mapping[State, int] | None
+    states: Mapping[TargetState, int] | None
     """How many targets are in each state; None while nothing is known of what there is to poll."""
     folded: int
     """How many listed invitations are counted under the status `other`."""
@@ -58,6 +58,7 @@ class Fleet:
     reload: Reload
     build: Build
     shard_index: int = 0
-    shard_total: int = 1
+    shards: int = 1
+    trust_configured: bool = False
     discovery: Discovery | None = None
     web: WebConfig | None = None

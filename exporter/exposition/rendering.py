@@ -10,34 +10,30 @@ import struct
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from heapq import merge
-from itertools import chain
 from math import inf
-from typing import TypeVar
 
-from exporter.exposition.columns import Capped, Piece, column_of, header, piece_of
-from exporter.exposition.counts import Options, count_invitations
-from exporter.exposition.families import (
-    OF_TARGETS,
-    Group,
-    TargetView,
-    families_of,
+from exporter.exposition.columns import (
+    PIECE,
+    Capped,
+    Column,
+    Piece,
+    column_of,
+    header,
+    labels_of,
+    piece_of,
 )
+from exporter.exposition.counts import Options, count_invitations
+from exporter.exposition.families import OF_TARGETS, Group, TargetView, families_of
 from exporter.model import Account, Answer, Target
-from exporter.snapshot import Knowledge, Snapshot, State
+from exporter.state import Snapshot, TargetRecord, TargetState
 
 TURN = 0.01
 """Seconds of work after which the others of the loop have their turn."""
 
-_PART = 2048
-"""Of accounts or targets: so many are sorted in a few milliseconds."""
-
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
 """RFC 1952: deflate, no name, no time, fastest, no system."""
-
-_T = TypeVar("_T")
 
 
 class Exposition:
@@ -53,14 +49,14 @@ class Exposition:
     ) -> None:
         """Show nothing yet. `now` gives Unix seconds, `stale_after` and `turn` are in seconds."""
         self._state, self._now, self._turn = state, now, turn
-        self._options, self._stale_after = options, stale_after
+        self._by = (options, stale_after)
         self._accounts: tuple[Account, ...] = ()
         self._shown = _Rendering(options, stale_after)
         self._coming: _Rendering | None = None
         self._settling, self._packing = asyncio.Lock(), asyncio.Lock()
 
     @property
-    def states(self) -> Counter[State]:
+    def states(self) -> Counter[TargetState]:
         """How many targets are in each state."""
         return self._shown.states
 
@@ -71,27 +67,23 @@ class Exposition:
 
     def update(self, target: Target) -> None:
         """Render a target whose poll has landed; one that is not shown (yet) is left alone."""
-        known, now = self._state.get(target), self._now()
+        record, now = self._state.get(target), self._now()
         for rendering in (self._shown, self._coming):
             row = rendering.rows.get(target) if rendering else None
-            if rendering and row and known:
-                rendering.render(row, known, now)
+            if rendering and row and record:
+                rendering.render(row, record, now)
 
     async def retain(self, accounts: tuple[Account, ...]) -> None:
         """Show exactly the targets of the state from now on, and name these accounts.
 
-        What is gone goes at once. Where there are new targets, the others are shown as before, with
-        the polls that land, until all is rendered anew.
+        What is gone goes at once.
         """
         self._accounts = accounts
         await self._settle()
 
     async def reconfigure(self, options: Options, stale_after: float) -> None:
-        """Show it by these settings from now on. Here too the old stays until the new is there."""
-        self._options, self._stale_after = options, stale_after
-        for rendering in (self._shown, self._coming):
-            if rendering and rendering.stale_after != stale_after:
-                rendering.judge_by(stale_after)
+        """Show it by these settings from now on. The old stays until the new is all there."""
+        self._by = (options, stale_after)
         await self._settle()
 
     async def catch_up(self) -> None:
@@ -99,11 +91,12 @@ class Exposition:
 
         A scrape does it as well; called every second there is little left for that to do.
         """
-        turn = _Turn(self._turn)
-        while row := self._shown.overdue(self._now()):
-            self._shown.render(row, row.known, self._now())
-            if turn.over():
-                await turn.next()
+        rendering, turn, now = self._shown, _Turn(self._turn), self._now()
+        overdue = [row for row in rendering.rows.values() if not row.since <= now < row.until]
+        for row in overdue:
+            if rendering.rows.get(row.record.target) is row:
+                rendering.render(row, row.record, self._now())
+            await turn.pause()
 
     async def text(self, tail: Callable[[], bytes] = bytes) -> list[bytes]:
         """Return the exposition as of now, in pieces; the last is `tail`, asked at that moment."""
@@ -140,49 +133,39 @@ class Exposition:
         return self._shown.pieces()
 
     async def _settle(self) -> None:
-        """Have what is shown be what is wanted: targets, accounts and options.
-
-        What goes, goes at once. What is new needs a place in the order: all is rendered anew.
-        """
+        """Have what is shown be what is wanted: targets, accounts and settings."""
         async with self._settling:
-            targets = [known.target for known in self._state.all()]
-            wanted, turn = set(targets), _Turn(self._turn)
-            await turn.pause()
-            for target in self._shown.rows.keys() - wanted:
-                self._shown.remove(target)
+            await self._fill(self._shown)
+            if self._shown.by == self._by:
+                return
+            self._coming = _Rendering(*self._by)
+            try:
+                await self._fill(self._coming)
+                old, self._shown = self._shown, self._coming
+            finally:
+                self._coming = None
+            # To let go of 100,000 in one go takes 30 ms.
+            turn = _Turn(self._turn)
+            while old.rows:
+                old.rows.popitem()
                 await turn.pause()
-            await turn.pause()
-            if self._shown.options != self._options or self._shown.rows.keys() != wanted:
-                self._coming = _Rendering(self._options, self._stale_after)
-                try:
-                    await self._fill(self._coming, targets)
-                    old, self._shown = self._shown, self._coming
-                finally:
-                    self._coming = None
-                # To let go of 100,000 in one go takes 30 ms.
-                while old.rows:
-                    old.rows.popitem()
-                    await turn.pause()
-            await self._name(self._shown, self._accounts)
 
-    async def _fill(self, coming: "_Rendering", targets: Sequence[Target]) -> None:
-        turn, runs = _Turn(self._turn), []
-        await self._name(coming, self._accounts)
-        for part in _parts(targets):
-            runs.append(sorted(part))
+    async def _fill(self, rendering: "_Rendering") -> None:
+        """Have a rendering hold the targets of the state and the accounts, and no others."""
+        turn, targets = _Turn(self._turn), [record.target for record in self._state.all()]
+        gone = rendering.rows.keys() - targets
+        for target in gone:
+            rendering.remove(target)
             await turn.pause()
-        for target in merge(*runs):
-            known = self._state.get(target)
-            if known is not None:
-                coming.add(known, self._now())
+        for target in targets:
+            record = self._state.get(target)
+            if record is not None and target not in rendering.rows:
+                rendering.add(record, self._now())
             await turn.pause()
-
-    async def _name(self, rendering: "_Rendering", accounts: tuple[Account, ...]) -> None:
+        accounts, names = self._accounts, []
         if rendering.accounts != accounts:
-            turn, names = _Turn(self._turn), []
-            by_id = {account.id: account for account in accounts}
-            for ids in _parts(sorted(by_id)):
-                names.append(rendering.named([by_id[each] for each in ids]))
+            for at in range(0, len(accounts), PIECE):
+                names.append(rendering.named(accounts[at : at + PIECE]))
                 await turn.pause()
             rendering.accounts, rendering.names = accounts, names
 
@@ -211,28 +194,27 @@ class _Row:
     """A target's number in every column, and what its lines were made from."""
 
     number: int
-    known: Knowledge
-    state: State = State.PENDING
+    record: TargetRecord
+    state: TargetState = TargetState.PENDING
     answer: Answer | None = None
     folded: int = 0
     since: float = inf
-    """When it was last rendered, in Unix seconds."""
-    crossing: float = inf
-    """When the first invitation crosses an age edge."""
-    due: float = inf
-    """When it has to be rendered again, even if no poll changes it."""
+    until: float = inf
+    """Between these times, in Unix seconds, only a poll changes its lines."""
 
 
 class _Rendering:
-    """All targets' lines by the same options. Grows a target at a time, in their order."""
+    """All targets' lines by the same settings."""
 
     def __init__(self, options: Options, stale_after: float) -> None:
-        self.options, self.stale_after = options, stale_after
+        self.by = (options, stale_after)
         self.accounts: tuple[Account, ...] = ()
         self.names: list[Piece] = []
         self.rows: dict[Target, _Row] = {}
-        self.states: Counter[State] = Counter()
+        self.states: Counter[TargetState] = Counter()
         self.folded = 0
+        self._free: list[int] = []
+        """Numbers of targets that are gone, for those that come."""
         self._families = [(each, header(each)) for each in families_of(options)]
         self._columns = {
             family.name: column_of(family, family.most(options))
@@ -243,74 +225,60 @@ class _Rendering:
             group: [each for each in self._columns.values() if each.family.group is group]
             for group in OF_TARGETS
         }
-        self._as_of, self._next_edge = -inf, inf
-        """Between these times no row is overdue but for those that are known to be."""
-        self._overdue: list[_Row] = []
 
-    def named(self, accounts: Iterable[Account]) -> Piece:
+    def named(self, accounts: tuple[Account, ...]) -> Piece:
         """Return the lines that name some accounts."""
         family = next(each for each, _ in self._families if each.group is Group.ACCOUNT)
         return piece_of(family, [each for one in accounts for each in family.samples(one)])
 
-    def add(self, known: Knowledge, now: float) -> None:
-        """Render a target that comes after all that are there."""
-        row = self.rows[known.target] = _Row(len(self.rows), Knowledge(known.target))
+    def add(self, record: TargetRecord, now: float) -> None:
+        """Render a target that is not there yet."""
+        if not self._free:
+            self._free.append(len(self.rows))
+            for column in self._columns.values():
+                column.grow()
+        row = self.rows[record.target] = _Row(self._free.pop(), TargetRecord(record.target))
         self.states[row.state] += 1
-        for column in self._columns.values():
-            column.grow()
-        self.render(row, known, now)
+        self.render(row, record, now)
 
-    def render(self, row: _Row, known: Knowledge, now: float) -> None:
+    def render(self, row: _Row, record: TargetRecord, now: float) -> None:
         """Render what has changed of a target since it was last rendered."""
-        state, answer = known.as_of(now, self.stale_after)
-        changed: list[Group] = []
-        counts = None
-        if answer is not row.answer or not row.since <= now < row.crossing:
-            changed.append(Group.ANSWER)
+        options, stale_after = self.by
+        state, answer = record.as_of(now, stale_after)
+        changed: list[Column] = []
+        counts, until = None, row.until
+        if answer is not row.answer or not row.since <= now < until:
+            changed += self._by_group[Group.ANSWER]
             if answer is not None and answer.enabled:
-                counts = count_invitations(answer.invitations, self.options, now)
-            row.crossing = counts.valid_until if counts else inf
-            self.folded += (counts.folded if counts else 0) - row.folded
-            row.folded = counts.folded if counts else 0
-        if known is not row.known:
-            changed.append(Group.POLL)
-            if _outcome(known) != _outcome(row.known):
-                changed.append(Group.OUTCOME)
-        view = TargetView(known, answer, counts)
-        for column in chain.from_iterable(self._by_group[group] for group in changed):
-            column.put(row.number, known.target, column.family.samples(view))
+                counts = count_invitations(answer.invitations, options, now)
+            until = counts.valid_until if counts else inf
+            self._fold(row, counts.folded if counts else 0)
+        if record is not row.record:
+            changed += self._by_group[Group.POLL]
+            if _outcome(record) != _outcome(row.record):
+                changed += self._by_group[Group.OUTCOME]
+        view, labels = TargetView(record, answer, counts), labels_of(record.target)
+        for column in changed:
+            column.put(row.number, labels, column.family.samples(view))
         if row.state is not state:
             self.states[row.state] -= 1
             self.states[state] += 1
-        stale = known.goes_stale(self.stale_after) if state is State.FAILING else inf
-        row.known, row.state, row.answer, row.since = known, state, answer, now
-        row.due = min(row.crossing, stale)
-        self._as_of, self._next_edge = max(self._as_of, now), min(self._next_edge, row.due)
+        stale = record.goes_stale(stale_after) if state is TargetState.FAILING else inf
+        row.record, row.state, row.answer = record, state, answer
+        row.since, row.until = now, min(until, stale)
 
     def remove(self, target: Target) -> None:
-        """Leave a target out; none is to be added after that."""
+        """Leave a target out."""
         row = self.rows.pop(target)
+        self._free.append(row.number)
         for column in self._columns.values():
-            column.put(row.number, target, ())
+            column.put(row.number, labels_of(target), ())
         self.states[row.state] -= 1
-        self.folded -= row.folded
-        # It may be among those that are overdue: they are looked for once more.
-        self._overdue, self._next_edge = [], -inf
+        self._fold(row, 0)
 
-    def judge_by(self, stale_after: float) -> None:
-        """Have every target looked at again: they grow stale after so many seconds now."""
-        self.stale_after, self._next_edge = stale_after, -inf
-        for row in self.rows.values():
-            row.due = -inf
-
-    def overdue(self, now: float) -> _Row | None:
-        """Return a row that time has changed, if there is one still to be rendered."""
-        if not self._as_of <= now < self._next_edge:
-            rows = self.rows.values()
-            self._overdue = [row for row in rows if not row.since <= now < row.due]
-            self._next_edge = min([row.due for row in rows if row.due > now], default=inf)
-            self._as_of = now
-        return self._overdue.pop() if self._overdue else None
+    def _fold(self, row: _Row, folded: int) -> None:
+        self.folded += folded - row.folded
+        row.folded = folded
 
     def pieces(self) -> list[Piece]:
         """Return all of the text, in the order of the table."""
@@ -328,13 +296,8 @@ class _Rendering:
         return found
 
 
-def _outcome(known: Knowledge) -> str | None:
+def _outcome(record: TargetRecord) -> str | None:
     """Return the error code of the last poll, empty if it got an answer; None before the first."""
-    if known.last is None:
+    if record.last is None:
         return None
-    return known.failure.code if known.failure else ""
-
-
-def _parts(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    """Return a sequence a few thousand at a time."""
-    return (items[at : at + _PART] for at in range(0, len(items), _PART))
+    return record.failure.code if record.failure else ""

@@ -20,11 +20,24 @@ def problems(layers: Sequence[Layer]) -> Iterator[Problem]:
     """Give what is wrong between settings."""
     accounts = held(layers, _ACCOUNTS)
     yield from _accounts_twice(accounts)
-    allowed = str(held(layers, ("aws", "allow_unknown_regions")).value).lower() in _TRUE
+    yield from _trust_without_organization(layers)
+    allowed = _is_true(held(layers, ("aws", "allow_unknown_regions")))
     yield from _unknown_regions(_REGIONS, held(layers, _REGIONS), allowed=allowed)
     for index, account in _mappings(accounts):
         regions = Held(account.get("regions"), accounts.origin)
         yield from _unknown_regions((*_ACCOUNTS, index, "regions"), regions, allowed=allowed)
+
+
+def _trust_without_organization(layers: Sequence[Layer]) -> Iterator[Problem]:
+    path: Path = ("metrics", "trust_organization")
+    trust = held(layers, path)
+    if _is_true(trust) and held(layers, ("aws", "organization")).value is None:
+        message = "needs aws.organization: else nobody says who belongs to the organization"
+        yield Problem(path, message, show(trust.value), trust.origin)
+
+
+def _is_true(written: Held) -> bool:
+    return str(written.value).lower() in _TRUE
 
 
 def needs_region(layers: Sequence[Layer]) -> bool:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
 from exporter import durations
+from exporter.model import label_of
 from exporter.settings.written import Text, Unquoted, as_written
 
 AUTO = "auto"
@@ -181,6 +182,23 @@ def _level(value: object) -> object:
     return {"warn": "warning"}.get(text, text) if text in _LEVELS else value
 
 
+MOST_LABELS = 10
+_label_key = _refusing(
+    "not a key of a label or tag: 1 to 128 characters", re.compile(r"[^\x00-\x1f]{1,128}")
+)
+
+
+def _distinct_labels(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(value) > MOST_LABELS:
+        raise ValueError(f"at most {MOST_LABELS} keys")
+    by_label: dict[str, str] = {}
+    for key in value:
+        other = by_label.setdefault(label_of(key), key)
+        if list(value).count(key) > 1 or other != key:
+            raise ValueError(f"{other} and {key} would be the same label, {label_of(key)}")
+    return value
+
+
 def _text(pattern: str, read: Callable[[Any], object], **more: object) -> tuple[Any, ...]:
     return (BeforeValidator(read), WithJsonSchema({"type": "string", "pattern": pattern, **more}))
 
@@ -254,6 +272,19 @@ Edges = Annotated[
     PlainSerializer(lambda edges: [durations.render(edge) for edge in edges]),
 ]
 AccountIds = Annotated[tuple[AccountId, ...], BeforeValidator(_listed)]
+LabelKeys = Annotated[
+    tuple[Annotated[str, *_text(r"^[^\x00-\x1f]{1,128}$", _label_key, examples=["team"])], ...],
+    BeforeValidator(_listed),
+    AfterValidator(_distinct_labels),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": "string", "minLength": 1, "maxLength": 128, "examples": ["team"]},
+            "maxItems": MOST_LABELS,
+            "uniqueItems": True,
+        }
+    ),
+]
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"],
     BeforeValidator(_level),

@@ -4,6 +4,7 @@ The one place to add a setting: flags, environment names, `check`, the reference
 schema are made from it.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,7 @@ from exporter.settings.fields import (
     AccountIds,
     Duration,
     Edges,
+    LabelKeys,
     ListenAddress,
     LogLevel,
     Regions,
@@ -98,6 +100,8 @@ class AccountSettings(Section):
     """The ExternalId that the role's trust policy asks for."""
     regions: Regions = ()
     """Regions of this account. Default: aws.regions."""
+    labels: Mapping[str, str] = Field(default_factory=dict)
+    """Values of the keys in metrics.account_labels."""
 
     @field_validator("role_arn")
     @classmethod
@@ -149,6 +153,14 @@ class Aws(Section):
     """Discover accounts through AWS Organizations."""
 
 
+class Administrator(Section):
+    """The opt-in question who administers an account in fact."""
+
+    enabled: bool = False
+    """Ask GetAdministratorAccount too, in the same poll; expose macie_has_administrator and
+    macie_administrator_info."""
+
+
 class PerInvitation(Section):
     """The opt-in series of each invitation."""
 
@@ -171,7 +183,17 @@ class Metrics(Section):
     zero_fill: Literal["all", "invited", "none"] = "all"
     """Whose absent counts are shown as 0: every known status, Invited alone, or none."""
     trusted_inviters: AccountIds = ()
-    """Account ids that may invite. Empty: the untrusted metric does not exist."""
+    """Account ids that may invite. Without these and trust_organization no invitation can be told
+    as unknown."""
+    trust_organization: bool = False
+    """Every account that AWS Organizations lists may invite too; needs aws.organization."""
+    account_labels: LabelKeys = ()
+    """Keys of labels (of aws.accounts) or tags (in AWS Organizations) for macie_account_info, at
+    most 10."""
+    max_inviter_series: Annotated[int, *whole(1, 1_000_000)] = 1000
+    """At most so many series of macie_untrusted_inviter_timestamp_seconds, the newest kept."""
+    administrator: Administrator = Administrator()
+    """The opt-in question who administers an account in fact."""
     per_invitation: PerInvitation = PerInvitation()
     """The opt-in series of each invitation."""
 

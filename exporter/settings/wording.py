@@ -58,4 +58,5 @@ _EXPECTED = {
     "bool": lambda *_: "must be true or false",
     "tuple": _list_expected,
     "model": _section_expected,
+    "dict": lambda *_: "must be a mapping of text, like {team: payments}",
 }

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from exporter.snapshot import State
+from exporter.state import TargetState
 from exporter.status import TargetRow
 from exporter.visible import visible
 from exporter.web.selection import Page
@@ -16,7 +16,7 @@ _FIRST = int(datetime.min.replace(tzinfo=UTC).timestamp())
 _LAST = int(datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp())
 
 
-def targets(page: Page, states: Mapping[State, int], now: float) -> Document:
+def targets(page: Page, states: Mapping[TargetState, int], now: float) -> Document:
     """Give a page of targets, and how many there are of each state in all."""
     return {
         "now": timestamp(now),

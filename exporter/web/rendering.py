@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from exporter.history import recall
 from exporter.model import PENDING_STATUSES
-from exporter.snapshot import State
+from exporter.state import TargetState
 from exporter.visible import visible, visible_lines
 from exporter.web.assets import Asset
 from exporter.web.documents import timestamp
@@ -18,18 +18,20 @@ if TYPE_CHECKING:
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 LABELS = {
-    State.OK: "ok",
-    State.PENDING: "not polled yet",
-    State.NOT_ENABLED: "not enabled",
-    State.FAILING: "failing",
-    State.STALE: "stale",
+    TargetState.OK: "ok",
+    TargetState.PENDING: "not polled yet",
+    TargetState.NOT_ENABLED: "not enabled",
+    TargetState.FAILING: "failing",
+    TargetState.STALE: "stale",
 }
 MEANINGS = {
-    State.OK: "The last poll got an answer.",
-    State.PENDING: "The first poll is still to come.",
-    State.NOT_ENABLED: "AWS answers that Macie is not enabled there.",
-    State.FAILING: "The last poll failed; the last answer, if there was one, is still exported.",
-    State.STALE: "Polls have failed for so long that the last answer is no longer exported.",
+    TargetState.OK: "The last poll got an answer.",
+    TargetState.PENDING: "The first poll is still to come.",
+    TargetState.NOT_ENABLED: "AWS answers that Macie is not enabled there.",
+    TargetState.FAILING: (
+        "The last poll failed; the last answer, if there was one, is still exported."
+    ),
+    TargetState.STALE: "Polls have failed for so long that the last answer is no longer exported.",
 }
 
 
@@ -74,7 +76,7 @@ class Templates:
             "labels": LABELS,
             "meanings": MEANINGS,
             "pending_statuses": PENDING_STATUSES,
-            "states": tuple(State),
+            "states": tuple(TargetState),
         }
         return environment
 

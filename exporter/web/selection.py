@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from exporter.nearest import nearest
-from exporter.snapshot import State
+from exporter.state import TargetState
 from exporter.status import TargetRow
 from exporter.visible import visible
 
@@ -18,7 +18,7 @@ _LONGEST_TEXT = 256
 _LONGEST_NAME = 64
 _MOST_PARAMETERS = 32
 
-_SEVERITY = {state: rank for rank, state in enumerate(reversed(State))}
+_SEVERITY = {state: rank for rank, state in enumerate(reversed(TargetState))}
 """Stale first, pending last: the later in the enumeration, the more it asks for somebody."""
 
 Key = Callable[[TargetRow], Any]
@@ -55,7 +55,7 @@ class Query:
 
     text: str = ""
     """Words that must all occur in the account, its name, the region or the error."""
-    states: frozenset[State] = frozenset()
+    states: frozenset[TargetState] = frozenset()
     """Empty: all."""
     sort: str = "account"
     order: str = "asc"
@@ -77,7 +77,7 @@ class Query:
     def parameters(self) -> Iterable[tuple[str, str]]:
         """Give what differs from the defaults, as parameters of a URL."""
         yield from [("q", self.text)] if self.text else []
-        yield from (("state", state.value) for state in State if state in self.states)
+        yield from (("state", state.value) for state in TargetState if state in self.states)
         for name in ("sort", "order", "group", "page", "per_page"):
             value = getattr(self, name)
             if value != getattr(_DEFAULT, name):
@@ -90,12 +90,12 @@ _DEFAULT = Query()
 def parse(parameters: Iterable[tuple[str, str]]) -> Query:
     """Read a query. Raises QueryError with everything that is wrong."""
     fields: dict[str, Any] = {}
-    states: set[State] = set()
+    states: set[TargetState] = set()
     lines = []
     for name, value in bounded(parameters):
         try:
             if name == "state":
-                states.add(State(_choice(tuple(state.value for state in State), value)))
+                states.add(TargetState(_choice(tuple(state.value for state in TargetState), value)))
             elif name in _READERS:
                 field, read = _READERS[name]
                 fields[field] = read(value)

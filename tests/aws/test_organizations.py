@@ -32,8 +32,9 @@ def cloud(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Skies]:
 
 
 def members(cloud: Skies, *units: str) -> list[str]:
-    """Give the ids of the members found."""
-    return sorted(member.id for member in cloud.run(cloud.cloud.organizations.members(units)))
+    """Give the ids of the members found that are in use."""
+    found = cloud.run(cloud.cloud.organizations.members(units))
+    return sorted(member.id for member in found if member.is_active)
 
 
 def regions(cloud: Skies, account: Account) -> tuple[str, ...]:
@@ -74,7 +75,10 @@ def test_a_unit_that_is_not_there_is_named(cloud: Skies, world: World) -> None:
 
 
 def test_state_supersedes_the_status_that_aws_retires(cloud: Skies, world: World) -> None:
-    """Accounts count as active by State, by Status where there is no State, and else not."""
+    """Accounts count as active by State, by Status where there is no State, and else not.
+
+    The others are listed too: the organization trusts them.
+    """
     accounts = [
         {"Id": ACCOUNT, "State": "ACTIVE"},
         {"Id": OTHER, "State": "PENDING_CLOSURE", "Status": "ACTIVE"},
@@ -83,6 +87,8 @@ def test_state_supersedes_the_status_that_aws_retires(cloud: Skies, world: World
     ]
     answer(world, "organizations", {"Accounts": accounts})
     assert members(cloud) == [ACCOUNT, THIRD]
+    answer(world, "organizations", {"Accounts": accounts})
+    assert len(cloud.run(cloud.cloud.organizations.members(()))) == len(accounts)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from exporter.exposition.fleet import Build, Discovery, Fleet, Reload, WebConfig
 from exporter.exposition.own_metrics import OwnMetrics
 from exporter.exposition.rendering import TURN, Exposition
 from exporter.model import Account, Answer, Failure, Invitation, PollResult, Target
-from exporter.snapshot import Snapshot
+from exporter.state import Snapshot
 from exporter.trust import Trust
 from tests.clocks import ManualClock
 
@@ -36,6 +36,7 @@ _FIXED = (
     "macie_exporter_web",
     "macie_exporter_shard",
     "macie_exporter_build",
+    "macie_trust_configured",
 )
 
 
@@ -45,11 +46,14 @@ def options(
     trusted: Iterable[str] = (),
     most: int = 0,
     edges: Sequence[timedelta] = EDGES,
+    most_inviters: int = 1000,
+    labels: tuple[str, ...] = (),
+    administrator: bool = False,
 ) -> Options:
     """Give options that show as little as possible, but for what is asked for."""
     ids = frozenset(trusted)
     trust = Trust(configured=bool(ids), accounts=ids)
-    return Options(AgeBuckets(edges), zero_fill, trust, most)
+    return Options(AgeBuckets(edges), zero_fill, trust, most, most_inviters, labels, administrator)
 
 
 def invitation(
@@ -149,6 +153,7 @@ class Scene:
             loop_lag=0.02,
             reload=Reload(successful=True, last_success=NOW - DAY, config_hash=42.0),
             build=Build("1.2.3", "abcdef0", "3.13.1"),
+            trust_configured=self.shows.trust.configured,
             discovery=self.discovery,
             web=WebConfig(successful=False, last_success=NOW - DAY, certificate_expiry=NOW + DAY),
         )

@@ -3,7 +3,15 @@
 from hypothesis import strategies as st
 
 from exporter.exposition.counts import Options
-from exporter.model import KNOWN_STATUSES, Answer, Failure, Invitation, Target
+from exporter.model import (
+    KNOWN_STATUSES,
+    NO_ADMINISTRATOR,
+    Administrator,
+    Answer,
+    Failure,
+    Invitation,
+    Target,
+)
 from tests.exposition.scene import DAY, EDGES, NOW, options
 
 ODD_TEXT = st.text(st.sampled_from('"\\\n\r{}=, #a\u2028é😀')) | st.text(max_size=8)
@@ -30,9 +38,14 @@ invitations = st.builds(
     st.none() | moments,
 )
 
+administrators = st.sampled_from((None, NO_ADMINISTRATOR, Administrator("999988887777", "Enabled")))
+
 answers = st.builds(
-    lambda listed: Answer(enabled=True, invitations=tuple(listed)),
+    lambda listed, administrator: Answer(
+        enabled=True, invitations=tuple(listed), administrator=administrator
+    ),
     st.lists(invitations, max_size=6),
+    administrators,
 )
 
 outcomes = st.one_of(
@@ -53,4 +66,6 @@ def all_options(draw: st.DrawFn) -> Options:
         zero_fill=draw(st.sampled_from(("all", "invited", "none"))),
         trusted=draw(st.sampled_from(((), ("999988887777",)))),
         most=draw(st.sampled_from((0, 1, 3, 1000))),
+        most_inviters=draw(st.sampled_from((1, 3, 1000))),
+        administrator=draw(st.booleans()),
     )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.registry import Collector
 
-from exporter.exposition.columns import PIECE, Column, column_of, header, piece_of
+from exporter.exposition.columns import PIECE, Column, column_of, header, labels_of, piece_of
 from exporter.exposition.families import Family, Group, Sample
 from exporter.model import Target
 from tests.exposition.strategies import ODD_TEXT
@@ -16,13 +16,21 @@ FAMILY = Family(
     "up", Group.ANSWER, ("a", "aws_account_id", "aws_region", "b"), lambda _: (), "It is up."
 )
 
+
+def no_minus(value: float) -> float:
+    """Give zero for minus zero: no value is that."""
+    return value + 0.0
+
+
 names = ODD_TEXT | st.text(string.ascii_letters, max_size=2)
-offered = st.dictionaries(st.tuples(names, names), st.floats(allow_nan=False), max_size=3)
+offered = st.dictionaries(
+    st.tuples(names, names), st.floats(allow_nan=False).map(no_minus), max_size=3
+)
 
 
-def target(number: int) -> Target:
-    """Name a target by its number."""
-    return Target(f"{number:012d}", "eu-west-1")
+def target(number: int) -> str:
+    """Give the labels of a target by its number."""
+    return labels_of(Target(f"{number:012d}", "eu-west-1"))
 
 
 def text_of(column: Column) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from exporter.exposition.families import METRICS, Family, Group, TargetView
 from exporter.exposition.fleet import Discovery
 from exporter.model import Account, Answer
-from exporter.snapshot import Knowledge
+from exporter.state import TargetRecord
 from tests.exposition.scene import AUDIT, NOW, PAYMENTS, Scene, invitation, options
 
 by_name = pytest.mark.parametrize("family", METRICS, ids=lambda family: family.name)
@@ -33,7 +33,7 @@ def test_help_is_the_same_in_both_formats(family: Family) -> None:
 def test_only_what_is_counted_is_no_gauge(family: Family) -> None:
     """What is rendered here is gauges, or of no type: both formats write those alike."""
     assert family.group is Group.COUNTED or family.kind in {"gauge", "untyped"}
-    assert family.kind != "untyped" or family.name == "macie_exporter_shard_total"
+    assert family.kind != "untyped" or family.name == "macie_exporter_shards"
 
 
 def test_names_are_unique() -> None:
@@ -45,7 +45,7 @@ def test_without_a_time_there_is_no_time_to_show() -> None:
     """A single invitation whose time cannot be read has no sample."""
     family = next(one for one in METRICS if one.name == "macie_invitation_timestamp_seconds")
     answer = Answer(enabled=True, invitations=(invitation(at=None),))
-    assert list(family.samples(TargetView(Knowledge(PAYMENTS), answer, None))) == []
+    assert list(family.samples(TargetView(TargetRecord(PAYMENTS), answer, None))) == []
 
 
 def test_promtool_has_nothing_to_say(promtool: Path) -> None:

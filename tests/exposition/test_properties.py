@@ -125,6 +125,43 @@ def test_the_cap_keeps_the_newest(polls: list[tuple[Target, Answer | Failure]], 
     assert dropped == [len(newest_first[most:])]
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from(TARGETS), outcomes), max_size=12),
+    st.integers(1, 6),
+    st.sampled_from(((), ("999988887777",))),
+)
+def test_the_cap_of_untrusted_inviters_keeps_the_newest(
+    polls: list[tuple[Target, Answer | Failure]], most: int, trusted: tuple[str, ...]
+) -> None:
+    """Each inviter of a target in a status is as old as its oldest; unreadable ones go first."""
+    scene = Scene(*TARGETS, shows=options(trusted=trusted, most_inviters=most))
+    for target, outcome in polls:
+        scene.polled(target, outcome)
+    times: dict[tuple[object, ...], list[float]] = {}
+    for record in scene.snapshot.all():
+        for one in record.answer.invitations if record.answer else ():
+            if one.inviter_account_id not in trusted:
+                key = (*record.target, one.relationship_status, one.inviter_account_id)
+                times.setdefault(key, []).extend([one.invited_at] if one.invited_at else [])
+    oldest = {key: min(readable, default=0.0) for key, readable in times.items()}
+    newest_first = sorted(oldest.values(), reverse=True)
+    found = series(read_text(scene.text()))
+    shown = list(of(found, "macie_untrusted_inviter_timestamp_seconds"))
+    if not trusted:
+        assert shown == []
+        return
+    assert sorted((value for _, value in shown), reverse=True) == newest_first[:most]
+    assert all(oldest[tuple(labels.values())] == value for labels, value in map(_ordered, shown))
+    dropped = [value for _, value in of(found, "macie_untrusted_inviter_series_dropped")]
+    assert dropped == [len(newest_first[most:])]
+
+
+def _ordered(sample: tuple[Mapping[str, str], float]) -> tuple[dict[str, str], float]:
+    labels, value = sample
+    names = ("aws_account_id", "aws_region", "relationship_status", "inviter_account_id")
+    return {name: labels[name] for name in names}, value
+
+
 @given(listed, clocks, all_options(), ODD_TEXT)
 def test_both_strict_parsers_read_the_same(
     given_: list[Invitation], now: float, shows: Options, name: str

@@ -2,7 +2,7 @@
 # ruff: noqa: E501 -- lines are as long as Prometheus' own
 
 from exporter.exposition.fleet import Discovery
-from exporter.model import Account
+from exporter.model import NO_ADMINISTRATOR, Account, Administrator, Answer
 from tests.exposition.scene import (
     AUDIT,
     DAY,
@@ -18,53 +18,78 @@ from tests.exposition.scene import (
 def test_everything_at_once() -> None:
     """With every option on, each family of the table is there, with its HELP and TYPE once."""
     scene = Scene(
-        PAYMENTS,
         AUDIT,
-        shows=options(zero_fill="invited", trusted=["999988887777"], most=2),
-        accounts=(Account(PAYMENTS.account_id, "payments"), Account(AUDIT.account_id, "audit")),
+        PAYMENTS,
+        shows=options(
+            zero_fill="invited",
+            trusted=["999988887777"],
+            most=2,
+            most_inviters=1,
+            labels=("team", "cost center"),
+            administrator=True,
+        ),
+        accounts=(
+            Account(AUDIT.account_id, "audit", labels={"team": "b"}),
+            Account(PAYMENTS.account_id, "payments", labels={"team": "a", "cost center": "042"}),
+        ),
         discovery=Discovery(success=True, last_success=NOW - 60),
     )
-    scene.answered(
-        PAYMENTS,
+    listed = (
         invitation("i1"),
         invitation("i2", at=NOW - DAY, inviter="123412341234"),
         invitation("i3", "Enabled", at=NOW - 100 * DAY),
+        invitation("i4", "Enabled", at=NOW - 100 * DAY, inviter="123412341234"),
     )
+    administrator = Administrator("123412341234", "Enabled")
+    scene.polled(PAYMENTS, Answer(enabled=True, invitations=listed, administrator=administrator))
     scene.failed(AUDIT)
     assert (
         scene.text()
         == """\
-# HELP macie_invitations Invitations to become a Macie member that the account has received and that are listed now, by status and by age as of the scrape; polled in the background, not at the scrape.
+# HELP macie_invitations Invitations to become a Macie member that the account has received and that are listed now, by status and by age as of the scrape. All values are polled in the background, not at the scrape.
 # TYPE macie_invitations gauge
 macie_invitations{age_bucket="00d-01d",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.0
 macie_invitations{age_bucket="01d-07d",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.0
 macie_invitations{age_bucket="07d-30d",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 0.0
 macie_invitations{age_bucket="30d-90d",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 0.0
 macie_invitations{age_bucket="90d-inf",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 0.0
-macie_invitations{age_bucket="90d-inf",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Enabled"} 1.0
-# HELP macie_invitation_oldest_timestamp_seconds When the oldest listed invitation was sent, in Unix seconds; absent without any; polled in the background, not at the scrape.
+macie_invitations{age_bucket="90d-inf",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Enabled"} 2.0
+# HELP macie_invitation_oldest_timestamp_seconds When the oldest listed invitation was sent, in Unix seconds; absent without any.
 # TYPE macie_invitation_oldest_timestamp_seconds gauge
 macie_invitation_oldest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.6999136e+09
 macie_invitation_oldest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Enabled"} 1.69136e+09
-# HELP macie_invitation_newest_timestamp_seconds When the newest listed invitation was sent, in Unix seconds; absent without any; polled in the background, not at the scrape.
+# HELP macie_invitation_newest_timestamp_seconds When the newest listed invitation was sent, in Unix seconds; absent without any.
 # TYPE macie_invitation_newest_timestamp_seconds gauge
 macie_invitation_newest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.6999568e+09
 macie_invitation_newest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Enabled"} 1.69136e+09
-# HELP macie_untrusted_invitations Listed invitations whose inviter is not in metrics.trusted_inviters; exists only when that list is set; polled in the background, not at the scrape.
+# HELP macie_untrusted_invitations Listed invitations whose inviter is trusted by neither metrics.trusted_inviters nor metrics.trust_organization; exists only where one of them says who is.
 # TYPE macie_untrusted_invitations gauge
 macie_untrusted_invitations{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.0
-# HELP macie_invitation_timestamp_seconds When each listed invitation was sent, in Unix seconds; opt-in, the newest metrics.per_invitation.max_series of them; polled in the background, not at the scrape.
+macie_untrusted_invitations{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Enabled"} 1.0
+# HELP macie_untrusted_inviter_timestamp_seconds When an untrusted inviter's oldest invitation in this status was sent, in Unix seconds, 0 where that is unreadable; exists only where it is said who is trusted, the newest metrics.max_inviter_series of them.
+# TYPE macie_untrusted_inviter_timestamp_seconds gauge
+macie_untrusted_inviter_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",inviter_account_id="123412341234",relationship_status="Invited"} 1.6999136e+09
+# HELP macie_untrusted_inviter_series_dropped Untrusted inviters that metrics.max_inviter_series leaves without a series of their own.
+# TYPE macie_untrusted_inviter_series_dropped gauge
+macie_untrusted_inviter_series_dropped 1.0
+# HELP macie_has_administrator Whether the account has a Macie administrator (1), by invitation or through AWS Organizations, or none (0); opt-in.
+# TYPE macie_has_administrator gauge
+macie_has_administrator{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
+# HELP macie_administrator_info Which account is the Macie administrator; always 1, absent without one; opt-in.
+# TYPE macie_administrator_info gauge
+macie_administrator_info{administrator_account_id="123412341234",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Enabled"} 1.0
+# HELP macie_invitation_timestamp_seconds When each listed invitation was sent, in Unix seconds; opt-in, the newest metrics.per_invitation.max_series of them.
 # TYPE macie_invitation_timestamp_seconds gauge
 macie_invitation_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",invitation_id="i1",inviter_account_id="999988887777",relationship_status="Invited"} 1.6999568e+09
 macie_invitation_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",invitation_id="i2",inviter_account_id="123412341234",relationship_status="Invited"} 1.6999136e+09
 # HELP macie_invitation_series_dropped Invitations that metrics.per_invitation.max_series leaves without a series of their own.
 # TYPE macie_invitation_series_dropped gauge
-macie_invitation_series_dropped 1.0
-# HELP macie_account_info The name of each polled account, for joins; always 1.
+macie_invitation_series_dropped 2.0
+# HELP macie_account_info The name of each polled account, for joins, and as label_<key> the values of metrics.account_labels; always 1.
 # TYPE macie_account_info gauge
-macie_account_info{account_name="audit",aws_account_id="000000000042"} 1.0
-macie_account_info{account_name="payments",aws_account_id="111122223333"} 1.0
-# HELP macie_enabled Whether AWS says that Macie is enabled (1) or not (0); absent while unknown; polled in the background, not at the scrape.
+macie_account_info{account_name="audit",aws_account_id="000000000042",label_cost_center="",label_team="b"} 1.0
+macie_account_info{account_name="payments",aws_account_id="111122223333",label_cost_center="042",label_team="a"} 1.0
+# HELP macie_enabled Whether AWS says that Macie is enabled (1) or not (0); absent while unknown.
 # TYPE macie_enabled gauge
 macie_enabled{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
 # HELP macie_poll_success Whether the last poll of the target got an answer (1) or failed (0).
@@ -86,6 +111,9 @@ macie_poll_duration_seconds{aws_account_id="111122223333",aws_region="eu-west-1"
 # HELP macie_poll_error_info Why the last poll of the target failed; 1, and only while it has.
 # TYPE macie_poll_error_info gauge
 macie_poll_error_info{aws_account_id="000000000042",aws_region="us-east-1",error_code="ThrottlingException"} 1.0
+# HELP macie_trust_configured Whether it is configured who may invite (1): without that (0) no invitation can be told as unknown.
+# TYPE macie_trust_configured gauge
+macie_trust_configured 1.0
 # HELP macie_exporter_targets Targets by state: pending, ok, not_enabled, failing (last values, if any, still shown) or stale (values gone); the sum is all of them.
 # TYPE macie_exporter_targets gauge
 macie_exporter_targets{state="pending"} 0.0
@@ -132,9 +160,9 @@ macie_exporter_web_certificate_expiry_timestamp_seconds 1.7000864e+09
 # HELP macie_exporter_shard_index The number of this replica, from 0 (shard.index).
 # TYPE macie_exporter_shard_index gauge
 macie_exporter_shard_index 0.0
-# HELP macie_exporter_shard_total How many replicas share the accounts (shard.total).
-# TYPE macie_exporter_shard_total untyped
-macie_exporter_shard_total 1.0
+# HELP macie_exporter_shards How many replicas share the accounts (shard.total).
+# TYPE macie_exporter_shards gauge
+macie_exporter_shards 1.0
 # HELP macie_exporter_build_info What this exporter was built from; always 1.
 # TYPE macie_exporter_build_info gauge
 macie_exporter_build_info{python_version="3.13.1",revision="abcdef0",version="1.2.3"} 1.0
@@ -144,10 +172,11 @@ macie_exporter_build_info{python_version="3.13.1",revision="abcdef0",version="1.
 
 def test_pending() -> None:
     """Before its first poll a target shows that it has had none, and nothing else."""
-    scene = Scene(PAYMENTS, AUDIT)
+    scene = Scene(AUDIT, PAYMENTS)
     assert (
         scene.lines()
         == """\
+macie_untrusted_inviter_series_dropped 0.0
 macie_invitation_series_dropped 0.0
 macie_poll_last_success_timestamp_seconds{aws_account_id="000000000042",aws_region="us-east-1"} 0.0
 macie_poll_last_success_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 0.0
@@ -178,6 +207,7 @@ macie_invitation_oldest_timestamp_seconds{aws_account_id="111122223333",aws_regi
 macie_invitation_oldest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Enabled"} 1.696544e+09
 macie_invitation_newest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.6999784e+09
 macie_invitation_newest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Enabled"} 1.696544e+09
+macie_untrusted_inviter_series_dropped 0.0
 macie_invitation_series_dropped 0.0
 macie_enabled{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
 macie_poll_success{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
@@ -200,6 +230,7 @@ def test_not_enabled() -> None:
     assert (
         scene.lines()
         == """\
+macie_untrusted_inviter_series_dropped 0.0
 macie_invitation_series_dropped 0.0
 macie_enabled{aws_account_id="111122223333",aws_region="eu-west-1"} 0.0
 macie_poll_success{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
@@ -228,6 +259,7 @@ def test_failing_then_stale_then_well_again() -> None:
 macie_invitations{age_bucket="00d-01d",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.0
 macie_invitation_oldest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.6999568e+09
 macie_invitation_newest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.6999568e+09
+macie_untrusted_inviter_series_dropped 0.0
 macie_invitation_series_dropped 0.0
 macie_enabled{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
 macie_poll_success{aws_account_id="111122223333",aws_region="eu-west-1"} 0.0
@@ -246,6 +278,7 @@ macie_exporter_targets{state="stale"} 0.0
     assert (
         scene.lines()
         == """\
+macie_untrusted_inviter_series_dropped 0.0
 macie_invitation_series_dropped 0.0
 macie_poll_success{aws_account_id="111122223333",aws_region="eu-west-1"} 0.0
 macie_poll_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7000003e+09
@@ -263,6 +296,7 @@ macie_exporter_targets{state="stale"} 1.0
     assert (
         scene.lines()
         == """\
+macie_untrusted_inviter_series_dropped 0.0
 macie_invitation_series_dropped 0.0
 macie_enabled{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
 macie_poll_success{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
@@ -279,13 +313,16 @@ macie_exporter_targets{state="stale"} 0.0
 
 
 def test_never_answered() -> None:
-    """A target that has only ever failed shows no invitations, whatever is zero-filled."""
+    """A target that has only ever failed shows no invitations, and is stale after as long."""
     scene = Scene(PAYMENTS, shows=options(zero_fill="all"))
     scene.failed(PAYMENTS, "CredentialsError")
-    scene.clock.advance(2 * STALE_AFTER)
+    scene.clock.advance(STALE_AFTER - 1)
+    assert 'macie_exporter_targets{state="failing"} 1.0' in scene.text()
+    scene.clock.advance(1)
     assert (
         scene.lines()
         == """\
+macie_untrusted_inviter_series_dropped 0.0
 macie_invitation_series_dropped 0.0
 macie_poll_success{aws_account_id="111122223333",aws_region="eu-west-1"} 0.0
 macie_poll_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7e+09
@@ -295,8 +332,8 @@ macie_poll_error_info{aws_account_id="111122223333",aws_region="eu-west-1",error
 macie_exporter_targets{state="pending"} 0.0
 macie_exporter_targets{state="ok"} 0.0
 macie_exporter_targets{state="not_enabled"} 0.0
-macie_exporter_targets{state="failing"} 1.0
-macie_exporter_targets{state="stale"} 0.0
+macie_exporter_targets{state="failing"} 0.0
+macie_exporter_targets{state="stale"} 1.0
 """
     )
 
@@ -304,7 +341,7 @@ macie_exporter_targets{state="stale"} 0.0
 def test_gone() -> None:
     """A target that discovery no longer finds goes whole and at once; the others stay."""
     payments, audit = Account(PAYMENTS.account_id, "payments"), Account(AUDIT.account_id, "audit")
-    scene = Scene(PAYMENTS, AUDIT, accounts=(payments, audit))
+    scene = Scene(AUDIT, PAYMENTS, accounts=(audit, payments))
     scene.answered(PAYMENTS, invitation())
     scene.answered(AUDIT)
     before = scene.text()
@@ -314,6 +351,7 @@ def test_gone() -> None:
     assert (
         scene.lines()
         == """\
+macie_untrusted_inviter_series_dropped 0.0
 macie_invitation_series_dropped 0.0
 macie_account_info{account_name="audit",aws_account_id="000000000042"} 1.0
 macie_enabled{aws_account_id="000000000042",aws_region="us-east-1"} 1.0
@@ -332,7 +370,7 @@ macie_exporter_targets{state="stale"} 0.0
 
 def test_what_is_folded_is_counted_while_it_counts() -> None:
     """Invitations of other statuses are counted: not those of a target that is stale or gone."""
-    scene = Scene(PAYMENTS, AUDIT)
+    scene = Scene(AUDIT, PAYMENTS)
 
     def folded() -> list[str]:
         name = "macie_exporter_invitations_folded "
@@ -351,11 +389,12 @@ def test_what_is_folded_is_counted_while_it_counts() -> None:
 def test_account_names() -> None:
     """Quotes, backslashes and line ends in names are escaped; an account without a name is there."""
     scene = Scene(
-        accounts=(Account(PAYMENTS.account_id, 'say "hi"\\\nto café'), Account(AUDIT.account_id))
+        accounts=(Account(AUDIT.account_id), Account(PAYMENTS.account_id, 'say "hi"\\\nto café'))
     )
     assert (
         "\n" + scene.lines()
         == r"""
+macie_untrusted_inviter_series_dropped 0.0
 macie_invitation_series_dropped 0.0
 macie_account_info{account_name="",aws_account_id="000000000042"} 1.0
 macie_account_info{account_name="say \"hi\"\\\nto café",aws_account_id="111122223333"} 1.0
@@ -366,3 +405,25 @@ macie_exporter_targets{state="failing"} 0.0
 macie_exporter_targets{state="stale"} 0.0
 """
     )
+
+
+def test_an_answer_that_was_not_asked_for_the_administrator_shows_none() -> None:
+    """Switched on by a reload, the series come with the next poll; switched off, they go."""
+    scene = Scene(PAYMENTS)
+    scene.answered(PAYMENTS)
+    scene.reloaded(options(administrator=True))
+    assert "macie_has_administrator{" not in scene.text()
+    scene.polled(PAYMENTS, Answer(enabled=True, administrator=NO_ADMINISTRATOR))
+    where = 'aws_account_id="111122223333",aws_region="eu-west-1"'
+    assert f"macie_has_administrator{{{where}}} 0.0" in scene.text()
+    assert "macie_administrator_info{" not in scene.text()
+    scene.not_enabled(PAYMENTS)
+    assert "macie_has_administrator{" not in scene.text()
+    scene.polled(PAYMENTS, Answer(enabled=True, administrator=Administrator("1", "Enabled")))
+    scene.failed(PAYMENTS)
+    assert f"macie_has_administrator{{{where}}} 1.0" in scene.text()
+    scene.clock.advance(STALE_AFTER)
+    assert "macie_has_administrator{" not in scene.text()
+    scene.polled(PAYMENTS, Answer(enabled=True, administrator=Administrator("1", "Enabled")))
+    scene.reloaded(options())
+    assert "administrator" not in scene.text()

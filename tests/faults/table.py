@@ -257,7 +257,7 @@ _ELSEWHERE = (
     Row(
         "the clock is set back",
         "what is stale is so no later",
-        "tests/test_snapshot.py::test_a_clock_that_was_set_back_keeps_nothing_longer",
+        "tests/test_state.py::test_a_clock_that_was_set_back_keeps_nothing_longer",
     ),
     Row(
         "no network at the start",

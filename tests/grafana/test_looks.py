@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from exporter.model import KNOWN_STATUSES
-from exporter.snapshot import State
+from exporter.state import TargetState
 from grafana.board import SOURCE
 from grafana.looks import SEVERITIES, STATUSES, TARGET_STATES, UNKNOWN
 from tests.grafana.reading import NAMES, ROOT, Json, dashboard, panels, variables
@@ -23,7 +23,7 @@ def test_statuses_and_severities_have_colours_of_their_own() -> None:
     colours = [STATUSES[status] for status in KNOWN_STATUSES]
     assert len(set(colours)) == len(colours)
     assert set(colours).isdisjoint(SEVERITIES)
-    assert set(TARGET_STATES) == {state.value for state in State}
+    assert set(TARGET_STATES) == {state.value for state in TargetState}
     assert set(TARGET_STATES.values()) <= set(SEVERITIES)
 
 

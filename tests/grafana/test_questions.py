@@ -38,7 +38,7 @@ def exporter(pending: int = 0, shard: int = 0, shards: int = 1) -> Series:
         "macie_exporter_build_info{}": 1,
         'macie_exporter_targets{state="pending"}': pending,
         "macie_exporter_shard_index{}": shard,
-        "macie_exporter_shard_total{}": shards,
+        "macie_exporter_shards{}": shards,
     }
 
 

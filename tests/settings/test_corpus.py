@@ -59,6 +59,7 @@ def test_the_full_file_is_what_it_says() -> None:
                     "role_name": None,
                     "external_id": "**********",
                     "regions": ["us-east-1"],
+                    "labels": {"team": "payments", "cost center": "042"},
                 },
                 {
                     "id": "012345678901",
@@ -67,6 +68,7 @@ def test_the_full_file_is_what_it_says() -> None:
                     "role_name": "macie-invitations-reader",
                     "external_id": None,
                     "regions": [],
+                    "labels": {},
                 },
             ],
             "organization": {
@@ -81,6 +83,10 @@ def test_the_full_file_is_what_it_says() -> None:
             "age_buckets": ["1d", "7d", "30d", "90d"],
             "zero_fill": "invited",
             "trusted_inviters": ["999988887777"],
+            "trust_organization": True,
+            "account_labels": ["team", "cost center"],
+            "max_inviter_series": 1000,
+            "administrator": {"enabled": True},
             "per_invitation": {"enabled": True, "max_series": 1000},
         },
         "shard": {"total": 2, "index": 1},

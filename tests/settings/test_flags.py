@@ -118,7 +118,18 @@ metrics: What is exposed.
   --metrics.zero-fill=all|invited|none
       Whose absent counts are shown as 0: every known status, Invited alone, or none. [all]
   --metrics.trusted-inviters=TEXT,...
-      Account ids that may invite. Empty: the untrusted metric does not exist.
+      Account ids that may invite. Without these and trust_organization no invitation can be told as
+      unknown.
+  --metrics.trust-organization[=true|false]
+      Every account that AWS Organizations lists may invite too; needs aws.organization. [false]
+  --metrics.account-labels=TEXT,...
+      Keys of labels (of aws.accounts) or tags (in AWS Organizations) for macie_account_info, at
+      most 10.
+  --metrics.max-inviter-series=NUMBER
+      At most so many series of macie_untrusted_inviter_timestamp_seconds, the newest kept. [1000]
+  --metrics.administrator.enabled[=true|false]
+      Ask GetAdministratorAccount too, in the same poll; expose macie_has_administrator and
+      macie_administrator_info. [false]
   --metrics.per-invitation.enabled[=true|false]
       Expose macie_invitation_timestamp_seconds. [false]
 """

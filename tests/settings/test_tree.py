@@ -29,6 +29,7 @@ BEYOND_A_SCHEMA = {
     "shard-outside": "two numbers are compared",
     "stale-after": "two durations are",
     "stale-after-default": "",
+    "trust-organization": "needs another section",
     "web-port": "",
 }
 """Bad files of which at least one error is beyond what JSON schema can say, and why."""

@@ -23,7 +23,7 @@ from exporter.exposition.rendering import Exposition
 from exporter.model import Account, Answer, Invitation, PollResult, Target
 from exporter.remedies import remedy
 from exporter.settings import Settings
-from exporter.snapshot import Snapshot
+from exporter.state import Snapshot
 from exporter.status import Search, Status
 from exporter.trust import Trust
 from exporter.web.app import app

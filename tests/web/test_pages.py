@@ -14,7 +14,7 @@ import pytest
 from exporter.exposition.fleet import Build
 from exporter.model import Account, Answer, Failure, Invitation, Role, Target
 from exporter.remedies import remedy
-from exporter.snapshot import State
+from exporter.state import TargetState
 from exporter.status import Search
 from exporter.trust import Trust
 from exporter.web.app import app
@@ -607,7 +607,7 @@ def test_times_out_of_all_years_are_still_times(site: Site) -> None:
 def test_the_schema_knows_what_the_code_knows() -> None:
     """States and parameters, which a schema by hand could forget."""
     defs = SCHEMA["$defs"]
-    states = [state.value for state in State]
+    states = [state.value for state in TargetState]
     assert defs["target"]["properties"]["state"]["enum"] == states
     assert list(defs["page"]["properties"]["states"]["properties"]) == states
     description = SCHEMA["description"]

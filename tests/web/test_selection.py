@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model import Answer, Failure, Invitation, PollResult, Target
-from exporter.snapshot import Knowledge, State, advance
+from exporter.state import TargetRecord, TargetState, advance
 from exporter.status import TargetRow
 from exporter.web.selection import COLUMNS, Query, QueryError, arranged, filtered, parse, select
 
@@ -36,7 +36,7 @@ targets = st.builds(
 @st.composite
 def rows(draw: st.DrawFn, target: Target) -> TargetRow:
     """Draw one target after some polls."""
-    knowledge = Knowledge(target)
+    knowledge = TargetRecord(target)
     for outcome in draw(st.lists(answers | failures, max_size=2)):
         knowledge = advance(knowledge, PollResult(target, draw(st.floats(1, 5)), 0.1, outcome))
     state, answer = knowledge.as_of(draw(st.sampled_from([5.0, 50.0])), 10.0)
@@ -51,7 +51,7 @@ fleets = st.sets(targets, max_size=9).flatmap(
 queries = st.builds(
     Query,
     text=st.sampled_from(["", "west", "EU 1", "äpfel", "denied us", "none such"]),
-    states=st.frozensets(st.sampled_from(State)),
+    states=st.frozensets(st.sampled_from(TargetState)),
     sort=st.sampled_from(sorted(COLUMNS)),
     order=st.sampled_from(["asc", "desc"]),
     group=st.sampled_from(["account", "none"]),
@@ -138,7 +138,7 @@ def test_a_page_says_where_it_stands(fleet: list[TargetRow], query: Query) -> No
 def test_an_account_that_goes_on_is_said_to() -> None:
     """The page before ended within it."""
     made = [
-        TargetRow(Knowledge(Target("000000000001", region)), "", State.PENDING, None, None)
+        TargetRow(TargetRecord(Target("000000000001", region)), "", TargetState.PENDING, None, None)
         for region in ("a", "b")
     ]
     assert select(made, Query(page=2, per_page=1)).continued

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model import Answer, Failure, Invitation, PollResult, Target
-from exporter.snapshot import Change, Knowledge, Snapshot, State, advance, changes
+from exporter.state import Change, Snapshot, TargetRecord, TargetState, advance, changes
 
 HERE = Target("111122223333", "eu-west-1")
 THERE = Target("111122223333", "us-east-1")
@@ -35,9 +35,9 @@ def polled(
     return PollResult(target, ended, duration, outcome)
 
 
-def after(*outcomes: Answer | Failure) -> Knowledge:
+def after(*outcomes: Answer | Failure) -> TargetRecord:
     """Give what is known after these polls, one each 100 seconds from 100 on."""
-    known = Knowledge(HERE)
+    known = TargetRecord(HERE)
     for number, outcome in enumerate(outcomes, start=1):
         known = advance(known, polled(outcome, 100.0 * number))
     return known
@@ -86,8 +86,8 @@ def test_a_state_and_what_counts_go_together(
     state, answer = known.as_of(now, STALE_AFTER)
     assert state is known.state(now, STALE_AFTER)
     assert answer is known.current(now, STALE_AFTER)
-    assert answer is (None if state is State.STALE else known.answer)
-    assert (state is State.STALE) == (now >= known.goes_stale(STALE_AFTER))
+    assert answer is (None if state is TargetState.STALE else known.answer)
+    assert (state is TargetState.STALE) == (now >= known.goes_stale(STALE_AFTER))
 
 
 def test_an_equal_answer_is_the_same_object() -> None:
@@ -109,39 +109,48 @@ def test_a_different_answer_replaces_it() -> None:
 def test_states() -> None:
     """A target is pending, ok, not enabled or failing by its last poll, and stale by time."""
     now = 300.0
-    assert after().state(now, STALE_AFTER) is State.PENDING
-    assert after(listing()).state(now, STALE_AFTER) is State.OK
-    assert after(NOT_ENABLED).state(now, STALE_AFTER) is State.NOT_ENABLED
-    assert after(NOT_ENABLED, DENIED).state(now, STALE_AFTER) is State.FAILING
-    assert after(listing(), DENIED).state(now, STALE_AFTER) is State.FAILING
+    assert after().state(now, STALE_AFTER) is TargetState.PENDING
+    assert after(listing()).state(now, STALE_AFTER) is TargetState.OK
+    assert after(NOT_ENABLED).state(now, STALE_AFTER) is TargetState.NOT_ENABLED
+    assert after(NOT_ENABLED, DENIED).state(now, STALE_AFTER) is TargetState.FAILING
+    assert after(listing(), DENIED).state(now, STALE_AFTER) is TargetState.FAILING
 
 
 def test_stale_from_the_second_on() -> None:
     """The last good answer counts for less than stale_after, to the exact second."""
     known = after(listing(), DENIED)
     assert known.goes_stale(STALE_AFTER) == 1000.0
-    assert known.state(999.999, STALE_AFTER) is State.FAILING
-    assert known.state(1000.0, STALE_AFTER) is State.STALE
+    assert known.state(999.999, STALE_AFTER) is TargetState.FAILING
+    assert known.state(1000.0, STALE_AFTER) is TargetState.STALE
 
 
 def test_a_clock_that_was_set_back_keeps_nothing_longer() -> None:
     """A machine may start with a date ahead: what was learnt by it is not current until then."""
-    known = advance(Knowledge(HERE), polled(listing(), 1_000_000.0))
+    known = advance(TargetRecord(HERE), polled(listing(), 1_000_000.0))
     known = advance(known, polled(DENIED, 100.0))
     assert known.last_success == 100.0
-    assert known.state(100.0 + STALE_AFTER, STALE_AFTER) is State.STALE
+    assert known.state(100.0 + STALE_AFTER, STALE_AFTER) is TargetState.STALE
     later = advance(known, polled(DENIED, 200.0))
     assert later.goes_stale(STALE_AFTER) == known.goes_stale(STALE_AFTER)
 
 
-@pytest.mark.parametrize("outcomes", [(), (listing(),), (NOT_ENABLED,), (DENIED, DENIED)])
-def test_only_a_failing_target_with_an_answer_goes_stale(
+def test_a_target_that_never_answered_is_stale_once_it_has_failed_for_as_long() -> None:
+    """It is failing at first, and its first failure counts however many follow."""
+    known = after(DENIED, DENIED, DENIED)
+    assert known.goes_stale(STALE_AFTER) == 100.0 + STALE_AFTER
+    assert known.state(999.999, STALE_AFTER) is TargetState.FAILING
+    assert known.state(1000.0, STALE_AFTER) is TargetState.STALE
+    assert after(DENIED, listing(), DENIED).goes_stale(STALE_AFTER) == 200.0 + STALE_AFTER
+
+
+@pytest.mark.parametrize("outcomes", [(), (listing(),), (NOT_ENABLED,)])
+def test_only_a_failing_target_goes_stale(
     outcomes: Sequence[Answer | Failure],
 ) -> None:
-    """A healthy target is as fresh as its interval; one that never answered has nothing to lose."""
+    """A healthy target is as fresh as its interval."""
     known = after(*outcomes)
     assert known.goes_stale(STALE_AFTER) == inf
-    assert known.state(1e12, STALE_AFTER) is not State.STALE
+    assert known.state(1e12, STALE_AFTER) is not TargetState.STALE
 
 
 def told(*outcomes: Answer | Failure) -> list[Change]:
@@ -216,10 +225,10 @@ def test_retain_knows_exactly_these() -> None:
     known = snapshot.get(HERE)
     assert known is not None
     assert known.answer == listing()
-    assert snapshot.get(THERE) == Knowledge(THERE)
+    assert snapshot.get(THERE) == TargetRecord(THERE)
     snapshot.retain([THERE])
     assert snapshot.get(HERE) is None
-    assert snapshot.all() == (Knowledge(THERE),)
+    assert snapshot.all() == (TargetRecord(THERE),)
 
 
 def test_record_gives_before_and_after() -> None:
@@ -227,7 +236,7 @@ def test_record_gives_before_and_after() -> None:
     snapshot = Snapshot()
     snapshot.retain([HERE])
     result = polled(listing())
-    assert snapshot.record(result) == (Knowledge(HERE), advance(Knowledge(HERE), result))
+    assert snapshot.record(result) == (TargetRecord(HERE), advance(TargetRecord(HERE), result))
 
 
 def test_a_result_of_a_target_that_is_gone_is_dropped() -> None:
@@ -236,7 +245,7 @@ def test_a_result_of_a_target_that_is_gone_is_dropped() -> None:
     snapshot.retain([HERE])
     assert snapshot.record(polled(listing(), target=THERE)) is None
     assert snapshot.get(THERE) is None
-    assert snapshot.all() == (Knowledge(HERE),)
+    assert snapshot.all() == (TargetRecord(HERE),)
 
 
 def test_polled() -> None:

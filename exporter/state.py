@@ -16,7 +16,7 @@ FAILURES_KEPT = 1000
 """Of all targets together: what AWS said may be 500 characters, and a whole fleet may fail."""
 
 
-class State(Enum):
+class TargetState(Enum):
     """What is known of a target; the values are those of the `state` label."""
 
     PENDING = "pending"
@@ -27,12 +27,14 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Knowledge:
+class TargetRecord:
     """All that is known of one target. Times are Unix seconds, 0 before the first."""
 
     target: Target
     last: PollResult | None = None
     last_success: float = 0.0
+    failing_since: float = 0.0
+    """When the first poll failed of those that have failed ever since; 0 where the last did not."""
     answer: Answer | None = None
     """The last answer, however old; `current` says whether it still counts."""
     listed: tuple[Invitation, ...] | None = None
@@ -46,31 +48,32 @@ class Knowledge:
         outcome = self.last.outcome if self.last else None
         return outcome if isinstance(outcome, Failure) else None
 
-    def state(self, now: float, stale_after: float) -> State:
+    def state(self, now: float, stale_after: float) -> TargetState:
         """Tell the target's state at a time."""
         if self.failure is not None:
-            return State.STALE if now >= self.goes_stale(stale_after) else State.FAILING
+            return TargetState.STALE if now >= self.goes_stale(stale_after) else TargetState.FAILING
         if self.answer is None:
-            return State.PENDING
-        return State.OK if self.answer.enabled else State.NOT_ENABLED
+            return TargetState.PENDING
+        return TargetState.OK if self.answer.enabled else TargetState.NOT_ENABLED
 
     def current(self, now: float, stale_after: float) -> Answer | None:
         """Give the answer that still counts: none before the first, none of a stale target."""
         return self.as_of(now, stale_after)[1]
 
-    def as_of(self, now: float, stale_after: float) -> tuple[State, Answer | None]:
+    def as_of(self, now: float, stale_after: float) -> tuple[TargetState, Answer | None]:
         """Give the state at a time, and the answer that then still counts."""
         state = self.state(now, stale_after)
-        return state, None if state is State.STALE else self.answer
+        return state, None if state is TargetState.STALE else self.answer
 
     def goes_stale(self, stale_after: float) -> float:
-        """Give the time from which the last good answer is too old; infinity if never.
+        """Return the time from which the target is stale; infinity if never.
 
-        Only a failing target grows stale: a healthy one is as fresh as its interval.
+        Only a failing target grows stale: a healthy one is as fresh as its interval. One that has
+        never answered does so once it has failed for as long.
         """
-        if self.failure is None or self.answer is None:
+        if self.failure is None:
             return float("inf")
-        return self.last_success + stale_after
+        return (self.last_success if self.answer else self.failing_since) + stale_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +87,29 @@ class Change:
     first_poll: bool = False
 
 
-def advance(previous: Knowledge, result: PollResult) -> Knowledge:
+def advance(previous: TargetRecord, result: PollResult) -> TargetRecord:
     """Take a poll's result in. A failure changes nothing of what AWS last said."""
     outcome = result.outcome
     polls = remember(previous.polls, result)
     if isinstance(outcome, Failure):
         # A clock that was set back: a success that lies ahead would keep its answer as long again.
         success = min(previous.last_success, result.ended)
-        return replace(previous, last=result, last_success=success, polls=polls)
+        since = min(previous.failing_since or result.ended, result.ended)
+        return replace(
+            previous, last=result, last_success=success, failing_since=since, polls=polls
+        )
     # The old object where nothing changed: readers compare by identity, and memory is shared.
     known = previous.answer
     answer = known if known is not None and known == outcome else outcome
     kept = result if answer is outcome else replace(result, outcome=answer)
     listed = answer.invitations if answer.enabled else previous.listed
-    return Knowledge(previous.target, kept, result.ended, answer, listed, polls)
+    return TargetRecord(
+        previous.target, kept, result.ended, answer=answer, listed=listed, polls=polls
+    )
 
 
-def changes(previous: Knowledge, following: Knowledge) -> Iterator[Change]:
-    """Tell what happened to invitations from one knowledge to the next."""
+def changes(previous: TargetRecord, following: TargetRecord) -> Iterator[Change]:
+    """Tell what happened to invitations from one record to the next."""
     if following.listed is previous.listed or following.listed is None:
         return
     before = _by_identity(previous.listed or ())
@@ -129,22 +137,24 @@ def _by_identity(invitations: Iterable[Invitation]) -> Mapping[object, Invitatio
 
 
 class Snapshot:
-    """Holds the knowledge of all targets. Each is swapped whole: no reader sees half a poll."""
+    """Holds the records of all targets. Each is swapped whole: no reader sees half a poll."""
 
     def __init__(self) -> None:
         """Start without targets."""
-        self._known: dict[Target, Knowledge] = {}
+        self._known: dict[Target, TargetRecord] = {}
         self._failures: deque[PollResult] = deque(maxlen=FAILURES_KEPT)
         self._pending: int | None = None
         self._statuses = Statuses()
 
     def retain(self, targets: Iterable[Target]) -> None:
         """Know exactly these targets from now on: new ones as pending, others not at all."""
-        self._known = {target: self._known.get(target) or Knowledge(target) for target in targets}
+        self._known = {
+            target: self._known.get(target) or TargetRecord(target) for target in targets
+        }
         self._pending = sum(knowledge.last is None for knowledge in self._known.values())
 
-    def record(self, result: PollResult) -> tuple[Knowledge, Knowledge] | None:
-        """Take a result in; return the knowledge before and after, None if the target is gone."""
+    def record(self, result: PollResult) -> tuple[TargetRecord, TargetRecord] | None:
+        """Take a result in; return the record before and after, None if the target is gone."""
         previous = self._known.get(result.target)
         if previous is None:
             return None
@@ -156,11 +166,11 @@ class Snapshot:
             self._pending -= 1
         return previous, following
 
-    def get(self, target: Target) -> Knowledge | None:
+    def get(self, target: Target) -> TargetRecord | None:
         """Return what is known of a target, if it is one."""
         return self._known.get(target)
 
-    def all(self) -> tuple[Knowledge, ...]:
+    def all(self) -> tuple[TargetRecord, ...]:
         """Return what is known of all targets."""
         return tuple(self._known.values())
 

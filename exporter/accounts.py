@@ -1,0 +1,100 @@
+"""Which accounts there are to poll, by the settings and by what AWS last said. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from pydantic import SecretStr
+
+from exporter.model import Account, Member, Role
+from exporter.settings import AccountSettings, Settings
+from exporter.sharding import shard_of
+
+
+@dataclass(slots=True)
+class Known:
+    """What AWS last said: it stays when a refresh fails, or the configuration changes."""
+
+    identity: str = ""
+    """Whose the exporter's own credentials are."""
+    units: dict[str, tuple[Member, ...]] = field(default_factory=dict)
+    """Accounts by unit; by no name, of the whole organization."""
+    organization: tuple[Member, ...] | None = None
+    """All accounts of the organization; None while not known."""
+    regions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By account id."""
+    polled: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Where accounts are polled that were found before, until their own regions are known."""
+    tags: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    """Values of `metrics.account_labels` in Organizations, by account id."""
+
+    def members(self) -> Mapping[str, Member]:
+        """Return the accounts known, by id: one may be under several of the units."""
+        listed = (*self.units.values(), self.organization or ())
+        return {member.id: member for members in listed for member in members}
+
+    def polled_members(self) -> Mapping[str, Member]:
+        """Return those that are in use and under the units asked for, by id."""
+        listed = (member for members in self.units.values() for member in members)
+        return {member.id: member for member in listed if member.is_active}
+
+
+def accounts_of(settings: Settings, known: Known, default: tuple[str, ...]) -> list[Account]:
+    """Return this shard's accounts; `default` are the regions of those without any of their own."""
+    shard = settings.shard
+    return [
+        replace(account, labels=labels_of(account.id, settings, known))
+        for account in _accounts(settings, known, default)
+        if shard_of(account.id, shard.total) == shard.index
+    ]
+
+
+def _accounts(settings: Settings, known: Known, default: tuple[str, ...]) -> Iterator[Account]:
+    """Return every account, configured ones first: they win over discovered ones."""
+    members, organization = known.polled_members(), settings.aws.organization
+    configured = {account.id for account in settings.aws.accounts}
+    for account in settings.aws.accounts:
+        name = account.name or (members[account.id].name if account.id in members else "")
+        yield Account(account.id, name, role_of(account), account.regions or default)
+    if organization is not None:
+        external = secret(organization.external_id)
+        for member in members.values():
+            if member.id not in configured and member.id not in organization.exclude_accounts:
+                role = Role(role_arn(member.id, organization.role_name), external)
+                is_own = member.id == known.identity
+                yield Account(member.id, member.name, None if is_own else role, default)
+    elif not configured and known.identity:
+        yield Account(known.identity, regions=default)
+
+
+def labels_of(account_id: str, settings: Settings, known: Known) -> Mapping[str, str]:
+    """Return an account's labels: those configured, else its tags, of the keys that are wanted."""
+    written = (each.labels for each in settings.aws.accounts if each.id == account_id)
+    found = {**known.tags.get(account_id, {}), **next(written, {})}
+    return {key: found[key] for key in settings.metrics.account_labels if key in found}
+
+
+def names_of(settings: Settings, known: Known) -> Mapping[str, str]:
+    """Return the names of all accounts that have one, polled or not, by id."""
+    listed = {member.id: member.name for member in known.members().values()}
+    configured = {account.id: account.name for account in settings.aws.accounts if account.name}
+    return {account_id: name for account_id, name in {**listed, **configured}.items() if name}
+
+
+def role_of(settings: AccountSettings) -> Role | None:
+    """Return the role to assume in a configured account, if there is one."""
+    external = secret(settings.external_id)
+    if settings.role_arn:
+        return Role(settings.role_arn, external)
+    if settings.role_name:
+        return Role(role_arn(settings.id, settings.role_name), external)
+    return None
+
+
+def role_arn(account_id: str, role_name: str) -> str:
+    """Return a role's ARN by its name, path included; Macie is in the partition `aws` alone."""
+    return f"arn:aws:iam::{account_id}:role/{role_name}"
+
+
+def secret(value: SecretStr | None) -> str | None:
+    """Return a secret out of its wrapping."""
+    return value.get_secret_value() if value is not None else None
