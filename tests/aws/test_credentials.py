@@ -13,11 +13,11 @@ import pytest
 from botocore.credentials import ReadOnlyCredentials
 
 from exporter.aws.credentials import Assumed, Credentials, Session
-from exporter.demo.world import World
 from exporter.model import Account, AwsError, Role
 from tests.aws.rig import stage
 from tests.clocks import ManualClock
 from tests.clouds import STEP, Skies, embedded_cloud
+from tests.embedded_aws.world import World
 from tests.faulty import Peer, response
 
 ROLE = Role("arn:aws:iam::111122223333:role/macie-invitations-reader")
