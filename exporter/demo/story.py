@@ -133,9 +133,11 @@ class Story:
     def _begin(self, target: Target, now: datetime) -> None:
         """Add what most have: the administrator's accepted invitation, and some others."""
         rng = self._rng
-        if target[0] == GOVERNED:
+        if target[0] in {GOVERNED, ADMINISTRATOR}:
             return
         self._add(target, ADMINISTRATOR, "Enabled", now - _AGES[-1] * rng.uniform(0.6, 2))
+        if target[0] == FORMER_ADMINISTRATOR:
+            return
         for _ in range(rng.randrange(3)):
             status = rng.choice((*_PENDING, *_SETTLED))
             self._add(target, FORMER_ADMINISTRATOR, status, now - rng.choice(_AGES))
@@ -155,7 +157,7 @@ class Story:
 
     def _changing(self) -> Iterator[Target]:
         """Return where things change; what visitors should find elsewhere stays."""
-        still = {HUB, GOVERNED, BROKEN, BUSY, NOT_ENABLED, DENIED}
+        still = {HUB, *TRUSTED, GOVERNED, BROKEN, BUSY, NOT_ENABLED, DENIED}
         return (each for each in self.invitations if still.isdisjoint({each, each[0]}))
 
     def _somewhere(self) -> Target:

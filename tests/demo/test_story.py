@@ -8,6 +8,7 @@ import pytest
 
 from exporter.demo.story import (
     ACCOUNTS,
+    ADMINISTRATOR,
     BUSY,
     GOVERNED,
     HUB,
@@ -60,6 +61,17 @@ def test_there_are_strangers_and_more_than_one_page(story: Story) -> None:
     assert len(story.invitations[BUSY]) > 25
 
 
+def test_nobody_invites_itself(story: Story) -> None:
+    """Nor does the administrator have one."""
+    go_on(story, 500)
+    assert not [
+        target
+        for target, known in story.invitations.items()
+        if target[0] in {one.account_id for one in known.values()}
+    ]
+    assert {story.administrator((ADMINISTRATOR, region)) for region in REGIONS} == {None}
+
+
 def test_one_account_is_governed_by_organizations(story: Story) -> None:
     """It has an administrator in fact, and no invitation that would tell, whatever happens."""
     go_on(story, 200)
@@ -94,6 +106,6 @@ def test_no_account_has_two_administrators(story: Story) -> None:
     enabled = {
         target: [one for one in known.values() if one.relationship_status == "Enabled"]
         for target, known in story.invitations.items()
-        if target[0] not in {HUB, GOVERNED}
+        if target[0] not in {HUB, GOVERNED, ADMINISTRATOR}
     }
     assert {len(each) for each in enabled.values()} == {1}
