@@ -126,7 +126,7 @@ PAGES: Mapping[str, Page] = {
         "Serves an organization of made-up accounts, in which invitations come and go and some "
         "accounts fail, each for another reason. It speaks to loopback only and takes nothing of "
         "the AWS set-up. Settings are passed on. It says the command with which doctor and once "
-        "work on it too. Invitations that are there at first are logged at level debug.",
+        "work on it too. What is there at first is logged at level debug, but for warnings.",
         "That of the exporter.",
         (
             Example("demo", "serve it on http://localhost:10058/"),

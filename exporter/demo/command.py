@@ -33,7 +33,7 @@ _EXPORTER: Final = (sys.executable, "-m", "exporter")
 _MOVES_SECONDS: Final = 5.0
 _LONGEST_LINE: Final = 1 << 20
 _SIGNAL_EXIT_BASE: Final = 128
-# The invitations that are there at first would bury everything else: they are logged at debug.
+# What is there at first would bury what happens: all but warnings is logged at debug.
 _FIRST_ROUND: Final = re.compile(rb'level(?:=|": ")info.*first_poll(?:=|": )true')
 _DEBUG: Final = "--log.level=debug"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from exporter.demo import command
-from exporter.demo.story import BROKEN, DENIED
+from exporter.demo.story import BROKEN, DENIED, THROTTLED
 from tests.faulty import free_port
 from tests.processes import series_of
 
@@ -101,7 +101,8 @@ def test_addresses_come_first_and_other_commands_work_on_it() -> None:
             assert "event=listening" in logged[0]
             while "first_round_done" not in logged[-1]:
                 logged.append(next(lines))
-            assert "first_poll=true" not in "".join(logged)
+            info = [line for line in logged if "level=info" in line]
+            assert "first_poll=true" not in "".join(info)
             doctor, once = other_commands(said)
         finally:
             demo.terminate()
@@ -110,7 +111,8 @@ def test_addresses_come_first_and_other_commands_work_on_it() -> None:
     assert demo.returncode == 0
     assert (doctor.returncode, once.returncode) == (1, 1)
     failed = {line.split()[1] for line in doctor.stdout.splitlines() if line.startswith("FAIL")}
-    assert failed == {DENIED[0], BROKEN}
+    # Where calls are throttled now and then, they may be just now.
+    assert failed - {THROTTLED[0]} == {DENIED[0], BROKEN}
     assert "macie_untrusted_invitations" in {name for name, _ in series_of(once.stdout)}
 
 
