@@ -1,5 +1,4 @@
-# The exporter's image; as target `demo` the same with the embedded AWS's packages, which production has no use for.
-# It needs no shell, no HOME and no place to write to, and runs as any user. `make image` builds both targets.
+# The exporter's image. It needs no shell, no HOME and no place to write to, and runs as any user. `make image` builds it.
 
 # Another base will do that has python3 (3.11 or newer, with its module venv) in PATH.
 ARG BASE=docker.io/library/python:3.13-slim-trixie
@@ -38,13 +37,7 @@ RUN if [ "$(/build/bin/hatchling version)" != "$VERSION" ]; then /build/bin/hatc
     # which may change on the way to a node.
     python3 -m compileall -q -f -j 0 --invalidation-mode unchecked-hash /opt/exporter/lib
 
-FROM installed AS installed-demo
-COPY requirements/demo.txt requirements/
-RUN /build/bin/python3 requirements/install.py --python /opt/exporter/bin/python3 requirements/demo.txt && \
-    python3 -m compileall -q -f -j 0 --invalidation-mode unchecked-hash /opt/exporter/lib
-
-# What both images stand on.
-FROM ${BASE} AS runtime
+FROM ${BASE}
 # The base's pip goes: nobody installs packages here. Its standard library comes without bytecode and would be compiled
 # at every start.
 RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3*/site-packages/* /usr/local/lib/python3*/ensurepip \
@@ -69,11 +62,4 @@ LABEL org.opencontainers.image.title="macie-invitations-exporter" \
       org.opencontainers.image.base.name="${BASE}" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-
-FROM runtime AS demo
-COPY --from=installed-demo /opt/exporter /opt/exporter
-CMD ["demo", "--web.listen-address=:10058"]
-
-# Last, so that it is what a build without a target makes.
-FROM runtime AS production
 COPY --from=installed /opt/exporter /opt/exporter

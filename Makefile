@@ -4,20 +4,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# What the demo needs, and what tests and lint need beside it.
-DEMO_LOCK := requirements/demo.txt
-LOCKS := $(DEMO_LOCK) requirements/dev.txt requirements/tools.txt
+# What the exporter needs, and what tests and lint need beside it.
+RUNTIME_LOCK := requirements/runtime.txt
+LOCKS := $(RUNTIME_LOCK) requirements/dev.txt requirements/tools.txt
 
 SCRIPTS := .ci/run deploy/debian/build image/build requirements/bootstrap tests/system-packages tests/helm/fetch-helm tests/image/stand-in-base
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test pytest check lint format hooks docs site dashboards bench fuzz soak image audit sbom lock check-lock system-packages helm-tools venv locks demo-lock audit-lock
+.PHONY: help run test pytest check lint format hooks docs site dashboards bench fuzz soak image audit sbom lock check-lock system-packages helm-tools venv locks runtime-lock audit-lock
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: demo-lock ## The demo on port 10058: an organisation on an embedded AWS, no credentials needed (ARGS=flags)
+run: runtime-lock ## The demo on port 10058: an organization on an AWS of its own, no credentials needed (ARGS=flags)
 	$(BIN)/python -m exporter demo $(ARGS)
 
 test: system-packages lint pytest ## Everything that must pass: lint, types, tests with coverage
@@ -69,8 +69,8 @@ fuzz: venv ## 210,000 cases for everything that takes bytes from outside: five m
 soak: venv ## Ten minutes of polling at ten times the pace, with faults coming and going (ARGS=--seconds=N)
 	$(BIN)/python -m tests.soak $(ARGS)
 
-image: ## The images, with docker, podman or buildah, and their sizes (TARGET=demo: one, ARGS=flags for the build)
-	@ARGS='$(ARGS)' image/build $(TARGET)
+image: ## The image, with docker, podman or buildah, and its size (ARGS=flags for the build)
+	@ARGS='$(ARGS)' image/build
 
 # Its own environment: what looks at the locks from outside must not bend them.
 AUDIT := .venv-audit
@@ -78,7 +78,7 @@ audit-lock:
 	@requirements/bootstrap '$(PYTHON)' $(AUDIT) requirements/audit.txt
 
 audit: audit-lock ## Ask which locked packages have known vulnerabilities (pip-audit; asks PyPI)
-	$(AUDIT)/bin/pip-audit --disable-pip --require-hashes -r requirements/demo.txt
+	$(AUDIT)/bin/pip-audit --disable-pip --require-hashes -r requirements/runtime.txt
 	$(AUDIT)/bin/pip-audit --disable-pip --require-hashes -r requirements/build.txt
 
 sbom: audit-lock ## The bill of materials of what is installed, in build/sbom.cdx.json (CycloneDX)
@@ -92,9 +92,8 @@ LOCK := $(BIN)/uv pip compile --quiet --system-certs --no-cache --universal --py
 	--generate-hashes --no-emit-index-url --no-header
 SUBSET := --constraint requirements/dev.txt
 lock: venv ## Lock what pyproject.toml asks for (ARGS=--upgrade: at its newest)
-	$(LOCK) $(ARGS) pyproject.toml --extra demo --group dev --output-file requirements/dev.txt
+	$(LOCK) $(ARGS) pyproject.toml --group dev --output-file requirements/dev.txt
 	$(LOCK) $(ARGS) pyproject.toml $(SUBSET) --output-file requirements/runtime.txt
-	$(LOCK) $(ARGS) pyproject.toml $(SUBSET) --extra demo --output-file requirements/demo.txt
 	$(LOCK) $(ARGS) --group tools $(SUBSET) --output-file requirements/tools.txt
 	$(LOCK) $(ARGS) --group audit $(SUBSET) --output-file requirements/audit.txt
 	$(LOCK) $(ARGS) --group build --constraint requirements/tools.txt --output-file requirements/build.txt
@@ -111,8 +110,8 @@ system-packages:
 helm-tools: venv
 	@tests/helm/fetch-helm $(BIN)/python
 
-demo-lock:
-	@requirements/bootstrap '$(PYTHON)' $(VENV) $(DEMO_LOCK)
+runtime-lock:
+	@requirements/bootstrap '$(PYTHON)' $(VENV) $(RUNTIME_LOCK)
 
 locks:
 	@requirements/bootstrap '$(PYTHON)' $(VENV) $(LOCKS)

@@ -140,8 +140,8 @@ def check(arguments: Arguments, world: World) -> int:
 
 
 def demo(arguments: Arguments, world: World) -> int:
-    """Run with an embedded AWS and a believable organisation; no credentials needed."""
-    from exporter.demo.command import run as run_demo  # noqa: PLC0415 -- needs the extra `demo`
+    """Run on an AWS of its own, with a believable organization; no credentials needed."""
+    from exporter.demo.command import run as run_demo  # noqa: PLC0415 -- as in `serve`
 
     given = dict(arguments.flags)
     address = given.pop("web.listen-address", ":10058")

@@ -122,11 +122,12 @@ PAGES: Mapping[str, Page] = {
         },
     ),
     "demo": Page(
-        "run with an embedded AWS; no credentials needed",
-        "Serves an organisation of made-up accounts, in which invitations come and go and some "
+        "run on an AWS of its own; no credentials needed",
+        "Serves an organization of made-up accounts, in which invitations come and go and some "
         "accounts fail, each for another reason. It speaks to loopback only and takes nothing of "
-        "the AWS set-up. Settings are passed on. It needs the extra `demo`.",
-        "That of the exporter, 1 if the demo is not installed.",
+        "the AWS set-up. Settings are passed on. It says the command with which doctor and once "
+        "work on it too. What is there at first is logged at level debug, but for warnings.",
+        "That of the exporter.",
         (
             Example("demo", "serve it on http://localhost:10058/"),
             Example(

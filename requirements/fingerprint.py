@@ -15,7 +15,6 @@ project = pyproject["project"]
 tables = [
     project["requires-python"],
     project["dependencies"],
-    project["optional-dependencies"],
     pyproject["dependency-groups"],
 ]
 canonical = json.dumps(tables, sort_keys=True).encode()

@@ -13,9 +13,9 @@ import pytest
 from exporter.aws.cloud import Cloud
 from exporter.aws.credentials import Credentials
 from exporter.clock import Clock, SystemClock
-from exporter.demo.server import EmbeddedAws
-from exporter.demo.world import World
 from exporter.model import Account, Answer
+from tests.embedded_aws.server import EmbeddedAws
+from tests.embedded_aws.world import World
 
 STEP = 300.0
 """Seconds for which a broken role is left alone."""

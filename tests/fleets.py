@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from exporter.demo.world import Invitation, World
 from exporter.model import KNOWN_STATUSES
+from tests.embedded_aws.world import Invitation, World
 
 HUB = "100000000000"
 REGIONS = ("eu-west-1", "eu-central-1", "us-east-1", "us-east-2")

@@ -18,12 +18,12 @@ from exporter.cli import COMMANDS, World, main
 from exporter.clock import SystemClock
 from exporter.commands.once import once
 from exporter.daemon import Configuration, Ports
-from exporter.demo.server import EmbeddedAws
-from exporter.demo.world import World as Fleet
 from exporter.log import Lines
 from exporter.manual import PAGES
 from exporter.settings import Settings, load
 from tests import fleets
+from tests.embedded_aws.server import EmbeddedAws
+from tests.embedded_aws.world import World as Fleet
 from tests.processes import PATIENCE
 
 NAME = "macie-invitations-exporter"
@@ -341,4 +341,4 @@ def test_demo_passes_settings_on() -> None:
     """The exporter of the demo is configured like any other, and its exit code is the demo's."""
     terminal = Terminal()
     assert terminal.run("demo", "--web.listen-address=127.0.0.1:0", "--no.such=1") == 2
-    assert terminal.out == "the exporter ended before it was ready, with exit code 2\n"
+    assert "/metrics" in terminal.out

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from exporter.daemon import Configuration
-from exporter.demo.server import EmbeddedAws
-from exporter.demo.world import Fault, Invitation, World
 from exporter.settings import load
 from tests import daemons, fleets
+from tests.embedded_aws.server import EmbeddedAws
+from tests.embedded_aws.world import Fault, Invitation, World
 from tests.faulty import FaultyServer, send_and_hang
 from tests.processes import command, no_aws, running, series_of, until
 

@@ -14,13 +14,13 @@ import pytest
 from exporter.clock import SystemClock
 from exporter.commands.doctor import Doctor, Step, as_json, as_table, consult
 from exporter.daemon import Configuration, Ports
-from exporter.demo.server import EmbeddedAws
-from exporter.demo.world import Fault, Invitation, World
 from exporter.log import Lines
 from exporter.model import Account, Role
 from exporter.settings import Settings
 from tests import fleets
 from tests.clouds import Skies, embedded_cloud
+from tests.embedded_aws.server import EmbeddedAws
+from tests.embedded_aws.world import Fault, Invitation, World
 from tests.processes import command
 from tests.settings.loads import loaded
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from exporter.demo.server import EmbeddedAws
-from exporter.demo.world import Fault, World
 from exporter.model import MACIE_REGIONS
 from tests import fleets
+from tests.embedded_aws.server import EmbeddedAws
+from tests.embedded_aws.world import Fault, World
 from tests.processes import Exporter, Series, running, until
 
 ACCOUNTS = 300
@@ -147,7 +147,7 @@ def test_units_exclusion_static_accounts_and_auto_regions(
     world: World, aws: EmbeddedAws, file: File
 ) -> None:
     """Only the units' accounts, nested ones included, less the excluded, in their own regions."""
-    unit = next(unit for unit in world.organisation().units if unit.name == "division 1")  # type: ignore[union-attr]
+    unit = next(unit for unit in world.organization().units if unit.name == "division 1")  # type: ignore[union-attr]
     members = fleets.accounts(ACCOUNTS)[100:200]
     tree = configuration(include_ous=[unit.unit_id], exclude_accounts=[members[0]])
     tree["aws"]["regions"] = "auto"

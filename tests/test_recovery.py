@@ -7,11 +7,11 @@ from math import ceil
 
 import pytest
 
-from exporter.demo.server import EmbeddedAws
-from exporter.demo.world import World
 from exporter.settings import Settings, load
 from tests import fleets
 from tests.daemons import REGION, Running, running
+from tests.embedded_aws.server import EmbeddedAws
+from tests.embedded_aws.world import World
 from tests.processes import until
 
 INTERVAL = 3.0

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from exporter.demo.server import EmbeddedAws
-from exporter.demo.world import World
 from tests import fleets
+from tests.embedded_aws.server import EmbeddedAws
+from tests.embedded_aws.world import World
 from tests.processes import environment, until
 
 REGION = {"AWS_REGION": "eu-west-1"}

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.demo.server import EmbeddedAws
 from tests import fleets
+from tests.embedded_aws.server import EmbeddedAws
 from tests.processes import PATIENCE, environment
 
 ESCAPE = "\x1b"

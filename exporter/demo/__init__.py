@@ -1,5 +1,4 @@
-"""An embedded AWS with a believable organisation, for the `demo` command and for tests.
+"""The `demo` command: a believable organization on a small AWS of its own, and the exporter on it.
 
-It is spoken to over HTTP by ordinary AWS clients (`AWS_ENDPOINT_URL`), verifies their signatures,
-and must not know anything of the exporter that reads it.
+It knows of the exporter only how it is started, and Macie's words for statuses.
 """

@@ -14,11 +14,11 @@ from botocore.credentials import ReadOnlyCredentials
 
 from exporter.aws.assumed_role import AssumedRole, Session
 from exporter.aws.credentials import Credentials
-from exporter.demo.world import World
 from exporter.model import Account, AwsError, Role
 from tests.aws.rig import stage
 from tests.clocks import ManualClock
 from tests.clouds import STEP, Skies, embedded_cloud
+from tests.embedded_aws.world import World
 from tests.faulty import Peer, response
 
 ROLE = Role("arn:aws:iam::111122223333:role/macie-invitations-reader")

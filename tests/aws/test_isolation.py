@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 import pytest
 from botocore.client import BaseClient
 
-from exporter.demo.server import EmbeddedAws
-from exporter.demo.world import Call, Invitation, World
 from exporter.model import Account, Answer, Role
 from tests.aws.rig import REGION, Rig, rig
+from tests.embedded_aws.server import EmbeddedAws
+from tests.embedded_aws.world import Call, Invitation, World
 
 HUB = "999900000000"
 ACCOUNTS = [f"{number:012d}" for number in range(1, 33)]

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from exporter.demo.world import Fault, World
 from exporter.model import MACIE_REGIONS, Account, AwsError, Role
 from tests import fleets
 from tests.clouds import Skies, embedded_cloud
+from tests.embedded_aws.world import Fault, World
 
 ACCOUNT, OTHER, THIRD = fleets.accounts(3)
 
@@ -44,9 +44,9 @@ def regions(cloud: Skies, account: Account) -> tuple[str, ...]:
 
 def unit(world: World, name: str) -> str:
     """Give a unit's id by its name."""
-    organisation = world.organisation()
-    assert organisation is not None
-    return next(one.unit_id for one in organisation.units if one.name == name)
+    organization = world.organization()
+    assert organization is not None
+    return next(one.unit_id for one in organization.units if one.name == name)
 
 
 def answer(world: World, service: str, *bodies: object) -> None:

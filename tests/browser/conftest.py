@@ -1,4 +1,4 @@
-"""The demo's world behind a running exporter, and the system's Chromium that looks at it."""
+"""The demo's story behind a running exporter, and the system's Chromium that looks at it."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -8,14 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
-from exporter.demo.command import child_environment
-from exporter.demo.organisation import build
-from exporter.demo.server import EmbeddedAws, utc_now
-from exporter.demo.world import World
+from exporter.demo.story import Story
 from tests.processes import Exporter, running
-
-BROKEN = "888899990000"
-"""An account of the demo whose role no longer lets the exporter in."""
+from tests.stories import begin, told
 
 REFUSED = "Failed to load resource: the server responded with a status of 4"
 """What Chromium says of a page that is 404 or 400, as it should be."""
@@ -26,23 +21,20 @@ NewPage = Callable[..., Page]
 class Demo:
     """The demo as it runs."""
 
-    def __init__(self, world: World, exporter: Exporter) -> None:
-        """Know its world, which tests may change, and its exporter."""
-        self.world, self.exporter = world, exporter
+    def __init__(self, story: Story, exporter: Exporter) -> None:
+        """Know its story, which tests may change, and its exporter."""
+        self.story, self.exporter = story, exporter
         self.url = f"http://127.0.0.1:{exporter.port}"
 
 
 @pytest.fixture(scope="module")
 def demo(chromium: Path) -> Iterator[Demo]:
-    """The demo's organisation, with one account's role broken."""
+    """The demo's organization, in which nothing moves by itself."""
     del chromium  # Without it nothing has to be started.
-    world = build(utc_now())
-    world.break_role(world.role_arn(BROKEN))
-    with EmbeddedAws(world) as aws:
-        variables = child_environment({}, aws.environment(), "127.0.0.1:0")
-        with running(variables) as exporter:
-            exporter.wait_until_ready()
-            yield Demo(world, exporter)
+    story = begin()
+    with told(story) as variables, running(variables) as exporter:
+        exporter.wait_until_ready()
+        yield Demo(story, exporter)
 
 
 # Not for the session: an event loop runs meanwhile, and other tests may want their own.

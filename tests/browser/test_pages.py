@@ -3,15 +3,15 @@
 import json
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from exporter.demo.organisation import DENIED, NOT_ENABLED
-from exporter.demo.world import Invitation
-from tests.browser.conftest import BROKEN, Demo, NewPage
+from exporter.demo.story import BROKEN, BUSY, DENIED, NOT_ENABLED, Invitation
+from tests.browser.conftest import Demo, NewPage
 from tests.processes import until
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
@@ -137,13 +137,16 @@ def test_pages(page: Page) -> None:
     assert regions(page) == first
 
 
-def test_a_target_and_back(page: Page) -> None:
+def test_a_target_and_back(page: Page, demo: Demo) -> None:
     """Its invitations and last polls, and the way back to its account."""
+    count = len(demo.story.invitations[BUSY])
     page.goto("/targets?q=machine-learning")
     page.get_by_role("link", name="us-east-1").click()
-    expect(page.get_by_role("table", name="Invitations").get_by_role("row")).to_have_count(1 + 63)
+    expect(page.get_by_role("table", name="Invitations").get_by_role("row")).to_have_count(
+        1 + count
+    )
     polls = page.get_by_role("table", name="Last polls").get_by_role("row")
-    expect(polls.nth(1)).to_contain_text("63 invitations")
+    expect(polls.nth(1)).to_contain_text(f"{count} invitations")
     expect(polls.nth(1).get_by_role("cell").nth(1)).to_have_text("3")
     page.get_by_role("navigation", name="Above this page").get_by_text("machine-learning").click()
     expect(page.locator("#total")).to_have_text("4 of 48 targets")
@@ -177,8 +180,8 @@ def test_the_table_refreshes_itself_and_stays_where_it_is(page: Page, demo: Demo
     expect(row).not_to_contain_text("Paused")
     page.evaluate("scrollTo(0, 100)")
     expect(link).not_to_be_in_viewport()
-    sent = demo.world.invitations(account, region)[0].invited_at
-    demo.world.invite(account, region, Invitation("new", "012345678901", "Paused", sent))
+    sent = datetime.now(UTC)
+    demo.story.invite((account, region), Invitation("new", "012345678901", "Paused", sent))
     until(
         lambda: b'"Paused"' in demo.exporter.request(f"/api/v1/targets?q={account}").body,
         "the poll after the invitation",
@@ -193,8 +196,8 @@ def test_the_table_refreshes_itself_and_stays_where_it_is(page: Page, demo: Demo
 def test_what_is_written_from_the_right_moves_nothing(page: Page, demo: Demo) -> None:
     """A status in Hebrew letters stands where any other would: before its number."""
     account, region, status = "090909090909", "us-east-1", "\u05d0\u05d1\u05d2"
-    sent = demo.world.invitations("090909090909", "us-east-2")[0].invited_at
-    demo.world.invite(account, region, Invitation("odd", "012345678901", status, sent))
+    sent = datetime.now(UTC)
+    demo.story.invite((account, region), Invitation("odd", "012345678901", status, sent))
     until(
         lambda: status.encode() in demo.exporter.request(f"/api/v1/targets?q={account}").body,
         "the poll after the invitation",

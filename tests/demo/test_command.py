@@ -1,136 +1,141 @@
-"""The demo command's parts: the child's environment, and what is said about it."""
+"""The demo as a process: what it says, what it starts, and what it passes on."""
 
-import io
+import json
 import os
+import shlex
 import signal
-import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from exporter.demo import command, server
+from exporter.demo import command
+from exporter.demo.story import BROKEN, DENIED, THROTTLED
+from tests.faulty import free_port
+from tests.processes import series_of
 
 REPOSITORY = Path(command.__file__).parents[2]
-# Stands in for the exporter: is ready at once, and ends on SIGTERM with a code of its own.
-STAND_IN = """
-import http.server, os, signal, sys
+FIRST = "ts=… level=info event=invitation_received account=… first_poll=true"
+# Stands in for the exporter: tells how it was started, and ends on SIGTERM with a code of its own.
+STAND_IN = f"""
+import json, os, signal, sys, time
 
-print("logged at the start", file=sys.stderr, flush=True)
+def log(line):
+    print(line, file=sys.stderr, flush=True)
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200 if self.path == "/-/ready" else 404)
-        self.end_headers()
-    def log_message(self, *_):
-        pass
-
-signal.signal(signal.SIGHUP, lambda *_: print("reloaded", flush=True))
+signal.signal(signal.SIGHUP, lambda *_: log("reloaded"))
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
-host, port = os.environ["MACIE_EXPORTER_WEB__LISTEN_ADDRESS"].split(":")
-http.server.HTTPServer((host, int(port)), Handler).serve_forever()
+log({FIRST!r})
+log(json.dumps([sys.argv[1:], list(os.environ)]))
+while True:
+    time.sleep(1)
 """
-DEMO = "import sys, exporter.demo.command as demo; sys.exit(demo.run({!r}, [], sys.stdout))"
+DEMO = "import sys, exporter.demo.command as demo; sys.exit(demo.run({!r}, {!r}, sys.stdout))"
+USERS_OWN = {"AWS_PROFILE": "production", "HTTP_PROXY": "http://x", "MACIE_EXPORTER_LOG__LEVEL": ""}
 
 
-def free_address() -> str:
-    """Return an address on loopback that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
-
-
-def test_the_exporter_gets_a_clean_environment() -> None:
-    """Nothing of the user's AWS set-up passes, nothing else but what Python needs either."""
-    ours = {
-        "PATH": "/bin",
-        "LANG": "C.UTF-8",
-        "PYTHONPATH": "/src",
-        "AWS_PROFILE": "production",
-        "HTTP_PROXY": "http://proxy",
-        "MACIE_EXPORTER_LOG__LEVEL": "debug",
-    }
-    aws = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
-    made = command.child_environment(ours, aws, ":10058")
-    names = {name for name in made if not name.startswith("MACIE_EXPORTER_")}
-    assert names == {"PATH", "LANG", "PYTHONPATH", "AWS_ENDPOINT_URL", "NO_PROXY"}
-    assert "MACIE_EXPORTER_LOG__LEVEL" not in made
-
-
-def test_the_configuration_becomes_variables() -> None:
-    """Nested keys are joined by two underscores; lists and booleans are JSON."""
-    tree = {"aws": {"regions": ["eu-west-1"]}, "a": {"b_c": {"enabled": True}}, "x": {"i": "10s"}}
-    assert dict(command.variables("MACIE_EXPORTER", tree)) == {
-        "MACIE_EXPORTER_AWS__REGIONS": '["eu-west-1"]',
-        "MACIE_EXPORTER_A__B_C__ENABLED": "true",
-        "MACIE_EXPORTER_X__I": "10s",
-    }
-
-
-def test_a_child_that_ends_early_is_reported() -> None:
-    """An exporter that refuses its flags ends the demo with its exit code, and a word on it."""
-    said = io.StringIO()
-    assert command.run("127.0.0.1:0", ["--no-such-flag"], said) != 0
-    assert "ended before it was ready, with exit code" in said.getvalue()
-
-
-def test_signals_reach_the_exporter_whose_code_is_ours(tmp_path: Path) -> None:
-    """Addresses are said once it is ready, before its log; it gets SIGHUP and SIGTERM."""
-    (tmp_path / "exporter").mkdir()
-    (tmp_path / "exporter" / "__init__.py").touch()
-    (tmp_path / "exporter" / "__main__.py").write_text(STAND_IN)
-    address = free_address()
+def stood_in(folder: Path, flags: Sequence[str], *, address: str = ":9") -> "subprocess.Popen[str]":
+    """Start the demo with the stand-in for an exporter; its log follows what it says."""
+    (folder / "exporter").mkdir()
+    (folder / "exporter" / "__init__.py").touch()
+    (folder / "exporter" / "__main__.py").write_text(STAND_IN)
     # -P: the demo itself comes from the repository, and only its child from the folder here.
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", DEMO.format(address, list(flags))],
+        cwd=folder,
+        env=os.environ | USERS_OWN | {"PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_the_exporter_is_started_cleanly_and_gets_our_signals(tmp_path: Path) -> None:
+    """Its flags are ours, its AWS is the demo's alone, and its exit code becomes ours."""
+    with stood_in(tmp_path, ["--a=b"]) as demo:
+        assert demo.stdout is not None
+        try:
+            lines = iter(demo.stdout.readline, "")
+            words, names = json.loads(next(line for line in lines if line.startswith("[")))
+            demo.send_signal(signal.SIGHUP)
+            assert next(lines) == "reloaded\n"
+        finally:
+            demo.terminate()
+    assert demo.returncode == 7
+    assert words == ["serve", "--web.listen-address=:9", "--a=b"]
+    own = {name for name in names if not name.startswith(("PYTHON", "LC_"))} - {"PATH", "LANG"}
+    assert own == {*command.variables("")}
+
+
+@pytest.mark.parametrize("flags", [[], ["--log.level=debug"]])
+def test_the_first_round_is_logged_at_debug(tmp_path: Path, flags: Sequence[str]) -> None:
+    """What was there before would bury what happens."""
+    with stood_in(tmp_path, flags) as demo:
+        assert demo.stdout is not None
+        try:
+            lines = iter(demo.stdout.readline, "")
+            logged = next(line for line in lines if line.startswith(("ts=", "[")))
+        finally:
+            demo.terminate()
+    assert (logged == f"{FIRST}\n") == bool(flags)
+
+
+def test_addresses_come_first_and_other_commands_work_on_it() -> None:
+    """Before any line of the log; and what is said of `doctor` and `once` is so."""
+    address = f"127.0.0.1:{free_port()}"
     with subprocess.Popen(
-        [sys.executable, "-P", "-c", DEMO.format(address)],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        [sys.executable, "-m", "exporter", "demo", f"--web.listen-address={address}"],
+        env=os.environ | USERS_OWN,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     ) as demo:
         assert demo.stdout is not None
         try:
-            said = [demo.stdout.readline() for _ in range(10)]
-            assert demo.stdout.readline() == "logged at the start\n"
+            lines = iter(demo.stdout.readline, "")
+            said = [next(lines) for _ in range(14)]
             assert f"  http://{address}/metrics  what Prometheus reads\n" in said
-            demo.send_signal(signal.SIGHUP)
-            assert demo.stdout.readline() == "reloaded\n"
+            logged = [next(lines)]
+            assert "event=listening" in logged[0]
+            while "first_round_done" not in logged[-1]:
+                logged.append(next(lines))
+            info = [line for line in logged if "level=info" in line]
+            assert "first_poll=true" not in "".join(info)
+            doctor, once = other_commands(said)
         finally:
             demo.terminate()
-        assert demo.wait() == 7
+        # It goes on to log until it ends, and waits for nobody to read.
+        demo.stdout.read()
+    assert demo.returncode == 0
+    assert (doctor.returncode, once.returncode) == (1, 1)
+    failed = {line.split()[1] for line in doctor.stdout.splitlines() if line.startswith("FAIL")}
+    # Where calls are throttled now and then, they may be just now.
+    assert failed - {THROTTLED[0]} == {DENIED[0], BROKEN}
+    assert "macie_untrusted_invitations" in {name for name, _ in series_of(once.stdout)}
+
+
+def other_commands(said: Sequence[str]) -> "list[subprocess.CompletedProcess[str]]":
+    """Run the command that the demo says, and the same with `once`."""
+    (line,) = (each for each in said if " env -i " in each)
+    *words, doctor = shlex.split(line)
+    assert doctor == "doctor"
+    return [
+        subprocess.run([*words, name], capture_output=True, text=True, check=False)
+        for name in ("doctor", "once")
+    ]
 
 
 @pytest.mark.parametrize(
-    ("address", "expected"),
+    ("listened", "said"),
     [
-        (":10058", ("127.0.0.1", 10058)),
-        ("0.0.0.0:80", ("127.0.0.1", 80)),
-        ("[::]:80", ("127.0.0.1", 80)),
-        ("[::1]:80", ("::1", 80)),
-        ("localhost:80", ("localhost", 80)),
-        ("nonsense", ("127.0.0.1", 0)),
+        (":10058", "http://127.0.0.1:10058/"),
+        ("0.0.0.0:80", "http://127.0.0.1:80/"),
+        ("[::1]:80", "http://[::1]:80/"),
+        ("localhost:80", "http://localhost:80/"),
     ],
 )
-def test_the_probe_goes_to_loopback(address: str, expected: tuple[str, int]) -> None:
-    """What listens everywhere is asked over loopback."""
-    assert command.probe_address(address) == expected
-
-
-def test_without_moto_the_message_says_what_to_install(tmp_path: Path) -> None:
-    """Importing the demo needs no moto; running it without says which extra is missing."""
-    (tmp_path / "moto.py").write_text("raise ImportError('not here')\n")
-    script = (
-        "import sys, exporter.demo.command as command\n"
-        "assert 'werkzeug' not in sys.modules\n"
-        "sys.exit(command.run(':0', [], sys.stdout))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env=os.environ | {"PYTHONPATH": f"{tmp_path}:{REPOSITORY}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (1, f"{server.MISSING_MOTO}\n")
+def test_the_addresses_are_this_machines(listened: str, said: str) -> None:
+    """What listens everywhere is opened over loopback."""
+    assert f"  {said}  " in command.announcement(listened, {})

@@ -4,7 +4,6 @@ The exporter's run against the embedded AWS, Helm's as `helm template`, requests
 exporter. AWS's are held to its models; what would change this machine, to what it names.
 """
 
-import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,13 +19,12 @@ import pytest
 from botocore import xform_name
 
 from exporter import __version__
-from exporter.demo.organisation import build, configuration
-from exporter.demo.server import EmbeddedAws, utc_now
 from tests import processes
 from tests.conftest import require
 from tests.docs.documents import CHART, REPOSITORY, ROOT, Command, blocks, commands
 from tests.helm.charts import Manifest, helm_answers, objects, of_kind, rendered, run
 from tests.helm.conftest import require_tool
+from tests.stories import begin, told
 
 NAME = "macie-invitations-exporter"
 PUBLISHED = f"oci://ghcr.io/{NAME}/charts/{NAME}"
@@ -43,18 +41,13 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def polled(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[Mapping[str, str], processes.Exporter]]:
-    """The demo's organisation, and an exporter that has polled it."""
-    file = tmp_path_factory.mktemp("polled") / "exporter.yaml"
-    file.write_text(json.dumps(configuration()))
-    with EmbeddedAws(build(utc_now())) as aws:
-        variables = {**aws.environment(), "AWS_REGION": "eu-west-1"}
-        flags = [f"--config.file={file}", "--web.enable-lifecycle=true"]
-        with processes.running(variables, flags) as exporter:
+def polled() -> Iterator[tuple[Mapping[str, str], processes.Exporter]]:
+    """The demo's organization, and an exporter that has polled it."""
+    with told(begin()) as variables:
+        aws = {name: value for name, value in variables.items() if not name.startswith("MACIE_")}
+        with processes.running(variables, ["--web.enable-lifecycle=true"]) as exporter:
             exporter.wait_until_ready()
-            yield variables, exporter
+            yield aws, exporter
 
 
 @pytest.fixture
@@ -229,11 +222,11 @@ def _docker(words: Sequence[str], stage: Stage) -> None:
         return
     at = next(index for index, word in enumerate(words) if word.startswith("ghcr.io/"))
     assert words[0] == "run"
-    assert words[at] in {IMAGE, f"{IMAGE}-demo"}
+    assert words[at] == IMAGE
     known = {"--read-only", "--cap-drop", "-p", "-e", "-v"}
     assert {word for word in words[1:at] if word.startswith("-")} <= known
     rest = [word for word in words[at + 1 :] if word != "#"]
-    if words[at] == IMAGE and rest:
+    if rest and rest != ["demo"]:
         _exporter(rest, stage)
 
 

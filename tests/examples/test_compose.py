@@ -1,6 +1,5 @@
 """The example for one machine: Docker's own reader takes it, and its parts find each other."""
 
-import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,13 +10,12 @@ import pytest
 import yaml
 
 from exporter import __version__
-from exporter.demo.organisation import build, configuration
-from exporter.demo.server import EmbeddedAws, utc_now
 from tests.conftest import require
 from tests.helm.charts import run
 from tests.monitoring import Peer, alerting, impatient, running
 from tests.processes import running as exporting
 from tests.processes import until
+from tests.stories import begin, told
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 COMPOSE = EXAMPLES / "compose.yaml"
@@ -65,9 +63,10 @@ def test_docker_takes_it() -> None:
 def test_the_exporter_is_this_one() -> None:
     """Its demo, as released or built here, and as restricted as it can be."""
     service = SERVICES["exporter"]
-    assert service["image"] == f"ghcr.io/{NAME}/{NAME}:{__version__}-demo"
-    assert service["build"] == {"context": "..", "target": "demo"}
-    assert "FROM runtime AS demo" in (COMPOSE.parent / ".." / "Dockerfile").read_text()
+    assert service["image"] == f"ghcr.io/{NAME}/{NAME}:{__version__}"
+    assert service["build"] == ".."
+    assert (COMPOSE.parent / ".." / "Dockerfile").exists()
+    assert service["command"] == ["demo"]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
 
@@ -114,11 +113,8 @@ def test_grafana_has_every_dashboard_and_where_to_ask() -> None:
 def test_an_unknown_inviter_of_the_demo_reaches_alertmanager(tmp_path: Path) -> None:
     """The example's files, but for its addresses and with shorter intervals, as processes here."""
     programs = require("prometheus"), require("prometheus-alertmanager")
-    flags = [f"--config.file={tmp_path / 'exporter.yaml'}"]
-    (tmp_path / "exporter.yaml").write_text(json.dumps(configuration()))
     with ExitStack() as started:
-        aws = started.enter_context(EmbeddedAws(build(utc_now())))
-        exporter = started.enter_context(exporting(aws.environment(), flags))
+        exporter = started.enter_context(exporting(started.enter_context(told(begin()))))
         exporter.wait_until_ready()
         alertmanager = started.enter_context(
             alerting(programs[1], tmp_path / "am", loaded(EXAMPLES / "alertmanager.yml"))

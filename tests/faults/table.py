@@ -267,7 +267,7 @@ _ELSEWHERE = (
     Row(
         "a restricted pod: no root, no capability, read-only root, no HOME, no new processes",
         "the image polls an organization and stops in order",
-        "tests/image/test_image.py::test_production_polls_an_organisation_within_the_limits",
+        "tests/image/test_image.py::test_it_polls_an_organization_within_the_limits",
     ),
     Row(
         "a task that crashed again and again, and works",

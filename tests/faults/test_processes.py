@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from exporter.demo.server import EmbeddedAws
-from exporter.demo.world import Fault, World
 from exporter.settings import load as settings_of
 from tests import fleets
 from tests.daemons import Running
 from tests.daemons import running as a_daemon
+from tests.embedded_aws.server import EmbeddedAws
+from tests.embedded_aws.world import Fault, World
 from tests.faults.services import Services
 from tests.faulty import FaultyServer, send_and_hang
 from tests.processes import (

@@ -5,9 +5,9 @@ import socket
 from collections.abc import Hashable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from exporter.demo.server import EmbeddedAws
-from exporter.demo.world import World
 from tests import fleets
+from tests.embedded_aws.server import EmbeddedAws
+from tests.embedded_aws.world import World
 from tests.fuzz.engine import Case, Target
 from tests.processes import Exporter, running
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.demo.organisation import HUB, configuration
+from exporter.demo.story import ACCOUNTS, HUB, REGIONS
 from exporter.exposition.age_buckets import AgeBuckets
 from exporter.model import PENDING_STATUSES
 from exporter.settings.tree import Settings
@@ -29,8 +29,6 @@ PENDING = status(*PENDING_STATUSES)
 EMPTY_IN_THE_DEMO = {
     ("exporter", "Configuration"): "it has no web file",
     ("exporter", "Time until certificates end"): "it has no TLS",
-    ("exporter", "Discovery"): "it discovers nothing",
-    ("exporter", "Age of discovery"): "it discovers nothing",
     ("exporter", "Failing targets"): "what fails there never succeeded",
     ("account", "Its regions"): "none of the management account's fails",
     ("account", "Targets without an answer"): "none of the management account's fails",
@@ -147,14 +145,12 @@ def test_ages_come_in_their_order(stack: Stack) -> None:
 def test_variables_offer_what_there_is(stack: Stack, name: str) -> None:
     """Clusters aside, which are not there; accounts by name."""
     variable = variables(dashboard("invitations"))[name]
-    demo_ = configuration()["aws"]
-    assert isinstance(demo_, dict)
     expected = {
         "cluster": [],
         "job": sorted(JOBS),
         "instance": [f"127.0.0.1:{stack.exporter.port}"],
-        "account": sorted((each["name"], each["id"]) for each in demo_["accounts"]),
-        "region": sorted(demo_["regions"]),
+        "account": sorted((each.name, each.id) for each in ACCOUNTS),
+        "region": sorted(REGIONS),
     }
     scraped_ = "count(macie_exporter_build_info)"
     until(lambda: stack.number(scraped_) == len(JOBS), "a scrape by each job")

@@ -1,4 +1,4 @@
-"""A StatefulSet's pods, as processes with their names, share an organisation on an embedded AWS."""
+"""A StatefulSet's pods, as processes with their names, share an organization on an embedded AWS."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.demo.server import EmbeddedAws
-from exporter.demo.world import DEFAULT_ROLE, World
 from tests import fleets
+from tests.embedded_aws.server import EmbeddedAws
+from tests.embedded_aws.world import DEFAULT_ROLE, World
 from tests.helm.charts import CHART, RELEASE, exporter, flags, objects, run, variables, workload
 from tests.processes import Series, running
 
@@ -18,7 +18,7 @@ ACCOUNTS = 11
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    """An organisation whose accounts have invitations in every region."""
+    """An organization whose accounts have invitations in every region."""
     return fleets.fleet(ACCOUNTS)
 
 

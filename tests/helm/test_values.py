@@ -321,7 +321,6 @@ def test_the_chart_installs_this_release(helm4: Path) -> None:
     }
     assert announced == {
         "exporter": exporter(workload(objects(rendered(helm4, "default"))))["image"],
-        "demo": exporter(workload(objects(rendered(helm4, "demo"))))["image"],
     }
 
 

@@ -1,4 +1,4 @@
-"""Fixtures of the image's tests: both targets, built once."""
+"""Fixtures of the image's tests: it is built once."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ runroot = "{path}/run"
 
 @pytest.fixture(scope="session")
 def builder() -> Iterator[Builder]:
-    """Buildah with a store of its own, which holds the stand-in base and both targets."""
+    """Buildah with a store of its own, which holds the stand-in base and the image."""
     for program in ("buildah", "debootstrap"):
         require(program)
     _require_namespaces(require("bwrap"))
@@ -30,8 +30,7 @@ def builder() -> Iterator[Builder]:
     try:
         made.run("tests/image/stand-in-base", BASE)
         arguments = f"--build-arg BASE={BASE}"
-        made.run("image/build", "demo", ARGS=arguments, VERSION=VERSION, REVISION=REVISION)
-        made.run("image/build", "production", ARGS=arguments, VERSION=VERSION, REVISION=REVISION)
+        made.run("image/build", ARGS=arguments, VERSION=VERSION, REVISION=REVISION)
         yield made
     finally:
         made.run("buildah", "rm", "--all")
@@ -76,12 +75,6 @@ def _with_store(store: Path) -> Builder:
 
 
 @pytest.fixture(scope="session")
-def production(builder: Builder) -> Image:
+def image(builder: Builder) -> Image:
     """The image that ships."""
     return builder.image(VERSION)
-
-
-@pytest.fixture(scope="session")
-def demo(builder: Builder) -> Image:
-    """The image of the demo."""
-    return builder.image(f"{VERSION}-demo")

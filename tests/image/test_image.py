@@ -1,4 +1,4 @@
-"""The images do what they are for within Kubernetes' restricted profile, and hold nothing else."""
+"""The image does what it is for within Kubernetes' restricted profile, and holds nothing else."""
 
 import ast
 import json
@@ -12,9 +12,9 @@ import yaml
 from botocore.loaders import create_loader
 
 import exporter
-from exporter.demo.server import EmbeddedAws
-from exporter.demo.world import DEFAULT_ROLE
 from tests import fleets
+from tests.embedded_aws.server import EmbeddedAws
+from tests.embedded_aws.world import DEFAULT_ROLE
 from tests.image.images import NAME, REVISION, ROOT, VERSION, Image
 from tests.processes import Series
 
@@ -22,10 +22,9 @@ from tests.processes import Series
 pytestmark = pytest.mark.timeout(600)
 
 MEGABYTE = 1_000_000
-PRODUCTION_ADDS, DEMO_ADDS = 75 * MEGABYTE, 145 * MEGABYTE
-"""What the images may add to their base, uncompressed."""
+MOST_ADDED = 75 * MEGABYTE
+"""What the image may add to its base, uncompressed."""
 SECONDS_TO_END = 5.0
-DEMO_COMMAND = ["demo", "--web.listen-address=:10058"]
 ANY_PORT = "--web.listen-address=127.0.0.1:0"
 
 
@@ -63,9 +62,9 @@ print(json.dumps({
 """
 
 
-def test_the_sandbox_is_as_narrow_as_a_restricted_pod(production: Image) -> None:
+def test_the_sandbox_is_as_narrow_as_a_restricted_pod(image: Image) -> None:
     """Said by a process in it, since all that follows leans on this."""
-    assert json.loads(production.output("python3", "-c", LIMITS)) == {
+    assert json.loads(image.output("python3", "-c", LIMITS)) == {
         "process": 1,
         "user": [65532, 65532],
         "capabilities": [0, 0, 0],
@@ -75,9 +74,9 @@ def test_the_sandbox_is_as_narrow_as_a_restricted_pod(production: Image) -> None
     }
 
 
-def test_the_demo_runs_within_the_limits(demo: Image) -> None:
-    """Its organisation is polled and served, and SIGTERM ends it at once and in peace."""
-    with demo.running("demo", ANY_PORT) as container:
+def test_the_demo_runs_within_the_limits(image: Image) -> None:
+    """Its organization is polled and served, and SIGTERM ends it at once and in peace."""
+    with image.running("demo", ANY_PORT) as container:
         container.wait_until_ready()
         series = container.series()
         begin = time.monotonic()
@@ -89,7 +88,7 @@ def test_the_demo_runs_within_the_limits(demo: Image) -> None:
     assert any(name == "macie_invitations" for name, _ in series)
 
 
-def test_production_polls_an_organisation_within_the_limits(production: Image) -> None:
+def test_it_polls_an_organization_within_the_limits(image: Image) -> None:
     """By every service of AWS that the exporter knows: what botocore lost, it does not need."""
     with EmbeddedAws(fleets.fleet(5)) as aws:
         variables = aws.environment() | {
@@ -97,7 +96,7 @@ def test_production_polls_an_organisation_within_the_limits(production: Image) -
             "MACIE_EXPORTER_AWS__ORGANIZATION__ROLE_NAME": DEFAULT_ROLE,
             "NO_PROXY": "*",
         }
-        with production.running("serve", ANY_PORT, variables=variables) as container:
+        with image.running("serve", ANY_PORT, variables=variables) as container:
             container.wait_until_ready()
             series = container.series()
             begin = time.monotonic()
@@ -122,14 +121,10 @@ def test_production_polls_an_organisation_within_the_limits(production: Image) -
     assert built_from(series) == (VERSION, REVISION)
 
 
-@pytest.mark.parametrize(("target", "command"), [("production", None), ("demo", DEMO_COMMAND)])
-def test_an_image_says_what_it_is_and_how_it_runs(
-    request: pytest.FixtureRequest, target: str, command: list[str] | None
-) -> None:
+def test_the_image_says_what_it_is_and_how_it_runs(image: Image) -> None:
     """Its entry point is no shell, which would keep SIGTERM; its user is a number, and not 0."""
-    image: Image = request.getfixturevalue(target)
     assert image.config["Entrypoint"] == ["macie-invitations-exporter"]
-    assert image.config.get("Cmd") == command
+    assert image.config.get("Cmd") is None
     assert image.config["User"] == "65532:65532"
     assert list(image.config["ExposedPorts"]) == ["10058/tcp"]
     labels = image.config["Labels"]
@@ -144,27 +139,27 @@ def test_an_image_says_what_it_is_and_how_it_runs(
     assert told == f"macie-invitations-exporter {VERSION}\n"
 
 
-def test_production_holds_no_tools_and_no_leftovers(production: Image) -> None:
-    """No compiler, no pip, no lists of packages, and nothing of the demo's or the build's."""
+def test_it_holds_no_tools_and_no_leftovers(image: Image) -> None:
+    """No compiler, no pip, no lists of packages, and nothing of the tests' or the build's."""
     programs = {
         path.name
         for folder in ("usr/local/bin", "usr/bin", "usr/sbin", "opt/exporter/bin")
-        for path in production.root.glob(f"{folder}/*")
+        for path in image.root.glob(f"{folder}/*")
     }
     assert "python3" in programs
     unwanted = {"cc", "gcc", "c++", "g++", "ld", "as", "make", "pip", "pip3", "uv", "hatchling"}
     assert programs & unwanted == set()
-    installed = {path.name.partition("-")[0] for path in production.packages.glob("*.dist-info")}
+    installed = {path.name.partition("-")[0] for path in image.packages.glob("*.dist-info")}
     assert installed & {"pip", "setuptools", "hatchling", "moto", "flask"} == set()
-    assert list(production.root.rglob("ensurepip")) == []
-    assert list(production.root.rglob("pip-*.whl")) == []
+    assert list(image.root.rglob("ensurepip")) == []
+    assert list(image.root.rglob("pip-*.whl")) == []
     left = "root/.cache tmp/* src build wheel var/cache/apt/* var/lib/apt/lists/*"
-    assert [path for each in left.split() for path in production.root.glob(each)] == []
+    assert [path for each in left.split() for path in image.root.glob(each)] == []
 
 
 BYTECODE = """
 import json, pathlib, sys
-import {module}
+import exporter.daemon, exporter.demo.command
 cached = [each.__spec__.cached for each in sys.modules.values() if getattr(each, "__spec__", None)]
 def read(path):
     # A .pyc begins with Python's number and then its flags: bit 0 a hash, bit 1 that it is checked.
@@ -174,24 +169,16 @@ print(json.dumps([len(found), [each for each in found if each[1] != "01000000"]]
 """
 
 
-@pytest.mark.parametrize(
-    ("target", "module", "least"),
-    [("production", "exporter.daemon", 400), ("demo", "exporter.demo.moto_services", 600)],
-)
-def test_every_module_that_is_loaded_is_compiled(
-    request: pytest.FixtureRequest, target: str, module: str, least: int
-) -> None:
+def test_every_module_that_is_loaded_is_compiled(image: Image) -> None:
     """The standard library's too, and never checked against dates, which do not survive."""
-    image: Image = request.getfixturevalue(target)
-    count, lacking = json.loads(image.output("python3", "-c", BYTECODE.format(module=module)))
+    count, lacking = json.loads(image.output("python3", "-c", BYTECODE))
     assert lacking == []
-    assert count > least
+    assert count > 400
 
 
-def test_the_images_add_little_to_their_base(production: Image, demo: Image) -> None:
+def test_the_image_adds_little_to_its_base(image: Image) -> None:
     """Uncompressed, all layers but the base's."""
-    assert sum(production.sizes[1:]) < PRODUCTION_ADDS
-    assert sum(demo.sizes[1:]) < DEMO_ADDS
+    assert sum(image.sizes[1:]) < MOST_ADDED
 
 
 def named(folder: Path, *functions: str) -> Iterator[str]:
@@ -203,7 +190,7 @@ def named(folder: Path, *functions: str) -> Iterator[str]:
                 yield from (text for text in texts if isinstance(text, str))
 
 
-def test_botocore_describes_what_is_called_and_no_more(production: Image) -> None:
+def test_botocore_describes_what_is_called_and_no_more(image: Image) -> None:
     """The exporter's services, and those that botocore asks for credentials."""
     services = set(create_loader().list_available_services("service-2"))
     ours = services & set(named(ROOT / "exporter" / "aws", ".as_self", "partial"))
@@ -211,7 +198,7 @@ def test_botocore_describes_what_is_called_and_no_more(production: Image) -> Non
     credentials = services & set(named(Path(botocore.__file__).parent, *creators))
     assert ours == {"account", "macie2", "organizations", "sts"}
     assert credentials >= {"sso", "sso-oidc", "sts"}
-    data = production.packages / "botocore" / "data"
+    data = image.packages / "botocore" / "data"
     assert {path.name for path in data.iterdir() if path.is_dir()} == ours | credentials
     assert {path.name for path in data.iterdir() if path.is_file()} == {
         path.name for path in (Path(botocore.__file__).parent / "data").iterdir() if path.is_file()

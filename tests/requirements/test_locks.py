@@ -28,7 +28,7 @@ from tests.conftest import unavailable
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 RECIPE = ("bootstrap", "install.py")
-LOCKS = ("demo.txt", "dev.txt", "tools.txt")
+LOCKS = ("runtime.txt", "dev.txt", "tools.txt")
 
 
 class Pin(NamedTuple):
@@ -174,25 +174,25 @@ def locked(*locks: str) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("python", ["pip-oldest.txt", "pip-newest.txt"], indirect=True)
 def test_exactly_the_lock_is_installed(checkout: Path, python: Path) -> None:
-    """First what the demo needs, then the rest on top, then nothing more; and nothing newer."""
-    code, said = bootstrap(checkout, python, ["demo.txt"])
+    """First what the exporter needs, then the rest on top, then nothing more; and nothing newer."""
+    code, said = bootstrap(checkout, python, ["runtime.txt"])
     assert code == 0, said
-    assert installed(checkout) == locked("demo.txt")
+    assert installed(checkout) == locked("runtime.txt")
     code, said = bootstrap(checkout, python, LOCKS)
     assert code == 0, said
     assert "making" not in said
     assert installed(checkout) == locked(*LOCKS)
     assert bootstrap(checkout, python, LOCKS) == (0, "")
-    assert bootstrap(checkout, python, ["demo.txt"]) == (0, "")
+    assert bootstrap(checkout, python, ["runtime.txt"]) == (0, "")
 
 
 def test_a_lock_that_changed_makes_the_environment_anew(checkout: Path, python: Path) -> None:
     """What has left it does not linger; where that leaves a gap, the set-up fails, and says so."""
-    assert bootstrap(checkout, python, ["demo.txt"])[0] == 0
-    demo = checkout / "requirements" / "demo.txt"
-    demo.write_text(re.sub(r"^botocore==.*\n.*\n", "", demo.read_text(), flags=re.MULTILINE))
+    assert bootstrap(checkout, python, ["runtime.txt"])[0] == 0
+    lock = checkout / "requirements" / "runtime.txt"
+    lock.write_text(re.sub(r"^botocore==.*\n.*\n", "", lock.read_text(), flags=re.MULTILINE))
     for _ in range(2):
-        code, said = bootstrap(checkout, python, ["demo.txt"])
+        code, said = bootstrap(checkout, python, ["runtime.txt"])
         assert code != 0
         assert re.search(
             r"^boto3 \S+ requires botocore, which is not installed\.$", said, re.MULTILINE
@@ -204,7 +204,7 @@ def test_a_lock_that_changed_makes_the_environment_anew(checkout: Path, python: 
 def test_a_set_up_that_was_cut_off_is_made_anew(checkout: Path, python: Path, word: str) -> None:
     """Ctrl-C at any of its steps leaves nothing that the next one trips over."""
     with subprocess.Popen(
-        command(python, ["demo.txt"]),
+        command(python, ["runtime.txt"]),
         cwd=checkout,
         env=environment(checkout),
         stdout=subprocess.PIPE,
@@ -218,8 +218,8 @@ def test_a_set_up_that_was_cut_off_is_made_anew(checkout: Path, python: Path, wo
                 os.killpg(process.pid, signal.SIGINT)
                 break
     assert process.returncode != 0
-    assert bootstrap(checkout, python, ["demo.txt"])[0] == 0
-    assert installed(checkout) == locked("demo.txt")
+    assert bootstrap(checkout, python, ["runtime.txt"])[0] == 0
+    assert installed(checkout) == locked("runtime.txt")
 
 
 def test_whatever_installs_from_a_lock_does_it_in_one_way() -> None:

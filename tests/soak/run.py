@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from math import ceil, floor
 from pathlib import Path
 
-from exporter.demo.server import EmbeddedAws
-from exporter.demo.world import World
 from tests import fleets
+from tests.embedded_aws.server import EmbeddedAws
+from tests.embedded_aws.world import World
 from tests.processes import Answer, Exporter, started, until
 from tests.soak.daemon import FACTOR
 from tests.soak.world import STEADY, Weather

@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from exporter.demo.world import Fault, Invitation, World
 from tests import fleets
+from tests.embedded_aws.world import Fault, Invitation, World
 
 STEADY = fleets.accounts(3)
 """Accounts to which nothing happens, so that their polls can be counted."""

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from exporter.demo.server import EmbeddedAws
-from exporter.demo.world import Fault, Invitation, World
 from tests import processes
 from tests.conftest import require
+from tests.embedded_aws.server import EmbeddedAws
+from tests.embedded_aws.world import Fault, Invitation, World
 from tests.monitoring import Prometheus, Proxy, Webhook, alerting, impatient, running
 from tests.processes import Exporter, until
 from tests.rules.rulefile import FILE

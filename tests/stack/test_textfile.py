@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.demo.server import EmbeddedAws
-from exporter.demo.world import Fault, World
 from tests import fleets
 from tests.conftest import require
 from tests.docs.documents import ROOT
+from tests.embedded_aws.server import EmbeddedAws
+from tests.embedded_aws.world import Fault, World
 from tests.faulty import free_port
 from tests.processes import Series, environment, series_of, until
 

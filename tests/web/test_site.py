@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from exporter.demo.server import EmbeddedAws
-from exporter.demo.world import Fault, Invitation, World
+from tests.embedded_aws.server import EmbeddedAws
+from tests.embedded_aws.world import Fault, Invitation, World
 from tests.processes import Exporter, running, until
 
 HUB, MEMBER, BROKEN = "111111111111", "000011112222", "333344445555"

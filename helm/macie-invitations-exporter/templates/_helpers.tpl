@@ -63,13 +63,8 @@ annotations:
 {{- define "exporter.image" -}}
 {{- $image := .Values.image }}
 {{- $tag := $image.tag | default .Chart.AppVersion }}
-{{- $digest := $image.digest }}
-{{- if .Values.demo.enabled }}
-{{- $tag = .Values.demo.tag | default (printf "%s-demo" $tag) }}
-{{- $digest = .Values.demo.digest }}
-{{- end }}
 {{- with .Values.global.imageRegistry | default $image.registry }}{{ . }}/{{ end }}
-{{- $image.repository }}{{ if $digest }}@{{ $digest }}{{ else }}:{{ $tag }}{{ end }}
+{{- $image.repository }}{{ with $image.digest }}@{{ . }}{{ else }}:{{ $tag }}{{ end }}
 {{- end }}
 
 {{- define "exporter.imagePullSecrets" -}}

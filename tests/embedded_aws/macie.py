@@ -1,4 +1,4 @@
-"""The receiving side of Macie: `GET /invitations`, as in the `macie2` service model of botocore."""
+"""The receiving side of Macie, as in the `macie2` service model of botocore."""
 
 import hashlib
 import json
@@ -7,27 +7,39 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs
 
-from exporter.demo.credentials import INVALID
-from exporter.demo.wire import ApiError, Caller, Request, Response, json_response
-from exporter.demo.world import Invitation, World
+from tests.embedded_aws.credentials import INVALID
+from tests.embedded_aws.wire import ApiError, Caller, Request, Response, json_response
+from tests.embedded_aws.world import Invitation, World
 
 MAX_RESULTS: Final = 25
+_OPERATIONS: Final = {
+    ("GET", "/invitations"): "ListInvitations",
+    ("GET", "/administrator"): "GetAdministratorAccount",
+}
 NOT_ENABLED: Final = "Macie is not enabled."
 # Real tokens are opaque; these contain what a client that forgets to escape them would break on.
-_TOKEN_PREFIX: Final = 'é+/=&% "#?;'  # noqa: S105 - no secret
+_TOKEN_PREFIX: Final = 'é+/=&% "#?;'
 
 
 def operation(request: Request) -> str:
     """Name the operation that a request is for."""
-    known = (request.method, request.path) == ("GET", "/invitations")
-    return "ListInvitations" if known else "UnknownOperation"
+    return _OPERATIONS.get((request.method, request.path), "UnknownOperation")
 
 
 def respond(world: World, caller: Caller, request: Request) -> Response:
     """Answer one request of Macie; raises ApiError."""
-    if operation(request) != "ListInvitations":
-        raise ApiError(HTTPStatus.NOT_FOUND, "UnknownOperationException", "No such operation.")
-    _require_macie(world, caller)
+    match operation(request):
+        case "ListInvitations":
+            _require_macie(world, caller)
+            return _invitations(world, caller, request)
+        case "GetAdministratorAccount":
+            _require_macie(world, caller)
+            return _administrator(world, caller)
+        case _:
+            raise ApiError(HTTPStatus.NOT_FOUND, "UnknownOperationException", "No such operation.")
+
+
+def _invitations(world: World, caller: Caller, request: Request) -> Response:
     query = parse_qs(request.query, keep_blank_values=True)
     limit = _limit(query.get("maxResults", [str(MAX_RESULTS)])[0])
     after = _position(caller, query["nextToken"][0]) if "nextToken" in query else 0
@@ -35,6 +47,12 @@ def respond(world: World, caller: Caller, request: Request) -> Response:
     following = None if page.next_position is None else _token(caller, page.next_position)
     items = [_item(invitation) for invitation in page.invitations]
     return json_response({"invitations": items, "nextToken": following})
+
+
+def _administrator(world: World, caller: Caller) -> Response:
+    """Tell of the relationship; one by AWS Organizations has no invitation."""
+    found = world.administrator(caller.account_id, caller.region)
+    return json_response({} if found is None else {"administrator": _item(found)})
 
 
 def _require_macie(world: World, caller: Caller) -> None:
@@ -74,9 +92,10 @@ def _position(caller: Caller, token: str) -> int:
 def _item(invitation: Invitation) -> dict[str, str]:
     item = {
         "accountId": invitation.account_id,
-        "invitationId": invitation.invitation_id,
         "relationshipStatus": invitation.relationship_status,
     }
+    if invitation.invitation_id:
+        item["invitationId"] = invitation.invitation_id
     if invitation.invited_at is not None:
         item["invitedAt"] = _timestamp(invitation.invited_at)
     return item

@@ -16,11 +16,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import ModuleType, TracebackType
 from typing import Any, Final, Protocol, Self
 
-from exporter.demo import macie, regions
-from exporter.demo.credentials import KeyRing, static_key
-from exporter.demo.wire import (
+from tests.embedded_aws import macie, regions
+from tests.embedded_aws.credentials import KeyRing, static_key
+from tests.embedded_aws.moto_services import (
+    Organizations,
+    Sts,
+    register_user,
+    unsigned_web_identity,
+)
+from tests.embedded_aws.wire import (
     ACCOUNT,
     MACIE,
+    ORGANIZATIONS,
     STS,
     ApiError,
     Caller,
@@ -28,18 +35,11 @@ from exporter.demo.wire import (
     Response,
     error_response,
 )
-from exporter.demo.world import Call, Fault, World
+from tests.embedded_aws.world import Call, Fault, World
 
 LOOPBACK: Final = "127.0.0.1"
-MISSING_MOTO: Final = (
-    "the demo needs the \"demo\" extra: pip install 'macie-invitations-exporter[demo]'"
-)
 _SHUTDOWN_POLL_SECONDS: Final = 0.02
 _LONGEST_HOLD_SECONDS: Final = 60.0
-
-
-class DemoUnavailableError(Exception):
-    """The demo cannot run here; the message says what to install."""
 
 
 class Service(Protocol):
@@ -74,15 +74,6 @@ class _Native:
         return answer
 
 
-def _load_moto() -> Any:  # noqa: ANN401 - a module, whose members mypy would lose in ModuleType
-    """Import what needs moto; raises DemoUnavailableError if it is not installed."""
-    try:
-        from exporter.demo import moto_services  # noqa: PLC0415 - moto is an extra, and slow
-    except ImportError as error:
-        raise DemoUnavailableError(MISSING_MOTO) from error
-    return moto_services
-
-
 def utc_now() -> datetime:
     """Return the present, in UTC."""
     return datetime.now(UTC)
@@ -97,19 +88,16 @@ class EmbeddedAws:
 
     def __init__(self, world: World, clock: Callable[[], datetime] = utc_now) -> None:
         """Bind to a free port; nothing is answered before the context is entered."""
-        moto_services = _load_moto()
         self.world = world
         self._keys = KeyRing(world, clock)
         self._hub_key = static_key(world.hub)
         self._keys.add(self._hub_key)
-        moto_services.register_user(self._hub_key)
-        self._is_web_identity: Callable[[Request], bool] = moto_services.unsigned_web_identity
-        organizations = moto_services.Organizations(world)
+        register_user(self._hub_key)
         self._services: dict[str, Service] = {
             MACIE: _Native(world, macie),
             ACCOUNT: _Native(world, regions),
-            STS: moto_services.Sts(world, self._keys, clock),
-            organizations.service: organizations,
+            STS: Sts(world, self._keys, clock),
+            ORGANIZATIONS: Organizations(world),
         }
         self._server = _Server(self.answer)
         self._thread = threading.Thread(
@@ -166,26 +154,26 @@ class EmbeddedAws:
             return error_response(error, caller.service)
 
     def _caller(self, request: Request) -> Caller:
-        if self._is_web_identity(request):
+        if unsigned_web_identity(request):
             return Caller("anonymous", "anonymous", "", "us-east-1", STS)
         return self._keys.caller(request)
 
     def _dispatch(self, caller: Caller, request: Request) -> Response:
         service = self._services.get(caller.service)
         if service is None:
-            message = f"The demo has no service {caller.service}."
+            message = f"The embedded AWS has no service {caller.service}."
             raise ApiError(HTTPStatus.NOT_FOUND, "UnknownOperationException", message)
         account = service.account(caller, request)
-        call = Call(caller.service, service.operation(request), account, caller.region)
-        self.world.count(call)
-        fault = self.world.take_fault(caller.service, account, caller.region)
+        operation = service.operation(request)
+        self.world.count(Call(caller.service, operation, account, caller.region))
+        fault = self.world.take_fault(caller.service, account, caller.region, operation)
         return _failed(fault, caller) if fault else service.respond(caller, request)
 
 
 def _service_named(request: Request) -> str:
     """Guess the service of a request that was refused, to answer in its protocol."""
     scope = request.headers.get("authorization", "").partition(",")[0].split("/")
-    return scope[3] if len(scope) > 3 else ""  # noqa: PLR2004 - key/date/region/service/…
+    return scope[3] if len(scope) > 3 else ""
 
 
 def _failed(fault: Fault, caller: Caller) -> Response:
@@ -210,12 +198,12 @@ class _Server(ThreadingHTTPServer):
         self._lock = threading.Lock()
         super().__init__((LOOPBACK, 0), _Handler)
 
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - socketserver's
+    def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
             self._connections.add(request)
         super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - socketserver's own
+    def shutdown_request(self, request: Any) -> None:
         with self._lock:
             self._connections.discard(request)
         super().shutdown_request(request)
@@ -226,7 +214,7 @@ class _Server(ThreadingHTTPServer):
             for connection in self._connections:
                 _hang_up(connection)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - socketserver's own
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """Report what went wrong, unless it is only a client that went away."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)

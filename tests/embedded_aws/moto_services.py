@@ -1,7 +1,7 @@
 """STS and Organizations, answered by moto; the only module that imports moto (and needs it).
 
 moto's state belongs to the process, not to a world. So whatever is dispatched to it happens under
-one lock, and the organisation of the world that is asked is put in place first.
+one lock, and the organization of the world that is asked is put in place first.
 """
 
 import json
@@ -26,12 +26,20 @@ from moto.organizations.models import (
 )
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from exporter.demo.credentials import Key, KeyRing
-from exporter.demo.wire import ORGANIZATIONS, STS, ApiError, Caller, Request, Response, json_body
-from exporter.demo.world import ROOT_ID, Account, Organisation, Unit, World
+from tests.embedded_aws.credentials import Key, KeyRing
+from tests.embedded_aws.wire import (
+    ORGANIZATIONS,
+    STS,
+    ApiError,
+    Caller,
+    Request,
+    Response,
+    json_body,
+)
+from tests.embedded_aws.world import ROOT_ID, Account, Organization, Unit, World
 
 PARTITION: Final = "aws"
-ORGANISATION_ID: Final = "o-demo000000"
+ORGANIZATION_ID: Final = "o-demo000000"
 MAX_RESULTS: Final = 20
 DEFAULT_SESSION_SECONDS: Final = 3600
 # Whom AWS names as the caller of AssumeRoleWithWebIdentity does not sign.
@@ -43,6 +51,7 @@ _LISTINGS: Final = {
     "ListAccountsForParent": "Accounts",
     "ListOrganizationalUnitsForParent": "OrganizationalUnits",
     "ListRoots": "Roots",
+    "ListTagsForResource": "Tags",
 }
 _ORGANIZATIONS_OPERATIONS: Final = frozenset(
     {*_LISTINGS, "DescribeOrganization", "DescribeAccount", "ListParents", "ListChildren"}
@@ -162,7 +171,7 @@ class Organizations:
     service = ORGANIZATIONS
 
     def __init__(self, world: World) -> None:
-        """Take the world whose organisation is shown."""
+        """Take the world whose organization is shown."""
         self._world = world
         self._moto = _Moto(ORGANIZATIONS)
         self._mirror: _Mirror | None = None
@@ -179,10 +188,10 @@ class Organizations:
         """Answer one request of Organizations; raises ApiError."""
         operation = self.operation(request)
         if operation not in _ORGANIZATIONS_OPERATIONS:
-            message = f"The demo does not know {operation}."
+            message = f"The embedded AWS does not know {operation}."
             raise ApiError(HTTPStatus.BAD_REQUEST, "UnknownOperationException", message)
         listing = operation in _LISTINGS
-        if listing and not self._world.may_list_organisation(caller.account_id):
+        if listing and not self._world.may_list_organization(caller.account_id):
             message = "You don't have permissions to access this resource."
             raise ApiError(HTTPStatus.BAD_REQUEST, "AccessDeniedException", message)
         account = self._world.hub if listing else caller.account_id
@@ -217,8 +226,8 @@ class Organizations:
             return self._moto.ask(request, account, body)
 
     def _install(self) -> None:
-        """Make moto's organisation this world's; several worlds may share the process."""
-        current = self._world.organisation()
+        """Make moto's organization this world's; several worlds may share the process."""
+        current = self._world.organization()
         if self._mirror is None or self._mirror.source is not current:
             self._mirror = _mirror(self._world.hub, current)
         mirrored = self._mirror.backend
@@ -241,28 +250,28 @@ def _wrap_token(answer: Response) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class _Mirror:
-    """moto's idea of one moment of the organisation."""
+    """moto's idea of one moment of the organization."""
 
-    source: Organisation | None
+    source: Organization | None
     backend: OrganizationsBackend
 
 
-def _mirror(hub: str, source: Organisation | None) -> _Mirror:
-    """Build moto's backend from an organisation; an empty one stands for "not in use"."""
+def _mirror(hub: str, source: Organization | None) -> _Mirror:
+    """Build moto's backend from an organization; an empty one stands for "not in use"."""
     backend = OrganizationsBackend(PARTITION, hub)
     if source is not None:
-        organisation = FakeOrganization(hub, "us-east-1", "ALL")
-        organisation.id = ORGANISATION_ID
-        organisation.root_id = ROOT_ID
-        backend.org = organisation
-        backend.ou = [FakeRoot(organisation)]
-        backend.ou += [_unit(organisation, unit) for unit in source.units]
-        backend.accounts = [_Member(organisation, account) for account in source.accounts]
+        organization = FakeOrganization(hub, "us-east-1", "ALL")
+        organization.id = ORGANIZATION_ID
+        organization.root_id = ROOT_ID
+        backend.org = organization
+        backend.ou = [FakeRoot(organization)]
+        backend.ou += [_unit(organization, unit) for unit in source.units]
+        backend.accounts = [_Member(organization, account) for account in source.accounts]
     return _Mirror(source, backend)
 
 
-def _unit(organisation: FakeOrganization, unit: Unit) -> FakeOrganizationalUnit:
-    made = FakeOrganizationalUnit(organisation, Name=unit.name, ParentId=unit.parent)
+def _unit(organization: FakeOrganization, unit: Unit) -> FakeOrganizationalUnit:
+    made = FakeOrganizationalUnit(organization, Name=unit.name, ParentId=unit.parent)
     made.id = unit.unit_id
     return made
 
@@ -270,11 +279,11 @@ def _unit(organisation: FakeOrganization, unit: Unit) -> FakeOrganizationalUnit:
 class _Member(FakeAccount):
     """A member account with an id of ours; moto's own makes one up, and an IAM role with it."""
 
-    def __init__(self, organisation: FakeOrganization, account: Account) -> None:
+    def __init__(self, organization: FakeOrganization, account: Account) -> None:
         self.type = "ACCOUNT"
-        self.region = organisation.region
-        self.organization_id = organisation.id
-        self.master_account_id = organisation.master_account_id
+        self.region = organization.region
+        self.organization_id = organization.id
+        self.master_account_id = organization.master_account_id
         self.create_account_status_id = f"car-{account.joined:08d}"
         self.id = account.account_id
         self.name = account.name
@@ -285,7 +294,7 @@ class _Member(FakeAccount):
         self.joined_method = "CREATED"
         self.parent_id: Any = account.parent
         self.attached_policies = []
-        self.tags = {}
+        self.tags = dict(account.tags)
 
 
 def register_user(key: Key) -> None:

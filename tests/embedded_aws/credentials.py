@@ -10,12 +10,12 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 
-from exporter.demo import sigv4
-from exporter.demo.wire import ApiError, Caller, Request
-from exporter.demo.world import World
+from tests.embedded_aws import sigv4
+from tests.embedded_aws.wire import ApiError, Caller, Request
+from tests.embedded_aws.world import World
 
 USER_NAME: Final = "macie-invitations-exporter"
-TOKEN_HEADER: Final = "x-amz-security-token"  # noqa: S105 - a name, no secret
+TOKEN_HEADER: Final = "x-amz-security-token"
 INVALID: Final = "The security token included in the request is invalid."
 EXPIRED: Final = "The security token included in the request is expired"
 

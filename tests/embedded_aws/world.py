@@ -15,6 +15,7 @@ ROOT_ID: Final = "r-demo"
 DEFAULT_REGIONS: Final = ("eu-west-1", "eu-central-1", "us-east-1", "us-east-2")
 DEFAULT_ROLE: Final = "macie-invitations-reader"
 ANY_REGION: Final = "*"
+_ACCEPTED: Final = frozenset({"Enabled", "Paused"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Fault:
     `times` is how many calls, None for all until healed. `{caller}` in the message stands for the
     ARN of whoever called. With `body` that body is sent as it is (for answers that are no JSON).
     With `hold` the answer waits until the event is set (for deadlines), at most a minute.
+    With `operation` only calls of that operation fail.
     """
 
     http_status: int
@@ -42,22 +44,24 @@ class Fault:
     times: int | None = None
     body: bytes | None = None
     hold: threading.Event | None = None
+    operation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One AWS account; `parent` is a root's or unit's id, None outside the organisation."""
+    """One AWS account; `parent` is a root's or unit's id, None outside the organization."""
 
     account_id: str
     name: str
     parent: str | None = ROOT_ID
     status: str = "ACTIVE"
     joined: int = 0
+    tags: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One organisational unit."""
+    """One organizational unit."""
 
     unit_id: str
     name: str
@@ -65,8 +69,8 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class Organisation:
-    """One moment of the organisation: its management account, units and member accounts."""
+class Organization:
+    """One moment of the organization: its management account, units and member accounts."""
 
     management: str
     units: tuple[Unit, ...]
@@ -104,7 +108,7 @@ class World:
     A new account has Macie enabled in every region of the world, and the role `role_name`.
     """
 
-    def __init__(  # noqa: PLR0913 - named, and all but one have a default
+    def __init__(
         self,
         hub: str,
         *,
@@ -132,10 +136,11 @@ class World:
         self._sequence = itertools.count(1)
         self._accounts: dict[str, Account] = {}
         self._units: dict[str, Unit] = {}
-        self._organisation: Organisation | None = None
+        self._organization: Organization | None = None
         self._opt: dict[tuple[str, str], str] = {}
         self._targets: dict[tuple[str, str], _Target] = {}
         self._faults: dict[tuple[str, str, str], list[Fault]] = {}
+        self._governed: dict[str, str] = {}
         self._broken_roles: set[str] = set()
         self._external_ids = dict(external_ids or {})
         self._delegated: set[str] = set()
@@ -208,6 +213,22 @@ class World:
                 if self._region_status(account, region) != "DISABLED"
             )
 
+    def govern(self, account: str, administrator: str) -> None:
+        """Make an account the administrator of another by AWS Organizations, in every region."""
+        with self._lock:
+            self._governed[account] = administrator
+
+    def administrator(self, account: str, region: str) -> Invitation | None:
+        """Return who administers a target: by an accepted invitation, or by Organizations.
+
+        That has neither an id nor a moment.
+        """
+        with self._lock:
+            if governed := self._governed.get(account):
+                return Invitation("", governed, "Enabled", None)
+            known = self._target(account, region).invitations.values()
+            return next((one for one in known if one.relationship_status in _ACCEPTED), None)
+
     # -- faults -----------------------------------------------------------------------------
 
     def fail(self, account: str, region: str, fault: Fault, *, service: str = "macie2") -> None:
@@ -229,22 +250,25 @@ class World:
         fault = Fault(403, "AccessDeniedException", message)
         self.fail(account, ANY_REGION, fault, service="account")
 
-    def take_fault(self, service: str, account: str, region: str) -> Fault | None:
+    def take_fault(
+        self, service: str, account: str, region: str, operation: str | None = None
+    ) -> Fault | None:
         """Return the fault that this call gets, if any, and use it up."""
         with self._lock:
             for where in (region, ANY_REGION):
-                if fault := self._use((service, account, where)):
+                if fault := self._use(self._faults.get((service, account, where), []), operation):
                     return fault
             return None
 
-    def _use(self, key: tuple[str, str, str]) -> Fault | None:
-        waiting = self._faults.get(key)
-        if not waiting:
-            return None
-        fault = waiting[0]
-        if fault.times is not None:
-            waiting[:1] = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
-        return fault
+    @staticmethod
+    def _use(waiting: list[Fault], operation: str | None) -> Fault | None:
+        for at, fault in enumerate(waiting):
+            if fault.operation in {None, operation}:
+                if fault.times is not None:
+                    left = replace(fault, times=fault.times - 1)
+                    waiting[at : at + 1] = [left] if fault.times > 1 else []
+                return fault
+        return None
 
     # -- roles and sessions -----------------------------------------------------------------
 
@@ -291,10 +315,10 @@ class World:
         with self._lock:
             return self._revocations[account]
 
-    # -- organisation -----------------------------------------------------------------------
+    # -- organization -----------------------------------------------------------------------
 
     def add_account(self, account: str, name: str, parent: str | None = ROOT_ID) -> None:
-        """Add an account to the world; `parent` None leaves it out of the organisation."""
+        """Add an account to the world; `parent` None leaves it out of the organization."""
         with self._lock:
             joined = next(self._sequence)
             self._change(Account(account, name, parent, joined=joined))
@@ -305,10 +329,10 @@ class World:
             del self._accounts[account]
             for key in [key for key in self._targets if key[0] == account]:
                 del self._targets[key]
-            self._organisation = None
+            self._organization = None
 
     def move_account(self, account: str, parent: str | None) -> None:
-        """Move an account to a unit, to the root, or (None) out of the organisation."""
+        """Move an account to a unit, to the root, or (None) out of the organization."""
         with self._lock:
             self._change(replace(self._accounts[account], parent=parent))
 
@@ -317,37 +341,42 @@ class World:
         with self._lock:
             self._change(replace(self._accounts[account], status="SUSPENDED"))
 
+    def tag_account(self, account: str, **tags: str) -> None:
+        """Give an account these tags, in place of those that it had."""
+        with self._lock:
+            self._change(replace(self._accounts[account], tags=tuple(tags.items())))
+
     def add_unit(self, name: str, parent: str = ROOT_ID) -> str:
-        """Add an organisational unit and return its id."""
+        """Add an organizational unit and return its id."""
         with self._lock:
             unit_id = f"ou-demo-{next(self._sequence):08d}"
             self._units[unit_id] = Unit(unit_id, name, parent)
-            self._organisation = None
+            self._organization = None
             return unit_id
 
     def delegate(self, account: str) -> None:
-        """Make an account a delegated administrator, which may list the organisation too."""
+        """Make an account a delegated administrator, which may list the organization too."""
         with self._lock:
             self._delegated.add(account)
 
-    def may_list_organisation(self, account: str) -> bool:
+    def may_list_organization(self, account: str) -> bool:
         """Tell whether an account is the management or a delegated administrator account."""
         with self._lock:
             return account == self.hub or account in self._delegated
 
-    def organisation(self) -> Organisation | None:
-        """Return the organisation, the same object until it changes; None if the hub has none."""
+    def organization(self) -> Organization | None:
+        """Return the organization, the same object until it changes; None if the hub has none."""
         with self._lock:
             if self._accounts[self.hub].parent is None:
                 return None
-            if self._organisation is None:
+            if self._organization is None:
                 members = tuple(one for one in self._accounts.values() if one.parent is not None)
-                self._organisation = Organisation(self.hub, tuple(self._units.values()), members)
-            return self._organisation
+                self._organization = Organization(self.hub, tuple(self._units.values()), members)
+            return self._organization
 
     def _change(self, account: Account) -> None:
         self._accounts[account.account_id] = account
-        self._organisation = None
+        self._organization = None
 
     # -- regions ----------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, unquote
 
-from exporter.demo.wire import ApiError, Request
+from tests.embedded_aws.wire import ApiError, Request
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 MISMATCH: Final = (

@@ -3,8 +3,8 @@
 from http import HTTPStatus
 from typing import Final
 
-from exporter.demo.wire import ApiError, Caller, Request, Response, json_body, json_response
-from exporter.demo.world import World
+from tests.embedded_aws.wire import ApiError, Caller, Request, Response, json_body, json_response
+from tests.embedded_aws.world import World
 
 MAX_RESULTS: Final = 50
 
@@ -34,9 +34,9 @@ def _account(world: World, caller: Caller, wanted: object) -> str:
     """Return the account asked for; another's only for the management account or its delegate."""
     if wanted is None or wanted == caller.account_id:
         return caller.account_id
-    organisation = world.organisation()
-    members = {one.account_id for one in organisation.accounts} if organisation else set()
-    if wanted in members and world.may_list_organisation(caller.account_id):
+    organization = world.organization()
+    members = {one.account_id for one in organization.accounts} if organization else set()
+    if wanted in members and world.may_list_organization(caller.account_id):
         return str(wanted)
     message = f"User: {caller.arn} is not authorized to perform: account:ListRegions"
     raise ApiError(HTTPStatus.FORBIDDEN, "AccessDeniedException", message)
