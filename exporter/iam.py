@@ -4,7 +4,6 @@ Pure: settings in, text out. Nothing stands in it beyond what the configuration 
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +21,8 @@ _ROLE_MARK = ":role/"
 UNKNOWN_HUB = "arn:aws:iam::HUB_ACCOUNT_ID:role/EXPORTER_ROLE"
 """Stands for the exporter's own role where nobody said which it is."""
 
-HUB_PRINCIPAL = re.compile(r"arn:aws:(?:iam|sts)::[0-9]{12}:[\w+=,.@/-]+|[0-9]{12}", re.ASCII)
-ORGANIZATION_ID = re.compile(r"o-[a-z0-9]+")
+HUB_PRINCIPAL = r"arn:aws:(?:iam|sts)::[0-9]{12}:[\w+=,.@/-]+|[0-9]{12}"
+ORGANIZATION_ID = r"o-[a-z0-9]+"
 """As IAM and Organizations write them: others a trust policy would refuse, or let nobody in by."""
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from exporter import iam
-from exporter.cli import World, main
+from exporter.commands import Process, main
 from exporter.settings import Settings
 
 HUB = "arn:aws:iam::100000000000:role/exporter"
@@ -235,7 +235,7 @@ def test_an_unknown_hub_is_named_so() -> None:
 def test_the_command() -> None:
     """One document by name, everything by default, and an unknown name refused."""
     out, err = io.StringIO(), io.StringIO()
-    world = World({"AWS_REGION": "eu-west-1"}, out, err)
+    world = Process({"AWS_REGION": "eu-west-1"}, out, err)
     flags = ["--aws.organization.role-name=reader", f"--hub-principal={HUB}"]
     assert main(["iam", *flags, "--document=member-policy"], world) == 0
     assert json.loads(out.getvalue())["Statement"][0]["Sid"] == "ReadInvitations"
@@ -257,7 +257,7 @@ def test_the_command() -> None:
 def test_what_would_let_nobody_in_or_print_nothing_is_refused(word: str, line: str) -> None:
     """A policy that IAM takes, and that is of no use, is found out only much later."""
     out, err = io.StringIO(), io.StringIO()
-    assert main(["iam", word], World({"AWS_REGION": "eu-west-1"}, out, err)) == 2
+    assert main(["iam", word], Process({"AWS_REGION": "eu-west-1"}, out, err)) == 2
     assert err.getvalue().startswith(line)
     assert not out.getvalue()
 

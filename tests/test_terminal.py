@@ -136,8 +136,8 @@ def test_rich_is_not_imported_where_nothing_is_shown(
 ) -> None:
     """A start must not wait for it. structlog takes part of it where there is a log."""
     script = (
-        "import os, sys; from exporter.cli import main, World;"
-        f"main(['{command}'], World(os.environ, sys.stdout, sys.stderr));"
+        "import os, sys; from exporter.commands import main, Process;"
+        f"main(['{command}'], Process(os.environ, sys.stdout, sys.stderr));"
         f"sys.exit('{module}' in sys.modules)"
     )
     done = subprocess.run(

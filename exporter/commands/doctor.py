@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass, replace
 
 from exporter.aws.cloud import Cloud
 from exporter.clock import Clock
+from exporter.commands import FAILED, OK, Process
+from exporter.commands.arguments import Arguments
+from exporter.commands.start import configuration_of, ports_of
 from exporter.daemon import Configuration, Daemon, Ports
 from exporter.discovery import LONGEST_SECONDS, hint
 from exporter.errors import hint_of
@@ -14,7 +17,7 @@ from exporter.model import Account, AwsError, Failure, Inventory, Role
 from exporter.remedies import allow, assume_role
 from exporter.settings import Settings
 from exporter.settings.fields import AUTO
-from exporter.terminal import Tell
+from exporter.terminal import Tell, progress, write
 from exporter.visible import visible
 
 _STEP_SECONDS = 60.0
@@ -22,6 +25,20 @@ _AT_ONCE = 16
 """Accounts that are looked at together."""
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+
+
+def run(arguments: Arguments, process: Process) -> int:
+    """Print what was tried; fail if anything failed."""
+    form = arguments.choice("format", ("table", "json"))
+    configuration = configuration_of(arguments, process)
+    accounts, regions = arguments.listed("account"), arguments.listed("region")
+    with progress("accounts", process.stderr, process.environ) as (tell, stderr):
+        ports = ports_of(configuration.settings, replace(process, stderr=stderr))
+        report, healthy = asyncio.run(
+            consult(configuration, ports, accounts, regions, form=form, tell=tell)
+        )
+    write(report, process.stdout, process.environ)
+    return OK if healthy else FAILED
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -21,7 +22,6 @@ from exporter.durations import render
 from exporter.settings.fields import (
     AUTO,
     HOUR,
-    ROLE_ARN,
     AccountId,
     AccountIds,
     Duration,
@@ -35,6 +35,7 @@ from exporter.settings.fields import (
     TelemetryPath,
     UnitIds,
     duration,
+    listed,
     whole,
 )
 
@@ -102,11 +103,11 @@ class AccountSettings(Section):
     @field_validator("role_arn")
     @classmethod
     def _role_of_this_account(cls, value: str | None, info: ValidationInfo) -> str | None:
-        owner = ROLE_ARN.fullmatch(value) if value else None
+        owner = value.split(":")[4] if value else None
         account = info.data.get("id")
-        if owner and account and owner["account"] != account:
+        if owner and account and owner != account:
             raise ValueError(
-                f"belongs to account {owner['account']}, not to {account}: "
+                f"belongs to account {owner}, not to {account}: "
                 "its invitations would be shown under the wrong account"
             )
         return value
@@ -143,7 +144,7 @@ class Aws(Section):
     Default: the AWS environment's region."""
     allow_unknown_regions: bool = False
     """Take regions that this release does not know to have Macie."""
-    accounts: tuple[AccountSettings, ...] = ()
+    accounts: Annotated[tuple[AccountSettings, ...], BeforeValidator(listed)] = ()
     """Accounts to poll. Default: the account of the AWS environment's credentials."""
     organization: Organization | None = None
     """Discover accounts through AWS Organizations."""
@@ -249,7 +250,7 @@ class Settings(BaseSettings):
         *_: PydanticBaseSettingsSource,
         **__: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Leave the library's own sources out: `load` hands in ours, which know their names."""
+        """Read nothing here: `load` hands in what there is, and says why."""
         del settings_cls
         return (init_settings,)
 

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.check import report
+from exporter.report import report
 from exporter.settings import ConfigurationError, load
-from exporter.settings.flags import flags
-from exporter.settings.keys import KEYS, nearest_key
-from exporter.settings.written import write_yaml
+from exporter.settings.keys import FLAGS, KEYS
+from exporter.settings.yaml import write_yaml
 
 NAMES = sorted({name for path in KEYS for name in path})
 VALUES = (
@@ -78,7 +77,7 @@ def test_any_text_as_a_file(text: str) -> None:
 
 
 @given(
-    st.dictionaries(st.sampled_from([flag.name for flag in flags()]) | st.text(), st.text()),
+    st.dictionaries(st.sampled_from([*FLAGS]) | st.text(), st.text()),
     st.dictionaries(st.sampled_from(sorted(KEYS)), st.text(), max_size=5),
 )
 def test_any_flags_and_variables(
@@ -89,18 +88,6 @@ def test_any_flags_and_variables(
         f"MACIE_EXPORTER_{'__'.join(path).upper()}": text for path, text in variables.items()
     }
     said(given_flags, environ)
-
-
-@given(st.lists(st.text(max_size=20) | st.integers(0, 9), max_size=4))
-def test_every_wrong_key_has_a_nearest(path: list[str | int]) -> None:
-    """However strange it is, there is a known key to name."""
-    assert nearest_key((*path, "x")).path in KEYS
-
-
-def test_a_known_key_is_nearest_to_itself() -> None:
-    """Also where another section has a key of the same name."""
-    for path in KEYS:
-        assert nearest_key(path).path == path
 
 
 _MANY = range(20_000)
