@@ -67,15 +67,6 @@ def test_any_file_is_loaded_or_refused(tree: dict[str, object]) -> None:
         said({"config.file": file.name}, {})
 
 
-@given(st.text())
-def test_any_text_as_a_file(text: str) -> None:
-    """Be it YAML or not."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "exporter.yaml"
-        path.write_text(text, encoding="utf-8")
-        said({"config.file": str(path)}, {})
-
-
 @given(
     st.dictionaries(st.sampled_from([*FLAGS]) | st.text(), st.text()),
     st.dictionaries(st.sampled_from(sorted(KEYS)), st.text(), max_size=5),
@@ -94,7 +85,6 @@ _MANY = range(20_000)
 _LISTED = [{"id": f"{number:012d}", "name": f"n {number}", "role_name": "r"} for number in _MANY]
 FLEETS: Mapping[str, str] = {
     "as YAML": write_yaml({"aws": {"accounts": _LISTED}}),
-    "as JSON": json.dumps({"aws": {"accounts": _LISTED}}),
     "that share what they have in common": "".join(
         [
             "aws:\n  accounts:\n",
