@@ -13,6 +13,7 @@ import yaml
 
 from exporter import iam
 from exporter.commands import Process, main
+from exporter.iam_templates import DOCUMENTS, documents
 from exporter.settings import Settings
 
 HUB = "arn:aws:iam::100000000000:role/exporter"
@@ -27,7 +28,7 @@ def settings(**aws: Any) -> Settings:
 
 def printed(configured: Settings, *names: str, organization_id: str = "") -> str:
     """Give what `iam` prints."""
-    return iam.documents(configured, names, HUB, organization_id)
+    return documents(configured, names, HUB, organization_id)
 
 
 STATIC = settings(
@@ -214,11 +215,11 @@ def test_terraform_as_a_reader_checks_it() -> None:
 
 def test_everything_at_once_and_what_needs_no_roles() -> None:
     """Each document under its name; without roles there is only the exporter's own policy."""
-    text = printed(STATIC, *iam.DOCUMENTS)
+    text = printed(STATIC, *DOCUMENTS)
     assert [line for line in text.splitlines() if line.startswith("# ---")] == [
-        f"# --- {name} ---" for name in iam.DOCUMENTS
+        f"# --- {name} ---" for name in DOCUMENTS
     ]
-    text = printed(settings(), *iam.DOCUMENTS)
+    text = printed(settings(), *DOCUMENTS)
     assert [line for line in text.splitlines() if line.startswith("# ---")] == [
         "# --- hub-policy ---"
     ]
@@ -226,9 +227,9 @@ def test_everything_at_once_and_what_needs_no_roles() -> None:
 
 def test_an_unknown_hub_is_named_so() -> None:
     """Where nobody said who the exporter runs as, the place to fill in can be seen."""
-    text = iam.documents(STATIC, ["trust-policy"], "", "")
+    text = documents(STATIC, ["trust-policy"], "", "")
     assert iam.UNKNOWN_HUB in text
-    template = yaml.safe_load(templates(iam.documents(STATIC, ["cloudformation"], "", ""))[0])
+    template = yaml.safe_load(templates(documents(STATIC, ["cloudformation"], "", ""))[0])
     assert "Default" not in template["Parameters"]["HubPrincipalArn"]
 
 

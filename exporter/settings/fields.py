@@ -22,6 +22,11 @@ _HIGHEST_PORT = 65535
 _OWN_PATHS = re.compile(r"/(?:-|api|config|static|targets)(?:/.*)?")
 """What the exporter itself answers on, beside the metrics."""
 
+_REGION_LIST = {
+    "type": "array",
+    "items": {"type": "string", "examples": ["eu-west-1"]},
+    "uniqueItems": True,
+}
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _LEVELS = ("debug", "info", "warn", "warning", "error")
 
@@ -225,18 +230,7 @@ Regions = Annotated[
     BeforeValidator(regions_of),
     AfterValidator(_distinct_regions),
     PlainSerializer(lambda regions: AUTO if regions == (AUTO,) else list(regions)),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"const": AUTO},
-                {
-                    "type": "array",
-                    "items": {"type": "string", "examples": ["eu-west-1"]},
-                    "uniqueItems": True,
-                },
-            ]
-        }
-    ),
+    WithJsonSchema({"anyOf": [{"const": AUTO}, _REGION_LIST]}),
 ]
 Edges = Annotated[
     tuple[Annotated[timedelta, *_durations(_edge)], ...],
