@@ -49,8 +49,8 @@ hooks: venv ## Have git check every commit (pre-commit), as make lint does
 	$(BIN)/pre-commit install
 
 docs: venv dashboards ## Write the reference in the documentation and the dashboards anew from the code
-	$(BIN)/python -m exporter.reference docs/*.md
-	$(BIN)/python -m exporter.schema helm/macie-invitations-exporter/values.schema.json
+	$(BIN)/python -m tools.reference docs/*.md
+	$(BIN)/python -m tools.schema helm/macie-invitations-exporter/values.schema.json
 	$(BIN)/python -m tests.helm.values_table
 	$(BIN)/python -m tests.faults.table
 

@@ -20,7 +20,7 @@ def main() -> None:
     from exporter.memory import look_for_garbage_seldom  # noqa: PLC0415 -- as said above
 
     look_for_garbage_seldom()
-    from exporter.cli import run  # noqa: PLC0415 -- likewise
+    from exporter.commands import run  # noqa: PLC0415 -- likewise
 
     run()
 

@@ -6,11 +6,15 @@ from operator import eq
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Give the most similar known word, the first of equals; raises ValueError if none is known."""
-    # Of ca-west-1 and its likes: letters in their places tell us-west-1 from ap-east-1.
-    return max(known, key=lambda other: (similarity(word, other), sum(map(eq, word, other))))
+    """Return the known word that begins with this one, or else the most similar in any case.
 
+    The first of equals; raises ValueError if none is known.
+    """
+    written = word.lower()
 
-def similarity(word: str, other: str) -> float:
-    """Tell how alike two words are, whatever their case: from 0 to 1, which is the same."""
-    return SequenceMatcher(None, word.lower(), other.lower(), autojunk=False).ratio()
+    def likeness(other: str) -> tuple[bool, float, int]:
+        alike = SequenceMatcher(None, written, other.lower(), autojunk=False).ratio()
+        # Of ca-west-1 and its likes: letters in their places tell us-west-1 from ap-east-1.
+        return other.startswith(word), alike, sum(map(eq, word, other))
+
+    return max(known, key=likeness)

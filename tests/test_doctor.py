@@ -3,8 +3,8 @@
 import asyncio
 import io
 import json
+import os
 import random
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from exporter.clock import SystemClock
+from exporter.commands import Process, main
 from exporter.commands.doctor import Doctor, Step, as_json, as_table, consult
 from exporter.daemon import Configuration, Ports
 from exporter.log import Lines
@@ -19,9 +20,7 @@ from exporter.model import Account, Role
 from exporter.settings import Settings
 from tests import fleets
 from tests.clouds import Skies, embedded_cloud
-from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import Fault, Invitation, World
-from tests.processes import command
 from tests.settings.loads import loaded
 
 ACCOUNT, OTHER = fleets.accounts(2)
@@ -171,11 +170,17 @@ def test_a_surprise_in_one_of_many_steps_is_itself(world: World) -> None:
         consulted(world, surprise)
 
 
-def run(aws: EmbeddedAws, *words: str) -> "subprocess.CompletedProcess[str]":
-    """Run the command as a process."""
-    return command(aws.environment(), "doctor", *words)
+class Run:
+    """One run of the command."""
+
+    def __init__(self, *words: str) -> None:
+        """Run it where the environment points."""
+        out, err = io.StringIO(), io.StringIO()
+        self.code = main(["doctor", *words], Process(os.environ, out, err))
+        self.out, self.err = out.getvalue(), err.getvalue()
 
 
+@pytest.mark.usefixtures("skies")
 def test_the_command(world: World) -> None:
     """Exit code 1 and the remedy while a role is broken, 0 for what works; JSON for programs."""
     flags = [
@@ -183,33 +188,29 @@ def test_the_command(world: World) -> None:
         "--aws.regions=eu-west-1,us-east-1",
     ]
     world.break_role(world.role_arn(OTHER))
-    with EmbeddedAws(world) as aws:
-        done = run(aws, *flags)
-        assert done.returncode == 1
-        assert f"let the trust policy of {world.role_arn(OTHER)} name" in done.stdout
-        assert "set metrics.trusted_inviters or metrics.trust_organization" in done.stdout
-        assert done.stderr == ""
-        done = run(aws, *flags, f"--account={ACCOUNT}", "--region=us-east-1", "--format=json")
-        assert done.returncode == 0
-        steps = [
-            (step["account"], step["region"], step["step"]) for step in json.loads(done.stdout)
-        ]
-        assert steps == [
-            ("", "", "own credentials"),
-            (ACCOUNT, "", "AssumeRole"),
-            (ACCOUNT, "us-east-1", "ListInvitations"),
-        ]
-        done = run(aws, *flags, "--account=999999999999")
-        assert done.returncode == 1
-        assert "not among the accounts to poll" in done.stdout
-        done = run(aws, *flags, f"--account={ACCOUNT}", "--region=us-eats-1")
-        assert done.returncode == 1
-        assert "us-eats-1 discovery: configure it, or look whether it is misspelled" in done.stdout
-        world.fail(fleets.HUB, "*", DENIED, service="organizations")
-        done = run(aws, *flags)
-        assert "organizations:ListAccounts" in done.stdout
-        assert "`iam` prints that policy" in done.stdout
-        assert run(aws, "--format=xml").returncode == 2
+    done = Run(*flags)
+    assert (done.code, done.err) == (1, "")
+    assert f"let the trust policy of {world.role_arn(OTHER)} name" in done.out
+    assert "set metrics.trusted_inviters or metrics.trust_organization" in done.out
+    done = Run(*flags, f"--account={ACCOUNT}", "--region=us-east-1", "--format=json")
+    assert done.code == 0
+    steps = [(step["account"], step["region"], step["step"]) for step in json.loads(done.out)]
+    assert steps == [
+        ("", "", "own credentials"),
+        (ACCOUNT, "", "AssumeRole"),
+        (ACCOUNT, "us-east-1", "ListInvitations"),
+    ]
+    done = Run(*flags, "--account=999999999999")
+    assert done.code == 1
+    assert "not among the accounts to poll" in done.out
+    done = Run(*flags, f"--account={ACCOUNT}", "--region=us-eats-1")
+    assert done.code == 1
+    assert "us-eats-1 discovery: configure it, or look whether it is misspelled" in done.out
+    world.fail(fleets.HUB, "*", DENIED, service="organizations")
+    done = Run(*flags)
+    assert "organizations:ListAccounts" in done.out
+    assert "`iam` prints that policy" in done.out
+    assert Run(*flags, "--format=xml").code == 2
 
 
 STEPS = [

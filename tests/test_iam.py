@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from exporter import iam
-from exporter.cli import World, main
+from exporter.commands import Process, main
+from exporter.iam_templates import DOCUMENTS, documents
 from exporter.settings import Settings
 
 HUB = "arn:aws:iam::100000000000:role/exporter"
@@ -27,7 +28,7 @@ def settings(**aws: Any) -> Settings:
 
 def printed(configured: Settings, *names: str, organization_id: str = "") -> str:
     """Give what `iam` prints."""
-    return iam.documents(configured, names, HUB, organization_id)
+    return documents(configured, names, HUB, organization_id)
 
 
 STATIC = settings(
@@ -203,16 +204,18 @@ def test_each_kind_of_role_has_a_template_of_its_own() -> None:
     assert text.startswith(f"# arn:aws:iam::000000000001:role/{READER}\nAWSTemplate")
 
 
-@pytest.mark.parametrize("organization_id", ["", ORGANIZATION])
-@pytest.mark.parametrize("configured", [STATIC, ORGANIZED], ids=["static", "organization"])
-def test_cloudformation_passes_its_linter(
-    configured: Settings, organization_id: str, tmp_path: Path
-) -> None:
+def test_cloudformation_passes_its_linter(tmp_path: Path) -> None:
     """With and without ExternalId and organization."""
-    text = printed(configured, "cloudformation", organization_id=organization_id)
-    files = [tmp_path / f"{number}.yaml" for number in range(len(iam.grants(configured).kinds))]
-    for file, template in zip(files, templates(text), strict=True):
-        file.write_text(template)
+    texts = [
+        printed(configured, "cloudformation", organization_id=organization_id)
+        for configured in (STATIC, ORGANIZED)
+        for organization_id in ("", ORGANIZATION)
+    ]
+    files: list[Path] = []
+    for template in (template for text in texts for template in templates(text)):
+        files.append(tmp_path / f"{len(files)}.yaml")
+        files[-1].write_text(template)
+    assert len(files) == 2 * (len(iam.grants(STATIC).kinds) + len(iam.grants(ORGANIZED).kinds))
     done = subprocess.run(
         [Path(sys.executable).with_name("cfn-lint"), *files],
         capture_output=True,
@@ -242,11 +245,11 @@ def test_terraform_as_a_reader_checks_it() -> None:
 
 def test_everything_at_once_and_what_needs_no_roles() -> None:
     """Each document under its name; without roles there is only the exporter's own policy."""
-    text = printed(STATIC, *iam.DOCUMENTS)
+    text = printed(STATIC, *DOCUMENTS)
     assert [line for line in text.splitlines() if line.startswith("# ---")] == [
-        f"# --- {name} ---" for name in iam.DOCUMENTS
+        f"# --- {name} ---" for name in DOCUMENTS
     ]
-    text = printed(settings(), *iam.DOCUMENTS)
+    text = printed(settings(), *DOCUMENTS)
     assert [line for line in text.splitlines() if line.startswith("# ---")] == [
         "# --- hub-policy ---"
     ]
@@ -254,16 +257,16 @@ def test_everything_at_once_and_what_needs_no_roles() -> None:
 
 def test_an_unknown_hub_is_named_so() -> None:
     """Where nobody said who the exporter runs as, the place to fill in can be seen."""
-    text = iam.documents(STATIC, ["trust-policy"], "", "")
+    text = documents(STATIC, ["trust-policy"], "", "")
     assert iam.UNKNOWN_HUB in text
-    template = yaml.safe_load(templates(iam.documents(STATIC, ["cloudformation"], "", ""))[0])
+    template = yaml.safe_load(templates(documents(STATIC, ["cloudformation"], "", ""))[0])
     assert "Default" not in template["Parameters"]["HubPrincipalArn"]
 
 
 def test_the_command() -> None:
     """One document by name, everything by default, and an unknown name refused."""
     out, err = io.StringIO(), io.StringIO()
-    world = World({"AWS_REGION": "eu-west-1"}, out, err)
+    world = Process({"AWS_REGION": "eu-west-1"}, out, err)
     flags = ["--aws.organization.role-name=reader", f"--hub-principal={HUB}"]
     assert main(["iam", *flags, "--document=member-policy"], world) == 0
     assert json.loads(out.getvalue())["Statement"][0]["Sid"] == "ReadInvitations"
@@ -285,7 +288,7 @@ def test_the_command() -> None:
 def test_what_would_let_nobody_in_or_print_nothing_is_refused(word: str, line: str) -> None:
     """A policy that IAM takes, and that is of no use, is found out only much later."""
     out, err = io.StringIO(), io.StringIO()
-    assert main(["iam", word], World({"AWS_REGION": "eu-west-1"}, out, err)) == 2
+    assert main(["iam", word], Process({"AWS_REGION": "eu-west-1"}, out, err)) == 2
     assert err.getvalue().startswith(line)
     assert not out.getvalue()
 

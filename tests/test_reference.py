@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.reference import TABLES, main, written
+from tools.reference import TABLES, main, written
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

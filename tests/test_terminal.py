@@ -69,41 +69,45 @@ def run(variables: Mapping[str, str], *words: str, out: Terminal | None = None) 
     return out.text if out else done.stdout.decode(), err.text
 
 
-@pytest.mark.parametrize(("command", "what"), [("once", "targets"), ("doctor", "accounts")])
-def test_progress(aws: Mapping[str, str], command: str, what: str) -> None:
+@pytest.fixture(scope="module")
+def once(aws: Mapping[str, str]) -> tuple[str, str]:
+    """The two outputs of `once`, of which standard error is a terminal."""
+    return run({**aws, **LIVELY}, "once")
+
+
+def test_progress(once: tuple[str, str]) -> None:
     """A bar counts what is done; the output, which goes into a file, holds nothing of it."""
-    out, err = run({**aws, **LIVELY}, command)
-    assert what in err
+    out, err = once
+    assert "targets" in err
     assert "1/1" in err
     assert ESCAPE not in out
 
 
-def test_log_lines_stay_above_the_bar(aws: Mapping[str, str]) -> None:
+def test_log_lines_stay_above_the_bar(once: tuple[str, str]) -> None:
     """Each is a whole line of its own, which the bar does not cut."""
-    _, err = run({**aws, **LIVELY}, "once")
+    _, err = once
     lines = [line for line in re.split(r"[\r\n]|\x1b\[2K|\x1b\[1A", err) if "event=" in line]
     assert len(lines) >= 2
     assert [line for line in lines if not re.match(r"ts=\S+ level=\w+ event=\w+", line)] == []
     assert any(line.endswith("event=first_round_done targets=1") for line in lines)
 
 
-@pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {}])
-def test_no_progress_where_it_cannot_be_shown(
-    aws: Mapping[str, str], variables: Mapping[str, str]
-) -> None:
+def test_no_progress_where_it_cannot_be_shown(aws: Mapping[str, str]) -> None:
     """Such as in the console of an editor: the log alone, in plain lines."""
-    _, err = run({**aws, **variables}, "once")
+    _, err = run({**aws, "TERM": "dumb"}, "once")
     assert ESCAPE not in err
     assert "event=first_round_done" in err
 
 
 def test_colours(aws: Mapping[str, str]) -> None:
-    """On a terminal the report is coloured, and else the very same."""
-    coloured, _ = run({**aws, **LIVELY}, "doctor", out=Terminal())
+    """On a terminal the report is coloured, and else the very same; a bar counts accounts."""
+    coloured, err = run({**aws, **LIVELY}, "doctor", out=Terminal())
     assert COLOUR.search(coloured)
     plain = re.sub(r"\x1b\[[\d;]*m", "", coloured)
     assert re.match(r" +account +region ", plain)
     assert plain.endswith("\r\nEverything works.\r\n")
+    assert "accounts" in err
+    assert "1/1" in err
 
 
 def test_no_color(aws: Mapping[str, str]) -> None:
@@ -135,8 +139,8 @@ def test_rich_is_not_imported_where_nothing_is_shown(
 ) -> None:
     """A start must not wait for it."""
     script = (
-        "import os, sys; from exporter.cli import main, World;"
-        f"main(['{command}'], World(os.environ, sys.stdout, sys.stderr));"
+        "import os, sys; from exporter.commands import main, Process;"
+        f"main(['{command}'], Process(os.environ, sys.stdout, sys.stderr));"
         "sys.exit('rich' in sys.modules)"
     )
     done = subprocess.run(

@@ -1,1 +1,81 @@
-"""What the commands do once the command line is understood. No command imports another."""
+"""The commands, one module each, and what they share: their arguments, exit codes and process.
+
+They may use everything; nothing uses them, and no command imports another.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import NoReturn, TextIO
+
+from exporter import __version__
+from exporter.commands.arguments import Flags, help_of, parse
+from exporter.commands.parser import NAME
+from exporter.settings import ConfigurationError, load
+from exporter.signals import handle_hangup, handle_stop
+from exporter.streams import delivered, standard_streams
+from exporter.visible import visible
+
+OK, FAILED, MISUSED = 0, 1, 2
+_RELOADING = frozenset({"serve"})
+"""Commands that have something to reload: a hangup ends the others, as it does most programs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What a command gets from the process it runs in."""
+
+    environ: Mapping[str, str]
+    stdout: TextIO
+    stderr: TextIO
+    handle_hangup: Callable[[Callable[[], object] | None], object] = lambda _: None
+    """Has a hangup, held back until then, reload; with None it ends the command."""
+    handle_stop: Callable[[Callable[[], object]], object] = lambda _: None
+    """Has signals stop a command in order, from when it runs its loop; until then they end it."""
+
+
+def main(argv: Sequence[str], process: Process) -> int:
+    """Run a command; return the process's exit code."""
+    if not {"-h", "--help"}.isdisjoint(argv):
+        process.stdout.write(help_of(argv))
+        return OK
+    if "--version" in argv:
+        process.stdout.write(f"{NAME} {__version__}\n")
+        return OK
+    try:
+        arguments = parse(argv, lambda flags: wrong_settings(flags, process.environ))
+        if arguments.command not in _RELOADING:
+            process.handle_hangup(None)
+        # boto3 and the web server take half a second to import: not for `--help` or a wrong flag.
+        return int(import_module(f"exporter.commands.{arguments.command}").run(arguments, process))
+    except ConfigurationError as error:
+        complain(process, error.lines)
+        return MISUSED
+
+
+def run() -> NoReturn:
+    """Run as the process: its arguments, environment, streams and signals."""
+    out, err = standard_streams()
+    process = Process(os.environ, out, err, handle_hangup, handle_stop)
+    with delivered(out, err) as delivery:
+        code = main(sys.argv[1:], process)
+    sys.exit(FAILED if delivery.failed else code)
+
+
+def wrong_settings(flags: Flags, environ: Mapping[str, str]) -> Iterable[str]:
+    """Say what is wrong with the settings, to be said beside another mistake."""
+    try:
+        load(flags, environ)
+    except ConfigurationError as error:
+        return error.lines
+    return ()
+
+
+def complain(process: Process, lines: Iterable[str]) -> None:
+    """Say what is wrong; where nobody can be told, the exit code has to do."""
+    with contextlib.suppress(OSError, ValueError):
+        process.stderr.write("".join(f"{visible(line)}\n" for line in lines))
+        process.stderr.flush()

@@ -6,23 +6,39 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from exporter.aws.cloud import Cloud
-from exporter.check import WITHOUT_TRUST
 from exporter.clock import Clock
+from exporter.commands import FAILED, OK, Process
+from exporter.commands.arguments import Arguments
+from exporter.commands.start import configuration_of, ports_of
 from exporter.daemon import Configuration, Daemon, Ports, trust_from
 from exporter.discovery import LONGEST_SECONDS, hint
 from exporter.error_codes import hint_of
-from exporter.model import Account, AwsError, Failure, Inventory, Role
+from exporter.model import Account, AwsError, Failure, Inventory
 from exporter.remedies import allow, assume_role
+from exporter.report import WITHOUT_TRUST
 from exporter.settings import Settings
 from exporter.settings.fields import AUTO
-from exporter.terminal import Tell
+from exporter.terminal import Tell, progress, write
 from exporter.visible import visible
 
 _STEP_SECONDS = 60.0
 _AT_ONCE = 16
 """Accounts that are looked at together."""
-
 DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+
+
+def run(arguments: Arguments, process: Process) -> int:
+    """Print what was tried; fail if anything failed."""
+    form = arguments.choice("format", ("table", "json"))
+    configuration = configuration_of(arguments, process)
+    accounts, regions = arguments.listed("account"), arguments.listed("region")
+    with progress("accounts", process.stderr, process.environ) as (tell, stderr):
+        ports = ports_of(configuration.settings, replace(process, stderr=stderr))
+        report, healthy = asyncio.run(
+            consult(configuration, ports, accounts, regions, form=form, tell=tell)
+        )
+    write(report, process.stdout, process.environ)
+    return OK if healthy else FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +48,8 @@ class Step:
     account: str
     region: str
     step: str
-    ok: bool
-    seconds: float
+    ok: bool = True
+    seconds: float = 0.0
     detail: str = ""
     error_code: str = ""
     remedy: str = ""
@@ -52,98 +68,81 @@ class Doctor:
 
     async def own_credentials(self) -> Step:
         """Find out who the exporter is to AWS."""
-        return await self._try("", "", "own credentials", self._who_am_i, _own_remedy)
+        return await self._try(Step("", "", "own credentials"), self._who_am_i(), _own_remedy)
 
     async def account(self, account: Account, regions: Sequence[str]) -> list[Step]:
         """Look at one account: its role, its regions, and its invitations in each region."""
         steps = []
         if account.role is not None:
-            steps.append(await self._assume(account, account.role))
+            step, remedy = Step(account.id, "", "AssumeRole"), assume_role(account.role)
+            steps.append(await self._try(step, self._assume(account), _if_denied(remedy)))
             if not steps[0].ok:
                 return steps
         if self._asks_regions(account):
-            steps.append(await self._list_regions(account))
+            step, remedy = (
+                Step(account.id, "", "ListRegions"),
+                allow("account:ListRegions", account),
+            )
+            steps.append(await self._try(step, self._regions(account), _if_denied(remedy)))
+        listing = _if_denied(allow("macie2:ListInvitations", account))
+        asking = _if_denied(allow("macie2:GetAdministratorAccount", account))
         for region in regions:
-            steps.append(await self._list_invitations(account, region))
+            step, read = Step(account.id, region, "ListInvitations"), self._read(account, region)
+            steps.append(await self._try(step, read, listing))
             if self._asks_administrator and steps[-1].ok:
-                steps.append(await self._get_administrator(account, region))
+                step = Step(account.id, region, "GetAdministratorAccount")
+                read = self._administrator(account, region)
+                steps.append(await self._try(step, read, asking))
         return steps
 
     async def tags(self, account: Account) -> Step:
         """Look up the tags of an account in Organizations."""
-
-        async def tags() -> str:
-            return f"{len(await self._cloud.organizations.tags(account.id))} tags"
-
-        return await self._try(account.id, "", "ListTagsForResource", tags, hint)
+        return await self._try(
+            Step(account.id, "", "ListTagsForResource"), self._tags(account), hint
+        )
 
     async def _who_am_i(self) -> str:
         return (await self._cloud.credentials.identity()).arn
 
-    async def _assume(self, account: Account, role: Role) -> Step:
-        async def assume() -> str:
-            await self._cloud.credentials.for_account(account)
-            return role.arn
+    async def _assume(self, account: Account) -> str:
+        await self._cloud.credentials.for_account(account)
+        return account.role.arn if account.role else ""
 
-        return await self._try(account.id, "", "AssumeRole", assume, _if_denied(assume_role(role)))
+    async def _regions(self, account: Account) -> str:
+        return ", ".join(await self._cloud.organizations.regions(account))
 
-    async def _list_regions(self, account: Account) -> Step:
-        async def regions() -> str:
-            return ", ".join(await self._cloud.organizations.regions(account))
+    async def _read(self, account: Account, region: str) -> str:
+        answer = await self._cloud.macie.read(account, region)
+        return (
+            f"{len(answer.invitations)} invitations" if answer.enabled else "Macie is not enabled"
+        )
 
-        remedy = allow("account:ListRegions", account)
-        return await self._try(account.id, "", "ListRegions", regions, _if_denied(remedy))
+    async def _administrator(self, account: Account, region: str) -> str:
+        answer = await self._cloud.macie.read(account, region, administrator=True)
+        if answer.administrator is None:
+            return "Macie is not enabled"
+        return answer.administrator.account_id or "none"
 
-    async def _list_invitations(self, account: Account, region: str) -> Step:
-        async def read() -> str:
-            answer = await self._cloud.macie.read(account, region)
-            if not answer.enabled:
-                return "Macie is not enabled"
-            return f"{len(answer.invitations)} invitations"
-
-        remedy = allow("macie2:ListInvitations", account)
-        return await self._try(account.id, region, "ListInvitations", read, _if_denied(remedy))
-
-    async def _get_administrator(self, account: Account, region: str) -> Step:
-        async def read() -> str:
-            answer = await self._cloud.macie.read(account, region, administrator=True)
-            if answer.administrator is None:
-                return "Macie is not enabled"
-            return answer.administrator.account_id or "none"
-
-        remedy = _if_denied(allow("macie2:GetAdministratorAccount", account))
-        return await self._try(account.id, region, "GetAdministratorAccount", read, remedy)
+    async def _tags(self, account: Account) -> str:
+        return f"{len(await self._cloud.organizations.tags(account.id))} tags"
 
     async def _try(
-        self,
-        account: str,
-        region: str,
-        step: str,
-        action: Callable[[], Awaitable[str]],
-        remedy: Callable[[Failure], str],
+        self, step: Step, action: Awaitable[str], remedy: Callable[[Failure], str]
     ) -> Step:
         started = self._clock.monotonic()
-        detail, failure = "", None
         try:
             async with asyncio.timeout(_STEP_SECONDS):
-                detail = await action()
+                done = replace(step, detail=await action)
         except TimeoutError:
             failure = Failure("Deadline", f"no answer within {_STEP_SECONDS:g} s")
+            done = _failed(step, failure, remedy(failure))
         except AwsError as error:
-            failure = error.failure
-        seconds = round(self._clock.monotonic() - started, 3)
-        if failure is None:
-            return Step(account, region, step, ok=True, seconds=seconds, detail=detail)
-        return Step(
-            account,
-            region,
-            step,
-            ok=False,
-            seconds=seconds,
-            detail=failure.message,
-            error_code=failure.code,
-            remedy=remedy(failure),
-        )
+            done = _failed(step, error.failure, remedy(error.failure))
+        return replace(done, seconds=round(self._clock.monotonic() - started, 3))
+
+
+def _failed(step: Step, failure: Failure, remedy: str) -> Step:
+    return replace(step, ok=False, detail=failure.message, error_code=failure.code, remedy=remedy)
 
 
 async def consult(
@@ -179,13 +178,20 @@ async def _steps(
     regions: Collection[str],
     tell: Tell,
 ) -> list[Step]:
-    steps = [await doctor.own_credentials()]
-    found = await _find(daemon)
-    if found.failure is not None:
-        steps.append(_discovery_step(found.failure))
+    steps, found = [await doctor.own_credentials()], Inventory()
+    failure = None
+    try:
+        async with asyncio.timeout(LONGEST_SECONDS):
+            async for found in daemon.discovery.find():
+                failure = found.failure
+    except TimeoutError:
+        failure = Failure("Deadline", f"discovery took longer than {LONGEST_SECONDS:g} s")
+    if failure is not None:
+        policy = "; `iam` prints that policy" if failure.code in DENIED else ""
+        steps.append(_failed(Step("", "", "discovery"), failure, hint(failure) + policy))
     members = found.organization or found.names
-    tagged = [account for account in found.accounts if account.id in members][:1]
     if doctor.asks_tags:
+        tagged = [account for account in found.accounts if account.id in members][:1]
         steps += [await doctor.tags(account) for account in tagged]
     chosen = [
         (account, [region for region in account.regions if not regions or region in regions])
@@ -197,19 +203,6 @@ async def _steps(
     tried = {region for _, looked_at in chosen for region in looked_at}
     steps += [_not_found(region=region) for region in sorted({*regions} - tried)]
     return steps + await _examined(doctor, chosen, tell)
-
-
-async def _find(daemon: Daemon) -> Inventory:
-    """Find what there is to look at, as far as that can be found within so long."""
-    found = Inventory()
-    try:
-        async with asyncio.timeout(LONGEST_SECONDS):
-            async for part in daemon.discovery.find():
-                found = part
-    except TimeoutError:
-        failure = Failure("Deadline", f"discovery took longer than {LONGEST_SECONDS:g} s")
-        found = replace(found, failure=failure)
-    return found
 
 
 async def _examined(
@@ -232,46 +225,32 @@ async def _examined(
 
 
 def as_json(steps: Iterable[Step]) -> str:
-    """Give the steps as a JSON list."""
+    """Return the steps as a JSON list."""
     return json.dumps([asdict(step) for step in steps], indent=2) + "\n"
 
 
 def as_table(steps: Sequence[Step]) -> str:
-    """Give the steps as a table, and what mends each failure below it."""
-    rows = [
-        ("", "account", "region", "step", "seconds", "result"),
-        *(
-            (
-                "ok" if step.ok else "FAIL",
-                step.account or "-",
-                step.region or "-",
-                step.step,
-                f"{step.seconds:.3f}",
-                visible(step.detail if step.ok else f"{step.error_code}: {step.detail}"),
-            )
-            for step in steps
-        ),
-    ]
+    """Return the steps as a table, and what mends each failure below it."""
+    rows = [("", "account", "region", "step", "seconds", "result"), *map(_row, steps)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    lines = [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
-        for row in rows
-    ]
-    remedies = list(
-        dict.fromkeys(f"- {_place(step)}: {visible(step.remedy)}" for step in steps if not step.ok)
-    )
+    # What came of it is the last, and may be long.
+    lines = ["  ".join([*map(str.ljust, row, widths), row[-1]]) for row in rows]
+    failed = (f"- {_place(step)}: {visible(step.remedy)}" for step in steps if not step.ok)
+    remedies = list(dict.fromkeys(failed))
     mend = ["", "What to do:", *remedies] if remedies else ["", "Everything works."]
     return "\n".join(line.rstrip() for line in [*lines, *mend]) + "\n"
 
 
-_OWN_REMEDY = (
-    "give the exporter AWS credentials (environment, profile, IRSA, Pod Identity, instance role), "
-    "and a way to STS"
-)
+def _row(step: Step) -> tuple[str, ...]:
+    said = step.detail if step.ok else f"{step.error_code}: {step.detail}"
+    verdict, seconds = "ok" if step.ok else "FAIL", f"{step.seconds:.3f}"
+    return (verdict, step.account or "-", step.region or "-", step.step, seconds, visible(said))
 
 
 def _own_remedy(failure: Failure) -> str:
-    return _OWN_REMEDY if failure.code == "CredentialsError" else hint_of(failure, "sts")
+    sources = "environment, profile, IRSA, Pod Identity, instance role"
+    give = f"give the exporter AWS credentials ({sources}), and a way to STS"
+    return give if failure.code == "CredentialsError" else hint_of(failure, "sts")
 
 
 def _place(step: Step) -> str:
@@ -279,7 +258,7 @@ def _place(step: Step) -> str:
 
 
 def _if_denied(remedy: str) -> Callable[[Failure], str]:
-    """Give the statement that is missing where AWS denied it, else what the error's row says."""
+    """Return the statement that is missing where AWS denied it, else what the error's row says."""
 
     def said(failure: Failure) -> str:
         return remedy if failure.code in DENIED and not failure.own else hint_of(failure)
@@ -292,30 +271,9 @@ def _asks_regions(settings: Settings) -> Callable[[Account], bool]:
     return lambda account: (own.get(account.id) or settings.aws.regions) == (AUTO,)
 
 
-def _discovery_step(failure: Failure) -> Step:
-    policy = "; `iam` prints that policy" if failure.code in DENIED else ""
-    return Step(
-        "",
-        "",
-        "discovery",
-        ok=False,
-        seconds=0.0,
-        detail=failure.message,
-        error_code=failure.code,
-        remedy=hint(failure) + policy,
-    )
-
-
 def _not_found(account: str = "", region: str = "") -> Step:
+    failure = Failure("-", f"not among the {'accounts' if account else 'regions'} to poll")
     of_account = "configure it, or look whether it is suspended, excluded or another shard's"
     of_region = "configure it, or look whether it is misspelled or not enabled in the account"
-    return Step(
-        account,
-        region,
-        "discovery",
-        ok=False,
-        seconds=0.0,
-        detail=f"not among the {'accounts' if account else 'regions'} to poll",
-        error_code="-",
-        remedy=of_account if account else of_region,
-    )
+    step = Step(account, region, "discovery")
+    return _failed(step, failure, of_account if account else of_region)

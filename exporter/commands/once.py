@@ -1,10 +1,25 @@
-"""`once`: polls every target once."""
+"""`once`: polls every target once, and prints the exposition."""
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
+from exporter.commands import FAILED, OK, Process
+from exporter.commands.arguments import Arguments
+from exporter.commands.start import configuration_of, ports_of
 from exporter.daemon import Configuration, Daemon, Ports
-from exporter.terminal import Tell
+from exporter.terminal import Tell, as_seen, progress
+
+
+def run(arguments: Arguments, process: Process) -> int:
+    """Print the exposition; succeed only if every target answered."""
+    configuration = configuration_of(arguments, process)
+    with progress("targets", process.stderr, process.environ) as (tell, stderr):
+        ports = ports_of(configuration.settings, replace(process, stderr=stderr))
+        text, succeeded = asyncio.run(once(configuration, ports, tell, process.handle_stop))
+    process.stdout.write(as_seen(text, process.stdout))
+    process.stdout.flush()
+    return OK if succeeded else FAILED
 
 
 async def once(

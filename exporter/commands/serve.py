@@ -2,27 +2,31 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter import __version__
 from exporter.background import in_daemon, is_cancelled
-from exporter.check import WITHOUT_TRUST, report
+from exporter.commands import FAILED, OK, Process, complain
+from exporter.commands.arguments import Arguments
+from exporter.commands.start import configuration_of, ports_of
 from exporter.daemon import Configuration, Daemon, Ports, trust_from
 from exporter.files import Files, settled
 from exporter.remedies import remedy
+from exporter.report import WITHOUT_TRUST, estimate, report
 from exporter.settings import ConfigurationError
+from exporter.settings.errors import Problem, show
 from exporter.settings.fields import listen_address
 from exporter.settings.fingerprint import config_hash
-from exporter.settings.sources import LARGEST_FILE, Problem
-from exporter.settings.written import show
+from exporter.settings.load import LARGEST_FILE
 from exporter.web.app import app
 from exporter.web.guard import Guard
 from exporter.web.pages import routes
 from exporter.web.places import Places
 from exporter.web.reloading import WebRules
-from exporter.web.server import Server, listen
+from exporter.web.server import AddressInUseError, Server, listen
 
 _WEB_STOP_SECONDS = 1.5
 """For answers under way, before an orchestrator loses patience."""
@@ -31,6 +35,30 @@ _STOPPING = "the exporter is stopping"
 
 Load = Callable[[], Configuration]
 """Reads the configuration anew; raises ConfigurationError."""
+
+
+def run(arguments: Arguments, process: Process) -> int:
+    """Serve until told to stop; fail where the address is taken."""
+    configuration = configuration_of(arguments, process)
+    settings = configuration.settings
+    ports = ports_of(settings, process)
+    numbers = estimate(settings)
+    if numbers.warning:
+        ports.lines.log.warning(
+            "many_series", series=numbers.series, targets=numbers.targets, hint=numbers.warning
+        )
+
+    def handle_signals(stop: Callable[[], object], reload: Callable[[], object]) -> None:
+        process.handle_stop(stop)
+        process.handle_hangup(reload)
+
+    load = partial(configuration_of, arguments, process)
+    try:
+        asyncio.run(serve(configuration, load, ports, handle_signals))
+    except AddressInUseError as error:
+        complain(process, [str(error)])
+        return FAILED
+    return OK
 
 
 async def serve(

@@ -1,83 +1,83 @@
 """Rules over several settings, on what was written: so they show beside all other errors."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from exporter.model import MACIE_REGIONS, in_other_partition
 from exporter.nearest import nearest
-from exporter.settings.fields import AUTO, regions_of
-from exporter.settings.keys import Path, dotted
-from exporter.settings.sources import Held, Layer, Problem, held
-from exporter.settings.written import show
+from exporter.settings.errors import Path, Problem, dotted, show
+from exporter.settings.fields import AUTO, listed, regions_of
+from exporter.settings.sources import Sources
 
-_REGIONS: Path = ("aws", "regions")
-_ACCOUNTS: Path = ("aws", "accounts")
+_ACCOUNTS = ("aws", "accounts")
 _TRUE = {"true", "1", "yes", "on", "t", "y"}
 _REGION = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+")
 
 
-def problems(layers: Sequence[Layer]) -> Iterator[Problem]:
-    """Give what is wrong between settings."""
-    accounts = held(layers, _ACCOUNTS)
-    yield from _accounts_twice(accounts)
-    yield from _trust_without_organization(layers)
-    allowed = _is_true(held(layers, ("aws", "allow_unknown_regions")))
-    yield from _unknown_regions(_REGIONS, held(layers, _REGIONS), allowed=allowed)
-    for index, account in _mappings(accounts):
-        regions = Held(account.get("regions"), accounts.origin)
-        yield from _unknown_regions((*_ACCOUNTS, index, "regions"), regions, allowed=allowed)
+def problems(written: Sources) -> Iterator[Problem]:
+    """Say what is wrong between settings."""
+    yield from _accounts_twice(written)
+    yield from _trust_without_organization(written)
+    allowed = _is_true(written.value("aws", "allow_unknown_regions"))
+    places: list[tuple[Path, object]] = [(("aws", "regions"), written.value("aws", "regions"))]
+    places += [((*_ACCOUNTS, i, "regions"), a.get("regions")) for i, a in _accounts(written)]
+    for path, regions in places:
+        for index, region in enumerate(_items(regions_of, regions)):
+            said = _wrong_region(region, allowed=allowed) if isinstance(region, str) else ""
+            if said:
+                yield Problem((*path, index), said, show(region), written.origin(path))
 
 
-def _trust_without_organization(layers: Sequence[Layer]) -> Iterator[Problem]:
-    path: Path = ("metrics", "trust_organization")
-    trust = held(layers, path)
-    if _is_true(trust) and held(layers, ("aws", "organization")).value is None:
-        message = "needs aws.organization: else nobody says who belongs to the organization"
-        yield Problem(path, message, show(trust.value), trust.origin)
+def _trust_without_organization(written: Sources) -> Iterator[Problem]:
+    path = ("metrics", "trust_organization")
+    trust = written.value(*path)
+    if _is_true(trust) and written.value("aws", "organization") is None:
+        said = "needs aws.organization: else nobody says who belongs to the organization"
+        yield Problem(path, said, show(trust), written.origin(path))
 
 
-def _is_true(written: Held) -> bool:
-    return str(written.value).lower() in _TRUE
+def _is_true(value: object) -> bool:
+    return str(value).lower() in _TRUE
 
 
-def needs_region(layers: Sequence[Layer]) -> bool:
-    """Tell whether anything is polled in a region that is not configured."""
-    accounts = held(layers, _ACCOUNTS)
-    if regions_of(held(layers, _REGIONS).value):
+def needs_region(written: Sources) -> bool:
+    """Return whether anything is polled in a region that is not configured."""
+    if _items(regions_of, written.value("aws", "regions")):
         return False
-    lacking = not accounts.value or any(not a.get("regions") for _, a in _mappings(accounts))
-    return lacking or held(layers, ("aws", "organization")).value is not None
+    accounts = [account for _, account in _accounts(written)]
+    lacking = not accounts or any(not account.get("regions") for account in accounts)
+    return lacking or written.value("aws", "organization") is not None
 
 
-def _mappings(accounts: Held) -> Iterator[tuple[int, dict[str, object]]]:
-    listed = accounts.value if isinstance(accounts.value, list) else ()
-    return ((index, item) for index, item in enumerate(listed) if isinstance(item, dict))
+def _items(read: Callable[[object], object], value: object) -> list[object]:
+    try:
+        found = read(value)
+    except ValueError:
+        return []  # Which the field says.
+    return found if isinstance(found, list) else []
 
 
-def _accounts_twice(accounts: Held) -> Iterator[Problem]:
+def _accounts(written: Sources) -> list[tuple[int, dict[str, object]]]:
+    accounts = _items(listed, written.value(*_ACCOUNTS))
+    return [(index, item) for index, item in enumerate(accounts) if isinstance(item, dict)]
+
+
+def _accounts_twice(written: Sources) -> Iterator[Problem]:
     first: dict[str, Path] = {}
-    for index, account in _mappings(accounts):
-        identity = account.get("id")
-        here = (*_ACCOUNTS, index)
-        if not isinstance(identity, str):
-            continue
-        if identity in first:
-            message = f"already listed as {dotted(first[identity])}"
-            yield Problem((*here, "id"), message, show(identity), accounts.origin)
-        first.setdefault(identity, here)
+    for index, account in _accounts(written):
+        identity, here = account.get("id"), (*_ACCOUNTS, index)
+        if isinstance(identity, str) and first.setdefault(identity, here) != here:
+            said = f"already listed as {dotted(first[identity])}"
+            yield Problem((*here, "id"), said, show(identity), written.origin(here))
 
 
-def _unknown_regions(path: Path, written: Held, *, allowed: bool) -> Iterator[Problem]:
-    regions = regions_of(written.value)
-    for index, region in enumerate(regions if isinstance(regions, list) else ()):
-        if not isinstance(region, str) or region == AUTO:
-            continue
-        if in_other_partition(region):
-            message = "in another partition than aws, in which alone Macie is known"
-            yield Problem((*path, index), message, show(region), written.origin)
-        elif not (_REGION.fullmatch(region) if allowed else region in MACIE_REGIONS):
-            best = nearest(region, (*MACIE_REGIONS, AUTO))
-            message = f"not a region with Macie; the nearest is {best}"
-            hint = " (newer than this release? set aws.allow_unknown_regions to true)"
-            said = message if allowed else message + hint
-            yield Problem((*path, index), said, show(region), written.origin)
+def _wrong_region(region: str, *, allowed: bool) -> str:
+    if region == AUTO:
+        return ""
+    if in_other_partition(region):
+        return "in another partition than aws, in which alone Macie is known"
+    if _REGION.fullmatch(region) if allowed else region in MACIE_REGIONS:
+        return ""
+    hint = " (newer than this release? set aws.allow_unknown_regions to true)"
+    best = nearest(region, (*MACIE_REGIONS, AUTO))
+    return f"not a region with Macie; the nearest is {best}{'' if allowed else hint}"

@@ -10,68 +10,70 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonS
 
 from exporter import durations
 from exporter.model import label_of
-from exporter.settings.written import Text, Unquoted, as_written
+from exporter.settings.yaml import read_yaml
 
 AUTO = "auto"
 HOUR = timedelta(hours=1)
 
-ROLE_ARN = re.compile(r"arn:aws:iam::(?P<account>[0-9]{12}):role/(?P<name>[\w+=,.@/-]+)", re.ASCII)
-_ROLE_NAME = re.compile(r"[\w+=,.@-][\w+=,.@/-]*", re.ASCII)
-_UNIT_ID = re.compile(r"ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|r-[0-9a-z]{4,32}", re.ASCII)
-"""https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccountsForParent.html"""
 ACCOUNT_ID = re.compile(r"[0-9]{12}")
-_DIGITS = re.compile(r"[0-9]{1,9}")
 _HOST_AND_PORT = re.compile(
     r"(?:\[(?P<v6>[^\[\]\s]*:[^\[\]\s]*)\]|(?P<host>[^\[\]:\s]*)):(?P<port>[0-9]{1,5})", re.ASCII
 )
 _HIGHEST_PORT = 65535
-_URL_PATH = re.compile(r"/[\w./-]+", re.ASCII)
 _OWN_PATHS = re.compile(r"/(?:-|api|config|static|targets)(?:/.*)?")
 """What the exporter itself answers on, beside the metrics."""
 
+_REGION_LIST = {
+    "type": "array",
+    "items": {"type": "string", "examples": ["eu-west-1"]},
+    "uniqueItems": True,
+}
+_DIGITS = re.compile(r"[0-9]{1,9}")
+_LEVELS = ("debug", "info", "warn", "warning", "error")
 
-def _refusing(what: str, allowed: re.Pattern[str]) -> Callable[[object], str]:
-    """Make a reader of text that matches; everything else is refused with what it should be."""
+
+def _matching(pattern: str, otherwise: str, *examples: str) -> tuple[Any, ...]:
+    """Describe text that matches; everything else is refused with what it should be."""
+    allowed = re.compile(pattern, re.ASCII)
 
     def read(value: object) -> str:
         if not isinstance(value, str) or not allowed.fullmatch(value):
-            raise ValueError(what)
-        return str(value)
-
-    return read
-
-
-def _duration(value: object) -> timedelta:
-    if isinstance(value, timedelta):
+            raise ValueError(otherwise)
         return value
-    if isinstance(value, Unquoted | str):
-        return durations.parse(as_written(value))
-    raise ValueError(f"not a duration; write it like {durations.EXAMPLES}")
+
+    shown = {"examples": list(examples)} if examples else {}
+    return (BeforeValidator(read), WithJsonSchema(_text(f"^{pattern}$", **shown)))
+
+
+def _text(pattern: str, **more: object) -> dict[str, Any]:
+    return {"type": "string", "pattern": pattern, **more}
+
+
+def _durations(read: Callable[[timedelta], timedelta]) -> tuple[Any, ...]:
+    def parsed(value: object) -> timedelta:
+        if isinstance(value, timedelta):
+            return read(value)
+        return read(durations.parse(value if isinstance(value, str) else "not text"))
+
+    schema = _text(durations.PATTERN, minLength=2, examples=["90s", "5m", "1h30m", "7d"])
+    # Serialized outermost, or the default would stand in ISO 8601 in the schema.
+    written = PlainSerializer(durations.render, return_type=str)
+    return (BeforeValidator(parsed), WithJsonSchema(schema), written)
 
 
 def duration(low: str, high: str) -> tuple[Any, ...]:
     """Describe a duration from `low` to `high`, both included."""
     least, most = durations.parse(low), durations.parse(high)
 
-    def read(value: object) -> timedelta:
-        found = _duration(value)
+    def within(found: timedelta) -> timedelta:
         if not least <= found <= most:
             raise ValueError(f"must be from {low} to {high}")
         return found
 
-    return _duration_read_by(read)
+    return _durations(within)
 
 
-def _duration_read_by(read: Callable[[object], timedelta]) -> tuple[Any, ...]:
-    return (
-        *_text(durations.PATTERN, read, minLength=2, examples=["90s", "5m", "1h30m", "7d"]),
-        # Outermost, or the default would stand in ISO 8601 in the schema.
-        PlainSerializer(durations.render, return_type=str),
-    )
-
-
-def _edge(value: object) -> timedelta:
-    found = _duration(value)
+def _edge(found: timedelta) -> timedelta:
     if found % HOUR or not found:
         raise ValueError("must be whole hours, one at the least")
     return found
@@ -83,47 +85,46 @@ def _ascending(value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
     return value
 
 
-def _account_id(value: object) -> str:
-    if isinstance(value, Unquoted) and ACCOUNT_ID.fullmatch(value.text):
-        raise ValueError(f'an account id is a string: quote it: "{value.text}"')
-    return _twelve_digits(value)
-
-
-_twelve_digits = _refusing(
-    'an account id is a string of 12 digits, like "012345678901"', ACCOUNT_ID
-)
-
-
 def whole(low: int, high: int) -> tuple[Any, ...]:
     """Describe a whole number from `low` to `high`, both included."""
 
     def read(value: object) -> int:
-        text = as_written(value)
-        if isinstance(value, bool) or not _DIGITS.fullmatch(text) or not low <= int(text) <= high:
+        if not _is_number(value) or not low <= int(str(value)) <= high:
             raise ValueError(f"must be a whole number from {low} to {high}")
-        return int(text)
+        return int(str(value))
 
     schema = {"type": "integer", "minimum": low, "maximum": high}
     return (BeforeValidator(read), WithJsonSchema(schema))
 
 
 def _index(value: object) -> int:
-    text = as_written(value)
-    if isinstance(value, bool) or not _DIGITS.fullmatch(text):
+    if not _is_number(value):
         raise ValueError(f"must be a whole number from 0, or {AUTO}")
-    return int(text)
+    return int(str(value))
 
 
-def _listed(value: object) -> object:
-    """Split a list that came as text (environment, flag) at its commas."""
-    if isinstance(value, Text):
-        return [Text(part.strip()) for part in value.split(",") if part.strip()]
-    return value
+def _is_number(value: object) -> bool:
+    return not isinstance(value, bool) and bool(_DIGITS.fullmatch(str(value)))
+
+
+def listed(value: object) -> object:
+    """Return a list that was written as text: with commas, or in brackets.
+
+    Raises ValueError for brackets that are no list.
+    """
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return read_yaml(value)
+        except ValueError as error:
+            raise ValueError(f"not a list: {error}") from None
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 def regions_of(value: object) -> object:
-    """Read regions as they were written: a list, `auto`, or text with commas."""
-    return [AUTO] if value == AUTO else _listed(value)
+    """Return regions as a list; `auto` alone is one of them."""
+    return [AUTO] if value == AUTO else listed(value)
 
 
 def _distinct_regions(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -135,14 +136,13 @@ def _distinct_regions(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-def listen_address(value: str) -> tuple[str, int]:
+def listen_address(value: object) -> tuple[str, int]:
     """Take `host:port`, `[v6]:port` or `:port` apart; an empty host means every interface.
 
     Raises ValueError where it is none of these.
     """
-    found = _HOST_AND_PORT.fullmatch(value)
-    right = found and int(found["port"]) <= _HIGHEST_PORT and _is_address(found["v6"])
-    if not found or not right:
+    found = _HOST_AND_PORT.fullmatch(value) if isinstance(value, str) else None
+    if not found or int(found["port"]) > _HIGHEST_PORT or not _is_address(found["v6"]):
         raise ValueError(
             'not a listening address; write ":10058", "127.0.0.1:10058" or "[::1]:10058"'
         )
@@ -150,42 +150,31 @@ def listen_address(value: str) -> tuple[str, int]:
 
 
 def _is_address(v6: str | None) -> bool:
-    """Tell whether what stands in brackets, if anything does, is an IPv6 address."""
+    """Return whether what stands in brackets, if anything does, is an IPv6 address."""
     try:
         return v6 is None or bool(IPv6Address(v6))
     except ValueError:
         return False
 
 
-def _listen_address(value: object) -> str:
-    text = value if isinstance(value, str) else ""
-    listen_address(text)
-    return str(text)
+def _listen_address(value: object) -> object:
+    listen_address(value)
+    return value
 
 
-def _telemetry_path(value: object) -> str:
-    path = _any_path(value)
+def _not_taken(path: str) -> str:
     if _OWN_PATHS.fullmatch(path):
         raise ValueError("taken by the exporter's own pages; choose another, like /metrics")
     return path
 
 
-_any_path = _refusing("must be a path, like /metrics", _URL_PATH)
-
-
-_LEVELS = ("debug", "info", "warn", "warning", "error")
-
-
 def _level(value: object) -> object:
-    """Take a level as Prometheus and others spell it."""
+    """Return a level that is spelled as Prometheus and others do."""
     text = value.lower() if isinstance(value, str) else ""
     return {"warn": "warning"}.get(text, text) if text in _LEVELS else value
 
 
 MOST_LABELS = 10
-_label_key = _refusing(
-    "not a key of a label or tag: 1 to 128 characters", re.compile(r"[^\x00-\x1f]{1,128}")
-)
 
 
 def _distinct_labels(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -199,49 +188,53 @@ def _distinct_labels(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-def _text(pattern: str, read: Callable[[Any], object], **more: object) -> tuple[Any, ...]:
-    return (BeforeValidator(read), WithJsonSchema({"type": "string", "pattern": pattern, **more}))
-
-
-Duration = Annotated[timedelta, *_duration_read_by(_duration)]
-AccountId = Annotated[str, *_text(r"^[0-9]{12}$", _account_id, examples=["012345678901"])]
+Duration = Annotated[timedelta, *_durations(lambda found: found)]
+AccountId = Annotated[
+    str,
+    *_matching(
+        ACCOUNT_ID.pattern,
+        "an account id is a string of 12 digits, like 012345678901",
+        "012345678901",
+    ),
+]
 RoleArn = Annotated[
     str,
-    *_text(
-        r"^arn:aws:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$",
-        _refusing("not a role's ARN; it looks like arn:aws:iam::111122223333:role/NAME", ROLE_ARN),
-        examples=["arn:aws:iam::111122223333:role/macie-invitations-reader"],
+    *_matching(
+        r"arn:aws:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+",
+        "not a role's ARN; it looks like arn:aws:iam::111122223333:role/NAME",
+        "arn:aws:iam::111122223333:role/macie-invitations-reader",
     ),
 ]
 RoleName = Annotated[
     str,
-    *_text(
-        r"^[A-Za-z0-9_+=,.@-][A-Za-z0-9_+=,.@/-]*$",
-        _refusing("not a role's name; give the part of its ARN behind ':role/'", _ROLE_NAME),
-        examples=["macie-invitations-reader"],
+    *_matching(
+        r"[A-Za-z0-9_+=,.@-][A-Za-z0-9_+=,.@/-]*",
+        "not a role's name; give the part of its ARN behind ':role/'",
+        "macie-invitations-reader",
     ),
 ]
 UnitId = Annotated[
     str,
-    *_text(
-        f"^(?:{_UNIT_ID.pattern})$",
-        _refusing(
-            "not a unit's id, which looks like ou-ab12-11111111 and is the end of its ARN, "
-            "or a root's, like r-ab12",
-            _UNIT_ID,
-        ),
-        examples=["ou-ab12-11111111"],
+    *_matching(
+        # https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccountsForParent.html
+        r"(?:ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|r-[0-9a-z]{4,32})",
+        "not a unit's id, which looks like ou-ab12-11111111 and is the end of its ARN, "
+        "or a root's, like r-ab12",
+        "ou-ab12-11111111",
     ),
 ]
 ListenAddress = Annotated[
     str,
-    *_text(
-        r"^(\[[^\[\]\s]*:[^\[\]\s]*\]|[^\[\]:\s]*):[0-9]{1,5}$",
-        _listen_address,
-        examples=[":10058"],
+    BeforeValidator(_listen_address),
+    WithJsonSchema(
+        _text(r"^(\[[^\[\]\s]*:[^\[\]\s]*\]|[^\[\]:\s]*):[0-9]{1,5}$", examples=[":10058"])
     ),
 ]
-TelemetryPath = Annotated[str, *_text(r"^/[A-Za-z0-9_./-]+$", _telemetry_path)]
+TelemetryPath = Annotated[
+    str,
+    AfterValidator(_not_taken),
+    *_matching(r"/[A-Za-z0-9_./-]+", "must be a path, like /metrics"),
+]
 ShardIndex = Annotated[
     int,
     BeforeValidator(_index),
@@ -252,29 +245,25 @@ Regions = Annotated[
     BeforeValidator(regions_of),
     AfterValidator(_distinct_regions),
     PlainSerializer(lambda regions: AUTO if regions == (AUTO,) else list(regions)),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"const": AUTO},
-                {
-                    "type": "array",
-                    "items": {"type": "string", "examples": ["eu-west-1"]},
-                    "uniqueItems": True,
-                },
-            ]
-        }
-    ),
+    WithJsonSchema({"anyOf": [{"const": AUTO}, _REGION_LIST]}),
 ]
 Edges = Annotated[
-    tuple[Annotated[timedelta, *_duration_read_by(_edge)], ...],
-    BeforeValidator(_listed),
+    tuple[Annotated[timedelta, *_durations(_edge)], ...],
+    BeforeValidator(listed),
     AfterValidator(_ascending),
     PlainSerializer(lambda edges: [durations.render(edge) for edge in edges]),
 ]
-AccountIds = Annotated[tuple[AccountId, ...], BeforeValidator(_listed)]
 LabelKeys = Annotated[
-    tuple[Annotated[str, *_text(r"^[^\x00-\x1f]{1,128}$", _label_key, examples=["team"])], ...],
-    BeforeValidator(_listed),
+    tuple[
+        Annotated[
+            str,
+            *_matching(
+                r"[^\x00-\x1f]{1,128}", "not a key of a label or tag: 1 to 128 characters", "team"
+            ),
+        ],
+        ...,
+    ],
+    BeforeValidator(listed),
     AfterValidator(_distinct_labels),
     WithJsonSchema(
         {
@@ -290,5 +279,6 @@ LogLevel = Annotated[
     BeforeValidator(_level),
     WithJsonSchema({"enum": [*_LEVELS, *map(str.upper, _LEVELS)]}),
 ]
-Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-UnitIds = Annotated[tuple[UnitId, ...], BeforeValidator(_listed)]
+AccountIds = Annotated[tuple[AccountId, ...], BeforeValidator(listed)]
+UnitIds = Annotated[tuple[UnitId, ...], BeforeValidator(listed)]
+Words = Annotated[tuple[str, ...], BeforeValidator(listed)]

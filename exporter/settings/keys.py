@@ -1,44 +1,16 @@
 """Every key of the tree of settings, made from its models; and the nearest to a wrong one."""
 
-import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
 from functools import lru_cache
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from exporter.nearest import similarity
+from exporter.nearest import nearest
+from exporter.settings.errors import Path, dotted
 from exporter.settings.tree import Settings
-
-Path = tuple[str | int, ...]
-"""A place in the tree: keys, and positions in lists."""
-
-_ELSEWHERE = 0.9
-"""What a likeness counts where the key belongs to another section."""
-
-_SAME_WORDS, _BEGUN = 1.0, 0.95
-"""The likeness of a name cut into sections elsewhere, and of one whose first words stand alone."""
-
-_ALIKE = 0.8
-"""The likeness from which on a name of another section is taken for what was meant."""
-
-_UNLIKE = 0.01
-"""The likeness of a name that has nothing in common but its section."""
-
-_PLAIN = re.compile(r"[\w-]+")
-
-
-class Kind(Enum):
-    """What stands behind a key."""
-
-    VALUE = "value"
-    LIST = "list"
-    SECTION = "section"
-    SECTIONS = "list of sections"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +20,33 @@ class Key:
     path: tuple[str, ...]
     dotted: str
     """As messages and the documentation name it."""
-    kind: Kind
     field: FieldInfo
     keys: tuple[str, ...] = ()
-    """The keys of the section behind it."""
+    """The keys of the section, or of the sections, behind it."""
     in_list: bool = False
+
+    @property
+    def is_list(self) -> bool:
+        """Whether a list stands behind it."""
+        return get_origin(self.field.annotation) is tuple
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether its value must not be seen."""
+        return SecretStr in {self.field.annotation, *get_args(self.field.annotation)}
 
 
 def _keys(
     model: type[BaseModel], above: tuple[str, ...] = (), before: str = "", *, in_list: bool = False
 ) -> Iterator[Key]:
     for name, field in model.model_fields.items():
-        path, text = (*above, name), f"{before}{name}"
-        is_list = get_origin(field.annotation) is tuple
         section = _section(field.annotation)
-        if section is None:
-            yield Key(path, text, Kind.LIST if is_list else Kind.VALUE, field, in_list=in_list)
-        else:
-            kind = Kind.SECTIONS if is_list else Kind.SECTION
-            yield Key(path, text, kind, field, tuple(section.model_fields), in_list)
-            behind = f"{text}[]." if is_list else f"{text}."
-            yield from _keys(section, path, behind, in_list=in_list or is_list)
+        keys = tuple(section.model_fields) if section else ()
+        key = Key((*above, name), f"{before}{name}", field, keys, in_list)
+        yield key
+        if section:
+            behind = f"{key.dotted}{'[]' if key.is_list else ''}."
+            yield from _keys(section, key.path, behind, in_list=in_list or key.is_list)
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 -- whatever a field is annotated with
@@ -79,66 +57,39 @@ def _section(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 -- what
 KEYS: Mapping[tuple[str, ...], Key] = {key.path: key for key in _keys(Settings)}
 """Every key of the tree, in its order."""
 
+FLAGS: Mapping[str, Key] = {
+    key.dotted.replace("_", "-"): key
+    for key in KEYS.values()
+    if not key.in_list and (key.is_list or not key.keys)
+}
+"""Every key that can be a flag, or a variable, by the flag's name."""
 
-_SECRETS = frozenset(
-    path
-    for path, key in KEYS.items()
-    if SecretStr in {key.field.annotation, *get_args(key.field.annotation)}
-)
 
-
-def key_at(path: Path) -> Key | None:
-    """Give the key at a place; None where there is none."""
-    return KEYS.get(named(path))
+def named(path: Path) -> tuple[str, ...]:
+    """Return the keys of a place, without the positions in lists."""
+    return tuple(step for step in path if isinstance(step, str))
 
 
 def may_hold_secret(path: Path) -> bool:
-    """Tell whether what stands at a place, of whatever type, must not be shown."""
+    """Return whether what stands at a place, of whatever type, must not be shown."""
     place = named(path)
-    return any(secret[: len(place)] == place for secret in _SECRETS)
+    return any(key.is_secret and key.path[: len(place)] == place for key in KEYS.values())
 
 
 def nearest_key(path: Path) -> Key:
-    """Give the known key that a wrong one most likely means: in its section, or in any other."""
-    written = named(path)
-    best = _most_alike(written)
-    if best.path[:-1] != written[:-1]:
+    """Return the known key most like a wrong one."""
+    best = _nearest(named(path))
+    if best.path[:-1] != named(path)[:-1]:
         return best
     return replace(best, dotted=dotted((*path[:-1], best.path[-1])))
 
 
 @lru_cache(maxsize=1024)
-def _most_alike(written: tuple[str, ...]) -> Key:
-    """Give the known key most like a wrong one, which may stand in each of many accounts."""
-    return max(KEYS.values(), key=lambda key: _likeness(written, key.path))
+def _nearest(written: tuple[str, ...]) -> Key:
+    """Return the known key most like one that may stand in each of many accounts.
 
-
-def dotted(path: Path) -> str:
-    """Name a place on one line, like aws.accounts[0].id."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{_word(step)}" for step in path)
-    return text.removeprefix(".")
-
-
-def _word(step: str) -> str:
-    return step if _PLAIN.fullmatch(step) else json.dumps(step)
-
-
-def named(path: Path) -> tuple[str, ...]:
-    """Give the keys of a place, without the positions in lists."""
-    return tuple(step for step in path if isinstance(step, str))
-
-
-def _likeness(written: tuple[str, ...], known: tuple[str, ...]) -> float:
-    section = written[:-1]
-    if "_".join(written) == "_".join(known):
-        # The same words, with a dot for an underscore or the other way about.
-        return _SAME_WORDS
-    by_name = similarity(written[-1], known[-1])
-    if section == known[:-1]:
-        begun = known[-1].startswith(f"{written[-1]}_")
-        return max(by_name, _BEGUN if begun else _UNLIKE)
-    in_full = 0.0
-    if not section or section not in KEYS or not KEYS[section].keys:
-        # Nothing stands beside it, or only sections: dots may be missing, as in poll_interval.
-        in_full = similarity(".".join(written), ".".join(known))
-    return _ELSEWHERE * max(by_name if by_name >= _ALIKE else 0.0, in_full)
+    A section's name is no help to who knows one.
+    """
+    depth = min(len(written), 2)
+    known = {".".join(path): key for path, key in KEYS.items() if len(path) >= depth}
+    return known[nearest(".".join(written), known)]

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -22,7 +23,6 @@ from exporter.durations import render
 from exporter.settings.fields import (
     AUTO,
     HOUR,
-    ROLE_ARN,
     AccountId,
     AccountIds,
     Duration,
@@ -37,6 +37,7 @@ from exporter.settings.fields import (
     TelemetryPath,
     UnitIds,
     duration,
+    listed,
     whole,
 )
 
@@ -106,11 +107,11 @@ class AccountSettings(Section):
     @field_validator("role_arn")
     @classmethod
     def _role_of_this_account(cls, value: str | None, info: ValidationInfo) -> str | None:
-        owner = ROLE_ARN.fullmatch(value) if value else None
+        owner = value.split(":")[4] if value else None
         account = info.data.get("id")
-        if owner and account and owner["account"] != account:
+        if owner and account and owner != account:
             raise ValueError(
-                f"belongs to account {owner['account']}, not to {account}: "
+                f"belongs to account {owner}, not to {account}: "
                 "its invitations would be shown under the wrong account"
             )
         return value
@@ -147,7 +148,7 @@ class Aws(Section):
     Default: the AWS environment's region."""
     allow_unknown_regions: bool = False
     """Take regions that this release does not know to have Macie."""
-    accounts: tuple[AccountSettings, ...] = ()
+    accounts: Annotated[tuple[AccountSettings, ...], BeforeValidator(listed)] = ()
     """Accounts to poll. Default: the account of the AWS environment's credentials."""
     organization: Organization | None = None
     """Discover accounts through AWS Organizations."""
@@ -271,7 +272,7 @@ class Settings(BaseSettings):
         *_: PydanticBaseSettingsSource,
         **__: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Leave the library's own sources out: `load` hands in ours, which know their names."""
+        """Read nothing here: `load` hands in what there is, and says why."""
         del settings_cls
         return (init_settings,)
 

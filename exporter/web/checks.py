@@ -10,8 +10,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from exporter.nearest import nearest
-from exporter.settings.sources import Problem
-from exporter.settings.written import as_written, show
+from exporter.settings.errors import Problem, show
 from exporter.web.file import ALWAYS_ON, BCRYPT, IF_GIVEN, NO_CLIENT, REQUIRED, TlsServer, WebFile
 
 _HEADERS: Mapping[str, tuple[str, ...]] = {
@@ -61,7 +60,7 @@ def _wrong_header(name: str, value: object) -> str:
 def _starved(limit: object, origin: str) -> Iterator[Problem]:
     if not isinstance(limit, dict):
         return
-    interval, burst = as_written(limit.get("interval", "0")), as_written(limit.get("burst", "0"))
+    interval, burst = str(limit.get("interval", "0")), str(limit.get("burst", "0"))
     if interval not in {"0", "0s"} and burst == "0":
         message = "must be at least 1 where an interval is set: with 0 nothing would be answered"
         yield Problem(("rate_limit", "burst"), message, burst, origin)

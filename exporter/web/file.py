@@ -19,13 +19,12 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    StrictBool,
     ValidationInfo,
     field_validator,
 )
 
 from exporter.nearest import nearest
-from exporter.settings.written import Unquoted, as_written, show
+from exporter.settings.errors import show
 
 Read = Callable[[FilePath], bytes]
 """Reads a file whole; raises OSError."""
@@ -68,6 +67,7 @@ _LEAST_COST, _MOST_COST = 4, 18
 _GO_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?(?:ns|us|µs|ms|s|m|h))+", re.ASCII)
 _GO_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?)(ns|us|µs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_WHOLE = re.compile(r"[0-9]{1,9}")
 _LONGEST_INTERVAL = timedelta(days=1)
 
 
@@ -118,7 +118,7 @@ def _hashed(secret: SecretStr) -> SecretStr:
 
 
 def _interval(value: object) -> timedelta:
-    text = as_written(value) if isinstance(value, str | Unquoted) else ""
+    text = value if isinstance(value, str) else ""
     if text == "0":
         return timedelta()
     if not _GO_DURATION.fullmatch(text):
@@ -130,9 +130,9 @@ def _interval(value: object) -> timedelta:
 
 
 def _burst(value: object) -> object:
-    if isinstance(value, Unquoted) and value >= 0:
-        return int(value)
-    raise ValueError("must be a whole number")
+    if not isinstance(value, str) or not _WHOLE.fullmatch(value):
+        raise ValueError("must be a whole number")
+    return value
 
 
 class _Part(BaseModel):
@@ -158,7 +158,7 @@ class TlsServer(_Part):
     min_version: Annotated[Literal["TLS12", "TLS13"], BeforeValidator(_version)] = "TLS12"
     max_version: Annotated[Literal["TLS12", "TLS13"], BeforeValidator(_version)] = "TLS13"
     cipher_suites: Annotated[tuple[str, ...], AfterValidator(_ciphers)] = ()
-    prefer_server_cipher_suites: StrictBool = True
+    prefer_server_cipher_suites: bool = True
     curve_preferences: Annotated[tuple[str, ...], AfterValidator(_curves)] = ()
 
     @field_validator("max_version")
@@ -173,7 +173,7 @@ class TlsServer(_Part):
 class HttpServer(_Part):
     """`http_server_config`."""
 
-    http2: StrictBool = False
+    http2: bool = False
     headers: dict[str, str] = Field(default_factory=dict)
 
 

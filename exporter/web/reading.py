@@ -9,10 +9,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from exporter.nearest import nearest
-from exporter.settings import ConfigurationError
-from exporter.settings.keys import Path
-from exporter.settings.sources import Problem
-from exporter.settings.written import read_yaml, show
+from exporter.settings.errors import ConfigurationError, Path, Problem, message, show
+from exporter.settings.yaml import read_yaml
 from exporter.web.checks import beyond_types, contradictions
 from exporter.web.file import Read, WebFile
 
@@ -80,26 +78,10 @@ def _is_hidden(path: Path, detail: ErrorDetails) -> bool:
 def _message(detail: ErrorDetails, path: Path) -> str:
     if detail["input"] is None:
         return "has nothing behind it: give it a value ({} is an empty section), or leave it out"
-    match detail["type"]:
-        case "extra_forbidden":
-            return f"unknown key; the nearest known key is {_nearest_key(path)}"
-        case "value_error":
-            return str(detail["ctx"]["error"])
-        case "literal_error":
-            return f"must be {detail['ctx']['expected'].replace(chr(39), '')}"
-        case "string_type" if isinstance(detail["input"], bool | int | float):
-            return "must be a string: put it in quotes"
-        case kind:
-            return _EXPECTED.get(kind.partition("_")[0], detail["msg"])
-
-
-_EXPECTED = {
-    "string": "must be a string",
-    "bool": "must be true or false",
-    "tuple": "must be a list",
-    "model": "must be a mapping with the format's keys",
-    "dict": "must be a mapping",
-}
+    if detail["type"] == "extra_forbidden":
+        return f"unknown key; the nearest known key is {_nearest_key(path)}"
+    section = WebFile.SECTIONS.get(str(path[0]), WebFile)
+    return message(detail, section.model_fields)
 
 
 def _nearest_key(path: Path) -> str:

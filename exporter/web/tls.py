@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
-from exporter.settings.sources import Problem
-from exporter.settings.written import show
+from exporter.settings.errors import Problem, show
 from exporter.web.file import ALWAYS_ON, CIPHERS, CURVES, IF_GIVEN, REQUIRED, Read, TlsServer
 
 _SECTION = "tls_server_config"

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.cli import World, main
+from exporter.commands import Process, main
 from tests.helm.charts import (
     CASES,
     CHART,
@@ -213,7 +213,7 @@ def test_the_exporter_takes_what_is_rendered(helm4: Path, case: str, tmp_path: P
     (tmp_path / "tls.crt").write_text(pair.certificate)
     (tmp_path / "tls.key").write_text(pair.key)
     out, err = io.StringIO(), io.StringIO()
-    code = main(["check", *flags(container, manifests, tmp_path)], World(environ, out, err))
+    code = main(["check", *flags(container, manifests, tmp_path)], Process(environ, out, err))
     assert (code, err.getvalue()) == (0, "")
     assert effective(out.getvalue()) == EFFECTIVE[case]
     assert out.getvalue().splitlines()[-1] == f"# web: {WEB.get(case, 'http')}"

@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from exporter import __version__
-from exporter.schema import definitions, main, written
 from tests.helm.charts import (
     CHART,
     exporter,
@@ -25,6 +24,7 @@ from tests.helm.charts import (
 from tests.helm.kubernetes import NEWEST, OLDEST, complaints
 from tests.helm.values_table import described
 from tests.helm.values_table import written as table_written
+from tools.schema import definitions, main, written
 
 SCHEMA = CHART / "values.schema.json"
 VALUES = CHART / "values.yaml"

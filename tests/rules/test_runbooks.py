@@ -10,7 +10,7 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from exporter import manual
+from exporter.commands.descriptions import COMMANDS
 from exporter.settings.keys import KEYS
 from exporter.web.selection import parse
 from grafana.boards import BOARDS
@@ -100,7 +100,7 @@ def test_commands_of_the_exporter_exist() -> None:
     assert len(found) > 5
     for command, *flags in found:
         names = {flag.removeprefix("--").partition("=")[0] for flag in flags}
-        assert names <= {*manual.PAGES[command].options, *SETTINGS}
+        assert names <= {*COMMANDS[command].options, *SETTINGS}
 
 
 def test_panels_exist() -> None:

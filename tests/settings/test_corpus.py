@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.check import report
+from exporter.report import report
 from exporter.settings import Settings
-from exporter.settings.written import read_yaml
 from tests.settings.loads import CORPUS, loaded, refused
 
 GOOD = sorted(CORPUS.glob("*.good.yaml"))
@@ -100,17 +99,22 @@ def test_the_full_file_is_what_it_says() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["empty", "nothing-below"])
-def test_keys_with_nothing_behind_them_mean_the_defaults(name: str) -> None:
+def test_keys_with_nothing_behind_them_mean_the_defaults() -> None:
     """`aws:` alone, with everything below it commented out, is as good as no `aws:`."""
-    settings = loaded(f"config.file={CORPUS / name}.good.yaml")
+    settings = loaded(f"config.file={CORPUS / 'nothing-below.good.yaml'}")
     assert _comparable(settings) == _comparable(Settings())
 
 
-def test_words_stay_text() -> None:
-    """What YAML 1.1 takes for a truth value, a date or a number in hexadecimal is a name here."""
+def test_no_value_needs_quotes() -> None:
+    """What YAML takes for a truth value, a date or a number is text until its key reads it."""
     settings = loaded(f"config.file={CORPUS / 'words.good.yaml'}")
-    assert [account.name for account in settings.aws.accounts] == ["no", "2026-11-23", "0x1F", "12"]
+    accounts = settings.aws.accounts
+    assert [account.name for account in accounts] == ["no", "2026-11-23", "0x1F", "12"]
+    assert accounts[1].id == settings.metrics.trusted_inviters[0] == "012345678901"
+    assert accounts[2].id == "089999999999"
+    assert accounts[2].external_id is not None
+    assert accounts[2].external_id.get_secret_value() == "0123"
+    assert accounts[3].regions == ("eu-west-1", "us-east-1")
 
 
 def test_anchors_and_merges_work() -> None:
@@ -144,6 +148,21 @@ def test_a_file_that_is_not_there() -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ["", "# all of it is commented out\n", "---\n"])
+def test_an_empty_file_is_not_the_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """It is perhaps half written: to believe it would trust, and poll, others than was meant."""
+    monkeypatch.chdir(tmp_path)
+    path = Path("exporter.yaml")
+    path.write_text(text)
+    assert refused(f"config.file={path}") == [
+        f'config.file = "{path}" (from --config.file): is empty; to have the defaults, write {{}}'
+    ]
+    path.write_text("{}")
+    assert _comparable(loaded(f"config.file={path}")) == _comparable(Settings())
+
+
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     """Another encoding, a control character, or endless nesting: no traceback, but one line."""
     path = tmp_path / "f.yaml"
@@ -168,23 +187,22 @@ def test_secrets_are_never_said() -> None:
     assert refused(
         environ={
             "MACIE_EXPORTER_AWS__ACCOUNTS": '{"id": "111122223333", "external_id": "hush"}',
-            "MACIE_EXPORTER_AWS__ORGANIZATION": '{"external_id": ["hush"], "externalid": "hush"}',
+            "MACIE_EXPORTER_AWS__ORGANIZATION": '{"external_id": "hush"}',
+            "MACIE_EXPORTER_AWS__ORGANISATION__EXTERNAL_ID": "hush",
         }
     ) == [
         (
-            "aws.organization.externalid (from MACIE_EXPORTER_AWS__ORGANIZATION): unknown key; "
-            "the nearest known key is aws.organization.external_id "
+            "aws.organisation.external_id (from MACIE_EXPORTER_AWS__ORGANISATION__EXTERNAL_ID): "
+            "unknown key; the nearest known key is aws.organization.external_id "
             "(MACIE_EXPORTER_AWS__ORGANIZATION__EXTERNAL_ID)"
         ),
-        (
-            "aws.accounts (from MACIE_EXPORTER_AWS__ACCOUNTS): must be a list of mappings, "
-            'like [{"id": "012345678901"}]'
+        *(
+            f"aws.accounts[{index}] (from MACIE_EXPORTER_AWS__ACCOUNTS): must be a mapping with "
+            "the keys id, name, role_arn, role_name, external_id, regions"
+            for index in range(2)
         ),
-        "aws.organization.role_name (from MACIE_EXPORTER_AWS__ORGANIZATION): is required",
-        "aws.organization.external_id (from MACIE_EXPORTER_AWS__ORGANIZATION): must be a string",
+        (
+            "aws.organization (from MACIE_EXPORTER_AWS__ORGANIZATION): must be a mapping with the "
+            "keys role_name, external_id, include_ous, exclude_accounts, refresh_interval"
+        ),
     ]
-
-
-def test_numbers_are_shown_as_they_were_written() -> None:
-    """A leading zero is what the error is about, so it must be in it."""
-    assert read_yaml("[012, +5, 1_000, 0o7, 1:30]") == [12, 5, "1_000", "0o7", "1:30"]

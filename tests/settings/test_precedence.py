@@ -84,25 +84,6 @@ def test_lists_are_written_with_commas_or_as_json(text: str) -> None:
     assert loaded(environ=environ).aws.regions == expected
 
 
-def test_sections_may_be_json() -> None:
-    """A variable may hold a whole section; one for a key below it is more specific."""
-    settings = loaded(
-        environ={
-            "MACIE_EXPORTER_POLL": '{"interval": "1m", "timeout": "30s"}',
-            "MACIE_EXPORTER_POLL__TIMEOUT": "10s",
-            "MACIE_EXPORTER_AWS": '{"organization": null}',
-            "MACIE_EXPORTER_AWS__ORGANIZATION__ROLE_NAME": "reader",
-            "MACIE_EXPORTER_METRICS__AGE_BUCKETS": '["12h", "7d"]',
-        }
-    )
-    assert settings.poll.model_dump(mode="json", include={"interval", "timeout"}) == {
-        "interval": "1m",
-        "timeout": "10s",
-    }
-    assert settings.aws.organization is not None
-    assert settings.aws.organization.role_name == "reader"
-
-
 def test_text_is_not_taken_for_json() -> None:
     """An address of IPv6 begins with a bracket, and a secret may begin with anything."""
     settings = loaded(

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.check import report
+from exporter.report import report
 from exporter.settings import ConfigurationError, load
-from exporter.settings.flags import flags
-from exporter.settings.keys import KEYS, nearest_key
-from exporter.settings.written import write_yaml
+from exporter.settings.keys import FLAGS, KEYS
+from exporter.settings.yaml import write_yaml
 
 NAMES = sorted({name for path in KEYS for name in path})
 VALUES = (
@@ -68,17 +67,8 @@ def test_any_file_is_loaded_or_refused(tree: dict[str, object]) -> None:
         said({"config.file": file.name}, {})
 
 
-@given(st.text())
-def test_any_text_as_a_file(text: str) -> None:
-    """Be it YAML or not."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "exporter.yaml"
-        path.write_text(text, encoding="utf-8")
-        said({"config.file": str(path)}, {})
-
-
 @given(
-    st.dictionaries(st.sampled_from([flag.name for flag in flags()]) | st.text(), st.text()),
+    st.dictionaries(st.sampled_from([*FLAGS]) | st.text(), st.text()),
     st.dictionaries(st.sampled_from(sorted(KEYS)), st.text(), max_size=5),
 )
 def test_any_flags_and_variables(
@@ -91,23 +81,10 @@ def test_any_flags_and_variables(
     said(given_flags, environ)
 
 
-@given(st.lists(st.text(max_size=20) | st.integers(0, 9), max_size=4))
-def test_every_wrong_key_has_a_nearest(path: list[str | int]) -> None:
-    """However strange it is, there is a known key to name."""
-    assert nearest_key((*path, "x")).path in KEYS
-
-
-def test_a_known_key_is_nearest_to_itself() -> None:
-    """Also where another section has a key of the same name."""
-    for path in KEYS:
-        assert nearest_key(path).path == path
-
-
 _MANY = range(20_000)
 _LISTED = [{"id": f"{number:012d}", "name": f"n {number}", "role_name": "r"} for number in _MANY]
 FLEETS: Mapping[str, str] = {
     "as YAML": write_yaml({"aws": {"accounts": _LISTED}}),
-    "as JSON": json.dumps({"aws": {"accounts": _LISTED}}),
     "that share what they have in common": "".join(
         [
             "aws:\n  accounts:\n",

@@ -5,13 +5,13 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # its stubs are a package of their own
 import pytest
-from pydantic import BaseModel, ValidationError
+import yaml
+from pydantic import ValidationError
 
-from exporter.settings import AccountSettings, Settings
+from exporter.settings import Settings
 from exporter.settings.fields import listen_address
-from exporter.settings.keys import KEYS, Kind
-from exporter.settings.tree import Aws, Organization, Poll, Section
-from exporter.settings.written import read_yaml
+from exporter.settings.keys import KEYS
+from exporter.settings.tree import Poll
 from tests.settings.loads import CORPUS, loaded
 
 SCHEMA = Settings.model_json_schema()
@@ -53,23 +53,6 @@ def test_nothing_can_be_changed() -> None:
     assert all(isinstance(each, tuple) for each in lists)
 
 
-def test_every_branch_refuses_unknown_keys() -> None:
-    """Not only the loader: no model can be made with a key that it does not have."""
-    branches: list[type[BaseModel]] = [Settings, *_all_sections(Section)]
-    assert {Aws, Organization, AccountSettings} <= set(branches)
-    for model in branches:
-        with pytest.raises(ValidationError) as error:
-            model.model_validate({"no_such_key": 1})
-        assert ("extra_forbidden", ("no_such_key",)) in [
-            (detail["type"], detail["loc"]) for detail in error.value.errors()
-        ]
-
-
-def _all_sections(model: type[BaseModel]) -> list[type[BaseModel]]:
-    below = model.__subclasses__()
-    return [*below, *(inner for each in below for inner in _all_sections(each))]
-
-
 def test_settings_alone_read_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only `load` looks outside: a variable that happens to be called LOG changes nothing."""
     monkeypatch.setenv("LOG", '{"level": "debug"}')
@@ -77,36 +60,11 @@ def test_settings_alone_read_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings() == loaded()
 
 
-def test_defaults() -> None:
-    """Without any configuration."""
-    settings = Settings()
-    assert settings.poll.interval == timedelta(minutes=5)
-    assert settings.poll.concurrency == 128
-    assert settings.poll.timeout == timedelta(minutes=1)
-    assert settings.poll.stale_after == timedelta(minutes=15)
-    assert settings.aws == Aws(regions=(), accounts=(), organization=None)
-    assert settings.metrics.age_buckets == tuple(timedelta(days=n) for n in (1, 7, 30, 90))
-    assert (settings.shard.index, settings.shard.total) == (0, 1)
-    assert settings.web.listen_address == ":10058"
-
-
 def test_durations_may_be_given_as_such() -> None:
     """Code that makes settings by itself need not write text; the rules are the same."""
     assert Poll(interval=timedelta(minutes=1)).stale_after == timedelta(minutes=3)
     with pytest.raises(ValidationError, match="must be from 10s to 24h"):
         Poll(interval=timedelta(seconds=1))
-
-
-def test_values_have_plain_types() -> None:
-    """How something was written in YAML or in a variable does not leak out of loading."""
-    settings = loaded(
-        f"config.file={CORPUS / 'full.good.yaml'}", "poll.concurrency=8", "log.level=info"
-    )
-    assert type(settings.poll.concurrency) is int
-    assert type(settings.metrics.per_invitation.max_series) is int
-    assert type(settings.log.level) is str
-    assert type(settings.aws.accounts[0].id) is str
-    assert type(settings.config.file) is str
 
 
 @pytest.mark.parametrize(
@@ -206,11 +164,12 @@ def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "name", sorted(path.stem.removesuffix(".good") for path in CORPUS.glob("*.good.yaml"))
+    "name",
+    sorted({path.stem.removesuffix(".good") for path in CORPUS.glob("*.good.yaml")} - {"words"}),
 )
 def test_good_files_fit_the_schema(name: str) -> None:
-    """Keys with nothing behind them aside, which Helm takes away before it validates."""
-    content = read_yaml((CORPUS / f"{name}.good.yaml").read_text("utf-8")) or {}
+    """Keys with nothing behind them aside, which Helm drops first, and text without quotes."""
+    content = yaml.safe_load((CORPUS / f"{name}.good.yaml").read_text("utf-8"))
     jsonschema.validate(_without_nulls(content), SCHEMA)
 
 
@@ -225,7 +184,7 @@ def _bad_files() -> dict[str, object]:
     read: dict[str, object] = {}
     for path in sorted(CORPUS.glob("*.bad.yaml")):
         if "): not YAML: " not in path.with_suffix(".txt").read_text("utf-8"):
-            read[path.stem.removesuffix(".bad")] = read_yaml(path.read_text("utf-8"))
+            read[path.stem.removesuffix(".bad")] = yaml.safe_load(path.read_text("utf-8"))
     return read
 
 
@@ -234,12 +193,3 @@ def test_bad_files_do_not_fit_the_schema(name: str, content: object) -> None:
     """An editor or Helm finds most mistakes, those aside that a schema has no words for."""
     fits = jsonschema.Draft202012Validator(SCHEMA).is_valid(content)
     assert not fits or name in BEYOND_A_SCHEMA
-
-
-def test_kinds_follow_the_types() -> None:
-    """What stands behind a key decides how a flag and a variable are read."""
-    kinds = {key.dotted: key.kind for key in KEYS.values()}
-    assert kinds["aws"] is kinds["aws.organization"] is Kind.SECTION
-    assert kinds["aws.accounts"] is Kind.SECTIONS
-    assert kinds["aws.accounts[].regions"] is kinds["metrics.age_buckets"] is Kind.LIST
-    assert kinds["shard.index"] is kinds["aws.accounts[].external_id"] is Kind.VALUE

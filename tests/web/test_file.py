@@ -66,7 +66,7 @@ ACCEPTED = {
     TLS + "curve_preferences: [CurveP256]}": "https",
     f"basic_auth_users: {{alice: {HASH}}}": "http, basic authentication (1 user)",
     f"basic_auth_users: {{alice: {HASH}, bob: {HASH}}}": "http, basic authentication (2 users)",
-    "http_server_config: {http2: false, headers: {X-Frame-Options: deny, X-XSS-Protection: '0'}}": (
+    "http_server_config: {http2: false, headers: {X-Frame-Options: deny, X-XSS-Protection: 0}}": (
         "http"
     ),
 }

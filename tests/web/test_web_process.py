@@ -291,7 +291,7 @@ def test_what_a_file_means_otherwise_is_warned_of(tmp_path: Path) -> None:
 
 def test_bcrypt_is_loaded_for_passwords_alone() -> None:
     """A start without a web file does not pay for it."""
-    code = "import sys; from exporter import daemon, cli; sys.exit('bcrypt' in sys.modules)"
+    code = "import sys; from exporter import commands, daemon; sys.exit('bcrypt' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

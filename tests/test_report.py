@@ -1,10 +1,7 @@
-"""What `check` prints: a configuration that can be loaded again, and numbers that are right."""
-
-from pathlib import Path
+"""The report: a configuration that can be loaded again, and numbers that are right."""
 
 import pytest
 
-from exporter.check import estimated, report, too_many
 from exporter.daemon import options_from, trust_from
 from exporter.model import (
     DEFAULT_REGIONS,
@@ -14,6 +11,7 @@ from exporter.model import (
     Answer,
     Target,
 )
+from exporter.report import estimate, report
 from exporter.settings import Settings
 from exporter.sharding import shard_of
 from tests.exposition.scene import Scene, invitation
@@ -102,24 +100,6 @@ alert can tell it: set metrics.trusted_inviters or metrics.trust_organization
     )
 
 
-def test_what_is_printed_can_be_loaded(tmp_path: Path) -> None:
-    """Also with discovery, a shard and regions left to AWS; the numbers are the same then."""
-    settings = loaded(
-        "aws.organization.role-name=reader",
-        "aws.organization.include-ous=ou-ab12-cdefghij",
-        "aws.regions=auto",
-        "shard.total=3",
-        "shard.index=auto",
-        "metrics.age-buckets=12h,36h",
-        environ={"POD_NAME": "exporter-2"},
-    )
-    path = tmp_path / "printed.yaml"
-    path.write_text(report(settings), encoding="utf-8")
-    again = loaded(f"config.file={path}")
-    assert again.model_copy(update={"config": settings.config}) == settings
-    assert report(again) == report(settings)
-
-
 @pytest.mark.parametrize(
     "flags",
     [
@@ -133,14 +113,14 @@ def test_the_estimate_is_what_the_exposition_shows(flags: tuple[str, ...]) -> No
     """With every target polled and nothing listed, each zero-filled series is counted."""
     settings = fleet(*flags)
     scene = _polled(settings)
-    assert estimated(settings).series == _series(scene)
+    assert estimate(settings).series == _series(scene)
 
 
 def test_the_estimate_without_zero_filling_assumes_one_invitation() -> None:
     """Its count, and its time as the oldest and as the newest."""
     settings = fleet("metrics.zero-fill=none")
     scene = _polled(settings, listed=1)
-    assert estimated(settings).series == _series(scene) == 14 * 8 + 7
+    assert estimate(settings).series == _series(scene) == 14 * 8 + 7
 
 
 @pytest.mark.parametrize("fill", ["all", "invited"])
@@ -151,7 +131,7 @@ def test_the_estimate_of_untrusted_inviters_is_their_cap(fill: str) -> None:
         "metrics.trusted-inviters=000000000001",
         "metrics.max-inviter-series=14",
     )
-    assert estimated(settings).series == _series(_polled(settings)) + 14
+    assert estimate(settings).series == _series(_polled(settings)) + 14
 
 
 def test_the_estimate_of_single_invitations_is_their_cap() -> None:
@@ -161,7 +141,7 @@ def test_the_estimate_of_single_invitations_is_their_cap() -> None:
         "metrics.per-invitation.enabled=true",
         "metrics.per-invitation.max-series=14",
     )
-    assert estimated(settings).series == _series(_polled(settings, listed=1))
+    assert estimate(settings).series == _series(_polled(settings, listed=1))
 
 
 def _polled(settings: Settings, *, listed: int = 0) -> Scene:
@@ -194,7 +174,7 @@ def test_targets_and_calls(flags: tuple[str, ...], targets: int, calls: int) -> 
     """Each target is one call an interval; regions left to AWS are taken for those of everyone."""
     given = {flag.partition("=")[0]: flag for flag in ("aws.regions=eu-west-1,us-east-1", *flags)}
     ids = ",".join(f'{{"id": "{id_}", "role_name": "reader"}}' for id_ in ACCOUNTS)
-    numbers = estimated(loaded(f"aws.accounts=[{ids}]", *given.values()))
+    numbers = estimate(loaded(f"aws.accounts=[{ids}]", *given.values()))
     assert (numbers.targets, numbers.calls_an_hour) == (targets, calls)
 
 
@@ -205,15 +185,15 @@ def test_regions_of_everyone() -> None:
 
 def test_without_accounts_it_is_the_own_one() -> None:
     """The account of the environment's credentials, in each of the regions."""
-    assert estimated(loaded("aws.regions=eu-west-1,us-east-1")).targets == 2
-    assert estimated(loaded(region="eu-west-1")).calls_an_hour == 12
+    assert estimate(loaded("aws.regions=eu-west-1,us-east-1")).targets == 2
+    assert estimate(loaded(region="eu-west-1")).calls_an_hour == 12
 
 
 def test_a_shard_counts_its_own_accounts() -> None:
     """The numbers of all shards add up to those of one that has everything."""
     shards = [fleet("shard.total=3", f"shard.index={index}") for index in range(3)]
-    targets = [estimated(shard).targets for shard in shards]
-    assert sum(targets) == estimated(fleet()).targets
+    targets = [estimate(shard).targets for shard in shards]
+    assert sum(targets) == estimate(fleet()).targets
     assert targets == [
         2 * sum(shard_of(each, 3) == index for each in ACCOUNTS) for index in range(3)
     ]
@@ -221,15 +201,25 @@ def test_a_shard_counts_its_own_accounts() -> None:
 
 
 def test_discovered_accounts_come_on_top() -> None:
-    """Without the network nobody knows how many they are, and the report says so."""
+    """Without the network nobody knows how many they are, so the report says what each is."""
     lone = loaded("aws.organization.role-name=r", "aws.regions=auto")
-    assert (
+    assert report(lone).endswith(
         "# targets: 0 (the organization's accounts come on top; regions `auto` count as 17)\n"
-        in (report(lone))
+        "# series: about 0, and those of the exporter itself\n"
+        "# AWS API calls an hour: about 0\n"
+        "# each account that is discovered: 17 targets, about 936 series and 206 calls an hour\n"
     )
     assert "# targets: 14 (the organization's accounts come on top)\n" in report(
         fleet("aws.organization.role-name=reader")
     )
+
+
+def test_discovered_accounts_may_be_assumed() -> None:
+    """They count beside the configured ones, each shard's part of them in a shard."""
+    settings = loaded("aws.organization.role-name=r", "aws.regions=eu-west-1", "shard.total=4")
+    assert estimate(settings, 500).targets == 125
+    both = fleet("aws.organization.role-name=reader")
+    assert estimate(both, 3).targets == estimate(both).targets + 6
 
 
 def test_very_many_series_are_warned_of() -> None:
@@ -237,10 +227,10 @@ def test_very_many_series_are_warned_of() -> None:
     many = ",".join(f'{{"id": "{number:012d}"}}' for number in range(1, 1788))
     few = ",".join(f'{{"id": "{number:012d}"}}' for number in range(1, 1786))
     warned = loaded(f"aws.accounts=[{many}]", "aws.regions=eu-west-1")
-    numbers = estimated(warned)
+    numbers = estimate(warned)
     assert numbers.series == 1787 * 56
-    assert too_many(numbers) == (
+    assert numbers.warning == (
         "about 100072 series: set metrics.zero_fill to invited or none, or use shards"
     )
-    assert f"# warning: {too_many(numbers)}\n" in report(warned)
+    assert f"# warning: {numbers.warning}\n" in report(warned)
     assert "zero_fill to" not in report(loaded(f"aws.accounts=[{few}]", "aws.regions=eu-west-1"))

@@ -1,4 +1,4 @@
-"""Makes the documentation's reference from the code: `python -m exporter.reference FILE...`.
+"""Makes the documentation's reference from the code: `python -m tools.reference FILE...`.
 
 Each part stands between a pair of comments that name it, and is written anew there.
 """
@@ -8,10 +8,11 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from exporter.commands.descriptions import COMMANDS
+from exporter.commands.parser import default_of, help_text, parser_of
 from exporter.error_codes import ERRORS
 from exporter.exposition.families import METRICS, TARGET_LABELS
-from exporter.manual import PAGES, of_command, overview
-from exporter.settings.flags import flags
+from exporter.settings.keys import FLAGS
 
 _TABLE = re.compile(
     r"(<!-- (?P<name>[\w-]+): made by `make docs` -->\n).*?(<!-- end -->)", re.DOTALL
@@ -19,12 +20,12 @@ _TABLE = re.compile(
 
 
 def written(text: str) -> str:
-    """Give a document with its tables made anew; raises KeyError for a table that nobody makes."""
+    """Return a document with its tables made anew; raises KeyError for one that nobody makes."""
     return _TABLE.sub(lambda found: f"{found[1]}\n{TABLES[found['name']]()}\n{found[3]}", text)
 
 
 def metrics_table() -> str:
-    """Give every metric family; `T` stands for the labels of a target."""
+    """Return every metric family; `T` stands for the labels of a target."""
     return _table(
         ("metric", "type", "labels", "meaning"),
         (
@@ -35,7 +36,7 @@ def metrics_table() -> str:
 
 
 def errors_table() -> str:
-    """Give every error code with what to do about it."""
+    """Return every error code with what to do about it."""
     return _table(
         ("`error_code`", "polled again", "what to do"),
         (
@@ -50,24 +51,27 @@ def errors_table() -> str:
 
 
 def settings_table() -> str:
-    """Give every setting with its default."""
+    """Return every setting with its default."""
     return _table(
         ("key", "default", "meaning"),
         (
             (
-                f"`{flag.name.replace('-', '_')}`",
-                f"`{flag.default}`" if flag.default else "",
-                flag.help,
+                f"`{key.dotted}`",
+                f"`{default_of(key)}`" if default_of(key) else "",
+                help_text(key),
             )
-            for flag in flags()
+            for key in FLAGS.values()
         ),
     )
 
 
 def manual() -> str:
-    """Give the help of the program and of each of its commands."""
-    pages = {"All commands": overview(), **{name: of_command(name) for name in PAGES}}
-    return "\n".join(f"## {title}\n\n```text\n{text}```\n" for title, text in pages.items())
+    """Return the help of the program and of each of its commands."""
+    pages = {"All commands": "", **{name: name for name in COMMANDS}}
+    return "\n".join(
+        f"## {title}\n\n```text\n{parser_of(name).format_help()}```\n"
+        for title, name in pages.items()
+    )
 
 
 TABLES: Mapping[str, Callable[[], str]] = {

@@ -1,13 +1,7 @@
-"""What `--help` says, of all commands and of each: also what docs/cli.md is made of."""
+"""What each command is for, in words: `--help`, and docs/cli.md, are made of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from textwrap import fill
-
-from exporter.settings.flags import flags_help
-
-NAME = "macie-invitations-exporter"
-_WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,69 +14,67 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """Words behind the program's name, and what comes of them."""
-
-    words: str
-    result: str
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What there is to know of a command. Options are by name."""
+class Command:
+    """What there is to know of a command: examples are words and results, options are by name."""
 
     help: str
     about: str
     exits: str
-    examples: tuple[Example, ...]
+    examples: tuple[tuple[str, str], ...]
     options: Mapping[str, Option] = field(default_factory=dict)
 
 
-PAGES: Mapping[str, Page] = {
-    "serve": Page(
+COMMANDS: Mapping[str, Command] = {
+    "serve": Command(
         "poll in the background and serve the metrics (the default)",
         "Polls every target at poll.interval and answers on web.listen-address. SIGHUP loads the "
         "configuration anew; SIGTERM and SIGINT end it. The log goes to standard error.",
         "0 when it was told to stop, 1 if the address is taken.",
         (
-            Example(
-                "", "serve the account and region of the AWS set-up on http://localhost:10058/"
-            ),
-            Example("serve --config.file=exporter.yaml", "the same, for what a file says"),
+            ("", "serve the account and region of the AWS set-up on http://localhost:10058/"),
+            ("serve --config.file=exporter.yaml", "the same, for what a file says"),
         ),
     ),
-    "once": Page(
+    "once": Command(
         "poll everything once and print the metrics",
         "Prints on standard output what /metrics would answer after the first round, without "
         "process_* and python_info: also a file for node_exporter's textfile collector. On a "
         "terminal a bar on standard error shows how far it is.",
         "0 only if every target answered, else 1.",
         (
-            Example(
+            (
                 "once --aws.regions=eu-west-1,us-east-1 --log.level=error",
                 "the metrics of two regions, without the log",
             ),
         ),
     ),
-    "check": Page(
+    "check": Command(
         "print the effective configuration and what it means; no network",
         "Prints the configuration that results from flags, environment and file as YAML, with "
-        "secrets hidden; then how many targets, series and calls of AWS it means.",
+        "secrets hidden; then how many targets, series and calls of AWS it means. The web "
+        "configuration file is checked with it.",
         "0 if it is right; 2 if not, with everything that is wrong on standard error.",
         (
-            Example(
-                "check --config.file=exporter.yaml", "what is wrong in a file, or what it means"
+            ("check --config.file=exporter.yaml", "what is wrong in a file, or what it means"),
+            (
+                "check --config.file=exporter.yaml --assume-accounts=500",
+                "what it would mean if the organization had so many accounts",
             ),
         ),
+        {
+            "assume-accounts": Option(
+                "NUMBER", "Count so many accounts of the organization, which nobody asks for."
+            )
+        },
     ),
-    "doctor": Page(
+    "doctor": Command(
         "try every step for every target, and say what permission is missing",
         "Tries for each account: its role, its regions, its invitations in each region; and says "
         "which statement of which policy is missing where AWS denies one.",
         "0 if everything works, else 1.",
         (
-            Example("doctor --config.file=exporter.yaml", "look at everything"),
-            Example(
+            ("doctor --config.file=exporter.yaml", "look at everything"),
+            (
                 "doctor --config.file=exporter.yaml --account=111122223333",
                 "find out why one account fails, and what would mend it",
             ),
@@ -93,18 +85,18 @@ PAGES: Mapping[str, Page] = {
             "format": Option("table|json", "How the steps are printed.", "table"),
         },
     ),
-    "iam": Page(
+    "iam": Command(
         "print the least IAM policies that this configuration needs",
         "Prints the hub's policy (that of the exporter's own role), the policy and the trust "
         "policy of the role in each account, a CloudFormation template for a StackSet and a "
         "Terraform module. It uses no network.",
         "0 if they could be written.",
         (
-            Example(
+            (
                 "iam --hub-principal=arn:aws:iam::444455556666:role/macie-exporter",
                 "everything, with the exporter's role in the trust policy",
             ),
-            Example(
+            (
                 "iam --config.file=exporter.yaml --document=cloudformation",
                 "the template alone, to go into a file",
             ),
@@ -121,7 +113,7 @@ PAGES: Mapping[str, Page] = {
             "organization-id": Option("o-…", "Trust the hub only within this organization."),
         },
     ),
-    "demo": Page(
+    "demo": Command(
         "run on an AWS of its own; no credentials needed",
         "Serves an organization of made-up accounts, in which invitations come and go and some "
         "accounts fail, each for another reason. It speaks to loopback only and takes nothing of "
@@ -129,64 +121,8 @@ PAGES: Mapping[str, Page] = {
         "work on it too. What is there at first is logged at level debug, but for warnings.",
         "That of the exporter.",
         (
-            Example("demo", "serve it on http://localhost:10058/"),
-            Example(
-                "demo --web.listen-address=127.0.0.1:8080", "on another port, for this machine"
-            ),
+            ("demo", "serve it on http://localhost:10058/"),
+            ("demo --web.listen-address=127.0.0.1:8080", "on another port, for this machine"),
         ),
     ),
 }
-
-
-def overview() -> str:
-    """Describe all commands and every setting."""
-    commands = "".join(f"  {name:<8}{page.help}\n" for name, page in PAGES.items())
-    examples = (page.examples[0] for page in PAGES.values())
-    return f"""\
-usage: {NAME} [COMMAND] [--KEY=VALUE]...
-
-Prometheus exporter for the Amazon Macie invitations that AWS accounts have received.
-
-commands:
-{commands}
-  {NAME} COMMAND --help
-      says what a command does, its own options and its exit codes
-
-Settings are flags, environment variables and keys of a YAML file, the first of these first:
---poll.stale-after=1h, MACIE_EXPORTER_POLL__STALE_AFTER=1h, poll: {{stale_after: 1h}}.
-In flags and variables lists are written a,b or as JSON. Defaults stand in brackets.
-
-{flags_help()}exit codes: 0, 1 if something failed, 2 if a flag or a setting is wrong.
-All output is UTF-8, whatever the locale. SIGHUP has serve and demo load the configuration anew; the
-other commands it ends, as when their terminal is closed.
-
-examples:
-{_examples(examples)}"""
-
-
-def of_command(name: str) -> str:
-    """Describe one command."""
-    page = PAGES[name]
-    own = " [--OPTION=VALUE]..." if page.options else ""
-    options = "".join(_option(each, option) for each, option in page.options.items())
-    return f"""\
-usage: {NAME} {name}{own} [--KEY=VALUE]...
-
-{fill(page.about, _WIDTH)}
-
-{f"options:{chr(10)}{options}{chr(10)}" if options else ""}\
-settings (KEY): those of `{NAME} --help`.
-exit code: {page.exits}
-
-examples:
-{_examples(page.examples)}"""
-
-
-def _option(name: str, option: Option) -> str:
-    default = f" [{option.default}]" if option.default else ""
-    return f"  --{name}={option.value}\n      {option.help}{default}\n"
-
-
-def _examples(examples: Iterable[Example]) -> str:
-    lines = ((f"{NAME} {each.words}".rstrip(), each.result) for each in examples)
-    return "".join(f"  {line}\n      {result}\n" for line, result in lines)

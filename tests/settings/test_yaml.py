@@ -1,32 +1,38 @@
-"""YAML as configuration reads, writes and shows it."""
+"""YAML as configuration reads and writes it, and values as messages show them."""
 
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.settings.written import read_yaml, show, write_yaml
+from exporter.settings.errors import show
+from exporter.settings.yaml import read_yaml, write_yaml
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.text() | st.from_regex(r"[-+0-9.:eExo_]+")
+TEXTS = st.text() | st.from_regex(r"[-+0-9.:eExo_]+")
 TREES = st.recursive(
-    SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20
+    st.none() | st.booleans() | st.integers() | TEXTS,
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner, max_size=5),
+    max_leaves=20,
 )
 
 
 @given(TREES)
 def test_what_is_written_is_read_back(tree: object) -> None:
-    """Text that looks like a number, a date or a truth value stays text, whatever it holds."""
-    again = read_yaml(write_yaml(tree))
-    assert again == tree
-    assert _types(again) == _types(tree)
+    """Text stays the text it is, whatever it looks like; numbers and truth values become text."""
+    assert read_yaml(write_yaml(tree)) == _as_text(tree)
 
 
-def _types(tree: object) -> object:
-    """Give the shape of a tree: 1 and True, and "1" and 1, are not the same."""
-    if isinstance(tree, dict):
-        return {key: _types(value) for key, value in tree.items()}
-    if isinstance(tree, list):
-        return [_types(item) for item in tree]
-    return next(kind for kind in (bool, int, str, type(None)) if isinstance(tree, kind))
+def _as_text(tree: object) -> object:
+    match tree:
+        case dict():
+            return {key: _as_text(value) for key, value in tree.items()}
+        case list():
+            return [_as_text(item) for item in tree]
+        case bool():
+            return str(tree).lower()
+        case int():
+            return str(tree)
+        case _:
+            return tree
 
 
 def test_account_ids_are_quoted_for_any_reader() -> None:
@@ -53,10 +59,8 @@ def test_whatever_is_shown_fits_on_a_line(tree: object) -> None:
 
 
 def test_values_are_shown_as_they_were_written() -> None:
-    """Mappings are not shown, since secrets may be in them."""
-    assert show(read_yaml("[012, 1.5, a, ~, true, {a: 1}, [x]]")) == (
-        '[012, 1.5, "a", null, true, {...}, ["x"]]'
-    )
+    """With their leading zeros; mappings are not shown, since secrets may be in them."""
+    assert show(read_yaml("[012, a, ~, {a: 1}, [x]]")) == '["012", "a", null, {...}, ["x"]]'
 
 
 @given(st.text(st.sampled_from("ayn:-#,/ ~'\"[]{}&*!|>%@`.0e+_=<?\t\né\x85\u2028\U0001f600")))

@@ -12,18 +12,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter import __version__
-from exporter.cli import COMMANDS, World, main
 from exporter.clock import SystemClock
+from exporter.commands import Process, main
+from exporter.commands.arguments import parse
+from exporter.commands.descriptions import COMMANDS
 from exporter.commands.once import once
+from exporter.commands.parser import help_text
 from exporter.daemon import Configuration, Ports
 from exporter.log import Lines
-from exporter.manual import PAGES
 from exporter.settings import Settings, load
+from exporter.settings.keys import FLAGS
 from tests import fleets
 from tests.embedded_aws.server import EmbeddedAws
-from tests.embedded_aws.world import World as Fleet
 from tests.processes import PATIENCE
 
 NAME = "macie-invitations-exporter"
@@ -34,27 +38,27 @@ class Terminal:
 
     def __init__(self, **environ: str) -> None:
         """Have nothing but these variables."""
-        self.world = World(environ, io.StringIO(), io.StringIO())
+        self.process = Process(environ, io.StringIO(), io.StringIO())
 
     def stop_at_once(self) -> None:
         """Have a signal ask the next command to stop, as soon as it runs its loop."""
-        self.world = replace(self.world, handle_stop=lambda stop: stop())
+        self.process = replace(self.process, handle_stop=lambda stop: stop())
 
     def run(self, *argv: str) -> int:
         """Run a command; give its exit code."""
-        return main(argv, self.world)
+        return main(argv, self.process)
 
     @property
     def out(self) -> str:
         """What was written to standard output."""
-        assert isinstance(self.world.stdout, io.StringIO)
-        return self.world.stdout.getvalue()
+        assert isinstance(self.process.stdout, io.StringIO)
+        return self.process.stdout.getvalue()
 
     @property
     def err(self) -> str:
         """What was written to standard error."""
-        assert isinstance(self.world.stderr, io.StringIO)
-        return self.world.stderr.getvalue()
+        assert isinstance(self.process.stderr, io.StringIO)
+        return self.process.stderr.getvalue()
 
 
 @pytest.fixture(autouse=True)
@@ -75,30 +79,44 @@ def terminal() -> Terminal:
 
 @pytest.mark.parametrize("argv", [["--help"], ["-h"], ["--help", "--nonsense"]])
 def test_help(terminal: Terminal, argv: list[str]) -> None:
-    """It fits a terminal, names every command, and has a short usage and examples."""
+    """It fits a terminal, and has a short usage, every command, every setting and examples."""
     assert terminal.run(*argv) == 0
     assert terminal.out.startswith(f"usage: {NAME} [COMMAND] [--KEY=VALUE]...\n\n")
     assert max(map(len, terminal.out.splitlines())) <= 100
-    assert PAGES.keys() == COMMANDS.keys()
-    for name, page in PAGES.items():
-        assert re.search(rf"^  {name} +{re.escape(page.help)}$", terminal.out, re.MULTILINE)
-    assert "  --poll.interval=DURATION\n      How often each target is polled" in terminal.out
+    for name, command in COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(command.help)}$", terminal.out, re.MULTILINE)
+    for name, key in FLAGS.items():
+        assert f"\n  --{name} " in terminal.out
+        assert help_text(key).endswith(".")
+    assert (
+        """
+metrics:
+  What is exposed.
+
+  --metrics.age-buckets DURATION,...
+      Edges of the exclusive age buckets, ascending, in whole hours. [1d,7d,30d,90d]
+  --metrics.zero-fill all|invited|none
+      Whose absent counts are shown as 0: every known status, Invited alone, or none. [all]
+"""
+        in terminal.out
+    )
     assert "\n\nexamples:\n" in terminal.out
     assert terminal.err == ""
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_a_command(terminal: Terminal, name: str) -> None:
     """Its own options with their defaults, its exit code and its examples, and it fits as well."""
     assert terminal.run(name, "--help") == 0
     assert terminal.out.startswith(f"usage: {NAME} {name} ")
     assert max(map(len, terminal.out.splitlines())) <= 100
-    for option, about in PAGES[name].options.items():
+    command = COMMANDS[name]
+    for option, about in command.options.items():
         default = f" [{about.default}]" if about.default else ""
-        assert f"\n  --{option}={about.value}\n      {about.help}{default}\n" in terminal.out
-    assert f"\nexit code: {PAGES[name].exits}\n" in terminal.out
-    for example in PAGES[name].examples:
-        assert f"\n  {NAME} {example.words}".rstrip() + "\n" in terminal.out
+        assert f"\n  --{option} {about.value}\n      {about.help}{default}\n" in terminal.out
+    assert f"\nexit code: {command.exits}\n" in terminal.out
+    for words, _ in command.examples:
+        assert f"\n  {NAME} {words}".rstrip() + "\n" in terminal.out
 
 
 def test_version(terminal: Terminal) -> None:
@@ -115,6 +133,35 @@ def test_as_a_process() -> None:
     assert done.stderr.startswith("chek: unknown command; the nearest is check\n")
 
 
+def flags_of(*argv: str) -> dict[str, str]:
+    """Return the settings that a command line names."""
+    return dict(parse(argv, lambda _: ()).flags)
+
+
+@pytest.mark.parametrize(
+    ("words", "flags"),
+    [
+        (["--poll.interval", "1m"], {"poll.interval": "1m"}),
+        (["--shard.index", "-1"], {"shard.index": "-1"}),
+        (["--web.enable-lifecycle"], {"web.enable-lifecycle": "true"}),
+        (["--web.enable-lifecycle=false"], {"web.enable-lifecycle": "false"}),
+        # A key copied from the file, and what every exporter on the exporter-toolkit has.
+        (["--poll.stale_after=1h"], {"poll.stale-after": "1h"}),
+        (["--web.config.file=web.yml"], {"web.config-file": "web.yml"}),
+        (["--web.config-file", "web_1.yml"], {"web.config-file": "web_1.yml"}),
+    ],
+)
+def test_how_a_flag_may_be_written(words: list[str], flags: dict[str, str]) -> None:
+    """With its value behind an equals sign or in the next word; a switch may have none."""
+    assert flags_of("check", *words) == flags_of(*words) == flags
+
+
+@given(st.dictionaries(st.sampled_from([*FLAGS]), st.text(), max_size=5))
+def test_any_value_arrives_as_it_is(given_flags: dict[str, str]) -> None:
+    """Behind the first equals sign nothing has a meaning of its own."""
+    assert flags_of("check", *(f"--{n}={text}" for n, text in given_flags.items())) == given_flags
+
+
 def test_check(terminal: Terminal) -> None:
     """The effective configuration of flags and of the AWS environment; no network is needed."""
     assert terminal.run("check", "--poll.interval", "1m", "--web.enable-lifecycle") == 0
@@ -125,11 +172,43 @@ def test_check(terminal: Terminal) -> None:
     assert terminal.err == ""
 
 
+def test_check_says_all_that_is_wrong(terminal: Terminal, tmp_path: Path) -> None:
+    """Of the settings and of the web file together."""
+    web, file = tmp_path / "web.yml", tmp_path / "exporter.yaml"
+    web.write_text("rate_limit: {burst: many}")
+    file.write_text(f"web: {{config_file: {web}}}\nlog: {{level: loud}}")
+    assert terminal.run("check", f"--config.file={file}") == 2
+    assert terminal.err == (
+        f'log.level = "loud" (from {file}): must be debug, info, warning or error\n'
+        f'rate_limit.burst = "many" (from {web}): must be a whole number\n'
+    )
+
+
+def test_check_for_an_organization_of_a_size(terminal: Terminal) -> None:
+    """Nobody is asked how many accounts there are, so whoever knows says it."""
+    organization = ("--aws.organization.role-name=reader", "--aws.regions=eu-west-1,us-east-1")
+    assert terminal.run("check", *organization, "--assume-accounts=500") == 0
+    assert terminal.out.endswith(
+        "\n"
+        "# targets: 1000 (500 accounts of the organization are assumed)\n"
+        "# series: about 55500, and those of the exporter itself\n"
+        "# AWS API calls an hour: about 12750\n"
+        "# each account that is discovered: 2 targets, about 111 series and 26 calls an hour\n"
+        "# web: http\n"
+    )
+    assert terminal.run("check", "--assume-accounts=500") == 2
+    assert terminal.run("check", *organization, "--assume-accounts=many") == 2
+    assert terminal.err == (
+        "--assume-accounts = 500: no accounts are discovered, since aws.organization is not set\n"
+        "--assume-accounts = many: must be like 500\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("argv", "lines"),
     [
         (["chek"], ["chek: unknown command; the nearest is check"]),
-        (["-v"], ["-v: unknown command; the nearest is serve"]),
+        (["-v"], ["-v: unexpected; settings are given as --KEY=VALUE"]),
         (
             ["check", "serve", "-x"],
             [
@@ -138,16 +217,10 @@ def test_check(terminal: Terminal) -> None:
             ],
         ),
         (
-            ["check", "--web.enable-lifecycle", "false"],
-            ["false: unexpected; settings are given as --KEY=VALUE"],
+            ["check", "--log.level=info", "--log.level=info", "--no.such=1", "--no.such=2"],
+            ["--log.level: given more than once", "--no.such: given more than once"],
         ),
-        (
-            ["check", "--log.level=info", "--log.level=debug", "--poll.interval"],
-            [
-                "--log.level: given more than once",
-                "--poll.interval: needs a value, as in --poll.interval=5m",
-            ],
-        ),
+        (["check", "--log.level=info", "--poll.interval"], ["--poll.interval: needs a value"]),
     ],
 )
 def test_misuse(terminal: Terminal, argv: list[str], lines: list[str]) -> None:
@@ -157,37 +230,22 @@ def test_misuse(terminal: Terminal, argv: list[str], lines: list[str]) -> None:
     assert terminal.out == ""
 
 
-def test_an_unknown_flag(terminal: Terminal) -> None:
-    """The word behind it is taken for its value, and the nearest key is named."""
-    assert terminal.run("check", "--poll.intervl", "5m") == 2
-    assert terminal.err == (
-        "poll.intervl (from --poll.intervl): unknown key; the nearest known key is poll.interval\n"
-    )
-
-
-OPTIONS = [(command, name) for command, page in PAGES.items() for name in page.options]
-
-
-@pytest.mark.parametrize("given", ["{}", "{}=", "{}= ", "{} --log.level=info", "{}=, ,"])
-@pytest.mark.parametrize(("command", "name"), OPTIONS)
-def test_an_option_without_a_value(terminal: Terminal, command: str, name: str, given: str) -> None:
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--account"],
+        ["--account="],
+        ["--account", " "],
+        ["--account", "--format=json"],
+        ["--account=, ,"],
+    ],
+    ids=" ".join,
+)
+def test_an_option_without_a_value(terminal: Terminal, given: list[str]) -> None:
     """It never means all, or the default: a variable of a script may have been empty."""
-    first, *others = given.format(f"--{name}").split(" --")
-    assert terminal.run(command, first, *(f"--{word}" for word in others)) == 2
-    form = PAGES[command].options[name].value
-    assert terminal.err == f"--{name}: needs a value, as in --{name}={form}\n"
+    assert terminal.run("doctor", *given) == 2
+    assert terminal.err.startswith("--account: needs a value")
     assert terminal.out == ""
-
-
-def test_an_option_without_a_value_is_said_beside_other_mistakes(terminal: Terminal) -> None:
-    """All in one go; the empty word of a shell's empty variable is no value either."""
-    assert terminal.run("doctor", "--account", "", "--region", "--format=", "--poll.interval") == 2
-    assert terminal.err == (
-        "--poll.interval: needs a value, as in --poll.interval=5m\n"
-        "--account: needs a value, as in --account=ID,...\n"
-        "--region: needs a value, as in --region=REGION,...\n"
-        "--format: needs a value, as in --format=table|json\n"
-    )
 
 
 def test_misuse_and_wrong_settings_are_said_together() -> None:
@@ -195,8 +253,8 @@ def test_misuse_and_wrong_settings_are_said_together() -> None:
     terminal = Terminal(MACIE_EXPORTER_POLL__INTERVAL="5")
     assert terminal.run("chek", "now", "--log.level=loud", "--log.format=json", "--foo=1") == 2
     assert terminal.err == (
-        "now: unexpected; settings are given as --KEY=VALUE\n"
         "chek: unknown command; the nearest is check\n"
+        "now: unexpected; settings are given as --KEY=VALUE\n"
         "foo (from --foo): unknown key; the nearest known key is log\n"
         'poll.interval = "5" (from MACIE_EXPORTER_POLL__INTERVAL): a duration needs a unit, '
         "like 5s or 5m\n"
@@ -240,7 +298,7 @@ def test_an_aws_profile_that_does_not_exist(
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """An embedded AWS with one member account, to which the AWS environment points."""
     fleet = fleets.fleet(1)
     with EmbeddedAws(fleet) as running:
@@ -249,13 +307,13 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
         yield fleet
 
 
-def _account(fleet: Fleet, role: str) -> str:
+def _account(fleet: World, role: str) -> str:
     account = fleets.accounts(1)[0]
     arn = fleet.role_arn(account).rpartition("/")[0]
     return f'--aws.accounts=[{{"id": "{account}", "role_arn": "{arn}/{role}"}}]'
 
 
-def test_once_prints_the_metrics(terminal: Terminal, aws: Fleet) -> None:
+def test_once_prints_the_metrics(terminal: Terminal, aws: World) -> None:
     """Everything is polled once; exit code 0 says that every target answered."""
     role = aws.role_arn(fleets.accounts(1)[0]).rpartition("/")[2]
     flags = (_account(aws, role), "--aws.regions=eu-west-1,us-east-1")
@@ -266,7 +324,7 @@ def test_once_prints_the_metrics(terminal: Terminal, aws: Fleet) -> None:
     assert terminal.err == ""
 
 
-def test_once_tells_of_a_target_that_failed(terminal: Terminal, aws: Fleet) -> None:
+def test_once_tells_of_a_target_that_failed(terminal: Terminal, aws: World) -> None:
     """The metrics are printed all the same, and the exit code is 1."""
     assert terminal.run("once", _account(aws, "no-such-role"), "--log.format=json") == 1
     assert 'error_code="AccessDenied' in terminal.out

@@ -1,4 +1,4 @@
-"""Puts the settings into a chart's values schema: `python -m exporter.schema FILE...`.
+"""Puts the settings into a chart's values schema: `python -m tools.schema FILE...`.
 
 A chart's value `config` is the configuration file, so Helm can refuse what the exporter would.
 """
@@ -16,7 +16,7 @@ _ROOT = "Settings"
 
 
 def definitions() -> dict[str, Any]:
-    """Give the JSON schemas of the file's sections by name, and of its whole as `Settings`.
+    """Return the JSON schemas of the file's sections by name, and of its whole as `Settings`.
 
     Without the section `config`: it says where the file is, and cannot stand in it.
     """
@@ -27,7 +27,7 @@ def definitions() -> dict[str, Any]:
 
 
 def written(text: str) -> str:
-    """Give a values schema with its part about the settings made anew, and all else as it was.
+    """Return a values schema with its part about the settings made anew, and all else as it was.
 
     Definitions of the chart's own have names that begin in lower case.
     """

@@ -1,0 +1,143 @@
+"""The command line's parser, which is argparse's, and its help: made from the settings' tree.
+
+Not pydantic-settings' CliSettingsSource, for the reasons that `exporter.settings.load` gives.
+"""
+
+from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Iterable
+from datetime import timedelta
+from functools import partial
+from inspect import cleandoc
+from itertools import groupby
+from textwrap import fill
+from typing import Any, Literal, get_args, get_origin
+
+from exporter import durations
+from exporter.commands.descriptions import COMMANDS, Command
+from exporter.settings.keys import FLAGS, KEYS, Key
+
+NAME = "macie-invitations-exporter"
+_WIDTH, _INDENT = 100, 6
+_ALIASES = {"web.config-file": ("--web.config.file",)}
+"""What every exporter on Prometheus' exporter-toolkit calls it."""
+
+_COMMANDS = "\n".join(f"  {name:<8}{command.help}" for name, command in COMMANDS.items())
+_ABOUT = f"""\
+Prometheus exporter for the Amazon Macie invitations that AWS accounts have received.
+
+commands:
+{_COMMANDS}
+
+  {NAME} COMMAND --help
+      says what a command does, its own options and its exit codes
+
+Settings are flags, environment variables and keys of a YAML file, the first of these first:
+--poll.stale-after=1h, MACIE_EXPORTER_POLL__STALE_AFTER=1h, poll: {{stale_after: 1h}}.
+Lists may be written a,b or in brackets, accounts as JSON. Defaults stand in brackets."""
+
+_EXITS = """\
+exit codes: 0, 1 if something failed, 2 if a flag or a setting is wrong.
+All output is UTF-8, whatever the locale. SIGHUP has serve and demo load the configuration anew; the
+other commands it ends, as when their terminal is closed."""
+
+
+def parser_of(name: str) -> ArgumentParser:
+    """Return the parser of a command; for any other name, one that knows the settings alone."""
+    command = COMMANDS.get(name)
+    parser = ArgumentParser(
+        usage=_usage(name, command),
+        description=fill(command.about, _WIDTH) if command else _ABOUT,
+        epilog=_epilog(command),
+        formatter_class=partial(
+            RawDescriptionHelpFormatter, width=_WIDTH, max_help_position=_INDENT
+        ),
+        argument_default=SUPPRESS,
+        add_help=False,
+        allow_abbrev=False,
+        exit_on_error=False,
+    )
+    options = parser.add_argument_group("options")
+    for each, option in command.options.items() if command else ():
+        said = f"{option.help}{_in_brackets(option.default)}"
+        options.add_argument(
+            f"--{each}", dest=each, action="append", metavar=option.value, help=said
+        )
+    for section, flags in groupby(FLAGS.items(), lambda flag: flag[1].path[0]):
+        described = cleandoc(str(getattr(KEYS[section,].field.annotation, "__doc__", "")))
+        group = parser.add_argument_group(section, None if command else described)
+        for flag, key in flags:
+            more: dict[str, Any] = {"help": SUPPRESS} if command else {}
+            group.add_argument(
+                *(f"--{flag}", *_ALIASES.get(flag, ())), dest=flag, **_described(key) | more
+            )
+    return parser
+
+
+def default_of(key: Key) -> str:
+    """Return the default of a setting as it is written; empty where the help has to say it."""
+    return _shown(key.field.get_default())
+
+
+def help_text(key: Key) -> str:
+    """Return what a setting is for, on one line."""
+    return " ".join((key.field.description or "").split())
+
+
+def _described(key: Key) -> dict[str, Any]:
+    said = f"{help_text(key)}{_in_brackets(default_of(key))}"
+    described = {"action": "append", "metavar": _kind(key), "help": said.replace("%", "%%")}
+    is_switch = key.field.annotation is bool
+    return described | ({"nargs": "?", "const": "true"} if is_switch else {})
+
+
+def _in_brackets(default: str) -> str:
+    return f" [{default}]" if default else ""
+
+
+def _kind(key: Key) -> str:
+    annotation = key.field.annotation
+    if key.is_list:
+        text = _kind_of_text(get_args(get_args(annotation)[0])[:1])
+        return "JSON" if key.keys else f"{text},..."
+    if get_origin(annotation) is Literal:
+        return "|".join(get_args(annotation))
+    if annotation is bool:
+        return "true|false"
+    return "NUMBER" if annotation is int else _kind_of_text((annotation,))
+
+
+def _kind_of_text(types: tuple[object, ...]) -> str:
+    return "DURATION" if timedelta in types else "TEXT"
+
+
+def _shown(default: object) -> str:
+    match default:
+        case tuple():
+            return ",".join(map(_shown, default))
+        case timedelta():
+            return durations.render(default)
+        case bool():
+            return str(default).lower()
+        case str() | int():
+            return str(default)
+        case _:
+            return ""
+
+
+def _usage(name: str, command: Command | None) -> str:
+    if command is None:
+        return f"{NAME} [COMMAND] [--KEY=VALUE]..."
+    return f"{NAME} {name}{' [--OPTION=VALUE]...' if command.options else ''} [--KEY=VALUE]..."
+
+
+def _epilog(command: Command | None) -> str:
+    if command is None:
+        examples = _examples(command.examples[0] for command in COMMANDS.values())
+        return f"{_EXITS}\n\n{examples}"
+    settings = f"settings (KEY): those of `{NAME} --help`."
+    return f"{settings}\nexit code: {command.exits}\n\n{_examples(command.examples)}"
+
+
+def _examples(examples: Iterable[tuple[str, str]]) -> str:
+    lines = ((f"{NAME} {words}".rstrip(), result) for words, result in examples)
+    return "examples:\n" + "".join(f"  {line}\n      {result}\n" for line, result in lines)

@@ -1,0 +1,146 @@
+"""From flags, environment and file to the tree of settings, or to every reason why not, at once.
+
+Flags over environment over file make one tree of text here, and pydantic-settings reads that. Its
+own sources break promises: its command line stops at the first mistake, lets the last of two equal
+flags win and takes no `=false` for a switch; its environment ignores what it does not know at the
+top (MACIE_EXPORTER_POLL_INTERVAL); its YAML reads 012345678901 as another number; its merging hides
+a broken section of the file behind a flag for one of its keys; and none says where a value is from.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path as FilePath
+
+from pydantic import ValidationError
+from pydantic_settings import InitSettingsSource
+
+from exporter.files import read_whole
+from exporter.settings import checks
+from exporter.settings.errors import ConfigurationError, Problem, message, show
+from exporter.settings.fields import AUTO
+from exporter.settings.keys import KEYS, may_hold_secret, named
+from exporter.settings.sources import PREFIX, Sources, unknown_key
+from exporter.settings.tree import Settings
+from exporter.settings.yaml import Tree, read_yaml
+
+_SERVICE_LINK = re.compile(r"(?:SERVICE_(?:HOST|PORT(?:_.+)?)|PORT(?:_[0-9]+_.+)?)")
+"""What Kubernetes sets beside, in pods next to a Service of the name `macie-exporter`."""
+
+LARGEST_FILE = 64 * 1024 * 1024
+"""Bytes of the configuration file: ten thousand accounts are 2 MiB."""
+
+_FILE, _INDEX = ("config", "file"), ("shard", "index")
+_EMPTY = "is empty; to have the defaults, write {}"
+_ORDINAL = re.compile(r".*-([0-9]+)", re.ASCII)
+
+
+def load(
+    flags: Iterable[tuple[str, str]], environ: Mapping[str, str], region: str | None = None
+) -> Settings:
+    """Load the settings: flags, as (dotted kebab-case name, text), over environment over file.
+
+    `region` is that of the AWS environment, for accounts without one of their own; empty where it
+    names none, which is an error if any account needs it. None leaves such accounts without.
+
+    Raises ConfigurationError with everything that is wrong.
+    """
+    sources = read_sources(flags, environ)
+    problems = sources.problems
+    if region is not None and checks.needs_region(sources):
+        problems += sources.fall_back_on(region)
+    problems += checks.problems(sources)
+    try:
+        settings = Settings(_build_sources=((InitSettingsSource(Settings, sources.tree),), {}))
+    except ValidationError as error:
+        problems += _refused(error, sources)
+        # Not from the error: it holds every value, secrets included.
+        raise ConfigurationError(map(str, problems)) from None
+    if problems:
+        raise ConfigurationError(map(str, problems))
+    return settings
+
+
+def read_sources(flags: Iterable[tuple[str, str]], environ: Mapping[str, str]) -> Sources:
+    """Read all there is; what cannot be read is among the problems."""
+    given = [
+        *_variables(environ),
+        *((tuple(name.replace("-", "_").split(".")), text, f"--{name}") for name, text in flags),
+    ]
+    files = [(text, origin) for path, text, origin in given if path == _FILE]
+    sources = _file(*files[-1]) if files and files[-1][0] else Sources()
+    for path, text, origin in given:
+        sources.put(path, text, origin)
+    if sources.value(*_INDEX) == AUTO:
+        _take_ordinal(sources, environ.get("POD_NAME", ""))
+    return sources
+
+
+def _variables(environ: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """Take the variables with the prefix; `__` nests, and empty means not set."""
+    for name, text in sorted(environ.items()):
+        rest = name.removeprefix(PREFIX)
+        if text and rest != name and not _SERVICE_LINK.fullmatch(rest):
+            yield tuple(rest.lower().split("__")), text, name
+
+
+def _file(path: str, origin: str) -> Sources:
+    """Read the configuration file; `origin` is what named it."""
+    try:
+        content = read_yaml(read_whole(FilePath(path), LARGEST_FILE).decode())
+    except OSError as error:
+        said = f"cannot read it: {error.strerror}"
+    except UnicodeDecodeError:
+        said = "not UTF-8 text"
+    except ValueError as error:
+        said = f"not YAML: {error}"
+    else:
+        if isinstance(content, dict):
+            return _of_file(content, path)
+        # An empty one is perhaps being written: to believe it would trust, and poll, others.
+        is_empty = content is None
+        said = _EMPTY if is_empty else "not a mapping with settings at its top"
+    return Sources(problems=[Problem(_FILE, said, show(path), origin)])
+
+
+def _of_file(content: Tree, path: str) -> Sources:
+    given = Sources(_without_nothing(content), {(): path})
+    if given.tree.pop("config", None) is not None:
+        said = "cannot be set in the file itself"
+        given.problems.append(Problem(("config",), said, origin=path))
+    return given
+
+
+def _without_nothing(section: Tree) -> Tree:
+    """Leave out keys with nothing behind them: `aws:` with everything below commented out."""
+    return {
+        key: _without_nothing(value) if isinstance(value, dict) else value
+        for key, value in section.items()
+        if value is not None
+    }
+
+
+def _take_ordinal(sources: Sources, pod: str) -> None:
+    """Take the ordinal at the end of the pod's name as the number of the shard."""
+    if found := _ORDINAL.fullmatch(pod):
+        sources.put(_INDEX, found[1], "POD_NAME")
+        return
+    said = f"is {show(pod)}" if pod else "is not set"
+    wanted = "auto needs a pod name that ends in its ordinal, like exporter-0"
+    sources.problems.append(Problem(_INDEX, f"{wanted}; POD_NAME {said}"))
+    sources.put(_INDEX, "0", "")
+
+
+def _refused(error: ValidationError, sources: Sources) -> Iterator[Problem]:
+    """Word everything that pydantic found wrong, with where it comes from."""
+    for detail in error.errors(include_url=False):
+        path, origin = detail["loc"], sources.origin(detail["loc"])
+        key = KEYS.get(named(path))
+        match detail["type"]:
+            case "default_factory_not_called":
+                pass  # It follows from another.
+            case "extra_forbidden":
+                yield unknown_key(path, origin)
+            case kind:
+                is_silent = kind == "missing" or may_hold_secret(path)
+                shown = "" if is_silent else show(detail["input"])
+                yield Problem(path, message(detail, key.keys if key else ()), shown, origin)

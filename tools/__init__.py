@@ -1,0 +1,1 @@
+"""What makes documentation and schemas from the code: `make docs` runs it, and nothing ships it."""
