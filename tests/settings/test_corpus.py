@@ -198,7 +198,7 @@ def test_secrets_are_never_said() -> None:
         ),
         *(
             f"aws.accounts[{index}] (from MACIE_EXPORTER_AWS__ACCOUNTS): must be a mapping with "
-            "the keys id, name, role_arn, role_name, external_id, regions"
+            "the keys id, name, role_arn, role_name, external_id, regions, labels"
             for index in range(2)
         ),
         (

@@ -10,7 +10,7 @@ from exporter.settings.yaml import read_yaml, write_yaml
 TEXTS = st.text() | st.from_regex(r"[-+0-9.:eExo_]+")
 TREES = st.recursive(
     st.none() | st.booleans() | st.integers() | TEXTS,
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner, max_size=5),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=40), inner, max_size=5),
     max_leaves=20,
 )
 
