@@ -221,7 +221,7 @@ METRICS: tuple[Family, ...] = (
            "Invitations that metrics.per_invitation.max_series leaves without a series of "
            "their own."),
     Family("macie_account_info", Group.ACCOUNT, ("account_name", "aws_account_id"), _account,
-           "The name of each polled account, for joins, and as label_<key> the values of "
+           "The name of each polled account, for joins, and a label_ for each key of "
            "metrics.account_labels; always 1."),
     Family("macie_enabled", Group.ANSWER, TARGET_LABELS,
            _one(lambda view: None if view.answer is None else view.answer.enabled),

@@ -85,7 +85,7 @@ macie_invitation_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-
 # HELP macie_invitation_series_dropped Invitations that metrics.per_invitation.max_series leaves without a series of their own.
 # TYPE macie_invitation_series_dropped gauge
 macie_invitation_series_dropped 2.0
-# HELP macie_account_info The name of each polled account, for joins, and as label_<key> the values of metrics.account_labels; always 1.
+# HELP macie_account_info The name of each polled account, for joins, and a label_ for each key of metrics.account_labels; always 1.
 # TYPE macie_account_info gauge
 macie_account_info{account_name="audit",aws_account_id="000000000042",label_cost_center="",label_team="b"} 1.0
 macie_account_info{account_name="payments",aws_account_id="111122223333",label_cost_center="042",label_team="a"} 1.0
