@@ -16,12 +16,22 @@ from xml.sax.saxutils import escape
 
 from aiohttp import web
 
-from exporter.demo import story as told
-from exporter.demo.story import Invitation, Story
+from exporter.demo.story import (
+    ACCOUNTS,
+    BROKEN,
+    DENIED,
+    HUB,
+    NOT_ENABLED,
+    ROLE_NAME,
+    THROTTLED,
+    Invitation,
+    Story,
+    Target,
+)
 
 LOOPBACK: Final = "127.0.0.1"
 _SCOPE: Final = re.compile(r"Credential=.{4}(\d{12})/\d+/([a-z0-9-]+)/")
-_ROLE: Final = re.compile(rf"arn:aws:iam::(\d{{12}}):role/{told.ROLE_NAME}")
+_ROLE: Final = re.compile(rf"arn:aws:iam::(\d{{12}}):role/{ROLE_NAME}")
 _PAGE: Final = 25
 _STS: Final = (
     '<{0}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><{0}Result>{1}</{0}Result>'
@@ -62,7 +72,7 @@ async def _add_request_id(_: web.Request, response: web.StreamResponse) -> None:
     response.headers["x-amzn-RequestId"] = str(uuid.uuid4())
 
 
-def _caller(request: web.Request) -> told.Target:
+def _caller(request: web.Request) -> Target:
     """Return the account and the region that a request is signed for."""
     found = _SCOPE.search(request.headers.get("Authorization", ""))
     if found is None:
@@ -72,9 +82,9 @@ def _caller(request: web.Request) -> told.Target:
 
 def _arn(account: str) -> str:
     """Return who calls: in the hub a user, elsewhere the role."""
-    if account == told.HUB:
+    if account == HUB:
         return f"arn:aws:iam::{account}:user/macie-invitations-exporter"
-    return f"arn:aws:sts::{account}:assumed-role/{told.ROLE_NAME}/demo"
+    return f"arn:aws:sts::{account}:assumed-role/{ROLE_NAME}/demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +108,7 @@ class Aws:
             )
         arn = str(form.get("RoleArn"))
         role = _ROLE.fullmatch(arn)
-        if role is None or role[1] == told.BROKEN:
+        if role is None or role[1] == BROKEN:
             message = (
                 f"User: {_arn(caller)} is not authorized to perform: sts:AssumeRole "
                 f"on resource: {arn}"
@@ -114,7 +124,7 @@ class Aws:
             return refused
         start = int(request.query.get("nextToken", "0"))
         end = start + int(request.query.get("maxResults", _PAGE))
-        known = tuple(self.story.invitations[caller].values())
+        known = tuple(self.story.invitations.get(caller, {}).values())
         following = {"nextToken": str(end)} if end < len(known) else {}
         return web.json_response({"invitations": [*map(_item, known[start:end])], **following})
 
@@ -127,14 +137,14 @@ class Aws:
         known = {"accountId": by, "relationshipStatus": "Enabled"}
         return web.json_response({"administrator": known} if by else {})
 
-    def _refused(self, caller: told.Target, operation: str) -> web.Response | None:
+    def _refused(self, caller: Target, operation: str) -> web.Response | None:
         """Return what a target answers that has a trouble of its own."""
-        if caller == told.THROTTLED and self.story.throttles:
+        if caller == THROTTLED and self.story.throttles:
             self.story.throttles -= 1
             return _error(HTTPStatus.TOO_MANY_REQUESTS, "ThrottlingException", "Rate exceeded")
-        if caller == told.NOT_ENABLED:
+        if caller == NOT_ENABLED:
             return _error(HTTPStatus.FORBIDDEN, "AccessDeniedException", "Macie is not enabled.")
-        if caller == told.DENIED:
+        if caller == DENIED:
             message = (
                 f"User: {_arn(caller[0])} is not authorized to perform: macie2:{operation} because "
                 f"no identity-based policy allows the macie2:{operation} action"
@@ -146,12 +156,10 @@ class Aws:
 def _organizations(operation: str, asked: Mapping[str, object]) -> web.Response:
     """Answer ListAccounts and ListTagsForResource."""
     if operation == "ListAccounts":
-        accounts = [
-            {"Id": each.id, "Name": each.name, "Status": "ACTIVE"} for each in told.ACCOUNTS
-        ]
+        accounts = [{"Id": each.id, "Name": each.name, "Status": "ACTIVE"} for each in ACCOUNTS]
         return web.json_response({"Accounts": accounts})
     if operation == "ListTagsForResource":
-        (account,) = (each for each in told.ACCOUNTS if each.id == asked["ResourceId"])
+        (account,) = (each for each in ACCOUNTS if each.id == asked["ResourceId"])
         tags = {"team": account.team, "environment": account.environment}
         return web.json_response({"Tags": [{"Key": k, "Value": v} for k, v in tags.items()]})
     error = {"__type": "UnknownOperationException", "Message": f"not in the demo: {operation}"}

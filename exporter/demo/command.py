@@ -93,10 +93,15 @@ async def _copy_log(child: Process, *, everything: bool) -> None:
     assert child.stderr is not None  # noqa: S101 -- for the type checker
     async for line in child.stderr:
         if everything or not _FIRST_ROUND.search(line):
-            # A log that nobody reads any more ends nothing.
-            with contextlib.suppress(OSError):
-                sys.stderr.buffer.write(line)
-                sys.stderr.buffer.flush()
+            # In a thread: who stops reading, as a pager does, does not stop the demo's AWS.
+            await asyncio.to_thread(_write, line)
+
+
+def _write(line: bytes) -> None:
+    # A log that nobody reads any more ends nothing.
+    with contextlib.suppress(OSError):
+        sys.stderr.buffer.write(line)
+        sys.stderr.buffer.flush()
 
 
 def variables(url: str) -> dict[str, str]:

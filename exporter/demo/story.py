@@ -111,7 +111,7 @@ class Story:
         """Return the account that administers Macie there, by invitation or by Organizations."""
         if target[0] == GOVERNED:
             return ADMINISTRATOR
-        known = self.invitations[target].values()
+        known = self.invitations.get(target, {}).values()
         enabled = (one.account_id for one in known if one.relationship_status == "Enabled")
         return next(enabled, None)
 
