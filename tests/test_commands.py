@@ -167,7 +167,7 @@ def test_check(terminal: Terminal) -> None:
     """The effective configuration of flags and of the AWS environment; no network is needed."""
     assert terminal.run("check", "--poll.interval", "1m", "--web.enable-lifecycle") == 0
     assert terminal.out.startswith("poll:\n  interval: 1m\n")
-    assert "\n  regions:\n    - eu-west-1\n" in terminal.out
+    assert "\n  regions:\n  - eu-west-1\n" in terminal.out
     assert "\n  enable_lifecycle: true\n" in terminal.out
     assert "\n# targets: 1\n" in terminal.out
     assert terminal.err == ""
