@@ -183,7 +183,7 @@ def test_cloudformation_passes_its_linter(tmp_path: Path) -> None:
         for configured in (STATIC, ORGANIZED)
         for organization_id in ("", ORGANIZATION)
     ]
-    files = []
+    files: list[Path] = []
     for template in (template for text in texts for template in templates(text)):
         files.append(tmp_path / f"{len(files)}.yaml")
         files[-1].write_text(template)
