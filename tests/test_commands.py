@@ -167,7 +167,7 @@ def test_check(terminal: Terminal) -> None:
     """The effective configuration of flags and of the AWS environment; no network is needed."""
     assert terminal.run("check", "--poll.interval", "1m", "--web.enable-lifecycle") == 0
     assert terminal.out.startswith("poll:\n  interval: 1m\n")
-    assert "\n  regions:\n    - eu-west-1\n" in terminal.out
+    assert "\n  regions:\n  - eu-west-1\n" in terminal.out
     assert "\n  enable_lifecycle: true\n" in terminal.out
     assert "\n# targets: 1\n" in terminal.out
     assert terminal.err == ""
@@ -330,6 +330,19 @@ def test_once_tells_of_a_target_that_failed(terminal: Terminal, aws: World) -> N
     assert terminal.run("once", _account(aws, "no-such-role"), "--log.format=json") == 1
     assert 'error_code="AccessDenied' in terminal.out
     assert '"error_code": "AccessDenied' in terminal.err
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("command", ["serve", "once", "doctor"])
+def test_an_account_that_the_credentials_do_not_belong_to(terminal: Terminal, command: str) -> None:
+    """Without a role it would show another account's numbers: it is refused at the start."""
+    ids = f'[{{"id": "{fleets.HUB}"}}, {{"id": "111122223333"}}]'
+    assert terminal.run(command, f"--aws.accounts={ids}", "--web.listen-address=127.0.0.1:0") == 2
+    assert terminal.err == (
+        'aws.accounts[1].id = "111122223333": has no role, and the credentials are of account '
+        f"{fleets.HUB}: it would show that account's numbers; give it role_name or role_arn\n"
+    )
+    assert terminal.out == ""
 
 
 def test_once_ends_when_it_is_stopped(terminal: Terminal) -> None:

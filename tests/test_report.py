@@ -53,22 +53,22 @@ poll:
   stale_after: 3m
 aws:
   regions:
-    - eu-west-1
+  - eu-west-1
   allow_unknown_regions: true
   accounts:
-    - id: '012345678901'
-      role_name: r
-      external_id: '**********'
-    - id: '111122223333'
-      name: "Z\\xfcrich"
-      regions:
-        - eu-central-2
+  - id: '012345678901'
+    role_name: r
+    external_id: '**********'
+  - id: '111122223333'
+    name: "Z\\xFCrich"
+    regions:
+    - eu-central-2
 metrics:
   age_buckets:
-    - 1d
-    - 7d
-    - 30d
-    - 90d
+  - 1d
+  - 7d
+  - 30d
+  - 90d
   zero_fill: all
   trusted_inviters: []
   trust_organization: false

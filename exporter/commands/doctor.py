@@ -9,7 +9,7 @@ from exporter.aws.cloud import Cloud
 from exporter.clock import Clock
 from exporter.commands import FAILED, OK, Process
 from exporter.commands.arguments import Arguments
-from exporter.commands.start import configuration_of, ports_of
+from exporter.commands.start import configuration_of, ports_of, refuse_strange_accounts
 from exporter.daemon import Configuration, Daemon, Ports, trust_from
 from exporter.discovery import LONGEST_SECONDS, hint
 from exporter.error_codes import hint_of
@@ -31,12 +31,11 @@ def run(arguments: Arguments, process: Process) -> int:
     """Print what was tried; fail if anything failed."""
     form = arguments.choice("format", ("table", "json"))
     configuration = configuration_of(arguments, process)
-    accounts, regions = arguments.listed("account"), arguments.listed("region")
+    wanted = arguments.listed("account"), arguments.listed("region")
     with progress("accounts", process.stderr, process.environ) as (tell, stderr):
         ports = ports_of(configuration.settings, replace(process, stderr=stderr))
-        report, healthy = asyncio.run(
-            consult(configuration, ports, accounts, regions, form=form, tell=tell)
-        )
+        refuse_strange_accounts(configuration, ports)
+        report, healthy = asyncio.run(consult(configuration, ports, *wanted, form=form, tell=tell))
     write(report, process.stdout, process.environ)
     return OK if healthy else FAILED
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from exporter.commands import FAILED, OK, Process
 from exporter.commands.arguments import Arguments
-from exporter.commands.start import configuration_of, ports_of
+from exporter.commands.start import configuration_of, ports_of, refuse_strange_accounts
 from exporter.daemon import Configuration, Daemon, Ports
 from exporter.terminal import Tell, as_seen, progress
 
@@ -16,6 +16,7 @@ def run(arguments: Arguments, process: Process) -> int:
     configuration = configuration_of(arguments, process)
     with progress("targets", process.stderr, process.environ) as (tell, stderr):
         ports = ports_of(configuration.settings, replace(process, stderr=stderr))
+        refuse_strange_accounts(configuration, ports)
         text, succeeded = asyncio.run(once(configuration, ports, tell, process.handle_stop))
     process.stdout.write(as_seen(text, process.stdout))
     process.stdout.flush()

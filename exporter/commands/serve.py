@@ -11,7 +11,7 @@ from exporter import __version__
 from exporter.background import in_daemon, is_cancelled
 from exporter.commands import FAILED, OK, Process, complain
 from exporter.commands.arguments import Arguments
-from exporter.commands.start import configuration_of, ports_of
+from exporter.commands.start import configuration_of, ports_of, refuse_strange_accounts
 from exporter.daemon import Configuration, Daemon, Ports, trust_from
 from exporter.files import Files, settled
 from exporter.remedies import remedy
@@ -42,6 +42,7 @@ def run(arguments: Arguments, process: Process) -> int:
     configuration = configuration_of(arguments, process)
     settings = configuration.settings
     ports = ports_of(settings, process)
+    refuse_strange_accounts(configuration, ports)
     numbers = estimate(settings)
     if numbers.warning:
         ports.lines.log.warning(

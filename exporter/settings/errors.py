@@ -76,8 +76,6 @@ def message(detail: ErrorDetails, keys: Iterable[str] = ()) -> str:
             return "is required"
         case "literal_error":
             return f"must be {context['expected'].replace(chr(39), '')}"
-        case "string_unicode":
-            return "is no text: it holds a byte that is no UTF-8"
         case kind if kind.startswith("model"):
             return f"must be a mapping with the keys {', '.join(keys)}"
         case kind:

@@ -10,6 +10,7 @@ a broken section of the file behind a flag for one of its keys; and none says wh
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path as FilePath
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_settings import InitSettingsSource
@@ -69,7 +70,11 @@ def read_sources(flags: Iterable[tuple[str, str]], environ: Mapping[str, str]) -
     files = [(text, origin) for path, text, origin in given if path == _FILE]
     sources = _file(*files[-1]) if files and files[-1][0] else Sources()
     for path, text, origin in given:
-        sources.put(path, text, origin)
+        if text.isascii() or text == text.encode(errors="replace").decode():
+            sources.put(path, text, origin)
+        else:
+            said = "no text: it holds a byte that is no UTF-8"
+            sources.problems.append(Problem(path, said, origin=origin))
     if sources.value(*_INDEX) == AUTO:
         _take_ordinal(sources, environ.get("POD_NAME", ""))
     return sources
@@ -110,13 +115,11 @@ def _of_file(content: Tree, path: str) -> Sources:
     return given
 
 
-def _without_nothing(section: Tree) -> Tree:
+def _without_nothing(node: Any) -> Any:  # noqa: ANN401 -- mappings, lists, text and None
     """Leave out keys with nothing behind them: `aws:` with everything below commented out."""
-    return {
-        key: _without_nothing(value) if isinstance(value, dict) else value
-        for key, value in section.items()
-        if value is not None
-    }
+    if isinstance(node, dict):
+        return {key: _without_nothing(value) for key, value in node.items() if value is not None}
+    return [_without_nothing(item) for item in node] if isinstance(node, list) else node
 
 
 def _take_ordinal(sources: Sources, pod: str) -> None:

@@ -105,6 +105,14 @@ def test_keys_with_nothing_behind_them_mean_the_defaults() -> None:
     assert _comparable(settings) == _comparable(Settings())
 
 
+def test_so_do_they_in_lists(tmp_path: Path) -> None:
+    """An account's keys are no other than a section's."""
+    file = tmp_path / "exporter.yaml"
+    file.write_text("aws: {accounts: [{id: 111122223333, name: , role_arn: ~, regions: null}]}")
+    (account,) = loaded(f"config.file={file}").aws.accounts
+    assert account.model_dump(exclude_defaults=True) == {"id": "111122223333"}
+
+
 def test_no_value_needs_quotes() -> None:
     """What YAML takes for a truth value, a date or a number is text until its key reads it."""
     settings = loaded(f"config.file={CORPUS / 'words.good.yaml'}")

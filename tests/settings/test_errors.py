@@ -135,6 +135,20 @@ def test_the_web_file_where_the_field_would_look_for_it(tmp_path: Path) -> None:
     ]
 
 
+def test_bytes_that_are_no_text() -> None:
+    """AWS could not be sent them: they are refused, and not shown, since they may be a secret."""
+    environ = {
+        "MACIE_EXPORTER_AWS__ORGANIZATION__ROLE_NAME": "reader",
+        "MACIE_EXPORTER_AWS__ORGANIZATION__EXTERNAL_ID": "hush\udcff",
+    }
+    assert refused(environ=environ) == [
+        (
+            "aws.organization.external_id (from MACIE_EXPORTER_AWS__ORGANIZATION__EXTERNAL_ID): "
+            "no text: it holds a byte that is no UTF-8"
+        ),
+    ]
+
+
 def test_a_broken_list_is_said_with_its_place() -> None:
     """Its end is missing, or a key stands twice; accounts may hold secrets, and are not shown."""
     accounts = '[{"id": "111122223333", "id": "111122223333", "external_id": "hush"}]'
