@@ -1,6 +1,7 @@
 """The values that flow through the exporter. Frozen; knows no AWS library, no clock, no I/O."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -94,6 +95,7 @@ class Account:
     name: str = ""
     role: Role | None = None
     regions: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def targets(self) -> tuple[Target, ...]:
         """Give the account in each of its regions."""
