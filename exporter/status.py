@@ -155,25 +155,15 @@ class TargetRow:
         return self.knowledge.target
 
     @property
-    def account_id(self) -> str:
-        """The account's id."""
-        return self.knowledge.target.account_id
-
-    @property
     def account(self) -> Account:
         """The account, with its name, role and labels."""
-        account_id = self.knowledge.target.account_id
+        account_id = self.target.account_id
         return self.status.accounts.get(account_id) or Account(account_id)
-
-    @property
-    def region(self) -> str:
-        """The region."""
-        return self.knowledge.target.region
 
     @property
     def next_poll(self) -> float | None:
         """Unix seconds; None while a poll is under way."""
-        return self.status.due.get(self.knowledge.target)
+        return self.status.due.get(self.target)
 
     @property
     def last_success(self) -> float | None:

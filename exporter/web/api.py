@@ -58,10 +58,10 @@ def _target(row: TargetRow) -> Document:
     asked = row.administrator is not None
     administrator = {"administrator": in_fact[0] if in_fact else None} if asked else {}
     return {
-        "account_id": row.account_id,
+        "account_id": row.target.account_id,
         "account_name": row.account.name,
         "labels": dict(row.account.labels),
-        "region": row.region,
+        "region": row.target.region,
         "state": row.state.value,
         "invitations": row.invitations,
         "untrusted": row.untrusted,

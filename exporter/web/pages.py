@@ -122,7 +122,7 @@ class _Pages:
             "strangers": unknown[:_STRANGERS],
             "more_strangers": len(unknown[_STRANGERS:]),
             "groups": groups[:_FAILURE_GROUPS],
-            "more": sum(len(group.regions) for group in groups[_FAILURE_GROUPS:]),
+            "more": sum(map(len, groups[_FAILURE_GROUPS:])),
             "late": late(now),
             "all": Query(),
             "troubled": frozenset(TROUBLED),
@@ -218,7 +218,7 @@ def _query(request: Request, status: Status) -> Query:
 
 def _groups(rows: Sequence[TargetRow]) -> list[tuple[Account, list[TargetRow]]]:
     """Return neighbouring rows of one account under it."""
-    by_account = groupby(rows, key=lambda row: row.account_id)
+    by_account = groupby(rows, key=lambda row: row.target.account_id)
     return [(listed[0].account, listed) for listed in (list(of) for _, of in by_account)]
 
 

@@ -24,8 +24,8 @@ Key = Callable[[TargetRow], Any]
 """Returns what a column is sorted by: values that compare, or None for those that go last."""
 
 COLUMNS: Mapping[str, Key] = {
-    "account": lambda row: (row.account.name.casefold(), row.account_id),
-    "region": lambda row: row.region,
+    "account": lambda row: (row.account.name.casefold(), row.target.account_id),
+    "region": lambda row: row.target.region,
     "state": lambda row: _SEVERITY[row.state],
     "pending": lambda row: row.pending,
     "oldest": lambda row: row.oldest_pending,

@@ -25,8 +25,8 @@ def select(rows: Iterable[TargetRow], query: Query) -> Page:
     chosen = arranged(filtered(rows, query), query)
     start = (query.page - 1) * query.per_page
     shown = tuple(chosen[start : start + query.per_page])
-    before = chosen[start - 1].account_id if shown and start else ""
-    continued = bool(shown) and before == shown[0].account_id
+    before = chosen[start - 1].target.account_id if shown and start else ""
+    continued = bool(shown) and before == shown[0].target.account_id
     pages = pages_of(len(chosen), query.per_page)
     return Page(shown, query.page, pages, len(chosen), continued)
 
@@ -44,7 +44,7 @@ def filtered(rows: Iterable[TargetRow], query: Query) -> list[TargetRow]:
         row
         for row in rows
         if (not query.states or row.state in query.states)
-        and (not query.account or row.account_id == query.account)
+        and (not query.account or row.target.account_id == query.account)
         and (not query.labels or query.labels <= row.account.labels.items())
         and (not related or _is_related(row, query))
         and (not words or _has(row, words))
@@ -66,7 +66,7 @@ def _has(row: TargetRow, words: Sequence[str]) -> bool:
     error = f"{failure.code} {failure.message} {failure.request_id}" if failure else ""
     labels = " ".join(account.labels.values())
     # As pages show it, so that what is seen there can be looked for.
-    text = visible(f"{account.id} {account.name} {labels} {row.region} {error}".casefold())
+    text = visible(f"{account.id} {account.name} {labels} {row.target.region} {error}".casefold())
     missing = [word for word in words if word not in text]
     if not missing or row.answer is None or not (row.listed or row.administrator):
         return not missing
@@ -89,11 +89,11 @@ def arranged(rows: Sequence[TargetRow], query: Query) -> list[TargetRow]:
 
 
 def _by_target(row: TargetRow) -> tuple[str, str]:
-    return (row.account_id, row.region)
+    return (row.target.account_id, row.target.region)
 
 
 def _grouped(rows: Iterable[TargetRow]) -> list[TargetRow]:
     groups: dict[str, list[TargetRow]] = {}
     for row in rows:
-        groups.setdefault(row.account_id, []).append(row)
+        groups.setdefault(row.target.account_id, []).append(row)
     return [row for group in groups.values() for row in group]

@@ -65,32 +65,19 @@ def _stranger(found: Sequence[tuple[TargetRow, Relation]]) -> Stranger:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class FailureGroup:
-    """Targets of one account that fail alike."""
-
-    account_id: str
-    account_name: str
-    code: str
-    hint: str
-    regions: tuple[str, ...]
+FailureGroup = Sequence[TargetRow]
+"""Targets of one account that fail alike, in the order of their regions."""
 
 
 def failure_groups(rows: Iterable[TargetRow]) -> list[FailureGroup]:
     """Return what fails, account by account: the widest first."""
 
     def alike(row: TargetRow) -> tuple[str, str]:
-        return (row.account_id, row.failure.code if row.failure else "")
+        return (row.target.account_id, row.failure.code if row.failure else "")
 
-    failing = sorted((row for row in rows if row.failure), key=lambda r: (*alike(r), r.region))
-    found = [_failure_group(code, list(of)) for (_, code), of in groupby(failing, key=alike)]
-    return sorted(found, key=lambda group: -len(group.regions))
-
-
-def _failure_group(code: str, rows: Sequence[TargetRow]) -> FailureGroup:
-    first = rows[0]
-    regions = tuple(row.region for row in rows)
-    return FailureGroup(first.account_id, first.account.name, code, first.hint, regions)
+    failing = sorted((row for row in rows if row.failure), key=lambda r: (*alike(r), r.target))
+    groups = [list(of) for _, of in groupby(failing, key=alike)]
+    return sorted(groups, key=len, reverse=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,8 @@ def test_a_filter_takes_what_fits_and_nothing_else(fleet: list[TargetRow], query
             )
         inviters = " ".join(f"{each} {NAMES.get(each, '')}" for each, _ in pairs)
         labels = " ".join(account.labels.values())
-        text = f"{account.id} {account.name} {labels} {row.region} {error} {inviters}".casefold()
+        parts = (account.id, account.name, labels, row.target.region, error, inviters)
+        text = " ".join(parts).casefold()
         fits = (
             (not query.states or row.state in query.states)
             and query.account in {"", account.id}
@@ -170,10 +171,12 @@ def test_grouped_by_account(fleet: list[TargetRow], query: Query) -> None:
     """Each account stands once, where the first of its rows would, its rows in their order."""
     flat = arranged(fleet, Query(sort=query.sort, order=query.order, group="none"))
     grouped = arranged(fleet, Query(sort=query.sort, order=query.order))
-    accounts = [account for account, _ in groupby(grouped, key=lambda row: row.account_id)]
-    assert accounts == list(dict.fromkeys(row.account_id for row in flat))
+    accounts = [account for account, _ in groupby(grouped, key=lambda row: row.target.account_id)]
+    assert accounts == list(dict.fromkeys(row.target.account_id for row in flat))
     for account in accounts:
-        of_account = [[r for r in some if r.account_id == account] for some in (flat, grouped)]
+        of_account = [
+            [r for r in some if r.target.account_id == account] for some in (flat, grouped)
+        ]
         assert of_account[0] == of_account[1]
 
 

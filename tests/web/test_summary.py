@@ -62,10 +62,13 @@ def test_failures_are_told_by_account_and_error_the_widest_first() -> None:
     """One broken role in twenty regions is one line."""
     slow = Failure("ThrottlingException", "Rate exceeded")
     made = status(PAYMENTS, AUDIT, polls={HERE: [DENIED], THERE: [DENIED], ELSEWHERE: [slow]})
-    found = [(each.account_name, each.code, each.regions) for each in failure_groups(made.rows())]
+    found = [
+        (group[0].account.name, group[0].failure, tuple(row.target.region for row in group))
+        for group in failure_groups(made.rows())
+    ]
     assert found == [
-        ("payments", "AccessDenied", ("eu-west-1", "us-east-1")),
-        ("audit", "ThrottlingException", ("eu-west-1",)),
+        ("payments", DENIED, ("eu-west-1", "us-east-1")),
+        ("audit", slow, ("eu-west-1",)),
     ]
 
 
