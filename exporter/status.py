@@ -1,21 +1,27 @@
 """What the pages show: everything known at one moment, as frozen values. Pure; knows no HTTP."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from exporter.error_codes import hint_of
 from exporter.exposition.fleet import Reload
-from exporter.model import PENDING_STATUSES, Account, Answer, Failure, Target
+from exporter.model import (
+    NO_ADMINISTRATOR,
+    PENDING_STATUSES,
+    Account,
+    Administrator,
+    Answer,
+    Failure,
+    Invitation,
+    Target,
+)
 from exporter.settings import Settings
-from exporter.sharding import shard_of
 from exporter.state import TargetRecord, TargetState
 from exporter.trust import Trust
 
-TROUBLED = (TargetState.STALE, TargetState.FAILING)
-"""The states in which somebody has to do something."""
-
+ADMINISTRATING = ("Enabled", "Paused")
+"""Relationship statuses of an invitation whose inviter is the administrator."""
 
 _PENDING = frozenset(PENDING_STATUSES)
 
@@ -72,177 +78,154 @@ class Status:
     names: Mapping[str, str]
     """Names of accounts, polled or not, by id; an account without a name is not in it."""
 
-    @property
-    def stale_after(self) -> float:
-        """Give the seconds after which a failing target's last answer no longer counts."""
-        return self.settings.poll.stale_after.total_seconds()
-
     def rows(self) -> list["TargetRow"]:
-        """Give every target as a row of the table, in no particular order."""
-        return [self._row(knowledge) for knowledge in self.known]
+        """Return every target as a row of the table, in no particular order."""
+        return [self._row(known) for known in self.known]
 
     def row(self, target: Target) -> "TargetRow | None":
-        """Give one target as a row, if it is one."""
+        """Return one target as a row, if it is one."""
         return next((self._row(known) for known in self.known if known.target == target), None)
 
-    def _row(self, knowledge: TargetRecord) -> "TargetRow":
-        target = knowledge.target
-        account = self.accounts.get(target.account_id)
-        state, answer = knowledge.as_of(self.now, self.stale_after)
-        name = account.name if account else ""
-        return TargetRow(knowledge, name, state, answer, self.due.get(target))
+    def _row(self, known: TargetRecord) -> "TargetRow":
+        stale_after = self.settings.poll.stale_after.total_seconds()
+        return TargetRow(self, known, *known.as_of(self.now, stale_after))
+
+    def relation(self, of: Invitation | Administrator) -> "Relation":
+        """Return what a target's invitation, or its administrator in fact, means to it."""
+        account_id = of.account_id if isinstance(of, Administrator) else of.inviter_account_id
+        return Relation(
+            account_id,
+            self.names.get(account_id, ""),
+            of.relationship_status,
+            None if isinstance(of, Administrator) else of.invited_at,
+            self.trust.trusts(account_id),
+            in_fact=isinstance(of, Administrator),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """An account that invites a target, or administers it in fact."""
+
+    account_id: str
+    name: str
+    """Empty where it is not known."""
+    status: str
+    invited_at: float | None
+    """Unix seconds; None where AWS does not say."""
+    trusted: bool | None
+    """None where trust is not configured."""
+    in_fact: bool
+    """Whether Macie itself names it as the administrator."""
+
+    @property
+    def administers(self) -> bool:
+        """Whether the account sees the target's data already."""
+        return self.in_fact or self.status in ADMINISTRATING
+
+    @property
+    def pending(self) -> bool:
+        """Whether it waits for an answer."""
+        return not self.in_fact and self.status in _PENDING
+
+    @property
+    def urgency(self) -> tuple[bool, bool, bool, float]:
+        """What to sort by: the unknown first, then administrators, who waits, and the newest."""
+        return (
+            self.trusted is True,
+            not self.administers,
+            not self.pending,
+            -(self.invited_at or 0.0),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class TargetRow:
     """A target as the table shows it; what takes time to make is made when it is asked for."""
 
+    status: Status
     knowledge: TargetRecord
-    account_name: str
     state: TargetState
     answer: Answer | None
     """The answer that still counts; None: nothing is known now."""
-    next_poll: float | None
-    """Unix seconds; None while a poll is under way."""
 
     @property
-    def account_id(self) -> str:
-        """Give the account's id."""
-        return self.knowledge.target.account_id
+    def target(self) -> Target:
+        """The account and the region."""
+        return self.knowledge.target
 
     @property
-    def region(self) -> str:
-        """Give the region."""
-        return self.knowledge.target.region
+    def account(self) -> Account:
+        """The account, with its name, role and labels."""
+        account_id = self.target.account_id
+        return self.status.accounts.get(account_id) or Account(account_id)
+
+    @property
+    def next_poll(self) -> float | None:
+        """Unix seconds; None while a poll is under way."""
+        return self.status.due.get(self.target)
 
     @property
     def last_success(self) -> float | None:
-        """Give when AWS last answered, in Unix seconds; None if it never did."""
+        """When AWS last answered, in Unix seconds; None if it never did."""
         return self.knowledge.last_success or None
 
     @property
     def failure(self) -> Failure | None:
-        """Give why the last poll failed, if it did."""
+        """Why the last poll failed, if it did."""
         return self.knowledge.failure
 
     @property
     def hint(self) -> str:
-        """Say what mends the failure; empty where there is none."""
+        """What mends the failure; empty where there is none."""
         return hint_of(self.failure) if self.failure else ""
 
     @property
+    def listed(self) -> tuple[Invitation, ...] | None:
+        """The invitations; None if unknown."""
+        return self.answer.invitations if self.answer and self.answer.enabled else None
+
+    @property
     def invitations(self) -> Mapping[str, int] | None:
-        """Count the invitations by status, in the order of its letters; None if unknown."""
-        if self.answer is None or not self.answer.enabled:
+        """How many invitations have each status, in the order of its letters; None if unknown."""
+        if self.listed is None:
             return None
-        counts = Counter(each.relationship_status for each in self.answer.invitations)
+        counts = Counter(each.relationship_status for each in self.listed)
         return dict(sorted(counts.items()))
 
     @property
     def pending(self) -> int | None:
-        """Count the invitations that wait for an answer; None if unknown."""
-        return len(self._waiting()) if self.answer and self.answer.enabled else None
+        """How many invitations wait for an answer; None if unknown."""
+        return None if self.listed is None else len(self._waiting())
 
     @property
     def oldest_pending(self) -> float | None:
-        """Give when the oldest invitation that waits was sent, in Unix seconds; None without."""
+        """When the oldest invitation that waits was sent, in Unix seconds; None without."""
         return min((time for time in self._waiting() if time is not None), default=None)
 
     def _waiting(self) -> list[float | None]:
-        listed = self.answer.invitations if self.answer else ()
+        listed = self.listed or ()
         return [each.invited_at for each in listed if each.relationship_status in _PENDING]
 
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """The fleet in a line."""
-
-    states: Mapping[TargetState, int]
-    pending: int
-    """Invitations that wait for an answer."""
-    oldest_pending: float | None
-    oldest: TargetRow | None
-    """Of the targets that AWS has answered for, the one that it did longest ago."""
-    unknown: int
-    """Targets of which nothing is known now: they may have invitations beyond those counted."""
+    @property
+    def untrusted(self) -> int | None:
+        """How many invitations are of inviters that are not trusted; None if unknown."""
+        trust = self.status.trust
+        if self.listed is None or not trust.configured:
+            return None
+        return sum(trust.trusts(each.inviter_account_id) is False for each in self.listed)
 
     @property
-    def targets(self) -> int:
-        """Count the targets."""
-        return sum(self.states.values())
+    def administrator(self) -> Administrator | None:
+        """The administrator in fact; None if unknown, NO_ADMINISTRATOR if there is none."""
+        return self.answer.administrator if self.answer else None
 
-    @property
-    def polled(self) -> int:
-        """Count the targets that have been polled."""
-        return self.targets - self.states[TargetState.PENDING]
+    def related(self) -> Iterator[Invitation | Administrator]:
+        """Yield what asks to administer the target, and what does."""
+        yield from self.listed or ()
+        if self.administrator and self.administrator != NO_ADMINISTRATOR:
+            yield self.administrator
 
-
-def counted(rows: Iterable[TargetRow]) -> Mapping[TargetState, int]:
-    """Count the targets of each state."""
-    counts = Counter(row.state for row in rows)
-    return {state: counts[state] for state in TargetState}
-
-
-def summary(rows: Sequence[TargetRow]) -> Summary:
-    """Count the targets of each state, and find what is oldest."""
-    oldest = (row.oldest_pending for row in rows)
-    return Summary(
-        counted(rows),
-        sum(row.pending or 0 for row in rows),
-        min((time for time in oldest if time is not None), default=None),
-        min(
-            (row for row in rows if row.last_success),
-            key=lambda row: row.knowledge.last_success,
-            default=None,
-        ),
-        sum(row.answer is None for row in rows),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Targets of one account that fail alike."""
-
-    account_id: str
-    account_name: str
-    code: str
-    hint: str
-    regions: tuple[str, ...]
-
-
-def troubles(rows: Iterable[TargetRow]) -> list[Trouble]:
-    """Give what goes wrong, account by account: the widest first."""
-
-    def alike(row: TargetRow) -> tuple[str, str]:
-        return (row.account_id, row.failure.code if row.failure else "")
-
-    failing = sorted((row for row in rows if row.failure), key=lambda r: (*alike(r), r.region))
-    found = [_trouble(code, list(of)) for (_, code), of in groupby(failing, key=alike)]
-    return sorted(found, key=lambda trouble: -len(trouble.regions))
-
-
-def _trouble(code: str, rows: Sequence[TargetRow]) -> Trouble:
-    first = rows[0]
-    regions = tuple(row.region for row in rows)
-    return Trouble(first.account_id, first.account_name, code, first.hint, regions)
-
-
-def whys(account_id: str, status: Status) -> Iterator[str]:
-    """Say why an account has no targets here, as far as the configuration tells."""
-    settings = status.settings
-    organization, shard = settings.aws.organization, settings.shard
-    mine = shard_of(account_id, shard.total)
-    if mine != shard.index:
-        yield f"shard {mine} of {shard.total} would poll it; this is shard {shard.index}"
-    if not status.search.known:
-        yield "what there is to poll is not known yet"
-    if organization is None:
-        yield "it is not among aws.accounts, and no organization is configured"
-        return
-    if account_id in organization.exclude_accounts:
-        yield "aws.organization.exclude_accounts names it"
-        return
-    if status.search.failure is not None:
-        yield "the last discovery through AWS Organizations failed"
-    under = " under aws.organization.include_ous" if organization.include_ous else ""
-    yield f"AWS Organizations does not list it as an active account{under}"
+    def relations(self) -> list[Relation]:
+        """Return the accounts behind that, the most urgent first."""
+        return sorted(map(self.status.relation, self.related()), key=lambda each: each.urgency)

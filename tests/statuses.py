@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from exporter.daemon import trust_from
 from exporter.exposition.fleet import Reload
-from exporter.model import Account, Answer, Failure, Invitation, PollResult, Target
+from exporter.model import Account, Administrator, Answer, Failure, Invitation, PollResult, Target
 from exporter.settings import Settings
 from exporter.state import Snapshot
 from exporter.status import Search, Status
@@ -25,9 +25,9 @@ def invited(
     return Invitation(inviter, name, status, NOW - age)
 
 
-def answered(*invitations: Invitation) -> Answer:
+def answered(*invitations: Invitation, administrator: Administrator | None = None) -> Answer:
     """Make an answer that lists invitations."""
-    return Answer(enabled=True, invitations=invitations)
+    return Answer(enabled=True, invitations=invitations, administrator=administrator)
 
 
 def status(

@@ -1,12 +1,9 @@
 """What pages show of everything that is known."""
 
-import pytest
-
-from exporter.model import Answer, Failure, Target
-from exporter.settings import Settings
-from exporter.sharding import shard_of
+from exporter.model import NO_ADMINISTRATOR, Administrator, Answer, Failure, Target
 from exporter.state import TargetState
-from exporter.status import Search, Status, TargetRow, counted, summary, troubles, whys
+from exporter.status import Relation, Status, TargetRow
+from exporter.trust import Trust
 from tests.statuses import AUDIT, DAY, MINUTE, NOW, PAYMENTS, answered, invited, status
 
 HERE, THERE = PAYMENTS.targets()
@@ -24,7 +21,7 @@ def row_of(made: Status, target: Target = HERE) -> TargetRow:
 def test_a_target_that_was_not_polled() -> None:
     """Nothing is known, and nothing is 0."""
     row = row_of(status(PAYMENTS))
-    assert (row.state, row.account_name) == (TargetState.PENDING, "payments")
+    assert (row.state, row.account.name) == (TargetState.PENDING, "payments")
     assert (row.invitations, row.pending, row.oldest_pending) == (None, None, None)
     assert (row.last_success, row.failure, row.hint) == (None, None, "")
     assert row.next_poll == NOW + MINUTE
@@ -66,85 +63,33 @@ def test_a_target_that_is_none() -> None:
     assert status(PAYMENTS).row(ELSEWHERE) is None
 
 
-def test_the_fleet_in_a_line() -> None:
-    """Every state is counted; the oldest data are of the target that answered longest ago."""
-    made = status(
-        PAYMENTS,
-        AUDIT,
-        polls={HERE: [answered(invited(age=3 * DAY)), DENIED], ELSEWHERE: [answered(invited())]},
+OURS = Trust(configured=True, accounts=frozenset({"999988887777"}))
+
+
+def test_who_is_not_trusted_comes_first() -> None:
+    """Then who administers, who waits, and the newest; with names where they are known."""
+    listed = (
+        invited("Removed", DAY, "1"),
+        invited("Created", 3 * DAY, "2"),
+        invited("Invited", 2 * DAY, "3"),
+        invited("Enabled", 4 * DAY, "4"),
+        invited("Enabled", DAY),
     )
-    line = summary(made.rows())
-    assert line.states == {
-        TargetState.PENDING: 1,
-        TargetState.OK: 1,
-        TargetState.NOT_ENABLED: 0,
-        TargetState.FAILING: 1,
-        TargetState.STALE: 0,
-    }
-    assert counted(made.rows()) == line.states
-    assert (line.targets, line.polled) == (3, 2)
-    assert (line.pending, line.oldest_pending) == (2, NOW - 3 * DAY)
-    assert line.oldest is not None
-    assert line.oldest.knowledge.target == HERE
+    answer = answered(*listed, administrator=Administrator("5", ""))
+    made = status(PAYMENTS, polls={HERE: [answer]}, trust=OURS, names={"5": "five"})
+    row = row_of(made)
+    assert [each.account_id for each in row.relations()] == [*"45321", "999988887777"]
+    assert row.relations()[1] == Relation("5", "five", "", None, trusted=False, in_fact=True)
+    assert row.untrusted == 4
 
 
-def test_a_fleet_of_which_nothing_is_known() -> None:
-    """It has no oldest data."""
-    line = summary(status(PAYMENTS).rows())
-    assert (line.polled, line.pending, line.oldest_pending, line.oldest) == (0, 0, None, None)
-
-
-def test_troubles_are_told_by_account_and_error_the_widest_first() -> None:
-    """One broken role in twenty regions is one trouble."""
-    slow = Failure("ThrottlingException", "Rate exceeded")
-    made = status(PAYMENTS, AUDIT, polls={HERE: [DENIED], THERE: [DENIED], ELSEWHERE: [slow]})
-    found = [(each.account_name, each.code, each.regions) for each in troubles(made.rows())]
-    assert found == [
-        ("payments", "AccessDenied", ("eu-west-1", "us-east-1")),
-        ("audit", "ThrottlingException", ("eu-west-1",)),
-    ]
-
-
-NOT_LISTED = "AWS Organizations does not list it as an active account"
-ORGANIZATION = {"organization": {"role_name": "reader"}}
-FAILED = Search(known=True, repeats=True, last_success=0.0, failure=DENIED)
-
-
-@pytest.mark.parametrize(
-    ("settings", "search", "expected"),
-    [
-        ({}, None, ["it is not among aws.accounts, and no organization is configured"]),
-        (
-            {"aws": ORGANIZATION},
-            None,
-            [NOT_LISTED],
-        ),
-        (
-            {"aws": {"organization": {"role_name": "r", "include_ous": ["ou-ab12-11111111"]}}},
-            FAILED,
-            [
-                "the last discovery through AWS Organizations failed",
-                f"{NOT_LISTED} under aws.organization.include_ous",
-            ],
-        ),
-        (
-            {"aws": {"organization": {"role_name": "r", "exclude_accounts": [AUDIT.id]}}},
-            None,
-            ["aws.organization.exclude_accounts names it"],
-        ),
-    ],
-)
-def test_why_an_account_is_not_there(
-    settings: dict[str, object], search: Search | None, expected: list[str]
-) -> None:
-    """The configuration and discovery tell."""
-    made = status(settings=Settings.model_validate(settings), search=search)
-    assert list(whys(AUDIT.id, made)) == expected
-
-
-def test_another_shards_account_is_told_to_be_its() -> None:
-    """With the number of the shard where it is to be looked for."""
-    mine = shard_of(AUDIT.id, 3)
-    settings = Settings.model_validate({"shard": {"total": 3, "index": (mine + 1) % 3}})
-    first, *_ = whys(AUDIT.id, status(settings=settings))
-    assert first == f"shard {mine} of 3 would poll it; this is shard {(mine + 1) % 3}"
+def test_what_is_not_known_of_trust_is_not_zero() -> None:
+    """Neither without a setting, nor before an answer, nor where Macie is not enabled."""
+    told = row_of(status(PAYMENTS, polls={HERE: [answered(invited())]}))
+    assert (told.untrusted, [each.trusted for each in told.relations()]) == (None, [None])
+    assert row_of(status(PAYMENTS, trust=OURS)).untrusted is None
+    off = status(PAYMENTS, polls={HERE: [Answer(enabled=False)]}, trust=OURS)
+    assert row_of(off).untrusted is None
+    none = Answer(enabled=True, administrator=NO_ADMINISTRATOR)
+    row = row_of(status(PAYMENTS, polls={HERE: [none]}, trust=OURS))
+    assert (row.untrusted, row.relations()) == (0, [])

@@ -25,12 +25,13 @@ class Asset:
     """A file that pages refer to."""
 
     path: str
+    """Below the root of all pages."""
     content_type: str
     body: bytes
     etag: str
 
     async def answer(self, request: Request) -> Response:
-        """Give it, or say that what the client has is still it. At once: no thread is taken."""
+        """Return it, or say that what the client has is still it. At once: no thread is taken."""
         headers = {
             "Cache-Control": _FOR_EVER,
             "ETag": self.etag,
@@ -43,17 +44,17 @@ class Asset:
 
 
 def assets() -> Mapping[str, Asset]:
-    """Read the files, by name."""
+    """Return the files, by name."""
     return {file.name: _asset(file) for file in (files("exporter.web") / "static").iterdir()}
 
 
 def routes(of: Mapping[str, Asset]) -> Sequence[Route]:
-    """Give a route for each file, and none for anything else."""
-    return [Route(asset.path, asset.answer) for asset in of.values()]
+    """Return a route for each file, and none for anything else."""
+    return [Route(f"/{asset.path}", asset.answer) for asset in of.values()]
 
 
 def _asset(file: Traversable) -> Asset:
     body, name = file.read_bytes(), PurePath(file.name)
     digest = sha256(body).hexdigest()
-    path = f"/static/{name.stem}-{digest[:_DIGITS]}{name.suffix}"
+    path = f"static/{name.stem}-{digest[:_DIGITS]}{name.suffix}"
     return Asset(path, _TYPES[name.suffix], body, f'"{digest[: 2 * _DIGITS]}"')

@@ -1,10 +1,10 @@
 """The pages for people and `/api/v1/targets`: a status in, a response out.
 
-Plain functions, each of which is run in a thread when it has a place: see exporter/web/places.py.
+Plain methods, each of which is run in a thread when it has a place: see exporter/web/places.py.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
 from itertools import groupby
 
 from starlette.requests import Request
@@ -12,21 +12,24 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from exporter.exposition.fleet import Build
-from exporter.model import PENDING_STATUSES, Account, Failure, Invitation, PollResult, Target
+from exporter.model import Account, Failure, PollResult, Target
 from exporter.settings import Settings
-from exporter.status import TROUBLED, Remedy, Status, TargetRow, counted, summary, troubles, whys
-from exporter.web import assets, documents
+from exporter.status import Remedy, Status, TargetRow
+from exporter.web import api, assets
 from exporter.web.headers import content_security_policy
-from exporter.web.places import Page, Places
+from exporter.web.places import Places
+from exporter.web.query import COLUMNS, Query, QueryError, bounded, is_account, parse
 from exporter.web.rendering import Templates
-from exporter.web.selection import (
-    COLUMNS,
-    Query,
-    QueryError,
-    bounded,
-    pages_of,
-    parse,
-    select,
+from exporter.web.selection import pages_of, select
+from exporter.web.summary import (
+    TROUBLED,
+    absence_reasons,
+    counted,
+    failure_groups,
+    late,
+    strangers,
+    summary,
+    verdict,
 )
 
 HEADERS = {
@@ -50,18 +53,20 @@ TITLES = {
 }
 """The table's columns, by what they are sorted by."""
 
+_DOCUMENTATION = (
+    "https://github.com/macie-invitations-exporter/macie-invitations-exporter/blob/v{version}/docs/"
+)
 _INVITATIONS = 100
 """On a page of a target."""
-_TROUBLES = 5
+_STRANGERS = 20
+_FAILURE_GROUPS = 5
 """On the first page; the table has them all."""
-_LAG_SHARE = 0.5
-"""Of the interval: polls that start later than that are too late."""
 
 Mend = Callable[[Account, Failure, Settings], Remedy]
-"""Says what mends a target's failed poll."""
+"""Returns what mends a target's failed poll."""
 
 Failures = Callable[[Target], Sequence[PollResult]]
-"""Gives what is still known of a target's failed polls."""
+"""Returns what is still known of a target's failed polls."""
 
 
 def routes(
@@ -74,119 +79,147 @@ def routes(
     build: Build,
     places: Places,
 ) -> Sequence[Route]:
-    """Give the routes of all pages, their files, and the API."""
+    """Return the routes of all pages, their files, and the API."""
     files = assets.assets()
-    site = {"build": build, "telemetry_path": telemetry_path}
-    show = partial(_shown, Templates(files), site)
-    pages: Mapping[str, Page] = {
-        "/": lambda _: show("overview.html", _overview(status())),
-        "/targets": partial(_targets, status, show),
-        "/targets/{account}/{region}": partial(_target, status, failures, remedy, show),
-        "/config": lambda _: show("config.html", _config(status(), configuration())),
-        "/api/v1/targets": partial(_api, status),
+    site = {
+        "build": build,
+        "documentation": _DOCUMENTATION.format(version=build.version),
+        "metrics": telemetry_path.removeprefix("/"),
+    }
+    pages = _Pages(status, failures, remedy, configuration, site, Templates(files))
+    paths = {
+        "/": pages.overview,
+        "/targets": pages.targets,
+        "/targets/{account}/{region}": pages.target,
+        "/config": pages.config,
+        "/api/v1/targets": pages.api,
     }
     return [
-        *(Route(path, places.take(page)) for path, page in pages.items()),
+        *(Route(path, places.take(page)) for path, page in paths.items()),
         *assets.routes(files),
     ]
 
 
-Show = Callable[..., Response]
-"""Renders a template with values."""
+@dataclass(frozen=True, slots=True)
+class _Pages:
+    """Each page as a method; `site` are the values of all of them."""
+
+    status: Callable[[], Status]
+    failures: Failures
+    remedy: Mend
+    configuration: Callable[[], str]
+    site: Mapping[str, object]
+    templates: Templates
+
+    def overview(self, request: Request) -> Response:
+        now = self.status()
+        rows = now.rows()
+        fleet, unknown, groups = summary(rows), strangers(rows), failure_groups(rows)
+        values = {
+            "status": now,
+            "summary": fleet,
+            "verdict": verdict(now, fleet, unknown),
+            "strangers": unknown[:_STRANGERS],
+            "more_strangers": len(unknown[_STRANGERS:]),
+            "groups": groups[:_FAILURE_GROUPS],
+            "more": sum(map(len, groups[_FAILURE_GROUPS:])),
+            "late": late(now),
+            "all": Query(),
+            "troubled": frozenset(TROUBLED),
+        }
+        return self._show(request, "overview.html", values)
+
+    def config(self, request: Request) -> Response:
+        values = {"status": self.status(), "text": self.configuration()}
+        return self._show(request, "config.html", values)
+
+    def targets(self, request: Request) -> Response:
+        now = self.status()
+        try:
+            query = _query(request, now)
+        except QueryError as error:
+            return self._mistake(request, now, error)
+        rows = now.rows()
+        page = select(rows, query)
+        lone = query.account or (query.text if is_account(query.text) else "")
+        absent = lone and lone not in now.accounts and not page.total
+        values = {
+            "status": now,
+            "query": query,
+            "page": page,
+            "groups": _groups(page.rows) if query.group == "account" else [(None, page.rows)],
+            "counts_of": counted(rows),
+            "titles": TITLES,
+            "columns": tuple(COLUMNS),
+            "lone": lone,
+            "reasons": list(absence_reasons(lone, now)) if absent else [],
+            "unknown": sum(row.answer is None for row in rows),
+        }
+        return self._show(request, "targets.html", values)
+
+    def target(self, request: Request) -> Response:
+        now = self.status()
+        target = Target(request.path_params["account"], request.path_params["region"])
+        row = now.row(target)
+        if row is None:
+            values = {"status": now, "target": target, "reasons": _absence(target, now)}
+            return self._show(request, "absent.html", values, 404)
+        try:
+            page = _page(request)
+        except QueryError as error:
+            return self._mistake(request, now, error)
+        answer = row.knowledge.answer
+        listed = [(now.relation(each), each) for each in (answer.invitations if answer else ())]
+        listed.sort(key=lambda pair: pair[0].urgency)
+        administrator = answer.administrator if answer else None
+        values = {
+            "status": now,
+            "row": row,
+            "remedy": self.remedy(row.account, row.failure, now.settings) if row.failure else None,
+            "said": {result.ended: result.outcome for result in self.failures(target)},
+            "administrator": now.relation(administrator) if administrator else None,
+            "unknown": sum(each.trusted is False for each, _ in listed),
+            "listed": listed[(page - 1) * _INVITATIONS : page * _INVITATIONS],
+            "total": len(listed),
+            "page": page,
+            "pages": pages_of(len(listed), _INVITATIONS),
+        }
+        return self._show(request, "target.html", values)
+
+    def api(self, request: Request) -> Response:
+        now = self.status()
+        try:
+            query = _query(request, now)
+        except QueryError as error:
+            return _json(api.errors(error.lines), 400)
+        rows = now.rows()
+        return _json(api.targets(select(rows, query), counted(rows), now.now), 200)
+
+    def _mistake(self, request: Request, now: Status, error: QueryError) -> Response:
+        return self._show(request, "mistake.html", {"status": now, "lines": error.lines}, 400)
+
+    def _show(
+        self, request: Request, name: str, values: Mapping[str, object], code: int = 200
+    ) -> Response:
+        # A proxy may have put all of this under a path of its own: every link is relative.
+        root = "../" * (request.url.path.count("/") - 1) or "./"
+        text = self.templates.render(name, {**self.site, "root": root, **values})
+        return HTMLResponse(text, code, headers=HEADERS)
 
 
-def _shown(
-    templates: Templates,
-    site: Mapping[str, object],
-    name: str,
-    values: Mapping[str, object],
-    code: int = 200,
-) -> Response:
-    return HTMLResponse(templates.render(name, {**site, **values}), code, headers=HEADERS)
+def _query(request: Request, status: Status) -> Query:
+    """Read which targets are wanted. Raises QueryError."""
+    query = parse(request.query_params.multi_items())
+    if query.untrusted and not status.trust.configured:
+        reason = "set metrics.trusted_inviters or metrics.trust_organization: nobody is known yet"
+        raise QueryError([f"untrusted = true: {reason}"])
+    return query
 
 
-def _overview(status: Status) -> Mapping[str, object]:
-    rows = status.rows()
-    found = troubles(rows)
-    return {
-        "status": status,
-        "summary": summary(rows),
-        "troubles": found[:_TROUBLES],
-        "more": sum(len(trouble.regions) for trouble in found[_TROUBLES:]),
-        "late": status.lag > _LAG_SHARE * status.settings.poll.interval.total_seconds(),
-        "troubled": Query(states=frozenset(TROUBLED)),
-        "trouble_query": lambda trouble: Query(
-            trouble.account_id, states=frozenset(TROUBLED)
-        ).url(),
-        "query": Query(),
-    }
-
-
-def _config(status: Status, text: str) -> Mapping[str, object]:
-    return {"status": status, "text": text}
-
-
-def _targets(status: Callable[[], Status], show: Show, request: Request) -> Response:
-    now = status()
-    try:
-        query = parse(request.query_params.multi_items())
-    except QueryError as error:
-        return show("mistake.html", {"status": now, "lines": error.lines}, 400)
-    rows = now.rows()
-    page = select(rows, query)
-    lone = query.text if _is_account(query.text) else ""
-    values = {
-        "status": now,
-        "query": query,
-        "page": page,
-        "groups": _groups(page.rows) if query.group == "account" else [("", "", page.rows)],
-        "counts_of": counted(rows),
-        "titles": TITLES,
-        "columns": tuple(COLUMNS),
-        "account": lone,
-        "whys": list(whys(lone, now)) if lone and lone not in now.accounts else [],
-    }
-    return show("targets.html", values)
-
-
-def _is_account(text: str) -> bool:
-    return len(text) == 12 and text.isascii() and text.isdigit()  # noqa: PLR2004 -- an account id
-
-
-def _groups(rows: Sequence[TargetRow]) -> list[tuple[str, str, list[TargetRow]]]:
-    """Give neighbouring rows of one account under its id and name."""
-    by_account = groupby(rows, key=lambda row: (row.account_id, row.account_name))
-    return [(account, name, list(of)) for (account, name), of in by_account]
-
-
-def _target(
-    status: Callable[[], Status], failures: Failures, remedy: Mend, show: Show, request: Request
-) -> Response:
-    now = status()
-    target = Target(request.path_params["account"], request.path_params["region"])
-    row = now.row(target)
-    if row is None:
-        values = {"status": now, "target": target, "whys": _absence(target, now)}
-        return show("absent.html", values, 404)
-    try:
-        page = _page(request)
-    except QueryError as error:
-        return show("mistake.html", {"status": now, "lines": error.lines}, 400)
-    account = now.accounts.get(target.account_id, Account(target.account_id))
-    listed = _listed(row)
-    values = {
-        "status": now,
-        "row": row,
-        "account": account,
-        "remedy": remedy(account, row.failure, now.settings) if row.failure else None,
-        "said": {result.ended: result.outcome for result in failures(target)},
-        "trust": now.trust,
-        "listed": listed[(page - 1) * _INVITATIONS : page * _INVITATIONS],
-        "total": len(listed),
-        "page": page,
-        "pages": pages_of(len(listed), _INVITATIONS),
-    }
-    return show("target.html", values)
+def _groups(rows: Sequence[TargetRow]) -> list[tuple[Account, list[TargetRow]]]:
+    """Return neighbouring rows of one account under it."""
+    by_account = groupby(rows, key=lambda row: row.target.account_id)
+    return [(listed[0].account, listed) for listed in (list(of) for _, of in by_account)]
 
 
 def _page(request: Request) -> int:
@@ -198,36 +231,13 @@ def _page(request: Request) -> int:
     return parse(parameters).page
 
 
-def _listed(row: TargetRow) -> list[Invitation]:
-    """Give a target's last known invitations, those that wait first, then the newest."""
-    answer = row.knowledge.answer
-    return sorted(
-        answer.invitations if answer else (),
-        key=lambda each: (
-            each.relationship_status not in PENDING_STATUSES,
-            -(each.invited_at or 0.0),
-        ),
-    )
-
-
 def _absence(target: Target, status: Status) -> list[str]:
     account = status.accounts.get(target.account_id)
     if account is None:
-        return list(whys(target.account_id, status))
+        return list(absence_reasons(target.account_id, status))
     return [f"the account is polled in {', '.join(account.regions)} alone"]
 
 
-def _api(status: Callable[[], Status], request: Request) -> Response:
-    try:
-        query = parse(request.query_params.multi_items())
-    except QueryError as error:
-        return _json(documents.errors(error.lines), 400)
-    now = status()
-    rows = now.rows()
-    answer = documents.targets(select(rows, query), counted(rows), now.now)
-    return _json(answer, 200)
-
-
-def _json(document: documents.Document, code: int) -> Response:
-    body = documents.as_json(document)
+def _json(document: api.Document, code: int) -> Response:
+    body = api.as_json(document)
     return Response(body, code, headers=HEADERS, media_type="application/json")

@@ -5,11 +5,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from exporter.history import recall
-from exporter.model import PENDING_STATUSES
+from exporter.model import KNOWN_STATUSES, PENDING_STATUSES
 from exporter.state import TargetState
 from exporter.visible import visible, visible_lines
+from exporter.web.api import timestamp
 from exporter.web.assets import Asset
-from exporter.web.documents import timestamp
 
 if TYPE_CHECKING:
     import jinja2
@@ -67,14 +67,17 @@ class Templates:
             "ago": ago,
             "due": due,
             "lines": _lines,
+            "number": number,
             "polls": recall,
             "seconds": seconds,
+            "sentence": sentence,
             "timestamp": timestamp,
         }
         environment.globals |= {
             "asset": lambda name: self._assets[name].path,
             "labels": LABELS,
             "meanings": MEANINGS,
+            "known_statuses": KNOWN_STATUSES,
             "pending_statuses": PENDING_STATUSES,
             "states": tuple(TargetState),
         }
@@ -82,19 +85,29 @@ class Templates:
 
 
 def _shown(value: object) -> object:
-    """Give a text as it may be seen; what was rendered already is Markup, and stays."""
+    """Return a text as it may be seen; what was rendered already is Markup, and stays."""
     return visible(value) if type(value) is str else value
 
 
+def number(count: int, noun: str) -> str:
+    """Return how many there are of something: 1 target, 2 targets."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def sentence(text: str) -> str:
+    """Return a hint as a sentence."""
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def _lines(text: str) -> "markupsafe.Markup":
-    """Give a text of several lines."""
+    """Return a text of several lines."""
     from markupsafe import escape  # noqa: PLC0415 -- comes with jinja2
 
     return escape(visible_lines(text))
 
 
 def ago(time: float, now: float) -> str:
-    """Say how long ago a time in Unix seconds is, or how far ahead of the clock.
+    """Return how long ago a time in Unix seconds is, or how far ahead of the clock.
 
     static/pages.js says the same, second by second.
     """
@@ -103,12 +116,12 @@ def ago(time: float, now: float) -> str:
 
 
 def due(time: float, now: float) -> str:
-    """Say how long it takes until a time in Unix seconds."""
+    """Return how long it takes until a time in Unix seconds."""
     return f"in {span(int(time - now))}" if time >= now + 1 else "now"
 
 
 def span(seconds: int) -> str:
-    """Write a duration with its two largest units."""
+    """Return a duration with its two largest units."""
     if seconds < _MINUTE:
         return f"{seconds}s"
     if seconds < _HOUR:
@@ -119,5 +132,5 @@ def span(seconds: int) -> str:
 
 
 def seconds(duration: float) -> str:
-    """Write how long a poll took."""
+    """Return how long a poll took."""
     return f"{duration * 1000:.0f} ms" if duration < 1 else f"{duration:.1f} s"

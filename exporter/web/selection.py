@@ -1,154 +1,11 @@
-"""Which targets to show, and in what order: a query read from a URL, and what it selects. Pure."""
+"""What a query selects. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
-from urllib.parse import urlencode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from exporter.nearest import nearest
-from exporter.state import TargetState
 from exporter.status import TargetRow
 from exporter.visible import visible
-
-PER_PAGE = 50
-MOST_PER_PAGE = 1000
-_MOST_DIGITS = 9
-_LONGEST_TEXT = 256
-_LONGEST_NAME = 64
-_MOST_PARAMETERS = 32
-
-_SEVERITY = {state: rank for rank, state in enumerate(reversed(TargetState))}
-"""Stale first, pending last: the later in the enumeration, the more it asks for somebody."""
-
-Key = Callable[[TargetRow], Any]
-"""Gives what a column is sorted by: values that compare, or None for those that go last."""
-
-COLUMNS: Mapping[str, Key] = {
-    "account": lambda row: (row.account_name.casefold(), row.account_id),
-    "region": lambda row: row.region,
-    "state": lambda row: _SEVERITY[row.state],
-    "pending": lambda row: row.pending,
-    "oldest": lambda row: row.oldest_pending,
-    "success": lambda row: row.last_success,
-    "next": lambda row: row.next_poll,
-    "error": lambda row: row.failure.code if row.failure else None,
-}
-"""What can be sorted by."""
-
-_ORDERS = ("asc", "desc")
-_GROUPS = ("account", "none")
-
-
-class QueryError(Exception):
-    """A query that cannot be understood; `lines` say what is wrong and what would be right."""
-
-    def __init__(self, lines: Sequence[str]) -> None:
-        """Take a line for each mistake."""
-        super().__init__("\n".join(lines))
-        self.lines = tuple(lines)
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """Which targets to show."""
-
-    text: str = ""
-    """Words that must all occur in the account, its name, the region or the error."""
-    states: frozenset[TargetState] = frozenset()
-    """Empty: all."""
-    sort: str = "account"
-    order: str = "asc"
-    group: str = "account"
-    """`account` keeps the targets of an account together, `none` does not."""
-    page: int = 1
-    per_page: int = PER_PAGE
-
-    def url(self, *, page: int = 1, sort: str = "", order: str = "") -> str:
-        """Give a page of the query, or of one that is sorted otherwise, as a relative link."""
-        other = replace(self, page=page, sort=sort or self.sort, order=order or self.order)
-        return f"?{urlencode(list(other.parameters()))}"
-
-    def sorted_by(self, column: str) -> str:
-        """Give the link that sorts by a column, the other way round if it is sorted by already."""
-        down = column == self.sort and self.order == "asc"
-        return self.url(sort=column, order="desc" if down else "asc")
-
-    def parameters(self) -> Iterable[tuple[str, str]]:
-        """Give what differs from the defaults, as parameters of a URL."""
-        yield from [("q", self.text)] if self.text else []
-        yield from (("state", state.value) for state in TargetState if state in self.states)
-        for name in ("sort", "order", "group", "page", "per_page"):
-            value = getattr(self, name)
-            if value != getattr(_DEFAULT, name):
-                yield name, str(value)
-
-
-_DEFAULT = Query()
-
-
-def parse(parameters: Iterable[tuple[str, str]]) -> Query:
-    """Read a query. Raises QueryError with everything that is wrong."""
-    fields: dict[str, Any] = {}
-    states: set[TargetState] = set()
-    lines = []
-    for name, value in bounded(parameters):
-        try:
-            if name == "state":
-                states.add(TargetState(_choice(tuple(state.value for state in TargetState), value)))
-            elif name in _READERS:
-                field, read = _READERS[name]
-                fields[field] = read(value)
-            else:
-                lines.append(f"{name}: unknown; the nearest is {nearest(name, PARAMETERS)}")
-        except ValueError as error:
-            lines.append(f"{name} = {value}: {error}")
-    if lines:
-        raise QueryError(lines)
-    return Query(**fields, states=frozenset(states))
-
-
-def bounded(parameters: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Give parameters that are as few and as short as any query needs. Raises QueryError.
-
-    To say what is wrong with each takes time and space.
-    """
-    given = list(parameters)
-    if len(given) > _MOST_PARAMETERS:
-        raise QueryError([f"at most {_MOST_PARAMETERS} parameters are read, not {len(given)}"])
-    for name, value in given:
-        if len(name) > _LONGEST_NAME:
-            told = f"{name[:_LONGEST_NAME]}: a name must have at most {_LONGEST_NAME} characters"
-            raise QueryError([told])
-        if len(value) > _LONGEST_TEXT:
-            told = f"{name} = {value[:_LONGEST_TEXT]}: must have at most {_LONGEST_TEXT} characters"
-            raise QueryError([told])
-    return given
-
-
-def _choice(choices: Sequence[str], value: str) -> str:
-    if value not in choices:
-        raise ValueError(f"must be one of {', '.join(choices)}")
-    return value
-
-
-def _whole(high: int, value: str) -> int:
-    digits = value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
-    if not digits or not 1 <= int(value) <= high:
-        raise ValueError(f"must be a whole number from 1 to {high}")
-    return int(value)
-
-
-_READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
-    "q": ("text", str.strip),
-    "sort": ("sort", partial(_choice, tuple(COLUMNS))),
-    "order": ("order", partial(_choice, _ORDERS)),
-    "group": ("group", partial(_choice, _GROUPS)),
-    "page": ("page", partial(_whole, 10**_MOST_DIGITS - 1)),
-    "per_page": ("per_page", partial(_whole, MOST_PER_PAGE)),
-}
-PARAMETERS = ("state", *_READERS)
-"""What a query may hold; `state` several times."""
+from exporter.web.query import COLUMNS, Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,33 +25,54 @@ def select(rows: Iterable[TargetRow], query: Query) -> Page:
     chosen = arranged(filtered(rows, query), query)
     start = (query.page - 1) * query.per_page
     shown = tuple(chosen[start : start + query.per_page])
-    before = chosen[start - 1].account_id if shown and start else ""
-    continued = bool(shown) and before == shown[0].account_id
+    before = chosen[start - 1].target.account_id if shown and start else ""
+    continued = bool(shown) and before == shown[0].target.account_id
     pages = pages_of(len(chosen), query.per_page)
     return Page(shown, query.page, pages, len(chosen), continued)
 
 
 def pages_of(total: int, per_page: int) -> int:
-    """Count the pages that so many rows take; at least one, if an empty one."""
+    """Return how many pages so many rows take; at least one, if an empty one."""
     return max(-(-total // per_page), 1)
 
 
 def filtered(rows: Iterable[TargetRow], query: Query) -> list[TargetRow]:
-    """Give the rows that have one of the states and all of the words."""
+    """Return the rows that a query asks for."""
     words = [visible(word) for word in query.text.casefold().split()]
+    related = query.status or query.untrusted or query.inviter
     return [
         row
         for row in rows
-        if (not query.states or row.state in query.states) and (not words or _has(row, words))
+        if (not query.states or row.state in query.states)
+        and (not query.account or row.target.account_id == query.account)
+        and (not query.labels or query.labels <= row.account.labels.items())
+        and (not related or _is_related(row, query))
+        and (not words or _has(row, words))
     ]
 
 
+def _is_related(row: TargetRow, query: Query) -> bool:
+    """Return whether one invitation, or the administrator in fact, is all that is asked for."""
+    return any(
+        (not query.untrusted or each.trusted is False)
+        and (not query.inviter or each.account_id == query.inviter)
+        and (not query.status or each.status.casefold() == query.status.casefold())
+        for each in map(row.status.relation, row.related())
+    )
+
+
 def _has(row: TargetRow, words: Sequence[str]) -> bool:
-    failure = row.failure
+    failure, account = row.failure, row.account
     error = f"{failure.code} {failure.message} {failure.request_id}" if failure else ""
+    labels = " ".join(account.labels.values())
     # As pages show it, so that what is seen there can be looked for.
-    text = visible(f"{row.account_id} {row.account_name} {row.region} {error}".casefold())
-    return all(word in text for word in words)
+    text = visible(f"{account.id} {account.name} {labels} {row.target.region} {error}".casefold())
+    missing = [word for word in words if word not in text]
+    if not missing or row.answer is None or not (row.listed or row.administrator):
+        return not missing
+    inviters = {(each.account_id, each.name) for each in map(row.status.relation, row.related())}
+    text = visible(" ".join(f"{account_id} {name}" for account_id, name in inviters).casefold())
+    return all(word in text for word in missing)
 
 
 def arranged(rows: Sequence[TargetRow], query: Query) -> list[TargetRow]:
@@ -211,11 +89,11 @@ def arranged(rows: Sequence[TargetRow], query: Query) -> list[TargetRow]:
 
 
 def _by_target(row: TargetRow) -> tuple[str, str]:
-    return (row.account_id, row.region)
+    return (row.target.account_id, row.target.region)
 
 
 def _grouped(rows: Iterable[TargetRow]) -> list[TargetRow]:
     groups: dict[str, list[TargetRow]] = {}
     for row in rows:
-        groups.setdefault(row.account_id, []).append(row)
+        groups.setdefault(row.target.account_id, []).append(row)
     return [row for group in groups.values() for row in group]

@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from exporter.demo.story import BROKEN, BUSY, DENIED, NOT_ENABLED, Invitation
+from exporter.demo.story import BROKEN, BUSY, DENIED, NOT_ENABLED, STRANGER, Invitation
 from tests.browser.conftest import Demo, NewPage
 from tests.processes import until
 
@@ -40,7 +40,7 @@ def test_from_the_first_page_to_the_statement_that_mends_it(new_page: NewPage) -
     page = new_page(permissions=["clipboard-read", "clipboard-write"])
     page.goto("/")
     expect(page.get_by_role("heading", level=2).first).to_have_text(
-        re.compile(r"\d+ of 48 targets cannot be polled")
+        re.compile("unknown accounts? asks? to become the Macie administrator")
     )
     problem = page.get_by_role("listitem").filter(has_text=BROKEN)
     expect(problem).to_contain_text("AccessDenied")
@@ -79,7 +79,7 @@ def test_filter(page: Page) -> None:
     """By words, and by state without a further click."""
     page.goto("/targets")
     expect(page.locator("#total")).to_have_text("48 of 48 targets")
-    box = page.get_by_label("Account, region or error")
+    box = page.get_by_label("Account, region, inviter or error")
     box.fill("legacy us-")
     box.press("Enter")
     expect(page.locator("#total")).to_have_text("2 of 48 targets")
@@ -149,7 +149,9 @@ def test_a_target_and_back(page: Page, demo: Demo) -> None:
     expect(polls.nth(1)).to_contain_text(f"{count} invitations")
     expect(polls.nth(1).get_by_role("cell").nth(1)).to_have_text("3")
     page.get_by_role("navigation", name="Above this page").get_by_text("machine-learning").click()
-    expect(page.locator("#total")).to_have_text("4 of 48 targets")
+    expect(page.locator("#total")).to_have_text(
+        "4 of 48 targets in account machine-learning 666677778888"
+    )
 
 
 def test_ages_tick(page: Page) -> None:
@@ -174,7 +176,7 @@ def test_the_table_refreshes_itself_and_stays_where_it_is(page: Page, demo: Demo
     page.goto("/targets")
     link = page.locator(f"#t-{account}-{region}")
     link.scroll_into_view_if_needed()
-    page.get_by_label("Account, region or error").fill("half a w")
+    page.get_by_label("Account, region, inviter or error").fill("half a w")
     link.focus()
     row = page.get_by_role("row").filter(has=link)
     expect(row).not_to_contain_text("Paused")
@@ -189,7 +191,7 @@ def test_the_table_refreshes_itself_and_stays_where_it_is(page: Page, demo: Demo
     page.clock.run_for(10_000)
     expect(row).to_contain_text("Paused 1")
     expect(link).to_be_focused()
-    expect(page.get_by_label("Account, region or error")).to_have_value("half a w")
+    expect(page.get_by_label("Account, region, inviter or error")).to_have_value("half a w")
     assert page.evaluate("scrollY") == 100
 
 
@@ -274,7 +276,7 @@ def test_without_scripts(new_page: NewPage) -> None:
     """Filter, sort, page and drill down all the same."""
     page = new_page(java_script_enabled=False)
     page.goto("/targets")
-    page.get_by_label("Account, region or error").fill("payments")
+    page.get_by_label("Account, region, inviter or error").fill("payments")
     page.get_by_role("checkbox", name="ok").check()
     page.get_by_label("Sort by").select_option("Region")
     page.get_by_role("button", name="Show").click()
@@ -291,6 +293,59 @@ def test_without_scripts(new_page: NewPage) -> None:
     page.get_by_role("link", name="eu-west-1").click()
     expect(page.locator("pre").first).to_contain_text("LetTheExporterIn")
     expect(page.get_by_role("button")).to_have_count(0)
+
+
+BROKEN_WORDS = """() => {
+  const broken = [];
+  const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+  for (let node; (node = walker.nextNode()); ) {
+    if (node.parentElement.closest("pre, .hidden, thead")) continue;
+    for (const word of node.data.matchAll(/\\w+/g)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      const lines = new Set([...range.getClientRects()].map((box) => Math.round(box.top)));
+      if (lines.size > 1) broken.push(word[0]);
+    }
+  }
+  return broken;
+}"""
+
+
+def test_no_word_is_broken_on_a_phone(new_page: NewPage) -> None:
+    """Neither a status nor an id, nor the code of an error."""
+    page = new_page(viewport={"width": 390, "height": 800})
+    broken: dict[str, list[str]] = {}
+    for path in (*PATHS, "/targets?status=EmailVerificationInProgress&per_page=1000"):
+        page.goto(path)
+        found = page.evaluate(BROKEN_WORDS)
+        broken |= {path: found} if found else {}
+    assert broken == {}
+
+
+def test_labels_of_the_form_stand_on_one_line(page: Page) -> None:
+    """In each of the two rows that it takes, whatever the fields are."""
+    page.goto("/targets")
+    labels = page.locator(".field > label:not(.chip), legend").all()
+    bottoms = [box["y"] + box["height"] for label in labels if (box := label.bounding_box())]
+    assert len(bottoms) == 5
+    assert len({round(bottom) for bottom in bottoms}) == 2
+
+
+def test_who_asks_is_one_click_away(page: Page) -> None:
+    """The verdict names the stranger, and leads to exactly the targets that it means."""
+    page.goto("/")
+    verdict = page.get_by_role("region", name=re.compile("unknown account"))
+    stranger = verdict.get_by_role("listitem").filter(has_text=STRANGER)
+    expect(stranger).to_contain_text(
+        "invites 2 targets in data-lake, payments, first sent 17d 0h ago"
+    )
+    stranger.get_by_role("link").click()
+    expect(page.locator("#total")).to_have_text(f"2 of 48 targets of inviter {STRANGER}")
+    expect(page.get_by_role("checkbox", name="of an unknown inviter")).to_be_checked()
+    page.get_by_role("link", name="us-east-1").click()
+    row = page.get_by_role("table", name="Invitations").get_by_role("row").nth(1)
+    expect(row).to_contain_text(f"{STRANGER} unknown")
 
 
 @pytest.mark.parametrize("width", [320, 600, 961, 1200])
@@ -330,7 +385,7 @@ def test_by_keyboard(page: Page) -> None:
     expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    expect(page.get_by_label("Account, region or error")).to_be_focused()
+    expect(page.get_by_label("Account, region, inviter or error")).to_be_focused()
     outline = "getComputedStyle(document.activeElement).outlineStyle"
     for _ in range(12):
         assert page.evaluate(outline) == "solid"

@@ -75,7 +75,7 @@ TARGETS = (
             _request("GET /metrics", "Accept: application/openmetrics-text;q=0.5, text/plain"),
             _request("GET /metrics", "Accept-Encoding: gzip;q=0.1, identity;q=0"),
             _request("GET /"),
-            _request("GET /targets?state=failing&account=1"),
+            _request("GET /targets?state=failing&inviter=100000000000&status=Invited&label=a%3Db"),
             _request("GET /targets/100000000000/eu-west-1"),
             _request("GET /api/v1/targets?state=ok", "Accept: application/json"),
             _request("GET /config"),

@@ -12,7 +12,7 @@ from botocore import xform_name
 
 from exporter.commands.descriptions import COMMANDS
 from exporter.settings.keys import KEYS
-from exporter.web.selection import parse
+from exporter.web.query import parse
 from grafana.boards import BOARDS
 from tests.grafana.reading import interpolated
 from tests.promql import complaints, selectors

@@ -4,15 +4,26 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import jsonschema  # type: ignore[import-untyped]  # its stubs are a package of their own
 import pytest
 
 from exporter.exposition.fleet import Build
-from exporter.model import Account, Answer, Failure, Invitation, Role, Target
+from exporter.model import (
+    NO_ADMINISTRATOR,
+    Account,
+    Administrator,
+    Answer,
+    Failure,
+    Invitation,
+    Role,
+    Target,
+)
 from exporter.remedies import remedy
 from exporter.state import TargetState
 from exporter.status import Search
@@ -20,17 +31,19 @@ from exporter.trust import Trust
 from exporter.web.app import app
 from exporter.web.pages import routes
 from exporter.web.places import Places
-from exporter.web.selection import COLUMNS, MOST_PER_PAGE, PARAMETERS
+from exporter.web.query import COLUMNS, MOST_PER_PAGE, PARAMETERS
 from exporter.web.server import listen
 from tests.statuses import AUDIT, DAY, PAYMENTS, answered, invited, snapshot_of, status
 from tests.web.conftest import Client, Health, Own, Shown
 from tests.web.serving import Served
 
 HERE, THERE = PAYMENTS.targets()
+OURS, STRANGER = "999988887777", "660066006600"
+TRUST = Trust(configured=True, accounts=frozenset({OURS}))
 DENIED = Failure("AccessDenied", "User: x is not authorized", "req-1")
-SCHEMA = json.loads(
-    (Path(__file__).parents[2] / "docs/api/targets.schema.json").read_text(encoding="utf-8")
-)
+PROJECT = Path(__file__).parents[2]
+HOME = "https://github.com/macie-invitations-exporter/macie-invitations-exporter/blob/v1.2.3/"
+SCHEMA = json.loads((PROJECT / "docs/api/targets.schema.json").read_text(encoding="utf-8"))
 
 
 class Site:
@@ -56,10 +69,12 @@ class Site:
         self.server.start()
         self.client = Client(self.server.port)
 
-    def polled(self, *accounts: Account, **polls: list[Answer | Failure]) -> None:
+    def polled(
+        self, *accounts: Account, trust: Trust = TRUST, **polls: list[Answer | Failure]
+    ) -> None:
         """Show accounts, of which payments' regions were polled; all else is as usual."""
         outcomes = {Target(PAYMENTS.id, r.replace("_", "-")): some for r, some in polls.items()}
-        self.status = status(*accounts, polls=outcomes)
+        self.status = status(*accounts, polls=outcomes, trust=trust)
         snapshot = snapshot_of(accounts, outcomes)
         self.failures = tuple(each for target in outcomes for each in snapshot.failures(target))
 
@@ -74,7 +89,8 @@ class Site:
         """Give a page's words, as they are read."""
         reader = _Words()
         reader.feed(self.text(path, code))
-        return " ".join(" ".join(reader.words).split()).translate(_TYPED)
+        words = " ".join(" ".join(reader.words).split()).translate(_TYPED)
+        return re.sub(r" ([.,:])", r"\1", words)
 
     def json(self, path: str, code: int = 200) -> Any:
         """Give what the API answers, which is as its schema says."""
@@ -162,13 +178,17 @@ def test_nothing_comes_from_elsewhere(site: Site, path: str) -> None:
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cache-control"] == "private, no-cache"
     text = answer.body.decode()
-    assert not re.search(r"<style|style=|\son[a-z]+=|javascript:|<script(?! src=\"/static/)", text)
-    assert not re.search(r"(?:src|href|action)=\"(?!/|\?|#)", text)
+    assert not re.search(
+        r"<style|style=|\son[a-z]+=|javascript:|<script(?! src=\"[./]+static/)", text
+    )
+    links = re.findall(r"<a [^>]*?href=\"([^\"]+)", text)
+    assert not re.search(r"(?:src|<link [^>]*href|action)=\"(?!\./|\.\./)", text)
+    assert all(link.startswith((HOME, "./", "../", "?", "#")) for link in links)
 
 
 def test_files_are_kept_by_their_hash(site: Site) -> None:
     """A page names them; they may be kept for ever, and are not sent twice."""
-    paths = re.findall(r'"(/static/[^"]+)"', site.text("/"))
+    paths = re.findall(r'"\.(/static/[^"]+)"', site.text("/"))
     assert {Path(path).suffix for path in paths} == {".css", ".js", ".svg"}
     for path in paths:
         answer = site.client(path)
@@ -190,14 +210,15 @@ def test_the_first_page_when_all_is_well(site: Site) -> None:
     """It says so, what this is, and leads to everything."""
     site.polled(PAYMENTS, eu_west_1=[answered(invited())], us_east_1=[Answer(enabled=False)])
     words = site.words("/")
-    assert "All is well: 2 targets answered" in words
+    assert "All is well: 2 targets answered, and no unknown account invites" in words
+    assert "metrics.administrator.enabled asks for them too" in words
     assert "Version 1.2.3 (abcdef012345), Python 3.13.1" in words
     assert "Pending invitations 1 the oldest sent 1d 0h ago" in words
     assert "Shard 0 of 1" in words
     text = site.text("/")
-    for path in ("/metrics", "/targets", "/config", "/api/v1/targets", "/-/healthy", "/-/ready"):
-        assert f'href="{path}"' in text
-    assert "verdict bad" not in text
+    for path in ("metrics", "targets", "config", "api/v1/targets", "-/healthy", "-/ready"):
+        assert f'href="./{path}"' in text
+    assert "verdict good" in text
 
 
 def test_the_first_page_before_anything_is_known(site: Site) -> None:
@@ -217,8 +238,107 @@ def test_the_first_page_tells_of_failing_targets(site: Site) -> None:
     assert "2 of 3 targets cannot be polled" in words
     assert "payments 111122223333 in eu-west-1, us-east-1: AccessDenied Let the role's" in words
     text = site.text("/")
-    assert 'href="/targets?q=111122223333&amp;state=failing&amp;state=stale"' in text
-    assert 'href="/targets?state=failing&amp;state=stale"' in text
+    assert 'href="./targets?account=111122223333&amp;state=failing&amp;state=stale"' in text
+    assert 'href="./targets?state=failing&amp;state=stale"' in text
+
+
+def test_the_first_page_says_who_asks(site: Site) -> None:
+    """Who, whom, since when, in which status, with a link to exactly these targets."""
+    removed, waits = invited("Removed", inviter=STRANGER), invited(age=9 * DAY, inviter=STRANGER)
+    site.polled(PAYMENTS, eu_west_1=[answered(invited(), removed)], us_east_1=[answered(waits)])
+    site.status = replace(site.status, names={STRANGER: "old security"})
+    words = site.words("/")
+    assert (
+        "An unknown account asks to become the Macie administrator "
+        "old security 660066006600 invites 2 targets in payments, first sent 9d 0h ago "
+        "Invited 1 Removed 1 Not yours: decline and delete the invitation"
+    ) in words
+    (link,) = re.findall(r'href="\./(targets\?untrusted[^"]+)"', site.text("/"))
+    assert link == f"targets?untrusted=true&amp;inviter={STRANGER}"
+    answer = site.json(f"/api/v1/{unescape(link)}")
+    assert [each["region"] for each in answer["targets"]] == ["eu-west-1", "us-east-1"]
+
+
+def test_the_first_page_says_who_administers(site: Site) -> None:
+    """By an invitation, or in fact; before all who ask."""
+    by, asks = invited("Enabled", inviter=STRANGER), invited(inviter="1" * 12)
+    in_fact = answered(invited(), administrator=Administrator("0" * 12, ""))
+    site.polled(PAYMENTS, eu_west_1=[in_fact], us_east_1=[answered(asks, by)])
+    assert (
+        "2 unknown accounts are Macie administrators "
+        "000000000000 is the administrator of 1 target in payments Enabled 1 "
+        "660066006600 is the administrator of 1 target in payments, first sent 1d 0h ago Enabled 1 "
+        "111111111111 invites 1 target in payments, first sent 1d 0h ago Invited 1 "
+        "Not yours: leave that administrator, then delete the invitation, in every region"
+    ) in site.words("/")
+
+
+def test_many_strangers_are_cut_short(site: Site) -> None:
+    """Outsiders decide how many there are: the page names twenty, and leads to all."""
+    many = [invited(inviter=f"{n:012d}") for n in range(23)]
+    site.polled(PAYMENTS, eu_west_1=[answered(*many)])
+    words = site.words("/")
+    assert "000000000019 invites" in words
+    assert "000000000020" not in words
+    assert "and 3 more" in words
+    assert 'href="./targets?untrusted=true"' in site.text("/")
+
+
+WITHOUT_TRUST = (
+    "Who may invite is not configured. Set metrics.trusted_inviters to the accounts that may, or "
+    "metrics.trust_organization to trust every account of the AWS organization: see Configuration."
+)
+
+
+def test_without_trust_nothing_is_said_to_be_well(site: Site) -> None:
+    """The first page says who invites, and what would tell whether they may; so does a target's."""
+    site.polled(PAYMENTS, trust=Trust(), eu_west_1=[answered(invited())], us_east_1=[answered()])
+    words = site.words("/")
+    assert (
+        "Whether unknown accounts invite cannot be told 999988887777 invites 1 target in payments, "
+        "first sent 1d 0h ago Invited 1 Who may invite is not configured, so whether these may "
+        "cannot be told. Set metrics.trusted_inviters"
+    ) in words
+    assert "verdict warn" in site.text("/")
+    assert 'href="./targets?inviter=999988887777"' in site.text("/")
+    target = site.words("/targets/111122223333/eu-west-1")
+    assert "Whether these accounts may invite cannot be told Set metrics.trusted_inviters" in target
+    assert "untrusted = true: set metrics.trusted_inviters" in site.words(
+        "/targets?untrusted=true", 400
+    )
+
+
+def test_what_is_unknown_is_not_taken_for_none(site: Site) -> None:
+    """Neither before the first answer nor where some have failed."""
+    site.polled(PAYMENTS, AUDIT)
+    assert "Pending invitations unknown Oldest data" in site.words("/")
+    site.polled(PAYMENTS, eu_west_1=[DENIED], us_east_1=[DENIED])
+    assert "Pending invitations unknown Oldest data" in site.words("/")
+    site.status = status(search=Search(known=False, repeats=True, last_success=0.0, failure=None))
+    assert "Pending invitations unknown Oldest data" in site.words("/")
+    site.polled(PAYMENTS, eu_west_1=[answered()], us_east_1=[Answer(enabled=False)])
+    assert "Pending invitations 0 Oldest data" in site.words("/")
+    site.polled(PAYMENTS, eu_west_1=[answered()], us_east_1=[DENIED])
+    assert "Pending invitations none seen of 1 target nothing is known" in site.words("/")
+    site.polled(PAYMENTS, AUDIT, eu_west_1=[answered(invited())])
+    words = site.words("/")
+    assert "Pending invitations 1 the oldest sent 1d 0h ago" in words
+    assert "of 2 targets nothing is known Oldest data" in words
+
+
+@pytest.mark.parametrize("path", ["/", "/targets", f"/targets/{HERE.account_id}/{HERE.region}"])
+def test_links_lead_somewhere_under_any_path(site: Site, path: str) -> None:
+    """A proxy may have put the pages under a path of its own, which they need not know."""
+    labelled = replace(PAYMENTS, labels={"team": "a&b"})
+    site.polled(labelled, eu_west_1=[answered(invited(inviter=STRANGER))], us_east_1=[DENIED])
+    for link in set(re.findall(r'(?:href|src|action)="([^"#]+)', unescape(site.text(path)))):
+        url = urlsplit(urljoin(f"http://host/some/macie{path}", link))
+        if link.startswith(HOME):
+            assert (PROJECT / link.removeprefix(HOME)).is_file(), link
+        else:
+            assert url.path.startswith("/some/macie/"), link
+            below = url.path.removeprefix("/some/macie")
+            assert site.client(f"{below}?{url.query}").status == 200, link
 
 
 @pytest.mark.parametrize(
@@ -239,18 +359,17 @@ def test_the_first_page_tells_what_else_is_wrong(
     """Though every target answers."""
     polls = {target: [answered()] for target in PAYMENTS.targets()}
     site.status = status(PAYMENTS, polls=polls, **changes)
-    assert expected in site.words("/")
-    assert "Something is wrong" in site.words("/")
+    assert f"Something is wrong {WITHOUT_TRUST} {expected}" in site.words("/")
 
 
-def test_many_troubles_are_cut_short(site: Site) -> None:
+def test_many_failures_are_cut_short(site: Site) -> None:
     """The first page names five accounts and says how many targets it leaves out."""
     accounts = [Account(f"{n:012d}", f"account {n}", regions=("a",)) for n in range(8)]
     site.status = status(*accounts, polls={a.targets()[0]: [DENIED] for a in accounts})
     words = site.words("/")
     assert "account 4" in words
     assert "account 5" not in words
-    assert "Show the 8 targets, 3 more than listed here" in words
+    assert "Show the 8 targets that cannot be polled, 3 more than listed here" in words
 
 
 # -- the table -------------------------------------------------------------------------------
@@ -302,11 +421,41 @@ def test_a_table_with_nothing_in_it(site: Site) -> None:
     assert "No target is like that." in site.words("/targets?q=nowhere")
     assert "There is no page 9: the last is 1" in site.words("/targets?page=9")
     words = site.words("/targets?q=123456789012")
-    assert "Account 123456789012 is not polled here: it is not among aws.accounts" in words
+    assert (
+        "Account 123456789012 is not polled here, nor does any target that is known name it: "
+        "it is not among aws.accounts, and no organization is configured "
+        "Of 3 targets it is not known now who invites or administers."
+    ) in words
     site.status = status(search=Search(known=False, repeats=True, last_success=0.0, failure=DENIED))
     assert "not known yet what there is to poll. The last discovery failed: AccessDenied" in (
         site.words("/targets")
     )
+
+
+def test_who_invites_is_found(site: Site) -> None:
+    """By the id or the name of the inviter, whom the table names, and by the account's labels."""
+    labelled = replace(PAYMENTS, labels={"team": "blue", "cost/center": "7"})
+    found = answered(invited(), invited(inviter=STRANGER), invited("Enabled", inviter="1" * 12))
+    site.polled(labelled, AUDIT, eu_west_1=[found], us_east_1=[answered(invited())])
+    site.status = replace(site.status, names={STRANGER: "old security"})
+    for query in (
+        f"q={STRANGER}",
+        "q=OLD+SECURITY",
+        f"inviter={STRANGER}&status=invited",
+        "untrusted=true&status=Enabled",
+        f"label=team%3Dblue&label=cost/center%3D7&inviter={STRANGER}",
+    ):
+        words = site.words(f"/targets?{query}")
+        assert "1 of 3 targets" in words, query
+        assert (
+            "Enabled 1 Invited 2 111111111111 unknown administrator old security 660066006600 "
+            "unknown 1d 0h ago"
+        ) in words
+    assert "0 of 3 targets" in site.words("/targets?label=team%3Dred")
+    text = site.text(f"/targets?inviter={STRANGER}&label=team%3Dblue&status=Odd")
+    for name, value in (("inviter", STRANGER), ("label", "team=blue")):
+        assert f'<input type="hidden" name="{name}" value="{value}">' in text
+    assert "<option selected>Odd</option>" in text
 
 
 def test_a_query_that_cannot_be_understood(site: Site) -> None:
@@ -346,15 +495,19 @@ def test_the_last_polls_of_a_target(site: Site) -> None:
 
 
 def test_the_invitations_of_a_target(site: Site) -> None:
-    """Those that wait come first; who is not trusted is said to be so."""
-    listed = (invited("Enabled", DAY, "000000000001", "i2"), invited("Invited", 2 * DAY))
+    """Who is unknown comes first, and is said to be so; so is the administrator in fact."""
+    listed = (invited("Enabled", DAY, OURS, "i2"), invited("Invited", 2 * DAY, STRANGER))
     site.polled(PAYMENTS, eu_west_1=[answered(*listed)])
-    trust = Trust(configured=True, accounts=frozenset({"000000000001"}))
-    site.status = replace(site.status, trust=trust)
     words = site.words("/targets/111122223333/eu-west-1")
-    assert (
-        "999988887777 not trusted Invited 2d 0h ago i1 000000000001 Enabled 1d 0h ago i2"
-    ) in words
+    assert "1 invitation of unknown accounts Not yours:" in words
+    assert "660066006600 unknown Invited 2d 0h ago i1 999988887777 Enabled 1d 0h ago i2" in words
+    assert "Administrator" not in words
+    site.polled(PAYMENTS, eu_west_1=[answered(administrator=Administrator(STRANGER, "Enabled"))])
+    words = site.words("/targets/111122223333/eu-west-1")
+    assert "An unknown account is the Macie administrator Not yours:" in words
+    assert "Administrator 660066006600 unknown administrator Enabled" in words
+    site.polled(PAYMENTS, eu_west_1=[answered(administrator=NO_ADMINISTRATOR)])
+    assert "Administrator none" in site.words("/targets/111122223333/eu-west-1")
 
 
 def test_very_many_invitations_come_in_pages(site: Site) -> None:
@@ -534,39 +687,30 @@ def test_steering_texts_in_the_api(site: Site) -> None:
 
 def test_the_api(site: Site) -> None:
     """The same as the table, as JSON; what is not known is null."""
-    site.polled(PAYMENTS, AUDIT, eu_west_1=[answered(invited())], us_east_1=[DENIED])
-    document = site.json("/api/v1/targets?sort=region&order=desc&group=none&per_page=2")
+    listed = (invited(), invited("Paused", inviter=STRANGER))
+    administrator = Administrator(OURS, "Enabled")
+    labelled = replace(PAYMENTS, labels={"team": "blue"})
+    found = answered(*listed, administrator=administrator)
+    site.polled(labelled, AUDIT, eu_west_1=[found, DENIED])
+    site.status = replace(site.status, names={OURS: "security"})
+    document = site.json("/api/v1/targets?sort=region&group=none&per_page=2")
     assert document == {
         "now": "2023-11-14T22:13:20Z",
-        "states": {"pending": 1, "ok": 1, "not_enabled": 0, "failing": 1, "stale": 0},
+        "states": {"pending": 2, "ok": 0, "not_enabled": 0, "failing": 1, "stale": 0},
         "total": 3,
         "page": 1,
         "pages": 2,
         "targets": [
             {
-                "account_id": "111122223333",
-                "account_name": "payments",
-                "region": "us-east-1",
-                "state": "failing",
-                "invitations": None,
-                "oldest_pending": None,
-                "last_poll": "2023-11-14T22:12:20Z",
-                "last_poll_seconds": 0.25,
-                "last_success": None,
-                "next_poll": "2023-11-14T22:14:20Z",
-                "error": {
-                    "code": "AccessDenied",
-                    "message": "User: x is not authorized",
-                    "request_id": "req-1",
-                    "hint": document["targets"][0]["error"]["hint"],
-                },
-            },
-            {
                 "account_id": "000000000042",
                 "account_name": "audit",
+                "labels": {},
                 "region": "eu-west-1",
                 "state": "pending",
                 "invitations": None,
+                "untrusted": None,
+                "inviters": None,
+                "more_inviters": 0,
                 "oldest_pending": None,
                 "last_poll": None,
                 "last_poll_seconds": None,
@@ -574,8 +718,69 @@ def test_the_api(site: Site) -> None:
                 "next_poll": "2023-11-14T22:14:20Z",
                 "error": None,
             },
+            {
+                "account_id": "111122223333",
+                "account_name": "payments",
+                "labels": {"team": "blue"},
+                "region": "eu-west-1",
+                "state": "failing",
+                "invitations": {"Invited": 1, "Paused": 1},
+                "untrusted": 1,
+                "inviters": [
+                    {
+                        "account_id": STRANGER,
+                        "name": "",
+                        "status": "Paused",
+                        "invited_at": "2023-11-13T22:13:20Z",
+                        "trusted": False,
+                    },
+                    {
+                        "account_id": OURS,
+                        "name": "security",
+                        "status": "Invited",
+                        "invited_at": "2023-11-13T22:13:20Z",
+                        "trusted": True,
+                    },
+                ],
+                "more_inviters": 0,
+                "administrator": {
+                    "account_id": OURS,
+                    "name": "security",
+                    "status": "Enabled",
+                    "invited_at": None,
+                    "trusted": True,
+                },
+                "oldest_pending": "2023-11-13T22:13:20Z",
+                "last_poll": "2023-11-14T22:12:20Z",
+                "last_poll_seconds": 0.25,
+                "last_success": "2023-11-14T22:11:20Z",
+                "next_poll": "2023-11-14T22:14:20Z",
+                "error": {
+                    "code": "AccessDenied",
+                    "message": "User: x is not authorized",
+                    "request_id": "req-1",
+                    "hint": document["targets"][1]["error"]["hint"],
+                },
+            },
         ],
     }
+
+
+def test_the_api_bounds_what_outsiders_decide(site: Site) -> None:
+    """A hundred inviters of a target, who is not trusted first; without trust null is not false."""
+    many = [invited("Removed", name=str(n)) for n in range(150)]
+    stranger = invited("Removed", age=9 * DAY, inviter=STRANGER)
+    answer = answered(*many, stranger, administrator=NO_ADMINISTRATOR)
+    site.polled(PAYMENTS, eu_west_1=[answer])
+    target = site.json("/api/v1/targets")["targets"][0]
+    assert (len(target["inviters"]), target["more_inviters"], target["untrusted"]) == (100, 51, 1)
+    assert target["inviters"][0]["account_id"] == STRANGER
+    assert target["administrator"] is None
+    site.polled(PAYMENTS, trust=Trust(), eu_west_1=[answer])
+    target = site.json("/api/v1/targets")["targets"][0]
+    assert (target["untrusted"], target["inviters"][0]["trusted"]) == (None, None)
+    (error,) = site.json("/api/v1/targets?untrusted=true", 400)["errors"]
+    assert error.startswith("untrusted = true: set metrics.trusted_inviters")
 
 
 def test_the_api_beyond_the_last_page(site: Site) -> None:

@@ -138,7 +138,7 @@ function submitOnChange() {
   });
   // Addresses stay short: what is as by default is not sent.
   form?.addEventListener("formdata", (event) => {
-    for (const [name, usual] of [["q", ""], ["sort", "account"], ["order", "asc"], ["group", "account"]]) {
+    for (const [name, usual] of [["q", ""], ["status", ""], ["sort", "account"], ["order", "asc"], ["group", "account"]]) {
       if (event.formData.get(name) === usual) event.formData.delete(name);
     }
   });

@@ -1,5 +1,6 @@
 """Filtering, sorting, grouping and paging are what they say they are, for any targets."""
 
+from dataclasses import replace
 from itertools import groupby
 from urllib.parse import parse_qsl
 
@@ -7,30 +8,57 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.model import Answer, Failure, Invitation, PollResult, Target
+from exporter.model import (
+    NO_ADMINISTRATOR,
+    Account,
+    Administrator,
+    Answer,
+    Failure,
+    Invitation,
+    PollResult,
+    Target,
+)
 from exporter.state import TargetRecord, TargetState, advance
 from exporter.status import TargetRow
-from exporter.web.selection import COLUMNS, Query, QueryError, arranged, filtered, parse, select
+from exporter.trust import Trust
+from exporter.web.query import COLUMNS, Query, QueryError, parse
+from exporter.web.selection import arranged, filtered, select
+from tests.statuses import status
 
+OURS, STRANGER = "999988887777", "660066006600"
+NAMES = {STRANGER: "Straße"}
+# The same name for two accounts: the id still tells them apart.
+ACCOUNTS = (
+    Account("000000000001", "Äpfel", labels={"team": "Rot", "environment": "production"}),
+    Account("000000000002", "äpfel", labels={"team": "blau"}),
+    Account("111122223333"),
+)
 times = st.none() | st.integers(0, 5).map(float)
+statuses = st.sampled_from(["Invited", "Enabled", "Paused"])
 invitations = st.builds(
     Invitation,
-    inviter_account_id=st.just("999988887777"),
+    inviter_account_id=st.sampled_from([OURS, STRANGER, ""]),
     invitation_id=st.just("i"),
-    relationship_status=st.sampled_from(["Invited", "Enabled", "Paused"]),
+    relationship_status=statuses,
     invited_at=times,
 )
+administrators = st.builds(Administrator, st.sampled_from([OURS, STRANGER]), statuses)
 answers = st.builds(
-    Answer, enabled=st.booleans(), invitations=st.lists(invitations, max_size=3).map(tuple)
+    Answer,
+    enabled=st.booleans(),
+    invitations=st.lists(invitations, max_size=3).map(tuple),
+    administrator=st.none() | st.just(NO_ADMINISTRATOR) | administrators,
 )
 failures = st.builds(
     Failure, code=st.sampled_from(["AccessDenied", "other"]), message=st.sampled_from(["No", "ſß"])
 )
 targets = st.builds(
     Target,
-    account_id=st.sampled_from(["000000000001", "000000000002", "111122223333"]),
+    account_id=st.sampled_from([account.id for account in ACCOUNTS]),
     region=st.sampled_from(["eu-west-1", "us-east-1", "us-east-2"]),
 )
+trusts = (Trust(), Trust(configured=True, accounts=frozenset({OURS})))
+moments = st.sampled_from([status(*ACCOUNTS, trust=trust, names=NAMES) for trust in trusts])
 
 
 @st.composite
@@ -39,10 +67,9 @@ def rows(draw: st.DrawFn, target: Target) -> TargetRow:
     knowledge = TargetRecord(target)
     for outcome in draw(st.lists(answers | failures, max_size=2)):
         knowledge = advance(knowledge, PollResult(target, draw(st.floats(1, 5)), 0.1, outcome))
-    state, answer = knowledge.as_of(draw(st.sampled_from([5.0, 50.0])), 10.0)
-    # The same name for two accounts: the id still tells them apart.
-    name = {"000000000001": "Äpfel", "000000000002": "äpfel"}.get(target.account_id, "")
-    return TargetRow(knowledge, name, state, answer, draw(times))
+    due = draw(times)
+    known = replace(draw(moments), due={} if due is None else {target: due})
+    return TargetRow(known, knowledge, *knowledge.as_of(draw(st.sampled_from([5.0, 50.0])), 10.0))
 
 
 fleets = st.sets(targets, max_size=9).flatmap(
@@ -50,7 +77,14 @@ fleets = st.sets(targets, max_size=9).flatmap(
 )
 queries = st.builds(
     Query,
-    text=st.sampled_from(["", "west", "EU 1", "äpfel", "denied us", "none such"]),
+    text=st.sampled_from(
+        ["", "west", "EU 1", "äpfel", "denied us", "none such", "STRASSE rot", "0066 prod"]
+    ),
+    account=st.sampled_from(["", "000000000002"]),
+    status=st.sampled_from(["", "Enabled", "INVITED"]),
+    untrusted=st.booleans(),
+    inviter=st.sampled_from(["", OURS, STRANGER]),
+    labels=st.frozensets(st.sampled_from([("team", "Rot"), ("team", "blau"), ("x", "=")])),
     states=st.frozensets(st.sampled_from(TargetState)),
     sort=st.sampled_from(sorted(COLUMNS)),
     order=st.sampled_from(["asc", "desc"]),
@@ -67,14 +101,34 @@ def ids(some: list[TargetRow] | tuple[TargetRow, ...]) -> list[Target]:
 
 @given(fleets, queries)
 def test_a_filter_takes_what_fits_and_nothing_else(fleet: list[TargetRow], query: Query) -> None:
-    """A state among the wanted ones, and every word somewhere."""
+    """State, account, labels; an inviter that is all that is asked for; every word somewhere."""
     chosen = filtered(fleet, query)
     for row in fleet:
         error = f"{row.failure.code} {row.failure.message}" if row.failure else ""
-        text = f"{row.account_id} {row.account_name} {row.region} {error}".casefold()
-        fits = (not query.states or row.state in query.states) and all(
-            word in text for word in query.text.casefold().split()
+        account, answer = row.account, row.answer
+        listed = answer.invitations if answer and answer.enabled else ()
+        pairs = [(each.inviter_account_id, each.relationship_status) for each in listed]
+        if answer and answer.administrator and answer.administrator.account_id:
+            pairs.append(
+                (answer.administrator.account_id, answer.administrator.relationship_status)
+            )
+        inviters = " ".join(f"{each} {NAMES.get(each, '')}" for each, _ in pairs)
+        labels = " ".join(account.labels.values())
+        parts = (account.id, account.name, labels, row.target.region, error, inviters)
+        text = " ".join(parts).casefold()
+        fits = (
+            (not query.states or row.state in query.states)
+            and query.account in {"", account.id}
+            and all(account.labels.get(key) == value for key, value in query.labels)
+            and all(word in text for word in query.text.casefold().split())
         )
+        if query.status or query.untrusted or query.inviter:
+            fits = fits and any(
+                query.inviter in {"", inviter}
+                and query.status.casefold() in {"", status.casefold()}
+                and not (query.untrusted and (inviter == OURS or not row.status.trust.configured))
+                for inviter, status in pairs
+            )
         assert (row in chosen) == fits
 
 
@@ -117,10 +171,12 @@ def test_grouped_by_account(fleet: list[TargetRow], query: Query) -> None:
     """Each account stands once, where the first of its rows would, its rows in their order."""
     flat = arranged(fleet, Query(sort=query.sort, order=query.order, group="none"))
     grouped = arranged(fleet, Query(sort=query.sort, order=query.order))
-    accounts = [account for account, _ in groupby(grouped, key=lambda row: row.account_id)]
-    assert accounts == list(dict.fromkeys(row.account_id for row in flat))
+    accounts = [account for account, _ in groupby(grouped, key=lambda row: row.target.account_id)]
+    assert accounts == list(dict.fromkeys(row.target.account_id for row in flat))
     for account in accounts:
-        of_account = [[r for r in some if r.account_id == account] for some in (flat, grouped)]
+        of_account = [
+            [r for r in some if r.target.account_id == account] for some in (flat, grouped)
+        ]
         assert of_account[0] == of_account[1]
 
 
@@ -137,10 +193,7 @@ def test_a_page_says_where_it_stands(fleet: list[TargetRow], query: Query) -> No
 
 def test_an_account_that_goes_on_is_said_to() -> None:
     """The page before ended within it."""
-    made = [
-        TargetRow(TargetRecord(Target("000000000001", region)), "", TargetState.PENDING, None, None)
-        for region in ("a", "b")
-    ]
+    made = status(Account("000000000001", regions=("a", "b"))).rows()
     assert select(made, Query(page=2, per_page=1)).continued
     assert not select(made, Query(page=2, per_page=2)).continued
 
@@ -177,6 +230,10 @@ def test_links_of_columns() -> None:
         ([("per_page", "1001")], ["per_page = 1001: must be a whole number from 1 to 1000"]),
         ([("order", "up")], ["order = up: must be one of asc, desc"]),
         ([("group", "region")], ["group = region: must be one of account, none"]),
+        ([("untrusted", "yes")], ["untrusted = yes: must be one of true"]),
+        ([("inviter", "1234")], ["inviter = 1234: must be an account id of 12 digits"]),
+        ([("label", "team")], ["label = team: must be KEY=VALUE"]),
+        ([("status", "a"), ("status", "b")], ["status = b: is given a second time"]),
         ([("q", "x" * 257)], [f"q = {'x' * 256}: must have at most 256 characters"]),
         ([("sort", "x" * 257)], [f"sort = {'x' * 256}: must have at most 256 characters"]),
         ([("x" * 65, "")], [f"{'x' * 64}: a name must have at most 64 characters"]),

@@ -6,18 +6,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 from exporter.state import TargetState
-from exporter.status import TargetRow
+from exporter.status import Relation, TargetRow
 from exporter.visible import visible
 from exporter.web.selection import Page
 
 Document = Mapping[str, Any]
+
+INVITERS = 100
+"""Of one target: outsiders decide how many there are."""
 
 _FIRST = int(datetime.min.replace(tzinfo=UTC).timestamp())
 _LAST = int(datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp())
 
 
 def targets(page: Page, states: Mapping[TargetState, int], now: float) -> Document:
-    """Give a page of targets, and how many there are of each state in all."""
+    """Return a page of targets, and how many there are of each state in all."""
     return {
         "now": timestamp(now),
         "states": {state.value: number for state, number in states.items()},
@@ -29,17 +32,17 @@ def targets(page: Page, states: Mapping[TargetState, int], now: float) -> Docume
 
 
 def as_json(document: Document) -> bytes:
-    """Write a document. What a person must not see raw is escaped; its value is the same."""
+    """Return it as JSON. What a person must not see raw is escaped; its value is the same."""
     return visible(json.dumps(document, ensure_ascii=False, separators=(",", ":"))).encode()
 
 
 def errors(lines: Sequence[str]) -> Document:
-    """Give what is wrong with a query."""
+    """Return what is wrong with a query."""
     return {"errors": list(lines)}
 
 
 def timestamp(seconds: float | None) -> str | None:
-    """Write Unix seconds as RFC 3339, whole seconds in UTC: what `jq`'s fromdate reads."""
+    """Return Unix seconds as RFC 3339, whole seconds in UTC: what `jq`'s fromdate reads."""
     if seconds is None:
         return None
     # A time zone may carry what AWS sent out of the years that datetime has.
@@ -48,19 +51,39 @@ def timestamp(seconds: float | None) -> str | None:
 
 
 def _target(row: TargetRow) -> Document:
-    last = row.knowledge.last
+    last, relations = row.knowledge.last, row.relations()
+    inviters = [_relation(each) for each in relations if not each.in_fact]
+    in_fact = [_relation(each) for each in relations if each.in_fact]
+    # Null where there is none; nothing where it was not asked for, or is not known.
+    asked = row.administrator is not None
+    administrator = {"administrator": in_fact[0] if in_fact else None} if asked else {}
     return {
-        "account_id": row.account_id,
-        "account_name": row.account_name,
-        "region": row.region,
+        "account_id": row.target.account_id,
+        "account_name": row.account.name,
+        "labels": dict(row.account.labels),
+        "region": row.target.region,
         "state": row.state.value,
         "invitations": row.invitations,
+        "untrusted": row.untrusted,
+        "inviters": None if row.listed is None else inviters[:INVITERS],
+        "more_inviters": len(inviters[INVITERS:]),
+        **administrator,
         "oldest_pending": timestamp(row.oldest_pending),
         "last_poll": timestamp(last.ended if last else None),
         "last_poll_seconds": round(last.duration, 3) if last else None,
         "last_success": timestamp(row.last_success),
         "next_poll": timestamp(row.next_poll),
         "error": _error(row),
+    }
+
+
+def _relation(of: Relation) -> Document:
+    return {
+        "account_id": of.account_id,
+        "name": of.name,
+        "status": of.status,
+        "invited_at": timestamp(of.invited_at),
+        "trusted": of.trusted,
     }
 
 
