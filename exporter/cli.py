@@ -95,7 +95,7 @@ def serve(arguments: Arguments, world: World) -> int:
     """Poll in the background and serve the metrics, until told to stop."""
     # boto3 and the web server take half a second to import: not for `--help` or a wrong flag.
     from exporter.commands.serve import serve as serving  # noqa: PLC0415
-    from exporter.web.server import AddressInUseError  # noqa: PLC0415
+    from exporter.web.listening import AddressInUseError  # noqa: PLC0415
 
     configuration = _configuration(arguments, world)
     ports = _ports(configuration.settings, world)
@@ -130,7 +130,7 @@ def once(arguments: Arguments, world: World) -> int:
 def check(arguments: Arguments, world: World) -> int:
     """Print the effective configuration and what it means, without using the network."""
     from exporter.check import report  # noqa: PLC0415 -- as in `serve`
-    from exporter.web.reloading import check_web_file  # noqa: PLC0415
+    from exporter.web.watcher import check_web_file  # noqa: PLC0415
 
     configuration = _configuration(arguments, world)
     rules = check_web_file(configuration.settings.web.config_file)

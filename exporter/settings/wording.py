@@ -20,10 +20,11 @@ def problems(error: ValidationError, layers: Sequence[Layer]) -> Iterator[Proble
             path: Path = detail["loc"]
             silent = detail["type"] == "missing" or may_hold_secret(path)
             shown = "" if silent else show(detail["input"])
-            yield Problem(path, _message(detail, path), shown, held(layers, path).origin)
+            yield Problem(path, message(detail, path), shown, held(layers, path).origin)
 
 
-def _message(detail: ErrorDetails, path: Path) -> str:
+def message(detail: ErrorDetails, path: Path) -> str:
+    """Return what pydantic refuses at a place of the settings or of the web file, in words."""
     context = detail.get("ctx", {})
     match detail["type"]:
         case "value_error":
@@ -50,12 +51,13 @@ def _list_expected(path: Path, value: object) -> str:
 
 def _section_expected(path: Path, _: object) -> str:
     key = key_at(path)
-    return section_expected(key.keys if key else ())
+    return section_expected(key.keys) if key else "must be a mapping"
 
 
 _EXPECTED = {
     "string": lambda *_: "must be a string",
     "bool": lambda *_: "must be true or false",
     "tuple": _list_expected,
+    "dict": _section_expected,
     "model": _section_expected,
 }
