@@ -6,7 +6,7 @@ from exporter.commands.start import configuration_of
 from exporter.report import report
 from exporter.settings import ConfigurationError, Settings
 from exporter.settings.load import read_sources
-from exporter.web.reloading import check_web_file
+from exporter.web.watcher import check_web_file
 
 
 def run(arguments: Arguments, process: Process) -> int:

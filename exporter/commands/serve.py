@@ -22,11 +22,12 @@ from exporter.settings.fields import listen_address
 from exporter.settings.fingerprint import config_hash
 from exporter.settings.load import LARGEST_FILE
 from exporter.web.app import app
-from exporter.web.guard import Guard
+from exporter.web.listening import AddressInUseError, listen
+from exporter.web.middleware import secured
 from exporter.web.pages import routes
 from exporter.web.places import Places
-from exporter.web.reloading import WebRules
-from exporter.web.server import AddressInUseError, Server, listen
+from exporter.web.server import Server
+from exporter.web.watcher import Watcher
 
 _WEB_STOP_SECONDS = 1.5
 """For answers under way, before an orchestrator loses patience."""
@@ -91,14 +92,18 @@ class Service:
         self._load, self._configuration = load, configuration
         self._log, self._now = ports.lines.log, ports.clock.now
         web = configuration.settings.web
-        self._rules = WebRules(web.config_file, ports.clock.now, self._log)
+        self._web = Watcher(web.config_file, ports.clock.now, self._log)
         sock = listen(*listen_address(web.listen_address))
-        self._daemon = Daemon(configuration, ports, self._rules.state)
+        self._daemon = Daemon(configuration, ports, self._web.state)
         self._daemon.own_metrics.show_process()
         self._places = Places()
         self._app = self._make_app()
         self._server = Server(
-            Guard(self._answer, self._rules), sock, self._log, tls=lambda: self._rules().tls
+            secured(self._answer, self._web.rules),
+            sock,
+            self._log,
+            tls=lambda: self._web.rules().tls,
+            handshake_refused=self._daemon.own_metrics.handshake_refused,
         )
         self._reloading = asyncio.Lock()
         self._reloads: set[asyncio.Task[str | None]] = set()
@@ -108,9 +113,9 @@ class Service:
     async def start(self) -> None:
         """Serve, then poll."""
         self._server.start()
-        self._daemon.keep("web-config", self._rules.watch)
+        self._daemon.keep("web-config", self._web.watch)
         self._log.info(
-            "listening", port=self._server.port, version=__version__, web=str(self._rules())
+            "listening", port=self._server.port, version=__version__, web=str(self._web.rules())
         )
         self._warn_without_trust()
         self._daemon.start()
@@ -145,7 +150,7 @@ class Service:
         """Reload; what is refused changes nothing: the configuration in force stays."""
         try:
             configuration, hashed = await in_daemon(self._loaded)
-            await self._rules.use(configuration.settings.web.config_file)
+            await self._web.use(configuration.settings.web.config_file)
             self._take_on(configuration, hashed)
         except ConfigurationError as error:
             self._daemon.reload_failed()

@@ -268,6 +268,10 @@ METRICS: tuple[Family, ...] = (
     Family("macie_exporter_worker_restarts_total", Group.COUNTED, (), _counted,
            "Tasks of the exporter that an error of its own ended and that began anew; the log "
            "has a line worker_crashed with the traceback of each.", kind="counter"),
+    Family("macie_exporter_web_tls_handshakes_refused_total", Group.COUNTED, (), _counted,
+           "TLS handshakes of clients that were refused, such as for want of a certificate; the "
+           "log has a line tls_handshake_refused with the reason of each, at level debug.",
+           kind="counter"),
     Family("macie_exporter_discovery_success", Group.EXPORTER, (),
            _discovery(lambda discovery: discovery.success),
            "Whether the last discovery through AWS Organizations succeeded; absent without one."),

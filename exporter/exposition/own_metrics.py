@@ -37,6 +37,8 @@ class OwnMetrics:
         )
         restarts = rows["macie_exporter_worker_restarts_total"]
         self._restarts = Counter(restarts.name, restarts.help, registry=registry)
+        handshakes = rows["macie_exporter_web_tls_handshakes_refused_total"]
+        self._handshakes = Counter(handshakes.name, handshakes.help, registry=registry)
         self._registry, self._shown = registry, _WithoutCreated(registry)
 
     def show_process(self) -> None:
@@ -60,6 +62,10 @@ class OwnMetrics:
     def worker_restarted(self) -> None:
         """Count a thread that crashed and began anew."""
         self._restarts.inc()
+
+    def handshake_refused(self) -> None:
+        """Count a client's TLS handshake that was refused."""
+        self._handshakes.inc()
 
     def text(self) -> bytes:
         """Return them in the text format."""

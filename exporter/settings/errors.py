@@ -86,5 +86,5 @@ _EXPECTED = {
     "string": "must be text",
     "bool": "must be true or false",
     "tuple": "must be a list",
-    "dict": "must be a mapping of text, like {team: payments}",
+    "dict": "must be a mapping",
 }

@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from exporter.visible import visible_lines
-from exporter.web.negotiation import accepts_gzip, choose_format
+from exporter.web.negotiation import OPENMETRICS, accepts_gzip, choose_format
 from exporter.web.sending import Sent
 
 
@@ -30,24 +30,24 @@ class OwnMetrics(Protocol):
     """The exporter's own counters, rendered."""
 
     def text(self) -> bytes:
-        """Give them in the text format."""
+        """Return them in the text format."""
 
     def openmetrics(self) -> bytes:
-        """Give them in OpenMetrics, with its end mark."""
+        """Return them in OpenMetrics, with its end mark."""
 
 
 class Health(Protocol):
     """How the exporter is doing."""
 
     def healthy(self) -> bool:
-        """Tell whether polling goes on."""
+        """Return whether polling goes on."""
 
     def ready(self) -> bool:
-        """Tell whether every target has been polled once since start."""
+        """Return whether every target has been polled once since start."""
 
 
 Reload = Callable[[], Awaitable[str | None]]
-"""Loads the configuration anew; gives the reason why it was refused, if it was."""
+"""Loads the configuration anew; returns the reason why it was refused, if it was."""
 
 
 def app(
@@ -59,15 +59,14 @@ def app(
     pages: Sequence[BaseRoute] = (),
     reload: Reload | None = None,
 ) -> Starlette:
-    """Give the application, with routes of pages. Unknown paths are 404, wrong methods 405.
+    """Return the application, with routes of pages. Unknown paths are 404, wrong methods 405.
 
     Without `reload` there is no path to ask for one.
     """
-    metrics = _Metrics(exposition, own)
     not_ready = "The first round of polls is under way.\n"
     application = Starlette(
         routes=[
-            Route(telemetry_path, metrics.__call__),
+            Route(telemetry_path, _metrics(exposition, own)),
             Route("/-/healthy", _probe(health.healthy, "Healthy.\n", "Polling has stopped.\n")),
             Route("/-/ready", _probe(health.ready, "Ready.\n", not_ready)),
             *pages,
@@ -93,7 +92,7 @@ def _reloading(reload: Reload) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _is_of_another_site(request: Request) -> bool:
-    """Tell whether a browser asks for a page that is not ours.
+    """Return whether a browser asks for a page that is not ours.
 
     It would send the password or the certificate that it has for us all the same. Programs that
     are no browsers send neither of these headers (https://www.w3.org/TR/fetch-metadata/, RFC 6454).
@@ -105,24 +104,20 @@ def _is_of_another_site(request: Request) -> bool:
     return bool(foreign) or any(site not in {"same-origin", "none"} for site in sites)
 
 
-class _Metrics:
-    """Answers scrapes."""
-
-    def __init__(self, exposition: Exposition, own: OwnMetrics) -> None:
-        self._exposition, self._own = exposition, own
-
-    async def __call__(self, request: Request) -> Response:
+def _metrics(exposition: Exposition, own: OwnMetrics) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
         form = choose_format(_header(request, "accept"))
-        tail = self._own.openmetrics if form.openmetrics else self._own.text
-        headers = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
+        tail = own.openmetrics if form == OPENMETRICS else own.text
+        headers = {"Content-Type": form, "Vary": "Accept, Accept-Encoding"}
         if accepts_gzip(_header(request, "accept-encoding")):
-            headers["Content-Encoding"] = "gzip"
-            return Sent(await self._exposition.gzip(tail), 200, headers)
-        return Sent(await self._exposition.text(tail), 200, headers)
+            return Sent(await exposition.gzip(tail), 200, {**headers, "Content-Encoding": "gzip"})
+        return Sent(await exposition.text(tail), 200, headers)
+
+    return answer
 
 
 def _header(request: Request, name: str) -> str:
-    """Give a list header, whose elements may come on several lines (RFC 9110 section 5.3)."""
+    """Return a list header, whose elements may come on several lines (RFC 9110 section 5.3)."""
     return ",".join(request.headers.getlist(name))
 
 

@@ -2,7 +2,7 @@
 
 
 def content_security_policy(*, forms: str) -> str:
-    """Give the policy: nothing from elsewhere, in no frame, no script or style in a page itself.
+    """Return the policy: nothing from elsewhere, in no frame, no script or style in a page itself.
 
     `forms` says where forms may be sent, as the policy writes it: `'self'` or `'none'`.
     """

@@ -1,18 +1,18 @@
-"""Passwords against bcrypt hashes: compared once, and remembered for as long as the hash stays."""
+"""Passwords against bcrypt hashes: compared once each, remembered, and compared in turn."""
 
+import asyncio
+import contextlib
 import hashlib
 import hmac
 import os
+from bisect import insort
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Hashable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 
 _LONGEST = 72
 """Bytes that bcrypt looks at; what made the hash has cut the rest off too."""
-
-_ALPHABET = b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-_END_OF_SALT = 28
-"""Where its last character is: two bits of it count, and the other four have to be 0."""
 
 _MOST_WRONG = 256
 """How many wrong passwords of a user are remembered, so that a scrape that has one costs no bcrypt
@@ -30,37 +30,30 @@ class _User:
     wrong: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Who has been recognised, by user, and the key of the marks that are remembered."""
-
-    users: Mapping[bytes, _User] = field(default_factory=dict)
-    key: bytes = field(default_factory=lambda: os.urandom(32))
-
-
 class Passwords:
     """The users, and who has been recognised.
 
     What is remembered is a keyed hash that nobody outside the process can make: no password.
     """
 
-    def __init__(self, users: Mapping[str, str], memory: Memory | None = None) -> None:
-        """Take bcrypt hashes by user; what is remembered of users with the same hash goes on."""
-        memory = memory or Memory()
-        self._users = {
-            name.encode(): _kept(memory.users.get(name.encode()), _strict(hashed.encode()))
-            for name, hashed in users.items()
-        }
-        self.memory = Memory(self._users, memory.key)
+    def __init__(self, users: Mapping[str, str], before: "Passwords | None" = None) -> None:
+        """Take bcrypt hashes by user; what was known before of users with the same hash goes on."""
+        self._key = os.urandom(32)
+        self._users = {name.encode(): _User(text.encode()) for name, text in users.items()}
+        if before:
+            self._key = before._key  # noqa: SLF001 -- of its own kind
+            for name, old in before._users.items():  # noqa: SLF001 -- likewise
+                if name in self._users and self._users[name].hashed == old.hashed:
+                    self._users[name] = old
         # What unknown users are compared with: nobody's mark is that.
         self._nobody = _User(b"", right=os.urandom(32))
 
     def __len__(self) -> int:
-        """Give how many users there are."""
+        """Return how many users there are."""
         return len(self._users)
 
     def remembered(self, user: bytes, password: bytes) -> bool | None:
-        """Tell whether these belong together, as far as that needs no bcrypt; None where it does.
+        """Return whether these belong together, as far as that needs no bcrypt; None where it does.
 
         It needs none for unknown users, and for those whose right password has been given: every
         other one is wrong. Both take the same time.
@@ -76,38 +69,88 @@ class Passwords:
         return False if mark in known.wrong else None
 
     def check(self, user: bytes, password: bytes) -> bool:
-        """Tell whether user and password belong together. Takes as long as bcrypt does."""
+        """Return whether user and password belong together. Takes as long as bcrypt does."""
         # Only here: a start without users need not load it.
         import bcrypt  # noqa: PLC0415
 
-        known = self._users.get(user)
+        known, mark = self._users.get(user), self._mark(user, password)
         if known is None:
             return False
-        right = bcrypt.checkpw(password[:_LONGEST], known.hashed)
-        _remember(known, self._mark(user, password), right=right)
-        return right
+        if bcrypt.checkpw(password[:_LONGEST], known.hashed):
+            known.right = mark
+            return True
+        known.wrong[mark] = None
+        if len(known.wrong) > _MOST_WRONG:
+            known.wrong.popitem(last=False)
+        return False
 
     def _mark(self, user: bytes, password: bytes) -> bytes:
         # A length in front, or "a" with "bc" would be "ab" with "c".
         text = len(user).to_bytes(8) + user + password[:_LONGEST]
-        return hmac.digest(self.memory.key, text, hashlib.sha256)
+        return hmac.digest(self._key, text, hashlib.sha256)
 
 
-def _kept(known: _User | None, hashed: bytes) -> _User:
-    return known if known and known.hashed == hashed else _User(hashed)
+class CrowdedError(Exception):
+    """Too many wait, and this one is the one to go."""
 
 
-def _remember(user: _User, mark: bytes, *, right: bool) -> None:
-    if right:
-        user.right = mark
-        return
-    user.wrong[mark] = None
-    if len(user.wrong) > _MOST_WRONG:
-        user.wrong.popitem(last=False)
+@dataclass(order=True, slots=True)
+class _Place:
+    """Of somebody who waits; `turn` says whether to go in or to go."""
+
+    round: int
+    number: int
+    client: Hashable = field(compare=False)
+    turn: asyncio.Future[bool] = field(compare=False)
 
 
-def _strict(hashed: bytes) -> bytes:
-    """Clear the bits that the toolkit's bcrypt (Go's) ignores, and that ours would refuse."""
-    last = hashed[_END_OF_SALT : _END_OF_SALT + 1]
-    at = _ALPHABET.index(last) & 0b110000
-    return hashed[:_END_OF_SALT] + _ALPHABET[at : at + 1] + hashed[_END_OF_SALT + 1 :]
+class Turns:
+    """One comparison at a time, and in each round one of each client; in one event loop.
+
+    Nobody's place depends on how many requests a stranger sends. Those of one client, whom nothing
+    tells apart, come in their order.
+    """
+
+    def __init__(self, room: int) -> None:
+        """Let so many wait."""
+        self._room, self._taken, self._round = room, False, 0
+        self._numbers = count()
+        self._waiting: list[_Place] = []
+
+    @contextlib.asynccontextmanager
+    async def turn(self, client: Hashable) -> AsyncIterator[None]:
+        """Wait for the client's turn, and have it until the block ends.
+
+        Raises CrowdedError where too many wait, and nobody's turn would come later.
+        """
+        if self._taken:
+            await self._wait(client)
+        self._taken = True
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    async def _wait(self, client: Hashable) -> None:
+        own = sum(each.client == client for each in self._waiting)
+        turn = asyncio.get_running_loop().create_future()
+        place = _Place(self._round + own + 1, next(self._numbers), client, turn)
+        insort(self._waiting, place)
+        if len(self._waiting) > self._room and not (last := self._waiting.pop().turn).done():
+            last.set_result(False)
+        try:
+            if not await turn:
+                raise CrowdedError
+        except asyncio.CancelledError:
+            if not turn.cancelled() and turn.result():
+                self._pass_on()
+            raise
+
+    def _pass_on(self) -> None:
+        while self._waiting:
+            place = self._waiting.pop(0)
+            if not place.turn.done():
+                self._round = place.round
+                place.turn.set_result(True)
+                return
+        self._taken = False

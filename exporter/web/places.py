@@ -30,7 +30,7 @@ class Places:
         self._waiting = 0
 
     def take(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
-        """Give what makes the page once it has a place; where too many wait, that says so."""
+        """Return what makes the page once it has a place; where too many wait, that says so."""
 
         async def answer(request: Request) -> Response:
             if self._waiting >= _WAITING:

@@ -8,15 +8,17 @@ class Bucket:
 
     def __init__(self, interval: float, burst: int, monotonic: Callable[[], float]) -> None:
         """Make it full; interval and clock in seconds."""
-        self._interval, self._burst, self._monotonic = interval, burst, monotonic
+        self.limit = interval, burst
+        self._monotonic = monotonic
         self._tokens, self._at = float(burst), monotonic()
 
     def take(self) -> float:
-        """Take a token; give 0, or the seconds until there is one."""
+        """Take a token and return 0, or return the seconds until there is one."""
+        interval, burst = self.limit
         now = self._monotonic()
-        grown = self._tokens + (now - self._at) / self._interval
-        self._tokens, self._at = min(grown, float(self._burst)), now
+        grown = self._tokens + (now - self._at) / interval
+        self._tokens, self._at = min(grown, float(burst)), now
         if self._tokens >= 1:
             self._tokens -= 1
             return 0.0
-        return (1 - self._tokens) * self._interval
+        return (1 - self._tokens) * interval

@@ -1,16 +1,27 @@
-"""What the web file asks of connections and requests, ready to be applied."""
+"""What the web file asks of connections and requests: read in one way, whoever asks."""
 
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any
 
-from exporter.settings import ConfigurationError
-from exporter.web.checks import remarks
-from exporter.web.file import Read, WebFile
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from exporter.nearest import nearest
+from exporter.settings.errors import ConfigurationError, Path, Problem, message, show
+from exporter.settings.yaml import read_yaml
+from exporter.web.config import BCRYPT, Headers, HttpServer, RateLimit, TlsServer, WebFile
 from exporter.web.passwords import Passwords
 from exporter.web.rate import Bucket
-from exporter.web.reading import read_web_file
-from exporter.web.tls import Tls, TlsError, make_tls
+from exporter.web.tls import Read, Tls, make_tls
+
+_NOTHING = "has nothing behind it: give it a value ({} is an empty section), or leave it out"
+_USUAL_COST, _DEAREST_COST = 10, 14
+_USUAL_SECONDS = 0.05
+"""What a comparison of the usual cost takes; one more of cost is twice the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +36,9 @@ class Rules:
     """What is in force otherwise than whoever wrote the file may think."""
 
     def __str__(self) -> str:
-        """Say it in a few words, without a secret."""
+        """Return it in a few words, without a secret."""
         parts = ["https" if self.tls else "http"]
-        if self.tls and self.tls.verifies_clients:
+        if self.tls and self.tls.requires_certificates:
             parts.append("client certificates required")
         if self.passwords:
             users = len(self.passwords)
@@ -37,41 +48,144 @@ class Rules:
         return ", ".join(parts)
 
 
-def rules_of(
+def read_rules(
     path: str,
     read: Read,
     before: Rules | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Rules:
-    """Read a web file and all that it names; who was recognised by the rules before stays so.
+    """Read a web file, if there is one, and all that it names.
 
-    Raises ConfigurationError with everything that is wrong.
+    Who was recognised by the rules before stays so, and so does what is left of the same rate
+    limit. Raises ConfigurationError with everything that is wrong.
     """
-    file, problems = read_web_file(path, read)
-    tls = None
-    section = file.tls_server_config
-    if section is not None and not any(each.path[0] == "tls_server_config" for each in problems):
-        try:
-            tls = make_tls(section, path, read)
-        except TlsError as error:
-            problems.append(error.problem)
-    if problems:
-        raise ConfigurationError(map(str, problems))
-    passwords = _passwords(file, before.passwords if before else None)
+    if not path:
+        return Rules()
+    before = before or Rules()
+    file = read_web_file(path, read)
+    tls = make_tls(file.tls_server_config, path, read) if file.tls_server_config else None
+    headers = file.http_server_config.headers.model_dump(by_alias=True, exclude_unset=True)
+    users = {name: hashed.get_secret_value() for name, hashed in file.basic_auth_users.items()}
     return Rules(
         tls,
-        file.http_server_config.headers,
-        passwords,
-        _bucket(file, monotonic),
-        tuple(map(str, remarks(file, path))),
+        headers,
+        Passwords(users, before.passwords) if users else None,
+        _bucket(file.rate_limit, monotonic, before.bucket),
+        tuple(str(remark) for remark in _remarks(file, path)),
     )
 
 
-def _passwords(file: WebFile, before: Passwords | None) -> Passwords | None:
-    users = {name: secret.get_secret_value() for name, secret in file.basic_auth_users.items()}
-    return Passwords(users, before.memory if before else None) if users else None
+def _bucket(
+    limit: RateLimit, monotonic: Callable[[], float], before: Bucket | None
+) -> Bucket | None:
+    if not limit.interval:
+        return None
+    new = Bucket(limit.interval.total_seconds(), limit.burst, monotonic)
+    # A new one is full: each writing of the file would let so many in.
+    return before if before and before.limit == new.limit else new
 
 
-def _bucket(file: WebFile, monotonic: Callable[[], float]) -> Bucket | None:
-    interval, burst = file.rate_limit.interval.total_seconds(), file.rate_limit.burst
-    return Bucket(interval, burst, monotonic) if interval else None
+def _remarks(file: WebFile, origin: str) -> Iterator[Problem]:
+    """Return what is taken, and yet not as whoever wrote it may think."""
+    if file.http_server_config.http2:
+        text = "HTTP/2 is not spoken here: HTTP/1.1 is, and Prometheus needs no more"
+        yield Problem(("http_server_config", "http2"), text, "true", origin)
+    for name, hashed in file.basic_auth_users.items():
+        found = BCRYPT.fullmatch(hashed.get_secret_value())
+        cost = int(found["cost"]) if found else 0
+        if cost > _DEAREST_COST:
+            seconds = _USUAL_SECONDS * 2 ** (cost - _USUAL_COST)
+            text = (
+                f"bcrypt's cost is {cost}: the first answer after a start or a change takes about "
+                f"{seconds:.0f} s, and every guess of a stranger that comes before it as long; "
+                f"a scrape waits 10 s. {_USUAL_COST} is usual"
+            )
+            yield Problem(("basic_auth_users", name), text, origin=origin)
+
+
+def read_web_file(path: str, read: Read) -> WebFile:
+    """Return the file's values. Raises ConfigurationError with everything that is wrong."""
+    empty: list[Path] = []
+    tree = _filled(_document(path, read), (), empty)
+    problems, file = [Problem(each, _NOTHING, origin=path) for each in empty], None
+    try:
+        file = WebFile.model_validate(tree)
+    except ValidationError as error:
+        problems += _refused(error, path)
+    if file is None or problems:
+        # Outside of the block above: pydantic's error holds every value, secrets included.
+        raise ConfigurationError(map(str, problems))
+    return file
+
+
+def _document(path: str, read: Read) -> dict[str, Any]:
+    try:
+        content = read_yaml(read(FilePath(path)).decode())
+    except OSError as error:
+        raise unusable(path, f"cannot read it: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise unusable(path, "not UTF-8 text") from None
+    except ValueError as error:
+        # Only where it is wrong: what stands there may be part of a secret.
+        where = re.search(r"\(line [0-9]+, column [0-9]+\)$", str(error))
+        raise unusable(path, f"not YAML {where[0] if where else ''}".rstrip()) from None
+    if content is None:
+        # Perhaps it was cut off. To believe it would let everybody in.
+        raise unusable(path, "says nothing; to have no rules, write {}")
+    if not isinstance(content, dict):
+        raise unusable(path, f"not a mapping with the keys {', '.join(WebFile.model_fields)}")
+    return content
+
+
+def unusable(path: str, text: str) -> ConfigurationError:
+    """Return the error that a web file as a whole is."""
+    return ConfigurationError([str(Problem(("web", "config_file"), text, show(path)))])
+
+
+def _filled(node: Any, path: Path, empty: list[Path]) -> Any:  # noqa: ANN401 -- what YAML has
+    """Return a tree without keys that have nothing behind them, whose places go to `empty`."""
+    if isinstance(node, list):
+        return [_filled(each, (*path, at), empty) for at, each in enumerate(node)]
+    if not isinstance(node, dict):
+        return node
+    empty += [(*path, key) for key, value in node.items() if value is None]
+    there = {key: value for key, value in node.items() if value is not None}
+    return {key: _filled(value, (*path, key), empty) for key, value in there.items()}
+
+
+def _refused(error: ValidationError, origin: str) -> Iterator[Problem]:
+    for detail in error.errors(include_url=False):
+        path: Path = tuple(step for step in detail["loc"] if step != "[key]")
+        inside = f"{'.'.join(map(str, path))}."
+        text = message(detail, [key.removeprefix(inside) for key in _KEYS if inside in key])
+        if detail["type"] == "extra_forbidden":
+            section = "".join(f"{step}." for step in path[:-1])
+            known = [key for key in _KEYS if key.startswith(section)] or _KEYS
+            best = nearest(f"{section}{path[-1]}", known)
+            text = f"unknown key; the nearest known key is {best}"
+        shown = show(detail["input"]) if _may_be_shown(path, detail) else ""
+        yield Problem(path, text, shown, origin)
+
+
+def _may_be_shown(path: Path, detail: ErrorDetails) -> bool:
+    """Return whether a value is no secret: what an unknown key or a section has may be one."""
+    return (
+        len(path) > 1
+        and detail["type"] != "extra_forbidden"
+        and path[0] != "basic_auth_users"
+        and path[-1] not in {"key", "cert", "client_ca"}
+        and detail["input"] != ""
+    )
+
+
+def _keys(section: type[BaseModel], above: str = "") -> Iterator[str]:
+    return (f"{above}{each.alias or name}" for name, each in section.model_fields.items())
+
+
+_KEYS = (
+    *_keys(WebFile),
+    *_keys(TlsServer, "tls_server_config."),
+    *_keys(HttpServer, "http_server_config."),
+    *_keys(Headers, "http_server_config.headers."),
+    *_keys(RateLimit, "rate_limit."),
+)

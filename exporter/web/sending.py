@@ -5,8 +5,8 @@ more; what has been rendered anew since is kept for slow clients alone, and each
 another time. Knows nothing of sockets.
 """
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -15,107 +15,71 @@ CHUNK = 64 * 1024
 """Bytes that are handed to the socket together: each client that does not read keeps so many."""
 
 
+class Answer:
+    """What is left to send of one answer."""
+
+    def __init__(self, pieces: Sequence[bytes], drop: Callable[[], object]) -> None:
+        """Have everything left; `drop` ends the connection."""
+        self.left, self.drop = deque(pieces), drop
+        self.size = sum(map(len, pieces))
+        self.taken = 0
+        """Bytes that the client has taken, to within a chunk or two."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """Return what is left in chunks; who asks for the next has found room for the last."""
+        at = 0
+        while self.left:
+            parts, size = [], 0
+            # Small pieces are joined and large ones cut: what waits for a socket is a copy.
+            while self.left and size < CHUNK:
+                part = memoryview(self.left[0])[at : at + CHUNK - size]
+                parts.append(part)
+                size, at = size + len(part), at + len(part)
+                if at == len(self.left[0]):
+                    self.left.popleft()
+                    at = 0
+            yield b"".join(parts)
+            self.taken += size
+
+
 class UnderWay:
-    """The answers that are being sent, on all connections. Of one thread alone."""
+    """The answers that are being sent, on all connections."""
 
     def __init__(self, most_bytes: int) -> None:
         """Let answers hold so many bytes beside the newest, or one answer if that is larger."""
         self._most = most_bytes
         self._answers: dict[Answer, None] = {}
-        self._holders: Counter[int] = Counter()
-        self._bytes = 0
 
-    def begin(self, pieces: Sequence[bytes], drop: Callable[[], object]) -> "Answer":
-        """Take an answer on; where it has to make room for others, it is ended and `drop` called.
+    def begin(self, newest: Answer) -> None:
+        """Take an answer on.
 
-        A newer rendering may be what makes others hold too much: who has taken least goes first,
-        and of those alike the oldest.
+        It may be what makes others hold too much, which then go: who has taken least first, and of
+        those alike the oldest.
         """
-        newest = Answer(self, pieces, drop)
         self._answers[newest] = None
-        for piece in newest.left:
-            self._hold(piece)
-        self._make_room(newest)
-        return newest
-
-    def end(self, answer: "Answer") -> None:
-        """Let go of all that an answer still holds."""
-        if answer in self._answers:
-            del self._answers[answer]
-            while answer.left:
-                self.release(answer.left.popleft())
-
-    def release(self, piece: bytes) -> None:
-        """Note that an answer no longer holds a piece."""
-        self._holders[id(piece)] -= 1
-        if not self._holders[id(piece)]:
-            del self._holders[id(piece)]
-            self._bytes -= len(piece)
-
-    def _hold(self, piece: bytes) -> None:
-        if not self._holders[id(piece)]:
-            self._bytes += len(piece)
-        self._holders[id(piece)] += 1
-
-    def _make_room(self, newest: "Answer") -> None:
-        current = {id(piece): len(piece) for piece in newest.left}
-        most = sum(current.values()) + max(self._most, *(each.size for each in self._answers))
-        if self._bytes <= most:
-            return
+        current = _by_identity([newest])
+        most = max(self._most, *(each.size for each in self._answers))
         for answer in sorted(self._answers, key=lambda each: each.taken):
+            held = _by_identity(self._answers).items() - current.items()
+            if sum(size for _, size in held) <= most:
+                return
             if any(id(piece) not in current for piece in answer.left):
                 self.end(answer)
                 answer.drop()
-                if self._bytes <= most:
-                    return
+
+    def end(self, answer: Answer) -> None:
+        """Let go of all that an answer still holds."""
+        self._answers.pop(answer, None)
+        answer.left.clear()
 
 
-class Answer:
-    """What is left to send of one answer."""
-
-    def __init__(
-        self, under_way: UnderWay, pieces: Sequence[bytes], drop: Callable[[], object]
-    ) -> None:
-        """Have everything left."""
-        self._under_way, self.drop = under_way, drop
-        self.left = deque(pieces)
-        self.size = sum(map(len, pieces))
-        self.taken = 0
-        """Bytes that the client has taken, to within a chunk or two."""
-        self._at = 0
-
-    def chunks(self) -> Iterator[bytes]:
-        """Give what is left in chunks; who asks for the next has found room for the last."""
-        while self.left:
-            chunk = self._chunk()
-            yield chunk
-            self.taken += len(chunk)
-
-    def _chunk(self) -> bytes:
-        """Join small pieces, and cut large ones: what waits for a socket is a copy."""
-        parts = []
-        size = 0
-        while self.left and size < CHUNK:
-            piece = self.left[0]
-            part = memoryview(piece)[self._at : self._at + CHUNK - size]
-            parts.append(part)
-            size += len(part)
-            self._at += len(part)
-            if self._at == len(piece):
-                self._at = 0
-                self._under_way.release(self.left.popleft())
-        return b"".join(parts)
-
-    def end(self) -> None:
-        """Let go of what is left."""
-        self._under_way.end(self)
+def _by_identity(answers: Iterable[Answer]) -> dict[int, int]:
+    """Return the sizes of all pieces that answers hold: several hold the same ones."""
+    return {id(piece): len(piece) for answer in answers for piece in answer.left}
 
 
-Begin = Callable[[Sequence[bytes]], Answer]
-"""Takes an answer on, for one connection."""
-
-BEGIN = "begin"
-"""Where the server puts its connection's `Begin`, in the scope's state."""
+UNDER_WAY = "under_way"
+"""Where the server puts what takes an answer on for a connection, in the scope's state."""
 
 
 class Sent(Response):
@@ -130,14 +94,15 @@ class Sent(Response):
     async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
         """Send it. The pieces are handed on: held here they would stay until the last is sent."""
         pieces, self._pieces = self._pieces, ()
-        start = {"type": "http.response.start", "status": self.status_code}
-        begin: Begin = scope["state"][BEGIN]
-        answer = begin(pieces if scope["method"] != "HEAD" else ())
+        under_way, drop = scope["state"][UNDER_WAY]
+        answer = Answer(pieces if scope["method"] != "HEAD" else (), drop)
         del pieces
+        under_way.begin(answer)
+        start = {"type": "http.response.start", "status": self.status_code}
         try:
             await send({**start, "headers": self.raw_headers})
             for chunk in answer.chunks():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         finally:
-            answer.end()
+            under_way.end(answer)

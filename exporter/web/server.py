@@ -1,12 +1,17 @@
-"""The HTTP server: a listening socket, and an application that uvicorn's HTTP hands requests to."""
+"""The HTTP server: accepts connections, and drops those that are waited for too long.
+
+There is a place for so many connections. Where all are taken, whoever has been waited for the
+longest makes room: slow connections, however many, do not keep others out.
+"""
 
 import asyncio
+import contextlib
 import errno
 import logging
-import os
 import socket
-from functools import partial
-from math import ceil
+from collections.abc import Callable
+from math import ceil, inf
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,13 +20,10 @@ from uvicorn.server import ServerState
 
 from exporter.log import Log
 from exporter.memory import give_back_large_blocks
-from exporter.web.connections import Connection, Connections, Limits, Phase, TlsInForce
-from exporter.web.guard import MAX_HEAD_BYTES
-from exporter.web.sending import BEGIN, UnderWay
-
-_BACKLOG = 1024
-_SEND_BUFFER_BYTES = 4 * 1024 * 1024
-"""As much as the system allows: whatever does not fit waits for the event loop to come round."""
+from exporter.web.connections import Connection, Limits, telling
+from exporter.web.middleware import MAX_HEAD_BYTES
+from exporter.web.sending import UNDER_WAY, UnderWay
+from exporter.web.tls import Tls
 
 DEFAULT_LIMITS = Limits()
 
@@ -31,54 +33,14 @@ _CONNECTION = "connection"
 _LOGGERS = ("uvicorn.error", "asyncio")
 """Where what goes wrong in the server is told; without a handler it would go to stderr as it is."""
 
-_ADVICE = {
-    errno.EADDRINUSE: "stop what listens there, or set another web.listen_address",
-    errno.EADDRNOTAVAIL: "this machine has no such address: set another web.listen_address",
-    errno.EACCES: "ports below 1024 need a privilege: set another web.listen_address",
-}
-
-
-class AddressInUseError(Exception):
-    """The listening address cannot be had; the message says why, and what to do."""
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Bind the listening socket; an empty host means every interface, of IPv6 and IPv4.
-
-    Raises AddressInUseError.
-    """
-    try:
-        sock = _one_interface(host, port) if host else _every_interface(port)
-    except (OSError, UnicodeError) as error:
-        shown = f"[{host}]" if ":" in host else host
-        raise AddressInUseError(f"cannot listen on {shown}:{port}: {_reason(error)}") from error
-    # Those that it accepts inherit it.
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-    return sock
-
-
-def _reason(error: OSError | UnicodeError) -> str:
-    if isinstance(error, UnicodeError | socket.gaierror):
-        return "the host name cannot be resolved: set another web.listen_address"
-    # Not error.strerror: create_server has added the address to it, as Python writes it.
-    number = error.errno or 0
-    return f"{os.strerror(number)}: {_ADVICE.get(number, 'set another web.listen_address')}"
-
-
-def _one_interface(host: str, port: int) -> socket.socket:
-    family, _, _, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    # The whole address: that of an IPv6 host may name an interface, as in fe80::1%eth0.
-    return socket.create_server(address, family=family, backlog=_BACKLOG)
-
-
-def _every_interface(port: int) -> socket.socket:
-    if socket.has_dualstack_ipv6():
-        return socket.create_server(
-            ("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
-        )
-    return socket.create_server(("", port), backlog=_BACKLOG)
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: 22\r\nRetry-After: 1\r\nConnection: close\r\n\r\nToo many connections.\n"
+)
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_PAUSE = 0.1
+_TLS_END_SECONDS = 5.0
+_DRAINED = 64 * 1024
 
 
 class Server:
@@ -90,17 +52,22 @@ class Server:
         sock: socket.socket,
         log: Log,
         *,
-        tls: TlsInForce = lambda: None,
+        tls: Callable[[], Tls | None] = lambda: None,
+        handshake_refused: Callable[[], object] = lambda: None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         """Make a server that does not serve yet; connections wait in the socket's backlog.
 
-        What goes wrong while it serves is told to the log. Each connection has the TLS that is in
-        force when it comes, if any.
+        Each has the TLS that is in force when it comes, if any; `handshake_refused` counts those
+        that get no further. What else goes wrong is told to the log.
         """
-        self._app, self._socket, self._tls, self._limits = app, sock, tls, limits
+        self._app, self._socket, self._log = app, sock, log
+        self._tls, self._limits, self._count_refused = tls, limits, handshake_refused
         self._troubles = _Troubles(log)
         self._state, self._under_way = ServerState(), UnderWay(limits.held_bytes)
+        self._telling = telling(self._refused)
+        self._connections: set[Connection] = set()
+        self._sweeping: asyncio.TimerHandle | None = None
         self._config = uvicorn.Config(
             self._answer,
             interface="asgi3",
@@ -111,10 +78,9 @@ class Server:
             access_log=False,
             # Whoever asks says what it likes there; turns are given by address.
             proxy_headers=False,
-            timeout_keep_alive=ceil(limits.seconds[Phase.IDLE]),
+            timeout_keep_alive=ceil(limits.idle),
             h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         )
-        self._connections: Connections | None = None
 
     @property
     def port(self) -> int:
@@ -128,24 +94,30 @@ class Server:
         for name in _LOGGERS:
             logging.getLogger(name).addHandler(self._troubles)
         self._config.load()
-        self._connections = Connections(self._socket, self._http, self._tls, self._limits)
+        self._loop = asyncio.get_running_loop()
+        self._socket.setblocking(False)  # noqa: FBT003 -- the socket module's
+        self._sweep()
+        self._listen()
 
     async def stop(self, seconds: float) -> None:
         """Answer what is under way, within so many seconds, and close the socket."""
-        if self._connections is not None:
-            await self._connections.close()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            self._sweeping = None
+            self._loop.remove_reader(self._socket)
+            for connection in tuple(self._connections):
+                if not connection.is_answering:
+                    connection.drop()
             if self._state.tasks:
                 await asyncio.wait(self._state.tasks, timeout=seconds)
-            await self._connections.abort()
+            for connection in tuple(self._connections):
+                connection.drop()
+            await asyncio.sleep(0)
         for task in self._state.tasks:
             task.cancel()
         for name in _LOGGERS:
             logging.getLogger(name).removeHandler(self._troubles)
         self._socket.close()
-
-    def _http(self, connection: Connection) -> asyncio.Protocol:
-        begin = partial(self._under_way.begin, drop=connection.drop)
-        return H11Protocol(self._config, self._state, {_CONNECTION: connection, BEGIN: begin})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, and have its connection know of it."""
@@ -155,6 +127,88 @@ class Server:
             await self._app(scope, receive, send)
         finally:
             connection.end_answer()
+
+    def _refused(self, reason: str) -> None:
+        self._count_refused()
+        self._log.debug("tls_handshake_refused", reason=reason)
+
+    def _listen(self) -> None:
+        if self._sweeping is not None:
+            self._loop.add_reader(self._socket, self._accept)
+
+    def _accept(self) -> None:
+        """Take one connection: others of the loop have their turn before the next."""
+        try:
+            sock, _ = self._socket.accept()
+        except OSError as error:
+            # Of the client's doing, unless there is nothing left to accept with.
+            if error.errno in _EXHAUSTED:
+                self._make_room()
+                self._loop.remove_reader(self._socket)
+                self._loop.call_later(_PAUSE, self._listen)
+        else:
+            sock.setblocking(False)  # noqa: FBT003 -- the socket module's
+            self._admit(sock)
+
+    def _admit(self, sock: socket.socket) -> None:
+        tls = self._tls()
+        if len(self._connections) >= self._limits.connections and not self._make_room():
+            _farewell(sock, b"" if tls else _FULL)
+            return
+        connection = Connection(tls, self._limits, self._refused)
+        state = {_CONNECTION: connection, UNDER_WAY: (self._under_way, connection.drop)}
+        connection.http = H11Protocol(self._config, self._state, state)
+        connection.ended = lambda: self._connections.discard(connection)
+        self._connections.add(connection)
+        connection.opening = self._loop.create_task(self._open(connection, sock))
+        # Not in the task itself: it may be cancelled before it begins.
+        connection.opening.add_done_callback(lambda _: self._opened(connection, sock))
+
+    async def _open(self, connection: Connection, sock: socket.socket) -> None:
+        """Bring a connection to where HTTP begins."""
+        options: dict[str, Any] = {}
+        if connection.tls:
+            connection.tls.context.sslobject_class = self._telling
+            options = {
+                "ssl": connection.tls.context,
+                "ssl_handshake_timeout": self._limits.handshake,
+                "ssl_shutdown_timeout": _TLS_END_SECONDS,
+            }
+        with contextlib.suppress(OSError):
+            await self._loop.connect_accepted_socket(lambda: connection, sock, **options)
+
+    def _opened(self, connection: Connection, sock: socket.socket) -> None:
+        if connection.transport is None:
+            self._connections.discard(connection)
+            sock.close()
+
+    def _make_room(self) -> bool:
+        """Drop whoever has been waited for the longest; return whether there was anybody."""
+        waited_for = [each for each in self._connections if each.waits_until < inf]
+        if not waited_for:
+            return False
+        longest = min(waited_for, key=lambda each: each.waits_since)
+        self._connections.discard(longest)
+        longest.drop()
+        return True
+
+    def _sweep(self) -> None:
+        """Drop whoever takes too long, and idle connections that were made by other rules."""
+        self._sweeping = self._loop.call_later(self._limits.look_every, self._sweep)
+        now, tls = self._loop.time(), self._tls()
+        for each in tuple(self._connections):
+            if now > each.waits_until or (each.is_idle and each.tls is not tls):
+                each.drop()
+
+
+def _farewell(sock: socket.socket, text: bytes) -> None:
+    """Say something and close, without ever waiting for the client."""
+    with contextlib.closing(sock), contextlib.suppress(OSError):
+        if text:
+            sock.send(text)
+        sock.shutdown(socket.SHUT_WR)
+        # What was sent and not read would make of the close a reset, which takes the text away.
+        sock.recv(_DRAINED)
 
 
 class _Troubles(logging.Handler):

@@ -4,19 +4,27 @@ import contextlib
 import os
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
+from exporter.settings import ConfigurationError
 from exporter.settings.errors import Problem, show
-from exporter.web.file import ALWAYS_ON, CIPHERS, CURVES, IF_GIVEN, REQUIRED, Read, TlsServer
+from exporter.web.config import CIPHERS, IF_GIVEN, REQUIRED, TLS13_CIPHERS, TlsServer
 
-_SECTION = "tls_server_config"
+Read = Callable[[Path], bytes]
+"""Reads a file whole; raises OSError."""
+
+Name = tuple[str, str]
+"""A kind, as the ssl module calls it, and a name of that kind."""
+
 _VERIFY = {IF_GIVEN: ssl.CERT_OPTIONAL, REQUIRED: ssl.CERT_REQUIRED}
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
-_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+
+_ADDRESS = "IP Address"
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+"""What a URI begins with (RFC 3986 section 3.1), and neither a host nor a mail address does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +33,23 @@ class Tls:
 
     context: ssl.SSLContext
     expiry: float
-    allowed_names: frozenset["Name"]
-    verifies_clients: bool
+    allowed_names: frozenset[Name]
 
-    def admits(self, transport_info: object) -> bool:
-        """Tell whether a client with this certificate, as `getpeercert` gives it, may come in."""
+    @property
+    def requires_certificates(self) -> bool:
+        """Whether nobody comes in without a certificate."""
+        return self.context.verify_mode == ssl.CERT_REQUIRED
+
+    def admits(self, certificate: object) -> bool:
+        """Return whether a client with this certificate, as `getpeercert` has it, may come in."""
         if not self.allowed_names:
             return True
-        return not self.allowed_names.isdisjoint(_alternative_names(transport_info))
-
-
-Name = tuple[str, str]
-"""A kind, as the ssl module calls it, and a name of that kind."""
-
-_ADDRESS = "IP Address"
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-"""What a URI begins with (RFC 3986 section 3.1), and neither a host nor a mail address does."""
+        names = certificate.get("subjectAltName", ()) if isinstance(certificate, dict) else ()
+        return not self.allowed_names.isdisjoint(map(_as_listed, names))
 
 
 def _meant(listed: str) -> Name:
-    """Give a listed name with its kind: authorities let others choose URIs than DNS names."""
+    """Return a listed name with its kind: authorities let others choose URIs than DNS names."""
     with contextlib.suppress(ValueError):
         return _ADDRESS, str(ip_address(listed))
     if _SCHEME.match(listed):
@@ -52,66 +57,96 @@ def _meant(listed: str) -> Name:
     return "email" if "@" in listed else "DNS", listed
 
 
-def _alternative_names(certificate: object) -> Iterator[Name]:
-    names = certificate.get("subjectAltName", ()) if isinstance(certificate, dict) else ()
-    for kind, value in names:
-        if kind != _ADDRESS:
-            yield kind, value
-            continue
-        # OpenSSL writes IPv6 in full; the list has it as people do.
-        with contextlib.suppress(ValueError):
-            yield kind, str(ip_address(value.strip()))
+def _as_listed(name: Name) -> Name:
+    kind, value = name
+    # OpenSSL writes IPv6 in full; the list has it as people do.
+    with contextlib.suppress(ValueError):
+        return (kind, str(ip_address(value.strip()))) if kind == _ADDRESS else name
+    return name
 
 
-class TlsError(Exception):
-    """The files do not make a server; `problem` says why."""
+class _WrongError(Exception):
+    """What is wrong with `cert`, `key` or `client_ca`, inline or as a file."""
 
-    def __init__(self, name: str, message: str, shown: str, origin: str) -> None:
-        """Take the key's name below `tls_server_config`, and what is wrong with its value."""
-        self.problem = Problem((_SECTION, name), message, shown, origin)
-        super().__init__(str(self.problem))
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """PEM that stands inline or in a file, and the key that says so."""
-
-    name: str
-    shown: str
-    pem: bytes
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(text)
+        self.name = name
 
 
 def make_tls(settings: TlsServer, origin: str, read: Read) -> Tls:
-    """Make the TLS of a server; `origin` is the web file, to whose folder paths are relative.
+    """Return a server's TLS; `origin` is the web file, to whose folder paths are relative.
 
-    Raises TlsError.
+    Raises ConfigurationError.
     """
-    folder = Path(origin).parent
-
-    def source(name: str, inline: str) -> _Source:
-        if inline:
-            return _Source(name, "", inline.encode())
-        name = f"{name}_file"
-        written = getattr(settings, name)
+    pems: dict[str, bytes] = {}
+    wrong: list[_WrongError] = []
+    inline = {"cert": settings.cert, "key": settings.key.get_secret_value()}
+    for name, text in {**inline, "client_ca": settings.client_ca}.items():
+        path = getattr(settings, f"{name}_file")
         try:
-            return _Source(name, show(written), read(folder / written))
+            pems[name] = read(Path(origin).parent / path) if path else text.encode()
         except OSError as error:
-            message = f"cannot read it: {error.strerror}"
-            raise TlsError(name, message, show(written), origin) from None
+            wrong.append(_WrongError(name, f"cannot read it: {error.strerror}"))
+    if not wrong:
+        try:
+            return _made(settings, pems)
+        except _WrongError as error:
+            wrong.append(error)
+    raise ConfigurationError([_line(settings, each, origin) for each in wrong])
 
+
+def _line(settings: TlsServer, error: _WrongError, origin: str) -> str:
+    path = getattr(settings, f"{error.name}_file")
+    key = f"{error.name}_file" if path else error.name
+    shown = show(path) if path else ""
+    return str(Problem(("tls_server_config", key), str(error), shown, origin))
+
+
+def _made(settings: TlsServer, pems: Mapping[str, bytes]) -> Tls:
     context = _context(settings)
-    certificate = source("cert", settings.cert)
-    key = source("key", settings.key.get_secret_value())
-    expiry = _expiry_of(certificate, origin)
-    _load(context, certificate, key, origin)
-    if settings.client_ca or settings.client_ca_file:
-        _trust(context, source("client_ca", settings.client_ca), origin)
-    return Tls(
-        context,
-        expiry,
-        frozenset(map(_meant, settings.client_allowed_sans)),
-        verifies_clients=context.verify_mode == ssl.CERT_REQUIRED,
-    )
+    expiry = _check_pair(pems["cert"], pems["key"])
+    with _as_file(pems["cert"]) as certificate, _as_file(pems["key"]) as key:
+        try:
+            context.load_cert_chain(certificate, key)
+        except ssl.SSLError as error:
+            reason = (error.reason or "").lower().replace("_", " ")
+            raise _WrongError("cert", f"OpenSSL does not take it: {reason}") from None
+    if pems["client_ca"]:
+        try:
+            context.load_verify_locations(cadata=pems["client_ca"].decode("ascii"))
+        except (ssl.SSLError, ValueError):
+            raise _WrongError("client_ca", "not certificates in PEM") from None
+    return Tls(context, expiry, frozenset(map(_meant, settings.client_allowed_sans)))
+
+
+def _check_pair(certificate: bytes, key: bytes) -> float:
+    """Return when the certificate ends, in Unix seconds, if the key is its own.
+
+    Raises _WrongError, with the one of the two that is to blame: OpenSSL would not say which.
+    """
+    # A twelfth of a second that a start without TLS does without.
+    from cryptography import x509  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+
+    try:
+        chain = x509.load_pem_x509_certificates(certificate)
+        publics = [each.public_key() for each in chain]
+    except ValueError:
+        raise _WrongError("cert", "not certificates in PEM, each whole") from None
+    try:
+        public = load_pem_private_key(key, None).public_key()
+    except TypeError:
+        raise _WrongError("key", "is encrypted: give it without a passphrase") from None
+    except ValueError:
+        raise _WrongError("key", "not a private key in PEM") from None
+    if publics[0] == public:
+        return chain[0].not_valid_after_utc.timestamp()
+    if public in publics:
+        raise _WrongError(
+            "cert",
+            "the key's certificate is in it, but not first: put it before the others",
+        )
+    raise _WrongError("key", "is not the key of the certificate")
 
 
 def _context(settings: TlsServer) -> ssl.SSLContext:
@@ -125,67 +160,16 @@ def _context(settings: TlsServer) -> ssl.SSLContext:
         context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
     else:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
-    suites = [CIPHERS[name] for name in settings.cipher_suites if name not in ALWAYS_ON]
+    suites = [CIPHERS[name] for name in settings.cipher_suites if name not in TLS13_CIPHERS]
     if suites:
         context.set_ciphers(":".join(suites))
-    for name in settings.curve_preferences:
-        context.set_ecdh_curve(CURVES[name])
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
-def _load(context: ssl.SSLContext, certificate: _Source, key: _Source, origin: str) -> None:
-    def encrypted() -> bytes:
-        # Without this OpenSSL would ask at the terminal, and wait.
-        raise TlsError(key.name, "is encrypted: give it without a passphrase", key.shown, origin)
-
-    with _as_file(certificate.pem) as certificate_path, _as_file(key.pem) as key_path:
-        try:
-            context.load_cert_chain(certificate_path, key_path, password=encrypted)
-        except ssl.SSLError as error:
-            fault, message = _cause(error.reason, certificate, key)
-            raise TlsError(fault.name, message, fault.shown, origin) from None
-
-
-def _cause(reason: str | None, certificate: _Source, key: _Source) -> tuple[_Source, str]:
-    """Give what is to blame that certificate and key are not taken, and for what."""
-    if reason in _WEAK:
-        return certificate, "is too weak for OpenSSL: use a longer key and SHA-2"
-    first, *others = _CERTIFICATE.findall(certificate.pem) or [b""]
-    if _go_together(first, key.pem):
-        return certificate, "after its first certificate it has something that is none in PEM"
-    if any(_go_together(other, key.pem) for other in others):
-        message = f"the certificate of {key.name} is in it, but not first: put it before those "
-        return certificate, f"{message}that signed it"
-    if reason in _OTHER_KEY:
-        return key, f"is not the key of {certificate.name}"
-    return key, "not a private key in PEM"
-
-
-_WEAK = frozenset({"EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK"})
-_OTHER_KEY = frozenset(
-    {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"}
-    # A key of a kind that no certificate of a server has.
-    | {"UNKNOWN_CERTIFICATE_TYPE"}
-)
-"""OpenSSL's reasons where the key was read, by whether it is of the certificate's kind."""
-
-_CERTIFICATE = re.compile(rb"%s.*?%s" % (_BEGIN.encode(), _END.encode()), re.DOTALL)
-
-
-def _go_together(certificate: bytes, key: bytes) -> bool:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with _as_file(certificate) as certificate_path, _as_file(key) as key_path:
-        try:
-            context.load_cert_chain(certificate_path, key_path, password=b"")
-        except ssl.SSLError:
-            return False
-    return True
-
-
 @contextlib.contextmanager
 def _as_file(pem: bytes) -> Iterator[str]:
-    """Give bytes the name of a file that is in memory alone: OpenSSL takes nothing else."""
+    """Return the name of a file that is in memory alone: OpenSSL takes nothing else."""
     number = os.memfd_create("pem", os.MFD_CLOEXEC)
     try:
         with os.fdopen(number, "wb", closefd=False) as file:
@@ -193,67 +177,3 @@ def _as_file(pem: bytes) -> Iterator[str]:
         yield f"/proc/self/fd/{number}"
     finally:
         os.close(number)
-
-
-def _trust(context: ssl.SSLContext, authority: _Source, origin: str) -> None:
-    try:
-        context.load_verify_locations(cadata=authority.pem.decode("ascii"))
-    except (ssl.SSLError, UnicodeDecodeError, ValueError):
-        message = "not certificates in PEM"
-        raise TlsError(authority.name, message, authority.shown, origin) from None
-
-
-def _expiry_of(certificate: _Source, origin: str) -> float:
-    text = certificate.pem.decode("latin-1")
-    start, end = text.find(_BEGIN), text.find(_END)
-    try:
-        der = ssl.PEM_cert_to_DER_cert(text[start : end + len(_END)])
-        return not_after(der)
-    except (ValueError, IndexError):
-        message = "not a certificate in PEM"
-        raise TlsError(certificate.name, message, certificate.shown, origin) from None
-
-
-_SEQUENCE, _VERSION, _UTC_TIME = 0x30, 0xA0, 0x17
-_LONG = 0x80
-
-
-def not_after(der: bytes) -> float:
-    """Give when a certificate's validity ends, in Unix seconds (RFC 5280 section 4.1).
-
-    The ssl module tells it of verified peers only, and a library for one date is a lot. Raises
-    ValueError or IndexError where it is no certificate.
-    """
-    certificate = _inside(der)
-    fields = list(_elements(_inside(certificate)))
-    if fields[0][0] == _VERSION:
-        del fields[0]
-    # Serial number, signature algorithm, issuer, then validity: not before, not after.
-    kind, content = list(_elements(fields[3][1]))[1]
-    text = content.decode("ascii")
-    if kind == _UTC_TIME:
-        text = ("19" if text[:2] >= "50" else "20") + text
-    return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC).timestamp()
-
-
-def _inside(der: bytes) -> bytes:
-    kind, content = next(_elements(der))
-    if kind != _SEQUENCE:
-        raise ValueError("not a sequence")
-    return content
-
-
-def _elements(der: bytes) -> Iterator[tuple[int, bytes]]:
-    """Take DER elements apart that stand one after the other."""
-    position = 0
-    while position < len(der):
-        kind, length = der[position], der[position + 1]
-        position += 2
-        if length & _LONG:
-            size = length ^ _LONG
-            length = int.from_bytes(der[position : position + size])
-            position += size
-        if position + length > len(der):
-            raise ValueError("cut off")
-        yield kind, der[position : position + length]
-        position += length

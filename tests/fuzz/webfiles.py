@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from exporter.settings import ConfigurationError
-from exporter.web.rules import Rules, rules_of
+from exporter.web.rules import Rules, read_rules
 from tests.fuzz.engine import Case, Target
 
 _CORPUS = Path(__file__).parent.parent / "web" / "corpus"
@@ -17,7 +17,7 @@ _SECRET = b"SecretHash"
 def _made(data: bytes) -> Rules | tuple[str, ...]:
     """Take bytes for a web file, and for every file that it names; or give why not."""
     try:
-        return rules_of("web.yaml", lambda _: data)
+        return read_rules("web.yaml", lambda _: data)
     except ConfigurationError as error:
         return error.lines
 

@@ -11,7 +11,8 @@ import pytest
 
 from exporter.web.app import app
 from exporter.web.connections import Limits
-from exporter.web.server import DEFAULT_LIMITS, listen
+from exporter.web.listening import listen
+from exporter.web.server import DEFAULT_LIMITS
 from tests.web.pki import Authority
 from tests.web.secured import Secured
 from tests.web.serving import Served

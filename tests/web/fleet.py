@@ -27,10 +27,10 @@ from exporter.state import Snapshot
 from exporter.status import Search, Status
 from exporter.trust import Trust
 from exporter.web.app import app
-from exporter.web.guard import Guard
+from exporter.web.listening import listen
+from exporter.web.middleware import secured
 from exporter.web.pages import routes
 from exporter.web.places import Places
-from exporter.web.server import listen
 from tests.web.conftest import Health, Own
 from tests.web.serving import Served
 
@@ -113,7 +113,7 @@ def main() -> None:
     application = app(
         telemetry_path="/metrics", exposition=exposition, own=Own(), health=Health(), pages=pages
     )
-    server = Served(Guard(application), listen("127.0.0.1", 0))
+    server = Served(secured(application), listen("127.0.0.1", 0))
     server.start()
     sys.stdout.write(f"{server.port}\n")
     sys.stdout.flush()

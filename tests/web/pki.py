@@ -39,10 +39,10 @@ class Pair:
 class Authority:
     """A certificate authority."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "a test's authority") -> None:
         """Make its key, and a certificate that it signs itself."""
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _named("a test's authority")
+        self._name = _named(name)
         constraints = x509.BasicConstraints(ca=True, path_length=0)
         until = datetime.now(UTC) + 3 * DAY
         self._certificate = (

@@ -18,9 +18,10 @@ from starlette.types import Receive, Scope, Send
 
 from exporter.log import Lines
 from exporter.web.connections import Limits
-from exporter.web.guard import Guard
-from exporter.web.reloading import WebRules
-from exporter.web.server import DEFAULT_LIMITS, listen
+from exporter.web.listening import listen
+from exporter.web.middleware import secured
+from exporter.web.server import DEFAULT_LIMITS
+from exporter.web.watcher import Watcher
 from tests.processes import Answer
 from tests.web.pki import Authority, Pair
 from tests.web.serving import Served
@@ -40,20 +41,28 @@ class Secured:
         self.file.write_text(text)
         self._log = io.StringIO()
         log = Lines(self._log, level="debug", form="logfmt", now=lambda: 0.0).log
-        self.rules = WebRules(str(self.file), time.time, log, wait=lambda _: None)
-        guard = Guard(hello, self.rules)
+        self.watcher = Watcher(str(self.file), time.time, log, wait=lambda _: None)
+        self.handshakes_refused = 0
         self.server = Served(
-            guard, listen("127.0.0.1", 0), log, tls=lambda: self.rules().tls, limits=limits
+            secured(hello, self.watcher.rules),
+            listen("127.0.0.1", 0),
+            log,
+            tls=lambda: self.watcher.rules().tls,
+            handshake_refused=self._count,
+            limits=limits,
         )
         self.server.start()
 
+    def _count(self) -> None:
+        self.handshakes_refused += 1
+
     def look(self) -> None:
         """Have the file looked at now."""
-        self.server.loop.do(self.rules.look)
+        self.server.loop.do(self.watcher.look)
 
     def watch(self) -> None:
         """Have the file looked at all the time, until the server stops."""
-        self.server.loop.do(lambda: asyncio.ensure_future(self.rules.watch()).cancelled())
+        self.server.loop.do(lambda: asyncio.ensure_future(self.watcher.watch()).cancelled())
 
     @property
     def port(self) -> int:

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from exporter.web.app import app
-from exporter.web.server import listen
+from exporter.web.listening import listen
 from tests.web.conftest import Client, Health, Own, Shown
 from tests.web.serving import Served
 

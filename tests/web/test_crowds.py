@@ -15,7 +15,8 @@ from dataclasses import replace
 import pytest
 
 from exporter.web.app import app
-from exporter.web.server import DEFAULT_LIMITS, listen
+from exporter.web.listening import listen
+from exporter.web.server import DEFAULT_LIMITS
 from tests.processes import until
 from tests.web import fleet
 from tests.web.conftest import Health, Own, Shown

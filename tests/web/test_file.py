@@ -7,19 +7,16 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
-from cryptography.hazmat.primitives.asymmetric.types import (
-    CertificateIssuerPrivateKeyTypes,
-    PrivateKeyTypes,
-)
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from exporter.settings import ConfigurationError
-from exporter.web.file import WebFile
-from exporter.web.reloading import check_web_file
+from exporter.web.config import WebFile
+from exporter.web.watcher import check_web_file
 from tests.web.pki import Authority, Pair
 from tests.web.secured import hashed
 
 CORPUS = Path(__file__).parent / "corpus"
-HASH = "$2y$10$" + "a" * 53
+HASH = "$2y$10$" + "e" * 53
 TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key, "
 CERTIFICATE = 'tls_server_config.cert_file = "server.pem"'
 CLIENTS = TLS + "client_ca_file: ca.pem, "
@@ -63,10 +60,9 @@ ACCEPTED = {
     TLS + "min_version: TLS12, max_version: TLS12, prefer_server_cipher_suites: false}": "https",
     TLS + "cipher_suites: [TLS_AES_128_GCM_SHA256, "
     "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384]}": "https",
-    TLS + "curve_preferences: [CurveP256]}": "https",
     f"basic_auth_users: {{alice: {HASH}}}": "http, basic authentication (1 user)",
     f"basic_auth_users: {{alice: {HASH}, bob: {HASH}}}": "http, basic authentication (2 users)",
-    "http_server_config: {http2: false, headers: {X-Frame-Options: deny, X-XSS-Protection: 0}}": (
+    "http_server_config: {http2: false, headers: {X-Frame-Options: deny, X-XSS-Protection: 1}}": (
         "http"
     ),
 }
@@ -187,12 +183,17 @@ def test_every_key_with_nothing_behind_it(tmp_path: Path) -> None:
         "rate_limit: {interval: , burst: }"
     )
     said = "has nothing behind it: give it a value ({} is an empty section), or leave it out"
-    keys = "tls_server_config", "http_server_config.http2", "http_server_config.headers"
-    more = "basic_auth_users", "rate_limit.interval", "rate_limit.burst"
+    keys = "tls_server_config", "basic_auth_users", "http_server_config.headers"
+    more = "http_server_config.http2", "rate_limit.interval", "rate_limit.burst"
     assert refused(tmp_path, text) == [f"{key}: {said}" for key in (*keys, *more)]
     assert refused(tmp_path, "basic_auth_users: {alice: }") == [f"basic_auth_users.alice: {said}"]
-    assert refused(tmp_path, TLS + "client_allowed_sans: }") == [
-        f"tls_server_config.client_allowed_sans: {said}"
+
+
+def test_a_missing_key_is_told_beside_a_missing_certificate(tmp_path: Path) -> None:
+    """Each by its key: whoever mends the one need not find the other afterwards."""
+    assert refused(tmp_path, TLS + "}") == [
+        f'tls_server_config.{name}_file = "server.{end}": cannot read it: No such file or directory'
+        for name, end in (("cert", "pem"), ("key", "key"))
     ]
 
 
@@ -205,73 +206,65 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     ]
 
 
-SIGNING: Mapping[str, CertificateIssuerPrivateKeyTypes] = {
+KEYS: Mapping[str, PrivateKeyTypes] = {
     "RSA": rsa.generate_private_key(65537, 2048),
-    "another RSA": rsa.generate_private_key(65537, 2048),
     "P-256": ec.generate_private_key(ec.SECP256R1()),
-    "P-384": ec.generate_private_key(ec.SECP384R1()),
     "Ed25519": ed25519.Ed25519PrivateKey.generate(),
+    "X25519": x25519.X25519PrivateKey.generate(),
 }
-KEYS: Mapping[str, PrivateKeyTypes] = {**SIGNING, "X25519": x25519.X25519PrivateKey.generate()}
 
 
-@pytest.mark.parametrize("form", ["PKCS8", "TraditionalOpenSSL"])
-@pytest.mark.parametrize("other", KEYS)
-@pytest.mark.parametrize("own", ["RSA", "P-256", "Ed25519"])
-def test_a_key_of_another_certificate(
-    authority: Authority, folder: Path, own: str, other: str, form: str
-) -> None:
+@pytest.mark.parametrize("kind", KEYS)
+def test_a_key_of_another_certificate(authority: Authority, folder: Path, kind: str) -> None:
     """Is found before anybody is answered with it, and told for what it is, of whatever kind."""
-    authority.sign(key=SIGNING[own]).write(folder, "server")
-    (folder / "server.key").write_bytes(pem(KEYS[other], form))
-    if own == other:
-        (folder / "web.yml").write_text(TLS + "}")
-        assert str(check_web_file(str(folder / "web.yml"))) == "https"
-    else:
-        assert refused(folder, TLS + "}") == [
-            'tls_server_config.key_file = "server.key": is not the key of cert_file'
-        ]
-
-
-def pem(key: PrivateKeyTypes, form: str) -> bytes:
-    """Write a key; those that the traditional form does not know in the newer one."""
-    encoding, formats = serialization.Encoding.PEM, serialization.PrivateFormat
-    old = form != "PKCS8" and isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
-    chosen = formats.TraditionalOpenSSL if old else formats.PKCS8
-    return key.private_bytes(encoding, chosen, serialization.NoEncryption())
-
-
-FIRST = "the certificate of key_file is in it, but not first: put it before those that signed it"
-
-
-@pytest.mark.parametrize("kind", ["RSA", "P-256"])
-def test_a_chain_out_of_order(authority: Authority, folder: Path, kind: str) -> None:
-    """The server's certificate comes first; the key is not to blame."""
-    certificate, _ = (pair := authority.sign(key=SIGNING[kind])).write(folder, "server")
-    certificate.write_text(authority.pem + pair.certificate)
-    assert refused(folder, TLS + "}") == [f"{CERTIFICATE}: {FIRST}"]
-
-
-@pytest.mark.parametrize("end", [40, 200, -10])
-def test_a_chain_that_is_cut_off(authority: Authority, folder: Path, end: int) -> None:
-    """The key is not to blame for that either."""
-    certificate, _ = (pair := authority.sign()).write(folder, "server")
-    certificate.write_text(pair.certificate + authority.pem[:end])
+    authority.sign().write(folder, "server")
+    (folder / "server.key").write_bytes(pem(KEYS[kind]))
     assert refused(folder, TLS + "}") == [
-        f"{CERTIFICATE}: after its first certificate it has something that is none in PEM"
+        'tls_server_config.key_file = "server.key": is not the key of the certificate'
     ]
 
 
-@pytest.mark.parametrize("chain", ["", "signed by it"])
-def test_a_weak_certificate(authority: Authority, folder: Path, chain: str) -> None:
-    """Its own or that of who signed it: told as what it is."""
+@pytest.mark.parametrize("kind", ["PKCS8", "TraditionalOpenSSL"])
+def test_an_rsa_key_in_either_form(authority: Authority, folder: Path, kind: str) -> None:
+    """Is taken: openssl has written both."""
+    key = rsa.generate_private_key(65537, 2048)
+    authority.sign(key=key).write(folder, "server")
+    (folder / "server.key").write_bytes(pem(key, kind))
+    (folder / "web.yml").write_text(TLS + "}")
+    assert str(check_web_file(str(folder / "web.yml"))) == "https"
+
+
+def pem(key: PrivateKeyTypes, form: str = "PKCS8") -> bytes:
+    """Write a key."""
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        getattr(serialization.PrivateFormat, form),
+        serialization.NoEncryption(),
+    )
+
+
+def test_a_chain_out_of_order(authority: Authority, folder: Path) -> None:
+    """The server's certificate comes first; the key is not to blame."""
+    certificate, _ = (pair := authority.sign()).write(folder, "server")
+    certificate.write_text(authority.pem + pair.certificate)
+    assert refused(folder, TLS + "}") == [
+        f"{CERTIFICATE}: the key's certificate is in it, but not first: put it before the others"
+    ]
+
+
+def test_a_certificate_that_openssl_does_not_take(authority: Authority, folder: Path) -> None:
+    """Weak, or followed by one that is cut off or weak: the key is not to blame for that."""
     weak = authority.sign(key=rsa.generate_private_key(65537, 1024))  # noqa: S505 -- the point
     good = authority.sign()
-    certificate, _ = (good if chain else weak).write(folder, "server")
-    certificate.write_text((good.certificate if chain else "") + weak.certificate)
-    assert refused(folder, TLS + "}") == [
-        f"{CERTIFICATE}: is too weak for OpenSSL: use a longer key and SHA-2"
-    ]
+    for pair, text, reason in (
+        (weak, weak.certificate, "ee key too small"),
+        (good, good.certificate + weak.certificate, "ca key too small"),
+        (good, good.certificate + authority.pem[:40], "bad end line"),
+        (good, good.certificate + authority.pem[:-10], "bad end line"),
+    ):
+        certificate, _ = pair.write(folder, "server")
+        certificate.write_text(text)
+        assert refused(folder, TLS + "}") == [f"{CERTIFICATE}: OpenSSL does not take it: {reason}"]
 
 
 def test_an_encrypted_key(authority: Authority, folder: Path) -> None:
@@ -294,7 +287,7 @@ def test_everything_that_is_wrong_is_told_at_once(folder: Path) -> None:
     assert sorted(keys) == [
         "basic_auth_users.alice",
         "http_server_config.headers.X-Frames",
-        "rate_limit.burst",
         "rate_limit.interval",
+        "tls_server_config.key_file",
         "tls_server_config.min_version",
     ]

@@ -1,9 +1,10 @@
-"""What is kept between requests has its bounds: tokens of the rate limit, wrong passwords."""
+"""What is kept between requests has its bounds: tokens, wrong passwords, who waits for bcrypt."""
 
-import bcrypt
+import asyncio
+
 import pytest
 
-from exporter.web.passwords import Passwords
+from exporter.web.passwords import CrowdedError, Passwords, Turns
 from exporter.web.rate import Bucket
 from tests.web.secured import hashed
 
@@ -23,21 +24,6 @@ def test_tokens_do_not_pile_up_beyond_the_burst() -> None:
     assert [bucket.take() for _ in range(2)] == [0, 2.0]
 
 
-@pytest.mark.parametrize("last", sorted("./AZaz09"))
-def test_salts_that_bcrypt_would_not_write(last: str) -> None:
-    """Go's bcrypt ignores the bits beyond the salt's 16 bytes, so such hashes work in a toolkit."""
-    written = bcrypt.hashpw(b"right", b"$2b$04$" + b"." * 21 + _without_rest(last)).decode()
-    passwords = Passwords({"a": written[:28] + last + written[29:]})
-    assert passwords.check(b"a", b"right")
-    assert not passwords.check(b"a", b"wrong")
-
-
-def _without_rest(last: str) -> bytes:
-    alphabet = b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-    first = alphabet.index(last.encode()) // 16 * 16
-    return alphabet[first : first + 1]
-
-
 def test_wrong_passwords_are_forgotten_the_oldest_first() -> None:
     """Strangers cannot make the exporter keep more."""
     passwords = Passwords({"a": hashed("right")})
@@ -48,12 +34,73 @@ def test_wrong_passwords_are_forgotten_the_oldest_first() -> None:
     assert passwords.remembered(b"a", b"right") is None
 
 
-def test_once_the_right_password_is_known_every_other_is_wrong() -> None:
-    """And nothing of those needs to be kept; a user that there is not has only wrong ones."""
-    passwords = Passwords({"a": hashed("right")})
-    assert passwords.remembered(b"a", b"right") is None
-    assert passwords.check(b"a", b"right")
-    assert passwords.remembered(b"a", b"right") is True
-    assert passwords.remembered(b"a", b"other") is False
-    assert passwords.remembered(b"b", b"right") is False
-    assert not passwords.check(b"b", b"right")
+def served(waiters: str, room: int = 100) -> tuple[str, str]:
+    """Give in which order some get their turn, who come while somebody has it, and who does not.
+
+    Each is two characters: the client, and a number.
+    """
+    had, went = list[str](), list[str]()
+
+    async def wait(turns: Turns, waiter: str) -> None:
+        try:
+            async with turns.turn(waiter[0]):
+                had.append(waiter)
+                await asyncio.sleep(0)
+        except CrowdedError:
+            went.append(waiter)
+
+    async def everybody() -> None:
+        turns = Turns(room)
+        async with asyncio.TaskGroup() as group, turns.turn("first"):
+            for waiter in waiters.split():
+                group.create_task(wait(turns, waiter))
+                await asyncio.sleep(0)
+            assert not had
+
+    asyncio.run(everybody())
+    return " ".join(had), " ".join(went)
+
+
+@pytest.mark.parametrize(
+    ("waiters", "order"),
+    [
+        ("", ""),
+        ("a1 a2 a3", "a1 a2 a3"),
+        ("a1 a2 a3 b1", "a1 b1 a2 a3"),
+        ("a1 a2 b1 b2 c1", "a1 b1 c1 a2 b2"),
+    ],
+)
+def test_clients_have_their_turn(waiters: str, order: str) -> None:
+    """However many wait beside them as somebody else, or from somewhere else."""
+    assert served(waiters) == (order, "")
+
+
+@pytest.mark.parametrize(
+    ("waiters", "went"),
+    [("a1 a2 a3", "a3"), ("a1 a2 b1", "a2"), ("a1 b1 c1", "c1"), ("a1 a2 b1 c1", "a2 c1")],
+)
+def test_whoever_has_most_that_wait_makes_room(waiters: str, went: str) -> None:
+    """The last of them; and who comes, where nobody has more."""
+    assert served(waiters, room=2)[1] == went
+
+
+def test_who_goes_while_it_waits_holds_nobody_up() -> None:
+    """Nor does who goes at the moment that it gets the turn."""
+
+    async def passes() -> bool:
+        turns = Turns(10)
+
+        async def wait() -> None:
+            async with turns.turn("a"):
+                pass
+
+        async with turns.turn("first"):
+            early, late, last = (asyncio.create_task(wait()) for _ in range(3))
+            await asyncio.sleep(0)
+            early.cancel()
+            await asyncio.sleep(0)
+        late.cancel()
+        await asyncio.wait_for(last, 5)
+        return early.cancelled() and late.cancelled()
+
+    assert asyncio.run(passes())

@@ -72,7 +72,7 @@ def test_a_mounted_secret_is_swapped_by_a_link(secure: Secure, tmp_path: Path) -
 def test_what_is_wrong_is_refused_and_the_old_stays(secure: Secure, bad: str | None) -> None:
     """By name, in the log and in what becomes a metric; empty is a file that is being written."""
     secured = secure(users("old"))
-    before = secured.rules.state()
+    before = secured.watcher.state()
     assert before is not None
     assert before.successful
     if bad is None:
@@ -80,7 +80,7 @@ def test_what_is_wrong_is_refused_and_the_old_stays(secure: Secure, bad: str | N
     else:
         secured.file.write_text(bad)
     secured.look()
-    state = secured.rules.state()
+    state = secured.watcher.state()
     assert state is not None
     assert (state.successful, state.last_success) == (False, before.last_success)
     assert (status(secured, "old"), secured.get().status) == (200, 401)
@@ -88,6 +88,18 @@ def test_what_is_wrong_is_refused_and_the_old_stays(secure: Secure, bad: str | N
     assert "level=error" in line
     assert ("basic_auth_users.alice" if bad and "plain" in bad else "web.config_file") in line
     assert "plain" not in line
+
+
+def test_a_reload_fills_no_bucket(secure: Secure) -> None:
+    """Where the rate limit stays the same, what was left of it does; another begins anew."""
+    secured = secure("rate_limit: {interval: 1h, burst: 2}")
+    assert [secured.get().status for _ in range(3)] == [200, 200, 429]
+    secured.file.write_text("rate_limit: {interval: 60m, burst: 2} # the same")
+    secured.look()
+    assert secured.get().status == 429
+    secured.file.write_text("rate_limit: {interval: 1h, burst: 1}")
+    secured.look()
+    assert [secured.get().status for _ in range(2)] == [200, 429]
 
 
 def test_what_stays_wrong_is_told_once(secure: Secure) -> None:
@@ -100,7 +112,7 @@ def test_what_stays_wrong_is_told_once(secure: Secure) -> None:
     assert secured.log.count("web_config_refused") == 1
     secured.file.write_text(good)
     secured.look()
-    state = secured.rules.state()
+    state = secured.watcher.state()
     assert state is not None
     assert state.successful
 
@@ -139,7 +151,7 @@ def _ended(kept: http.client.HTTPSConnection) -> bool:
 
 def expiry(secured: Secured) -> float | None:
     """Give when the certificate in force ends."""
-    state = secured.rules.state()
+    state = secured.watcher.state()
     assert state is not None
     return state.certificate_expiry
 
@@ -162,13 +174,13 @@ def test_half_of_a_pair_is_refused_until_the_other_comes(
     secured.look()
     (line,) = [line for line in secured.log.splitlines() if "web_config_refused" in line]
     assert "tls_server_config.key_file" in line
-    assert "is not the key of cert_file" in line
+    assert "is not the key of the certificate" in line
     assert serves(secured, authority)
     assert expiry(secured) == pair.expiry
     (tmp_path / "server.key").write_text(renewed.key)
     secured.look()
     assert serves(secured, authority)
-    state = secured.rules.state()
+    state = secured.watcher.state()
     assert state is not None
     assert state.successful
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from exporter.web.guard import DEFAULT_HEADERS
+from exporter.web.middleware import DEFAULT_HEADERS
 from tests.web.conftest import Secure
 from tests.web.pki import DAY, Authority, Pair
 from tests.web.secured import Secured, basic, hashed, trusting
@@ -147,6 +147,29 @@ def test_allowed_names(
         "'10.0.0.1', '2001:db8::1', ops@example.org, 'spiffe://example/prometheus']}"
     )
     assert comes_in(secured, authority, authority.sign(name)) is known
+
+
+@pytest.mark.parametrize(
+    ("client", "alert", "reason"),
+    [
+        ("none", "CERTIFICATE_REQUIRED", "peer did not return a certificate"),
+        ("another's", "UNKNOWN_CA", "certificate verify failed"),
+        ("TLS 1.2", "PROTOCOL_VERSION", "unsupported protocol"),
+    ],
+)
+def test_both_sides_are_told_why_a_handshake_is_refused(
+    secure: Secure, authority: Authority, client: str, alert: str, reason: str
+) -> None:
+    """The client by an alert, as from exporter-toolkit; the exporter at debug, and by a count."""
+    secured = secure(CLIENTS + "RequireAndVerifyClientCert, min_version: TLS13}")
+    context = trusting(authority, Authority("another").sign() if client == "another's" else None)
+    if client == "TLS 1.2":
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with pytest.raises(ssl.SSLError) as caught:
+        secured.get_tls(context)
+    assert str(caught.value.reason).endswith(alert)
+    assert f'level=debug event=tls_handshake_refused reason="{reason}"' in secured.log
+    assert secured.handshakes_refused == 1
 
 
 def test_an_expired_client_certificate(secure: Secure, authority: Authority) -> None:

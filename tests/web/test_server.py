@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from exporter.background import in_daemon
 from exporter.log import Lines
-from exporter.web.server import AddressInUseError, listen
+from exporter.web.listening import AddressInUseError, listen
 from tests.web.conftest import Client
 from tests.web.serving import Served
 
@@ -136,14 +136,14 @@ def test_serving_when_start_returns(serve: Serve) -> None:
 
 
 def test_a_taken_address() -> None:
-    """The message is one line, names the address and says what to do."""
+    """The message is one line, names the address and says what to do about it."""
     with closing(listen("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(AddressInUseError) as caught:
             listen("127.0.0.1", port)
     assert str(caught.value) == (
         f"cannot listen on 127.0.0.1:{port}: {os.strerror(errno.EADDRINUSE)}: "
-        "stop what listens there, or set another web.listen_address"
+        "set another web.listen_address"
     )
 
 
@@ -160,9 +160,9 @@ def test_a_taken_port_on_every_interface() -> None:
     [
         (
             "192.0.2.1",
-            "cannot listen on 192.0.2.1:0: Cannot assign requested address: this machine",
+            "cannot listen on 192.0.2.1:0: Cannot assign requested address: set another",
         ),
-        ("2001:db8::1", "cannot listen on [2001:db8::1]:0: Cannot assign requested address: this"),
+        ("2001:db8::1", "cannot listen on [2001:db8::1]:0: Cannot assign requested address: set"),
         (
             "no-such-host.invalid",
             "cannot listen on no-such-host.invalid:0: the host name cannot be",

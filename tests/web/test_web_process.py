@@ -259,7 +259,11 @@ def test_a_wrong_file_is_told_at_the_start(tmp_path: Path, word: str) -> None:
     ran = command(no_aws(tmp_path), word, f"--web.config-file={file}")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.splitlines() == [
-        f"basic_auth_users.a (from {file}): not a bcrypt hash; make one with: htpasswd -nBC 10 USER"
+        f"tls_server_config.key_file (from {file}): is required, or key",
+        (
+            f"basic_auth_users.a (from {file}): not a bcrypt hash; "
+            "make one with: htpasswd -nBC 10 USER"
+        ),
     ]
 
 
