@@ -34,7 +34,7 @@ _MOVES_SECONDS: Final = 5.0
 _LONGEST_LINE: Final = 1 << 20
 _SIGNAL_EXIT_BASE: Final = 128
 # What is there at first would bury what happens: all but warnings is logged at debug.
-_FIRST_ROUND: Final = re.compile(rb'level(?:=|": ")info.*first_poll(?:=|": )true')
+_FIRST_ROUND: Final = re.compile(rb'level(?:=|": ?")info.*first_poll(?:=|": ?)true')
 _DEBUG: Final = "--log.level=debug"
 
 
