@@ -21,7 +21,9 @@ from exporter.demo.aws import LOOPBACK, answering
 SETTINGS: Final = {
     "AWS__ORGANIZATION__ROLE_NAME": story.ROLE_NAME,
     "AWS__REGIONS": ",".join(story.REGIONS),
-    "METRICS__TRUSTED_INVITERS": ",".join(story.TRUSTED),
+    "METRICS__TRUST_ORGANIZATION": "true",
+    "METRICS__ACCOUNT_LABELS": "team,environment",
+    "METRICS__ADMINISTRATOR__ENABLED": "true",
     "METRICS__PER_INVITATION__ENABLED": "true",
     "POLL__INTERVAL": "10s",
 }

@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 
 from exporter.demo import command
-from exporter.demo.story import BROKEN, DENIED, THROTTLED
+from exporter.demo.story import (
+    ACCOUNTS,
+    ADMINISTRATOR,
+    BROKEN,
+    DENIED,
+    FORMER_ADMINISTRATOR,
+    PASSING_STRANGER,
+    STRANGER,
+    THROTTLED,
+)
 from tests.faulty import free_port
 from tests.processes import series_of
 
@@ -113,7 +122,18 @@ def test_addresses_come_first_and_other_commands_work_on_it() -> None:
     failed = {line.split()[1] for line in doctor.stdout.splitlines() if line.startswith("FAIL")}
     # Where calls are throttled now and then, they may be just now.
     assert failed - {THROTTLED[0]} == {DENIED[0], BROKEN}
-    assert "macie_untrusted_invitations" in {name for name, _ in series_of(once.stdout)}
+    shown = series_of(once.stdout)
+    strangers, administrators, teams = (
+        {dict(labels).get(label) for (name, labels) in shown if name == family}
+        for family, label in (
+            ("macie_untrusted_inviter_timestamp_seconds", "inviter_account_id"),
+            ("macie_administrator_info", "administrator_account_id"),
+            ("macie_account_info", "label_team"),
+        )
+    )
+    assert STRANGER in strangers <= {STRANGER, PASSING_STRANGER}
+    assert ADMINISTRATOR in administrators <= {ADMINISTRATOR, FORMER_ADMINISTRATOR}
+    assert teams == {account.team for account in ACCOUNTS}
 
 
 def other_commands(said: Sequence[str]) -> "list[subprocess.CompletedProcess[str]]":
