@@ -17,7 +17,7 @@ from tests.helm.charts import objects, of_kind, run
 from tests.helm.conftest import require_tool
 from tests.processes import command
 
-RULES = CHART / "files" / "rules" / "exporter.yaml"
+RULES = CHART / "files" / "rules" / "macie-invitations.rules.yaml"
 OF_PROMETHEUS = {"global", "scrape_configs", "rule_files", "alerting"}
 OF_THE_CHART = set(yaml.safe_load((CHART / "values.yaml").read_text()))
 OF_THE_EXPORTER = set(Settings.model_fields) - {"config"}
@@ -30,7 +30,7 @@ def check(file: Path) -> None:
 
 
 def _by_prometheus(file: Path) -> None:
-    (file.parent / "exporter.yaml").write_text(RULES.read_text())
+    (file.parent / RULES.name).write_text(RULES.read_text())
     _promtool("config", file)
 
 

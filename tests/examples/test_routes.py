@@ -1,6 +1,7 @@
 """The example for Alertmanager, in the real one: who is told, in which messages, of what not."""
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,19 @@ from tests.processes import until
 from tests.rules.rulefile import alerts
 
 ROOT = Path(__file__).parents[2]
-CONFIGURATION = yaml.safe_load((ROOT / "examples" / "alertmanager.yml").read_text())
+EXAMPLE = ROOT / "examples" / "alertmanager.yml"
 SEVERITIES = {name: rule["labels"]["severity"] for name, rule in alerts().items()}
 Labels = Mapping[str, str]
 HERE = {"job": "a", "aws_account_id": "111122223333", "aws_region": "eu-west-1"}
 THERE = {**HERE, "aws_region": "us-east-1"}
 
 
-@pytest.fixture
-def alertmanager(tmp_path: Path) -> Iterator[Peer]:
-    """Alertmanager with the example, and nothing that fires."""
-    with alerting(require("prometheus-alertmanager"), tmp_path / "am", CONFIGURATION) as running:
+@pytest.fixture(scope="module")
+def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+    """Alertmanager with the example; each test fires alerts of a cluster of its own."""
+    configuration = yaml.safe_load(EXAMPLE.read_text())
+    folder = tmp_path_factory.mktemp("routes")
+    with alerting(require("prometheus-alertmanager"), folder / "am", configuration) as running:
         yield running
 
 
@@ -38,65 +41,98 @@ def alert(name: str, **labels: str) -> Labels:
     return {"alertname": name, "severity": SEVERITIES[name], **labels}
 
 
-def test_every_alert_has_its_receiver(alertmanager: Peer) -> None:
-    """The pager, whoever watches over accounts, or whoever runs the exporter."""
-    fire(alertmanager, *(alert(name) for name in SEVERITIES), {"alertname": "Other"})
+RECEIVERS = {
+    "MacieExporterDown": "pager",
+    "MacieExporterAbsent": "pager",
+    "MacieShardMissing": "pager",
+    "MacieUntrustedAdministrator": "pager,security",
+    "MacieUntrustedInvitation": "security",
+    "MacieTrustNotConfigured": "security",
+    "MacieInvitationPending": "security",
+    "MacieRelationshipBroken": "security",
+    "MacieDisabled": "security",
+    "MacieWithoutAdministrator": "security",
+    "MacieTargetsFailing": "platform",
+    "MacieTargetStale": "platform",
+    "MacieAccessDenied": "platform",
+    "MacieThrottled": "platform",
+    "MacieDiscoveryFailing": "platform",
+    "MacieTargetsLost": "platform",
+    "MacieConfigReloadFailed": "platform",
+    "MacieCertificateExpiring": "platform",
+    "MacieJobGone": "platform",
+}
 
-    def receivers() -> dict[str, str]:
-        found: Sequence[Mapping[str, Any]] = alertmanager.get("/api/v2/alerts")
-        return {
-            each["labels"]["alertname"]: ",".join(each["name"] for each in each["receivers"])
-            for each in found
-        }
 
-    expected = {
-        "MacieExporterDown": "pager",
-        "MacieExporterAbsent": "pager",
-        "MacieShardMissing": "pager",
-        "MacieUntrustedAdministrator": "pager",
-        "MacieUntrustedInvitation": "security",
-        "MacieInvitationPending": "security",
-        "MacieRelationshipBroken": "security",
-        "MacieDisabled": "security",
-        "MacieTargetsFailing": "platform",
-        "MacieTargetStale": "platform",
-        "MacieAccessDenied": "platform",
-        "MacieThrottled": "platform",
-        "MacieDiscoveryFailing": "platform",
-        "MacieTargetsLost": "platform",
-        "MacieConfigReloadFailed": "platform",
-        "MacieCertificateExpiring": "platform",
-        "Other": "others",
-    }
-    until(lambda: receivers() == expected, lambda: str(receivers()))
+def told(labels: Labels) -> str:
+    """Return the receivers of an alert, as Alertmanager's own tool finds them."""
+    words = [f"{name}={value}" for name, value in labels.items()]
+    command = [require("amtool"), "config", "routes", "test", f"--config.file={EXAMPLE}", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_every_alert_has_its_receiver() -> None:
+    """The pager, whoever watches over accounts, or whoever runs the exporter: one, or two."""
+    assert {name: told(alert(name)) for name in SEVERITIES} == RECEIVERS
+    assert told({"alertname": "Other"}) == "others"
+
+
+@pytest.mark.parametrize("name", ["MacieUntrustedAdministrator", "MacieTargetStale"])
+def test_who_owns_an_account_is_told_too(name: str) -> None:
+    """By the label that the rules carry; nobody else hears less of it."""
+    there = told(alert(name, **HERE, label_team="payments"))
+    assert there == f"team-payments,{RECEIVERS[name]}"
+    assert told(alert(name, **HERE, label_team="other")) == RECEIVERS[name]
+
+
+def groups(alertmanager: Peer, **labels: str) -> list[tuple[str, str, int]]:
+    """Return messages about alerts with some labels: the alert, who receives it, of how many."""
+    found: Sequence[Mapping[str, Any]] = alertmanager.get("/api/v2/alerts/groups")
+    return sorted(
+        (each["labels"]["alertname"], each["receiver"]["name"], len(each["alerts"]))
+        for each in found
+        if all(labels.items() <= one["labels"].items() for one in each["alerts"])
+    )
 
 
 def test_an_account_is_one_message(alertmanager: Peer) -> None:
     """Over its regions; another alert of it is another message."""
+    of = {"cluster": "regions"}
     fire(
         alertmanager,
-        alert("MacieAccessDenied", **HERE),
-        alert("MacieAccessDenied", **THERE),
-        alert("MacieDisabled", **THERE),
+        alert("MacieAccessDenied", **HERE, **of),
+        alert("MacieAccessDenied", **THERE, **of),
+        alert("MacieDisabled", **THERE, **of),
     )
+    expected = [("MacieAccessDenied", "platform", 2), ("MacieDisabled", "security", 1)]
+    until(lambda: groups(alertmanager, **of) == expected, lambda: str(groups(alertmanager)))
 
-    def groups() -> dict[str, int]:
-        found: Sequence[Mapping[str, Any]] = alertmanager.get("/api/v2/alerts/groups")
-        return {each["labels"]["alertname"]: len(each["alerts"]) for each in found}
 
-    until(lambda: groups() == {"MacieAccessDenied": 2, "MacieDisabled": 1}, lambda: str(groups()))
+def test_a_stranger_is_one_message(alertmanager: Peer) -> None:
+    """However many accounts it asks, or has; another stranger is another message."""
+    of = {"cluster": "strangers"}
+    for name in ("MacieUntrustedInvitation", "MacieUntrustedAdministrator"):
+        for number in range(12):
+            where = {**HERE, "aws_account_id": f"{number:012}"}
+            fire(alertmanager, alert(name, **where, **of, inviter_account_id="999988887777"))
+        fire(alertmanager, alert(name, **HERE, **of, inviter_account_id="555566667777"))
+    expected = sorted(
+        (name, receiver, number)
+        for name, receivers in RECEIVERS.items()
+        if "Untrusted" in name
+        for receiver in receivers.split(",")
+        for number in (1, 12)
+    )
+    until(lambda: groups(alertmanager, **of) == expected, lambda: str(groups(alertmanager)))
 
 
 def test_clusters_are_messages_of_their_own(alertmanager: Peer) -> None:
     """Where the alerts tell clusters apart: somebody else may answer for the other one."""
-    both = [alert("MacieExporterAbsent", cluster=cluster) for cluster in ("a", "b")]
-    fire(alertmanager, *both)
-
-    def groups() -> list[str]:
-        found: Sequence[Mapping[str, Any]] = alertmanager.get("/api/v2/alerts/groups")
-        return sorted(each["labels"].get("cluster", "") for each in found)
-
-    until(lambda: groups() == ["a", "b"], lambda: str(groups()))
+    fire(alertmanager, *(alert("MacieThrottled", cluster=cluster) for cluster in ("a", "b")))
+    expected = [("MacieThrottled", "platform", 1)]
+    for cluster in ("a", "b"):
+        until(lambda of=cluster: groups(alertmanager, cluster=of) == expected, cluster)
 
 
 DOWN = alert("MacieExporterDown", job="a", instance="x:10058")
@@ -114,7 +150,7 @@ FAILING = alert("MacieTargetsFailing", job="a")
                 alert("MacieTargetStale", **{**HERE, "job": "b"}),
                 alert("MacieUntrustedInvitation", **HERE),
                 alert("MacieUntrustedAdministrator", **HERE),
-                alert("MacieInvitationPending", **HERE),
+                alert("MacieInvitationPending", **THERE),
             ],
             id="down",
         ),
@@ -142,27 +178,36 @@ FAILING = alert("MacieTargetsFailing", job="a")
             [alert("MacieTargetStale", **THERE), alert("MacieUntrustedInvitation", **HERE)],
             id="denied",
         ),
-        *(
-            pytest.param(
-                {**cause, "cluster": "a"},
-                [{**stale, "cluster": "a"} for stale in explained],
-                [{**stale, "cluster": "b"} for stale in explained],
-                id=f"{cause['alertname']} of a cluster: {explained[0]['alertname']}",
-            )
-            for cause, explained in (
-                (DOWN, [alert("MacieTargetStale", **HERE), alert("MacieShardMissing", job="a")]),
-                (DOWN, [ABSENT]),
-                (ABSENT, [alert("MacieTargetStale", **HERE), alert("MacieShardMissing", job="a")]),
-                (FAILING, [alert("MacieTargetStale", **HERE)]),
-                (alert("MacieAccessDenied", **HERE), [alert("MacieTargetStale", **HERE)]),
-            )
+        pytest.param(
+            alert("MacieUntrustedInvitation", **HERE, inviter_account_id="9"),
+            [alert("MacieInvitationPending", **HERE)],
+            [
+                alert("MacieInvitationPending", **THERE),
+                alert("MacieUntrustedAdministrator", **HERE),
+            ],
+            id="not trusted",
+        ),
+        pytest.param(
+            alert("MacieRelationshipBroken", **HERE, relationship_status="Removed"),
+            [alert("MacieWithoutAdministrator", **HERE)],
+            [alert("MacieWithoutAdministrator", **THERE)],
+            id="broken",
         ),
     ],
 )
 def test_a_cause_keeps_back_what_it_explains(
-    alertmanager: Peer, cause: Labels, kept_back: Sequence[Labels], told: Sequence[Labels]
+    alertmanager: Peer,
+    request: pytest.FixtureRequest,
+    cause: Labels,
+    kept_back: Sequence[Labels],
+    told: Sequence[Labels],
 ) -> None:
-    """And nothing else: what AWS has said of an administrator is always told."""
+    """And nothing else, nor in another cluster: what AWS has said of an administrator is told."""
+    of, another = ({"cluster": f"{request.node.callspec.id}{number}"} for number in (1, 2))
+    elsewhere = [{**labels, **another} for labels in kept_back]
+    cause = {**cause, **of}
+    kept_back, told = ([{**each, **of} for each in some] for some in (kept_back, told))
+    told = [*told, *elsewhere]
     fire(alertmanager, cause, *kept_back, *told)
 
     def as_told(suppressed: str) -> Callable[[Labels], bool]:

@@ -402,6 +402,10 @@ def test_rules_are_the_files_where_values_say_nothing(helm4: Path) -> None:
         for file in sorted(CHART.glob("files/rules/*.yaml"))
         for group in yaml.safe_load(file.read_text())["groups"]
     ]
+    for group in groups:
+        group["rules"] = [
+            each for each in group["rules"] if each.get("alert") != "MacieWithoutAdministrator"
+        ]
     assert rule["spec"]["groups"] == groups
 
 

@@ -5,7 +5,8 @@ The files in files/rules/ are rule files as Prometheus reads them. Here they get
   * the labels of prometheusRule.additionalAggregationLabels are put into every by (…) and on (…) of an expression, and
     into every query of a text;
   * prometheusRule.alerts.NAME changes or removes an alert;
-  * prometheusRule.runbookUrl, ruleLabels and ruleAnnotations go to every alert.
+  * prometheusRule.runbookUrl, ruleLabels and ruleAnnotations go to every alert, dashboardUrl and exporterUrl become
+    links.
 Never through tpl: the braces in a rule's texts are Prometheus' own.
 */}}
 {{- define "exporter.alertNames" -}}
@@ -26,7 +27,7 @@ Never through tpl: the braces in a rule's texts are Prometheus' own.
 {{- range ($.Files.Get $path | fromYaml).groups }}
 {{- $group := . }}
 {{- $rules := list }}
-{{- range .rules }}
+{{- range concat (include "exporter.accountLabels" $ | fromYamlArray) .rules }}
 {{- $rule := include "exporter.rule" (list $ .) | fromYaml }}
 {{- with $rule }}{{ $rules = append $rules . }}{{ end }}
 {{- end }}
@@ -46,6 +47,10 @@ Never through tpl: the braces in a rule's texts are Prometheus' own.
 {{- if ne (toString $change.enabled) "false" }}
 {{- $kept := $values.additionalAggregationLabels }}
 {{- $expr := include "exporter.expr" (list $rule.expr $values.thresholds) }}
+{{- $ofAccount := contains "$labels.aws_account_id" (dig "annotations" "description" "" $rule) }}
+{{- if and $ofAccount $values.accountLabels }}
+{{- $expr = printf "(\n%s)\n  * on (aws_account_id) group_left (%s) macie:account:labels\nor\n(\n%s)\n  unless on (aws_account_id) macie:account:labels\n" $expr (include "exporter.accountLabelNames" (index . 0)) $expr }}
+{{- end }}
 {{- $_ := set $rule "expr" (include "exporter.apart" (list $expr $kept)) }}
 {{- if $rule.alert }}
 {{- $_ := set $rule.annotations "description" (include "exporter.asking" (list $rule.annotations.description $kept)) }}
@@ -57,10 +62,42 @@ Never through tpl: the braces in a rule's texts are Prometheus' own.
 {{- with $values.runbookUrl }}
 {{- $_ := set $annotations "runbook_url" (printf "%s/%s.md" (trimSuffix "/" .) $rule.alert) }}
 {{- end }}
+{{- with $values.dashboardUrl }}
+{{- $board := ternary "account/macie-account?var-account={{ $labels.aws_account_id }}" "exporter/macie-exporter" $ofAccount }}
+{{- $_ := set $annotations "dashboard_url" (printf "%s/d/macie-%s" (trimSuffix "/" .) $board) }}
+{{- end }}
+{{- if and $ofAccount $values.exporterUrl }}
+{{- $_ := set $annotations "target_url" (printf "%s/targets/{{ $labels.aws_account_id }}/{{ $labels.aws_region }}" (trimSuffix "/" $values.exporterUrl)) }}
+{{- end }}
 {{- $_ := set $rule "labels" $labels }}
 {{- $_ := set $rule "annotations" (mergeOverwrite $annotations ($change.annotations | default dict)) }}
 {{- end }}
 {{- toYaml $rule }}
+{{- end }}
+{{- end }}
+
+{{/* Labels of macie_account_info, as the exporter names them. */}}
+{{- define "exporter.accountLabelNames" -}}
+{{- range $number, $key := .Values.prometheusRule.accountLabels }}
+{{- if $number }}, {{ end }}label_{{ regexReplaceAll "[^a-zA-Z0-9_]" $key "_" }}
+{{- end }}
+{{- end }}
+
+{{/*
+What remembers the labels of each account: those that are known now, else, while an alert is about it, those that were.
+An alert whose labels went away with the exporter would resolve, and fire as another.
+*/}}
+{{- define "exporter.accountLabels" -}}
+{{- if .Values.prometheusRule.accountLabels }}
+- record: macie:account:labels
+  expr: |
+    topk by (aws_account_id) (
+      1, group by (aws_account_id, {{ include "exporter.accountLabelNames" . }}) (macie_account_info)
+    )
+    or on (aws_account_id)
+    macie:account:labels and on (aws_account_id) ALERTS{alertname=~"Macie.+"}
+{{- else }}
+[]
 {{- end }}
 {{- end }}
 
@@ -96,5 +133,6 @@ begins with the job or the account; among its arguments theirs go before that on
 {{- end }}
 {{- $text = regexReplaceAll "\\{( ?)(job|aws_account_id)='%s'" $text (printf "{${1}%s${2}='%%s'" $matchers) }}
 {{- $text = regexReplaceAll " \\$labels\\.(job|aws_account_id)\\b" $text (printf "%s $$labels.${1}" $values) }}
+{{- $text = regexReplaceAll "\"( \\$labels\\.inviter_account_id)\\b" $text (printf "\"%s${1}" $values) }}
 {{- $text | replace "{{$labels." "{{ $labels." }}
 {{- end }}
