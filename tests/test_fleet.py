@@ -277,7 +277,7 @@ def test_an_empty_file_changes_nothing(aws: EmbeddedAws, file: File) -> None:
             file.path.write_text(content)
             answer = exporter.request("/-/reload", "POST")
             assert answer.status == 500
-            assert "is empty now" in answer.body.decode()
+            assert "is empty; to have the defaults" in answer.body.decode()
         assert targets(exporter.series()) == before
         file.path.write_text("{}")
         assert exporter.request("/-/reload", "POST").status == 200
