@@ -155,8 +155,8 @@ def test_what_is_refused(folder: Path, name: str) -> None:
         (b"just text", f"not a mapping with the keys {', '.join(WebFile.model_fields)}"),
         (b"basic_auth_users:\n  a: x\n  a: y", "not YAML (line 3, column 3)"),
         (
-            b"a: &a [" + b"x," * 9999 + b"]\nb: [" + b"*a," * 99 + b"]",
-            "not YAML (line 2, column 62)",
+            b"a: &a [" + b"x," * 9999 + b"]\nb: [" + b"*a," * 999 + b"]",
+            "not YAML (line 2, column 599)",
         ),
         (b"[" * 9999, "not YAML (line 1, column 101)"),
         (b"\xff\xfe", "not UTF-8 text"),
