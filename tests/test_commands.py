@@ -210,6 +210,7 @@ def test_check_for_an_organization_of_a_size(terminal: Terminal) -> None:
     [
         (["chek"], ["chek: unknown command; the nearest is check"]),
         (["-v"], ["-v: unexpected; settings are given as --KEY=VALUE"]),
+        (["--log.level=info", "check"], ["check: the command comes first"]),
         (
             ["check", "serve", "-x"],
             [

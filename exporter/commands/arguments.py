@@ -71,6 +71,8 @@ def parse(argv: Sequence[str], wrong: Callable[[Flags], Iterable[str]]) -> Argum
         name, _, text = word.removeprefix("--").partition("=")
         if word.startswith("--"):
             given.setdefault(name, []).append(text)
+        elif word in COMMANDS and command not in argv:
+            lines.append(f"{word}: the command comes first")
         else:
             lines.append(f"{word}: unexpected; settings are given as --KEY=VALUE")
     lines += [f"--{name}: given more than once" for name, texts in given.items() if len(texts) > 1]
@@ -93,6 +95,6 @@ def help_of(argv: Sequence[str]) -> str:
 
 
 def _command(argv: Sequence[str]) -> tuple[str, list[str]]:
-    """Take the command off argv; in a flag that is a copied key, have dashes for underscores."""
+    """Return the command and the words after it; underscores of a copied key are dashes."""
     words = [re.sub(r"^--[\w.-]+", lambda name: name[0].replace("_", "-"), word) for word in argv]
     return (words[0], words[1:]) if words and not words[0].startswith("-") else (DEFAULT, words)

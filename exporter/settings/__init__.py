@@ -1,4 +1,7 @@
-"""All configuration: the only reader of the environment and of files. Frozen once loaded."""
+"""All configuration: the only reader of the environment and of its file. Frozen once loaded.
+
+It may import what knows nothing of it: the model, durations, and how files are read.
+"""
 
 from exporter.settings.errors import ConfigurationError
 from exporter.settings.load import load

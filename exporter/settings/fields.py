@@ -137,7 +137,7 @@ def _distinct_regions(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def listen_address(value: object) -> tuple[str, int]:
-    """Take `host:port`, `[v6]:port` or `:port` apart; an empty host means every interface.
+    """Return host and port of `host:port`, `[v6]:port` or `:port`; no host means all interfaces.
 
     Raises ValueError where it is none of these.
     """

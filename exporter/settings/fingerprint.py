@@ -36,7 +36,7 @@ def config_hash(settings: Settings) -> float:
 
 
 def _secrets(node: object) -> Iterator[str]:
-    """Give every secret, in the order of the tree, which the masked tree shows the places of."""
+    """Yield every secret, in the order of the tree, which the masked tree shows the places of."""
     match node:
         case SecretStr():
             yield node.get_secret_value()

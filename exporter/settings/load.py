@@ -81,7 +81,7 @@ def read_sources(flags: Iterable[tuple[str, str]], environ: Mapping[str, str]) -
 
 
 def _variables(environ: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """Take the variables with the prefix; `__` nests, and empty means not set."""
+    """Yield the variables with the prefix; `__` nests, and empty means not set."""
     for name, text in sorted(environ.items()):
         rest = name.removeprefix(PREFIX)
         if text and rest != name and not _SERVICE_LINK.fullmatch(rest):
@@ -123,7 +123,7 @@ def _without_nothing(node: Any) -> Any:  # noqa: ANN401 -- mappings, lists, text
 
 
 def _take_ordinal(sources: Sources, pod: str) -> None:
-    """Take the ordinal at the end of the pod's name as the number of the shard."""
+    """Have the ordinal at the end of the pod's name be the number of the shard."""
     if found := _ORDINAL.fullmatch(pod):
         sources.put(_INDEX, found[1], "POD_NAME")
         return

@@ -45,7 +45,7 @@ DAY = timedelta(days=1)
 
 
 def _describe_defaults(schema: dict[str, Any], model: type[BaseModel]) -> None:
-    """Give defaults in a schema as they are written here: a duration as 5m, not as PT5M."""
+    """Write defaults in a schema as they are written here: a duration as 5m, not as PT5M."""
     written = model.model_construct().model_dump(mode="json")
     for name, described in schema["properties"].items():
         if "$ref" in described:
