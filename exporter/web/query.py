@@ -43,7 +43,7 @@ class QueryError(Exception):
     """A query that cannot be understood; `lines` say what is wrong and what would be right."""
 
     def __init__(self, lines: Sequence[str]) -> None:
-        """Take a line for each mistake."""
+        """Hold a line for each mistake."""
         super().__init__("\n".join(lines))
         self.lines = tuple(lines)
 
