@@ -1,6 +1,7 @@
-"""What goes wrong below HTTP and in it: each has a name, and none becomes a wrong answer."""
+"""What goes wrong below HTTP and in it: each has a name, and none becomes a wrong answer.
 
-from collections.abc import Callable
+Here are the forms that the matrix of faults (`tests/faults`) does not have.
+"""
 
 import pytest
 
@@ -14,7 +15,6 @@ from tests.faulty import (
     Behaviour,
     FaultyServer,
     Peer,
-    by_turns,
     chunked,
     drip,
     flood,
@@ -26,7 +26,6 @@ from tests.faulty import (
     send,
     send_and_close,
     send_and_hang,
-    send_and_reset,
 )
 
 BODY = page([invitation()], nextToken=None)
@@ -71,32 +70,12 @@ def test_a_refused_connection(monkeypatch: pytest.MonkeyPatch) -> None:
         assert made.attempts.codes == ["EndpointConnectionError"] * 3
 
 
-def test_a_name_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`.invalid` never does, by RFC 2606."""
-    endpoint(monkeypatch, "http://nowhere.invalid")
-    with rig(attempts=1) as made:
-        failure = made.failure(30.0)
-    assert failure.code == "EndpointConnectionError"
-    assert "nowhere.invalid" in failure.message
-
-
 def test_a_connection_that_is_never_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Packets go nowhere: the connect timeout ends it."""
     with full_backlog() as port:
         endpoint(monkeypatch, f"http://{LOOPBACK}:{port}")
         with rig(attempts=1, timeouts=Timeouts(connect=0.2)) as made:
             assert made.failure().code == "ConnectTimeout"
-
-
-def test_the_deadline_ends_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it comes before the connect timeout, or its addresses are many."""
-    with full_backlog() as port:
-        endpoint(monkeypatch, f"http://{LOOPBACK}:{port}")
-        with rig(timeouts=Timeouts(connect=60)) as made:
-            made.warm()
-            watch = Stopwatch()
-            assert made.failure(0.3).code == "Deadline"
-            assert 0.3 <= watch.seconds() < 0.3 + LATE
 
 
 def test_silence_after_the_request(serve: Serve) -> None:
@@ -114,35 +93,13 @@ def test_silence_within_a_body(serve: Serve) -> None:
         assert made.failure().code == "ReadTimeout"
 
 
-def test_silence_that_the_deadline_ends(single: Stage) -> None:
-    """With the timeouts as they are shipped."""
-    made = single.play(send_and_hang())
-    watch = Stopwatch()
-    assert made.failure(0.4).code == "Deadline"
-    assert 0.4 <= watch.seconds() < 0.4 + LATE
-
-
 # -- answers that end early -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("end", [send_and_close, send_and_reset])
-def test_an_answer_cut_at_any_byte_is_none(
-    single: Stage, end: Callable[[bytes], Behaviour]
-) -> None:
-    """By an orderly end of the stream or by a reset."""
-    for length in range(len(WHOLE)):
-        made = single.play(end(WHOLE[:length]))
-        assert outcome(made) in LOST, WHOLE[:length]
-    assert isinstance(outcome(single.play(send(WHOLE))), Answer)
-
-
-@pytest.mark.parametrize("end", [send_and_close, send_and_reset])
-def test_an_error_cut_at_any_byte_is_another(
-    single: Stage, end: Callable[[bytes], Behaviour]
-) -> None:
+def test_an_error_cut_at_any_byte_is_another(single: Stage) -> None:
     """Not `Macie is not enabled` nor a denial: neither is known to have been said."""
     for length in range(len(NOT_ENABLED)):
-        made = single.play(end(NOT_ENABLED[:length]))
+        made = single.play(send_and_close(NOT_ENABLED[:length]))
         assert outcome(made) in LOST, NOT_ENABLED[:length]
     assert outcome(single.play(send(NOT_ENABLED))) == Answer(enabled=False)
 
@@ -196,9 +153,6 @@ FRAMES: dict[str, tuple[Behaviour, str | int]] = {
         "MalformedResponse",
     ),
     "continue": (send(b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE), 1),
-    "SSH": (send_and_close(b"SSH-2.0-OpenSSH_9.2\r\n"), "MalformedResponse"),
-    "status no number": (send_and_close(b"HTTP/1.1 2OO OK\r\n\r\n"), "MalformedResponse"),
-    "TLS": (send_and_close(b"\x15\x03\x01\x00\x02\x02\x46"), "MalformedResponse"),
     "nothing": (send_and_close(b""), "EndpointConnectionError"),
     "long header": (
         send(response(BODY, headers={"X-Long": "x" * 17_000})),
@@ -230,13 +184,10 @@ def test_framing(single: Stage, name: str) -> None:
 @pytest.mark.parametrize(
     "behaviour",
     [
-        drip(WHOLE),
-        by_turns(drip(b"HTTP/1.1 200 OK\r\n" + b"X-Header: x\r\n" * 90)),
-        drip(response(BODY, length=None)),
-        drip(chunked(*(bytes([byte]) for byte in BODY.encode()))),
+        drip(b"HTTP/1.1 200 OK\r\n" + b"X-Header: x\r\n" * 90),
         drip(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
     ],
-    ids=["all of it", "headers", "without a length", "chunks", "continue"],
+    ids=["headers", "continue"],
 )
 def test_a_slow_drip_ends_at_the_deadline(single: Stage, behaviour: Behaviour) -> None:
     """Each byte comes in time, the answer does not."""
@@ -246,10 +197,9 @@ def test_a_slow_drip_ends_at_the_deadline(single: Stage, behaviour: Behaviour) -
     assert 0.5 <= watch.seconds() < 0.5 + LATE
 
 
-@pytest.mark.parametrize("length", [len(BODY), None], ids=["with a length", "without one"])
-def test_a_body_that_drips(single: Stage, length: int | None) -> None:
+def test_a_body_that_drips(single: Stage) -> None:
     """The headers come at once. A body without a length looks whole where its stream is cut."""
-    head, _, _ = response(BODY, length=length).partition(b"\r\n\r\n")
+    head, _, _ = response(BODY, length=None).partition(b"\r\n\r\n")
 
     def behave(peer: Peer) -> bool:
         peer.socket.sendall(head + b"\r\n\r\n")
@@ -261,43 +211,13 @@ def test_a_body_that_drips(single: Stage, length: int | None) -> None:
     assert 0.5 <= watch.seconds() < 0.5 + LATE
 
 
-def test_a_drip_that_is_done_in_time_is_an_answer(single: Stage) -> None:
-    """Slow alone is no failure."""
-    assert count(single.play(drip(WHOLE, 0.0005))) == 1
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6400000\r\n",
-        b"HTTP/1.1 503 No\r\nContent-Length: 104857600\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
-        b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
-        b"HTTP/1.1 304 No\r\nTransfer-Encoding: chunked\r\n\r\n6400000\r\n",
-        b"HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
-    ],
-    ids=[
-        "length",
-        "no length",
-        "one chunk",
-        "error",
-        "negative chunk",
-        "negative chunk of an error",
-        "chunk where no body may be",
-        "negative chunk where no body may be",
-    ],
-)
-def test_a_hundred_megabytes_are_refused_early(
-    head: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hundred_megabytes_are_refused_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not more of it is read than may be an answer, and what two sockets hold."""
     sent = 0
 
     def behave(peer: Peer) -> bool:
         nonlocal sent
-        peer.socket.sendall(head)
+        peer.socket.sendall(b"HTTP/1.1 503 No\r\nContent-Length: 104857600\r\n\r\n")
         for _ in range(100):
             peer.socket.sendall(b"x" * 1024 * 1024)
             sent += 1
@@ -307,15 +227,13 @@ def test_a_hundred_megabytes_are_refused_early(
         endpoint(monkeypatch, server.url)
         failure = made.failure()
         assert (failure.code, len(server.requests)) == ("MalformedResponse", 1)
-        assert str(MAX_BODY_BYTES) in failure.message or failure.message == "no HTTP"
+        assert str(MAX_BODY_BYTES) in failure.message
     assert sent < 32
 
 
 @pytest.mark.parametrize(
     "behaviour",
     [
-        flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 10_000_000),
-        flood(b"HTTP/1.1 200 OK\r\n", b"X-Header: " + b"x" * 65_000 + b"\r\n", 1000),
         flood(
             chunked(BODY.encode(), last=b"0\r\n"), b"X-Trailer: " + b"x" * 65_000 + b"\r\n", 1000
         ),
@@ -325,7 +243,7 @@ def test_a_hundred_megabytes_are_refused_early(
             1000,
         ),
     ],
-    ids=["continue", "headers", "trailers", "extensions of chunks"],
+    ids=["trailers", "extensions of chunks"],
 )
 def test_what_is_around_a_body_takes_no_memory(single: Stage, behaviour: Behaviour) -> None:
     """However little of an answer is its body; the deadline ends it, if nothing else does."""

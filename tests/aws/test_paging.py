@@ -81,37 +81,6 @@ def test_any_token_comes_back_as_it_was(serve: Serve) -> None:
         survives()
 
 
-def test_pages_without_end_stop_at_the_deadline(patient: Stage) -> None:
-    """Thousands of empty pages, each with another token, take no longer than they may."""
-    made = patient.play(pages(lambda number: page([], nextToken=f"token-{number}")))
-    failure = made.failure(1.0)
-    assert failure.code == "Deadline"
-    assert len(patient.server.requests) > 100
-
-
-def test_thousands_of_pages_are_read_to_the_end(patient: Stage) -> None:
-    """A long list is whole and in order."""
-
-    def answer(number: int) -> str:
-        more = {"nextToken": f"token-{number}"} if number < 1500 else {}
-        return page([invitation(f"i-{number}")], **more)
-
-    made = patient.play(pages(answer))
-    assert ids(made.read(60.0)) == [f"i-{number}" for number in range(1, 1501)]
-
-
-def test_too_many_invitations_are_refused(patient: Stage) -> None:
-    """A list without end stops before it fills the memory."""
-    many = [{"accountId": "1"}] * 10_000
-    made = patient.play(pages(lambda number: page(many, nextToken=f"token-{number}")))
-    failure = made.failure(60.0)
-    assert (failure.code, failure.message) == (
-        "MalformedResponse",
-        f"more than {MAX_INVITATIONS} invitations",
-    )
-    assert len(patient.server.requests) == MAX_INVITATIONS // len(many) + 1
-
-
 def test_too_many_invitations_are_refused_on_the_last_page_too(patient: Stage) -> None:
     """However they are spread over pages, and whether or not another page follows."""
     half = ["{}"] * (MAX_INVITATIONS // 2)
@@ -134,17 +103,6 @@ def test_a_token_that_no_url_can_hold_is_malformed(patient: Stage) -> None:
     """JSON can spell half a surrogate pair, UTF-8 cannot."""
     made = patient.play(send(response('{"invitations": [], "nextToken": "\\ud800"}')))
     assert made.failure().code == "MalformedResponse"
-
-
-def test_a_failure_in_the_middle_is_no_shorter_list(patient: Stage) -> None:
-    """If a later page fails for good, the poll has no answer at all."""
-    made = patient.play(
-        by_turns(
-            send(response(page([invitation()], nextToken="t"))),
-            send(response("{}", 400, {"x-amzn-ErrorType": "ValidationException"})),
-        )
-    )
-    assert made.failure().code == "ValidationException"
 
 
 def test_a_page_is_tried_again_by_itself(patient: Stage) -> None:

@@ -10,7 +10,6 @@ from tests.aws.certificates import Authority
 from tests.aws.rig import Rig, Stopwatch, rig
 from tests.faulty import (
     LOOPBACK,
-    Behaviour,
     FaultyServer,
     drip,
     invitation,
@@ -117,25 +116,9 @@ def test_another_hosts_certificate_is_refused(
         assert "Hostname mismatch" in failure.message
 
 
-def test_a_server_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It answers the handshake with HTTP."""
-    with (
-        FaultyServer(send(b"HTTP/1.1 400 Bad\r\n\r\n"), speaks_first=True) as server,
-        rig(attempts=1) as made,
-    ):
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://{LOOPBACK}:{server.port}")
-        assert made.failure().code == "EndpointConnectionError"
-
-
-@pytest.mark.parametrize(
-    "behaviour",
-    [send_and_hang(), drip(b"\x16\x03\x03\x40\x00" + b"\x00" * 16384)],
-    ids=["silent", "dripping"],
-)
-def test_a_handshake_ends_at_the_deadline(
-    monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour
-) -> None:
+def test_a_handshake_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Though each byte of it comes in time."""
+    behaviour = drip(b"\x16\x03\x03\x40\x00" + b"\x00" * 16384)
     with (
         FaultyServer(behaviour, speaks_first=True) as server,
         rig(timeouts=Timeouts(connect=60, read=60)) as made,

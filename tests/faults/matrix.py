@@ -523,7 +523,7 @@ def _many_pages(count: int) -> Behaviour:
 ODDITIES: Mapping[str, Oddity] = {
     oddity.name: oddity
     for oddity in (
-        Oddity("10,000 pages", (_many_pages(10_000),), timeout=180.0),
+        Oddity("2,000 pages", (_many_pages(2_000),), timeout=60.0),
         Oddity(
             "duplicate ids",
             (

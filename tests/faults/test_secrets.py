@@ -365,8 +365,13 @@ def test_what_credentials_are_asked_for_with_is_not_shown(tmp_path: Path, place:
     assert marked(said) == set()
 
 
-@pytest.mark.parametrize("endpoint", _ASKED_WHERE)
-@pytest.mark.parametrize("place", _ASKED_FOR)
+@pytest.mark.parametrize(
+    ("place", "endpoint"),
+    [
+        *(("web identity", endpoint) for endpoint in _ASKED_WHERE),
+        ("another profile's role", "has a bad port"),
+    ],
+)
 def test_where_credentials_are_asked_for_is_not_shown(
     tmp_path: Path, place: str, endpoint: str
 ) -> None:
@@ -423,8 +428,9 @@ def test_what_needs_no_network_shows_no_secret(tmp_path: Path) -> None:
     assert marked(iam) == {secret("externalid"), secret("orgexternalid")}
 
 
-@pytest.mark.parametrize("aws", ["all is well", "everything is repeated"])
-@pytest.mark.parametrize("form", ["logfmt", "json"])
+@pytest.mark.parametrize(
+    ("aws", "form"), [("all is well", "json"), ("everything is repeated", "logfmt")]
+)
 def test_what_is_served_shows_no_secret(tmp_path: Path, aws: str, form: str) -> None:
     """Nor the log, which is written at debug level."""
     services = (
