@@ -14,7 +14,6 @@ from exporter.clock import Clock
 from exporter.discovery import Discovery, hint
 from exporter.exposition.age_buckets import AgeBuckets
 from exporter.exposition.counts import Options
-from exporter.exposition.fleet import Discovery as DiscoveryView
 from exporter.exposition.fleet import Fleet, Reload, WebConfig
 from exporter.exposition.own_metrics import OwnMetrics
 from exporter.exposition.rendering import Exposition
@@ -269,8 +268,6 @@ class Daemon:
 
     def _fleet(self) -> Fleet:
         settings, inventory = self._configuration.settings, self.discovery.inventory
-        succeeded = inventory.last_success > 0 and inventory.failure is None
-        discovered = DiscoveryView(succeeded, inventory.last_success)
         return Fleet(
             states=self.exposition.states if inventory.known and self._has_shown else None,
             folded=self.exposition.folded,
@@ -282,7 +279,7 @@ class Daemon:
             shard_index=int(settings.shard.index),
             shards=settings.shard.total,
             trust_configured=self._trust.configured,
-            discovery=discovered if settings.aws.organization else None,
+            discovered=inventory if settings.aws.organization else None,
             web=self._web(),
         )
 

@@ -11,8 +11,8 @@ from math import inf
 from typing import Any
 
 from exporter.exposition.counts import InvitationCounts, Options
-from exporter.exposition.fleet import Discovery, Fleet, WebConfig
-from exporter.model import NO_ADMINISTRATOR, Account, Answer, PollResult, label_of
+from exporter.exposition.fleet import Fleet, WebConfig
+from exporter.model import NO_ADMINISTRATOR, Account, Answer, Inventory, PollResult, label_of
 from exporter.state import TargetRecord, TargetState
 
 TARGET_LABELS = ("aws_account_id", "aws_region")
@@ -159,8 +159,8 @@ def _one(pick: Callable[[Any], float | None]) -> Callable[[Any], Iterable[Sample
     return samples
 
 
-def _discovery(pick: Callable[[Discovery], float]) -> Callable[[Fleet], Iterable[Sample]]:
-    return _one(lambda fleet: None if fleet.discovery is None else pick(fleet.discovery))
+def _discovery(pick: Callable[[Inventory], float]) -> Callable[[Fleet], Iterable[Sample]]:
+    return _one(lambda fleet: None if fleet.discovered is None else pick(fleet.discovered))
 
 
 def _web(pick: Callable[[WebConfig], float | None]) -> Callable[[Fleet], Iterable[Sample]]:
@@ -273,10 +273,10 @@ METRICS: tuple[Family, ...] = (
            "log has a line tls_handshake_refused with the reason of each, at level debug.",
            kind="counter"),
     Family("macie_exporter_discovery_success", Group.EXPORTER, (),
-           _discovery(lambda discovery: discovery.success),
+           _discovery(lambda found: found.last_success > 0 and found.failure is None),
            "Whether the last discovery through AWS Organizations succeeded; absent without one."),
     Family("macie_exporter_discovery_last_success_timestamp_seconds", Group.EXPORTER, (),
-           _discovery(lambda discovery: discovery.last_success),
+           _discovery(lambda found: found.last_success),
            "When discovery through AWS Organizations last succeeded, in Unix seconds; 0 before "
            "that."),
     Family("macie_exporter_config_last_reload_successful", Group.EXPORTER, (),

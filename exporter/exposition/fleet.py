@@ -3,15 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from exporter.model import Inventory
 from exporter.state import TargetState
-
-
-@dataclass(frozen=True, slots=True)
-class Discovery:
-    """How discovery through AWS Organizations is doing."""
-
-    success: bool
-    last_success: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,5 +53,6 @@ class Fleet:
     shard_index: int = 0
     shards: int = 1
     trust_configured: bool = False
-    discovery: Discovery | None = None
+    discovered: Inventory | None = None
+    """What discovery through AWS Organizations found; None without one."""
     web: WebConfig | None = None

@@ -8,10 +8,10 @@ from prometheus_client import CollectorRegistry
 
 from exporter.exposition.age_buckets import AgeBuckets
 from exporter.exposition.counts import Options
-from exporter.exposition.fleet import Build, Discovery, Fleet, Reload, WebConfig
+from exporter.exposition.fleet import Build, Fleet, Reload, WebConfig
 from exporter.exposition.own_metrics import OwnMetrics
 from exporter.exposition.rendering import TURN, Exposition
-from exporter.model import Account, Answer, Failure, Invitation, PollResult, Target
+from exporter.model import Account, Answer, Failure, Inventory, Invitation, PollResult, Target
 from exporter.state import Snapshot
 from exporter.trust import Trust
 from tests.clocks import ManualClock
@@ -74,7 +74,7 @@ class Scene:
         *targets: Target,
         shows: Options | None = None,
         accounts: tuple[Account, ...] = (),
-        discovery: Discovery | None = None,
+        discovery: Inventory | None = None,
         turn: float = TURN,
     ) -> None:
         """Know some targets, not yet polled."""
@@ -154,6 +154,6 @@ class Scene:
             reload=Reload(successful=True, last_success=NOW - DAY, config_hash=42.0),
             build=Build("1.2.3", "abcdef0", "3.13.1"),
             trust_configured=self.shows.trust.configured,
-            discovery=self.discovery,
+            discovered=self.discovery,
             web=WebConfig(successful=False, last_success=NOW - DAY, certificate_expiry=NOW + DAY),
         )

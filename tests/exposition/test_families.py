@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from exporter.exposition.families import METRICS, Family, Group, TargetView
-from exporter.exposition.fleet import Discovery
-from exporter.model import Account, Answer
+from exporter.model import Account, Answer, Inventory
 from exporter.state import TargetRecord
 from tests.exposition.scene import AUDIT, NOW, PAYMENTS, Scene, invitation, options
 
@@ -55,7 +54,7 @@ def test_promtool_has_nothing_to_say(promtool: Path) -> None:
         AUDIT,
         shows=options(zero_fill="all", trusted=["1"], most=10),
         accounts=(Account(PAYMENTS.account_id, 'a "b"\\\nc'),),
-        discovery=Discovery(success=True, last_success=NOW),
+        discovery=Inventory(last_success=NOW),
     )
     scene.answered(PAYMENTS, invitation(), invitation("x", at=None))
     scene.failed(AUDIT)

@@ -1,8 +1,7 @@
 """Whole expositions of small fleets, literally: what a reader can check by eye."""
 # ruff: noqa: E501 -- lines are as long as Prometheus' own
 
-from exporter.exposition.fleet import Discovery
-from exporter.model import NO_ADMINISTRATOR, Account, Administrator, Answer
+from exporter.model import NO_ADMINISTRATOR, Account, Administrator, Answer, Inventory
 from tests.exposition.scene import (
     AUDIT,
     DAY,
@@ -32,7 +31,7 @@ def test_everything_at_once() -> None:
             Account(AUDIT.account_id, "audit", labels={"team": "b"}),
             Account(PAYMENTS.account_id, "payments", labels={"team": "a", "cost center": "042"}),
         ),
-        discovery=Discovery(success=True, last_success=NOW - 60),
+        discovery=Inventory(last_success=NOW - 60),
     )
     listed = (
         invitation("i1"),

@@ -235,6 +235,24 @@ _ELSEWHERE = (
         "tests/test_fleet.py::test_an_empty_file_changes_nothing",
     ),
     Row(
+        "AWS Organizations does not say who belongs to it, with `metrics.trust_organization`",
+        "nobody is called untrusted before its first answer; later the last list stays",
+        "tests/test_trust.py::"
+        "test_nobody_is_unknown_before_the_organization_is_known_nor_after_it_failed",
+    ),
+    Row(
+        "an account's tags cannot be looked up",
+        "its labels stay as they were last known; every account is polled",
+        "tests/test_discovery.py::"
+        "test_tags_that_cannot_be_had_stay_as_they_were_and_keep_nobody_from_being_polled",
+    ),
+    Row(
+        "`GetAdministratorAccount` is denied",
+        "the poll has failed, and the hint names the action",
+        "tests/aws/test_administrator.py::"
+        "test_a_denied_second_call_fails_the_poll_and_names_the_action",
+    ),
+    Row(
         "a second SIGTERM",
         "ends at once",
         "tests/test_daemon.py::test_a_second_signal_stops_at_once",
