@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from grafana.board import METRICS, Board, Link, Panel, Query, Row, rows
 from grafana.looks import (
+    ADMINISTERED,
     CRITICAL,
     INFO,
     MACIE,
@@ -22,9 +23,10 @@ from grafana.panels import (
     columns,
     field,
     listing,
+    region_cell,
     states,
 )
-from grafana.promql import ANSWER_AGE, ERROR, KNOWN, invitations, named, status, untrusted
+from grafana.promql import ANSWER_AGE, ERROR, KNOWN, each, invitations, named, status, untrusted
 from grafana.promql import SUCCESS as POLL_SUCCESS
 from grafana.shared import (
     ACCEPTED,
@@ -32,6 +34,7 @@ from grafana.shared import (
     AGES,
     BY_STATUS_OVER_TIME,
     CLUSTER,
+    EXPORTER,
     INSTANCE,
     INVITATION_CELLS,
     JOB,
@@ -42,6 +45,7 @@ from grafana.shared import (
     QUESTIONS,
     REGION,
     STATUS,
+    STRANGERS,
     UNANSWERING_TARGETS,
     UNTRUSTED_INVITATIONS,
 )
@@ -51,6 +55,7 @@ def _by_region(expr: str) -> str:
     return f"sum by (aws_region) ({expr})"
 
 
+_ADMINISTRATOR = "only with metrics.administrator.enabled"
 _REGIONS = Panel(
     title="Its regions",
     description=(
@@ -65,12 +70,21 @@ _REGIONS = Panel(
         rows(_by_region(untrusted(PENDING))),
         rows(_by_region(untrusted(ACCEPTED))),
         rows(f"max by (aws_region, error_code) ({ERROR})", "only while polls fail"),
+        rows(f"max by (aws_region) ({each('macie_has_administrator')})", _ADMINISTRATOR),
+        rows(
+            "max by (aws_region, administrator_account_id)"
+            f" ({each('macie_administrator_info', by=('administrator_account_id',))})",
+            _ADMINISTRATOR,
+        ),
     ),
     draw=listing,
     unit="short",
     overrides=(
         absent_cell("Name"),
         absent_cell("Error"),
+        absent_cell("Administrator"),
+        region_cell("$account"),
+        cell("Administered", ADMINISTERED, unknown="not asked, or unknown"),
         cell("Last poll", SUCCESS),
         cell("Macie", MACIE),
         field("Age of the last answer", unit="dtdurations", decimals=0),
@@ -84,13 +98,20 @@ _REGIONS = Panel(
             "error_code": "Error",
             "Value #C": "Age of the last answer",
             "Value #B": "Macie",
+            "Value #I": "Administered",
+            "administrator_account_id": "Administrator",
             "Value #D": "Waiting",
             "Value #E": "Enabled",
             "Value #F": "Unknown, asking",
             "Value #G": "Unknown, accepted",
         }
     ),
-    runbooks=("MacieTargetStale", "MacieAccessDenied", "MacieDisabled"),
+    runbooks=(
+        "MacieTargetStale",
+        "MacieAccessDenied",
+        "MacieDisabled",
+        "MacieWithoutAdministrator",
+    ),
     width=24,
 )
 
@@ -133,10 +154,10 @@ BOARD = Board(
     rows=(
         QUESTIONS,
         Row("Its regions", (_REGIONS, _HISTORY)),
-        Row("Its invitations", (NEWEST, LONGEST_WAITING)),
+        Row("Its invitations", (replace(STRANGERS, width=24), NEWEST, LONGEST_WAITING)),
         Row("Over time", (BY_STATUS_OVER_TIME, AGES, replace(UNANSWERING_TARGETS, width=24))),
     ),
-    variables=(CLUSTER, JOB, INSTANCE, replace(ACCOUNT, multi=False), REGION, STATUS),
+    variables=(CLUSTER, JOB, INSTANCE, replace(ACCOUNT, multi=False), REGION, STATUS, EXPORTER),
     annotations=(NEW_INVITATIONS, UNTRUSTED_INVITATIONS),
     links=(
         board_link("Invitations", INVITATIONS_UID),

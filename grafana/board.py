@@ -138,6 +138,16 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """A text that people type in, with what stands there at first."""
+
+    name: str
+    label: str
+    description: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Annotation:
     """Marks on every graph. With `at_value` a mark stands at the series' value, in milliseconds."""
 
@@ -159,7 +169,7 @@ class Board:
     title: str
     description: str
     rows: tuple[Row, ...]
-    variables: tuple[Variable, ...]
+    variables: tuple[Variable | Text, ...]
     annotations: tuple[Annotation, ...]
     links: tuple[Link, ...]
     since: str
@@ -315,7 +325,10 @@ def _datasource() -> builders.DatasourceVariable:
     )
 
 
-def _variable(variable: Variable) -> builders.QueryVariable:
+def _variable(variable: Variable | Text) -> builders.QueryVariable | builders.TextBoxVariable:
+    if isinstance(variable, Text):
+        text = builders.TextBoxVariable(variable.name).label(variable.label)
+        return text.description(variable.description).default_value(variable.value)
     made = (
         builders.QueryVariable(variable.name)
         .label(variable.label)

@@ -29,6 +29,7 @@ from grafana.panels import (
     limits,
     listing,
     query,
+    region_cell,
     sorted_listing,
     stacked_trend,
     stat_panel,
@@ -37,12 +38,11 @@ from grafana.panels import (
 from grafana.promql import (
     ANSWER_AGE,
     ERROR,
-    KNOWN,
     NO_ANSWER,
-    PENDING_TARGETS,
     POLLED,
     REPLICA,
     SHARDS_MISSING,
+    TARGETS_BY_STATE,
     THROTTLING,
     UP,
     each,
@@ -52,7 +52,7 @@ from grafana.promql import (
     rate,
 )
 from grafana.promql import SUCCESS as POLL_SUCCESS
-from grafana.shared import ACCOUNT, CLUSTER, INSTANCE, JOB, REGION
+from grafana.shared import ACCOUNT, CLUSTER, EXPORTER, INSTANCE, JOB, REGION
 
 _NO_ERRORS = "only once a request failed"
 _NO_FAILURES = "only while polls fail"
@@ -60,7 +60,7 @@ _NO_ORGANISATION = "only with discovery through AWS Organizations"
 _BY_NAME = "palette-classic-by-name"
 
 _UP = Panel(
-    title="Exporters that are down",
+    title="Exporters down",
     description=(
         "Exporters that Prometheus cannot scrape, of those that it should. Unknown where there "
         "has been none for a day."
@@ -78,7 +78,7 @@ _UP = Panel(
     height=5,
 )
 _POLLS_OK = Panel(
-    title="Polls that succeed",
+    title="Polls answered",
     description="The share of targets whose last poll got an answer.",
     queries=(now(f"avg({POLL_SUCCESS})", "of the targets"),),
     draw=stat_panel,
@@ -89,7 +89,7 @@ _POLLS_OK = Panel(
     height=5,
 )
 _STALE = Panel(
-    title="Targets without values",
+    title="Without values",
     description=(
         "Targets that were polled and of which nothing is known, for longer than "
         "poll.stale_after or from the start."
@@ -118,7 +118,7 @@ _LATE = Panel(
 )
 _INTERVALS: Steps = ((None, OK), (2, WARNING), (3, CRITICAL))
 _FRESHNESS = Panel(
-    title="Oldest answer, in intervals",
+    title="Oldest answer",
     description=(
         "The age of the oldest last answer of any target, in poll intervals. Targets that never "
         "answered are not in it."
@@ -181,7 +181,7 @@ _DISCOVERY = Panel(
     ),
     draw=stat_panel,
     unit="short",
-    unknown="not used, or unknown",
+    unknown="not configured, or unknown",
     meanings=SUCCESS,
     steps=((None, CRITICAL), (1, OK)),
     width=3,
@@ -189,20 +189,14 @@ _DISCOVERY = Panel(
     runbooks=("MacieDiscoveryFailing",),
 )
 
-_ZERO = f"0 * count({POLLED})"
 _STATES = Panel(
     title="Targets by state",
     description=(
-        "failing: the last poll failed, earlier values are still shown; stale: they are gone, or "
-        "there never were any; pending: not polled yet, whatever account and region are chosen."
+        "As the exporters count them, whatever account and region are chosen. failing: the last "
+        "poll failed; stale: so for poll.stale_after, and the values are gone; pending: not "
+        "polled yet."
     ),
-    queries=(
-        Query(f"count({KNOWN} == 1 and {POLL_SUCCESS} == 1) or {_ZERO}", "ok"),
-        Query(f"count({KNOWN} == 0 and {POLL_SUCCESS} == 1) or {_ZERO}", "not_enabled"),
-        Query(f"count({KNOWN} and {POLL_SUCCESS} == 0) or {_ZERO}", "failing"),
-        Query(f"count({NO_ANSWER}) or {_ZERO}", "stale"),
-        Query(PENDING_TARGETS, "pending"),
-    ),
+    queries=(Query(TARGETS_BY_STATE, "{{state}}"),),
     draw=stacked_trend,
     unit="short",
     colour=_BY_NAME,
@@ -256,6 +250,7 @@ _ERROR_ROWS = Panel(
     overrides=(
         absent_cell("Name"),
         account_cell("Account"),
+        region_cell(),
         field("Age of the last answer", unit="dtdurations", decimals=0, noValue="never"),
     ),
     transformations=columns(
@@ -463,8 +458,8 @@ _REPLICAS = Panel(
 _DISCOVERY_AGE = Panel(
     title="Age of discovery",
     description=(
-        "How long ago each exporter last found the accounts through AWS Organizations. No line: "
-        "there is no discovery, it never succeeded, or it is unknown."
+        "How long ago each exporter last found the accounts through AWS Organizations. No line "
+        "where it never succeeded."
     ),
     queries=(
         Query(
@@ -475,6 +470,7 @@ _DISCOVERY_AGE = Panel(
     ),
     draw=trend,
     unit="s",
+    unknown="aws.organization is not configured, or unknown",
     colour=_BY_NAME,
     runbooks=("MacieDiscoveryFailing",),
 )
@@ -483,7 +479,7 @@ _CERTIFICATES = Panel(
     title="Time until certificates end",
     description=(
         "How long the certificate of each exporter's web endpoint is valid yet; below 0 it is no "
-        "longer, and Prometheus refuses to scrape. No line: there is no TLS, or it is unknown."
+        "longer, and Prometheus refuses to scrape."
     ),
     queries=(
         Query(
@@ -494,6 +490,7 @@ _CERTIFICATES = Panel(
     ),
     draw=limited_trend,
     unit="s",
+    unknown="TLS is not configured, or unknown",
     steps=((None, CRITICAL), (7 * _DAY, WARNING), (14 * _DAY, OK)),
     colour=_BY_NAME,
     least=None,
@@ -537,7 +534,7 @@ BOARD = Board(
         Row("Shards", (_REPLICAS, _DISCOVERY_AGE, _CERTIFICATES)),
         Row("Cost", (_SCRAPES, _SAMPLES, _CPU, _MEMORY)),
     ),
-    variables=(CLUSTER, JOB, INSTANCE, ACCOUNT, REGION),
+    variables=(CLUSTER, JOB, INSTANCE, ACCOUNT, REGION, EXPORTER),
     annotations=(_RESTARTS, _RELOADS),
     links=(
         board_link("Invitations", INVITATIONS_UID),

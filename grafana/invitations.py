@@ -1,7 +1,5 @@
 """The Invitations dashboard: who asks, who has not answered, what is lost, and is it true."""
 
-from dataclasses import replace
-
 from grafana.board import METRICS, Board, Link, Panel, Query, Row, rows
 from grafana.looks import ANY_IS_WARNING, CRITICAL, WARNING
 from grafana.panels import (
@@ -13,12 +11,11 @@ from grafana.panels import (
     account_cell,
     bars,
     board_link,
-    cell,
     coloured,
     columns,
     matrix,
+    region_cell,
     sorted_listing,
-    status_cell,
     trend,
 )
 from grafana.promql import (
@@ -42,6 +39,7 @@ from grafana.shared import (
     BY_STATUS_OVER_TIME,
     CLUSTER,
     EVENTUALLY,
+    EXPORTER,
     FEW_POINTS,
     INSTANCE,
     INVITATION_CELLS,
@@ -51,62 +49,13 @@ from grafana.shared import (
     NEWEST,
     NO_ROWS,
     PENDING,
-    PER_INVITATION,
     QUESTIONS,
     REGION,
-    SENT,
     STATUS,
+    STRANGERS,
+    TOLD_WHO_MAY_INVITE,
     UNANSWERING_TARGETS,
     UNTRUSTED_INVITATIONS,
-)
-
-_UNTRUSTED_ROWS = Panel(
-    title="Unknown inviters: where",
-    description=(
-        "Accounts and regions with invitations of accounts that are not in "
-        "metrics.trusted_inviters, answered or not. “Unknown inviters: who” tells whose they "
-        "are, where metrics.per_invitation is on."
-    ),
-    queries=(rows(named(f"{untrusted()} > 0"), EVENTUALLY),),
-    draw=lambda: sorted_listing("Status"),
-    unit="short",
-    unknown=NO_ROWS,
-    overrides=(
-        cell("Invitations", steps=ANY_IS_WARNING),
-        absent_cell("Name"),
-        account_cell("Account"),
-        status_cell("Status"),
-    ),
-    transformations=columns(
-        {
-            "account_name": "Name",
-            "aws_account_id": "Account",
-            "aws_region": "Region",
-            "relationship_status": "Status",
-            "Value": "Invitations",
-        }
-    ),
-    runbooks=("MacieUntrustedInvitation", "MacieUntrustedAdministrator"),
-)
-
-_UNTRUSTED_SENDERS = replace(
-    NEWEST,
-    title="Unknown inviters: who",
-    description=(
-        "Who sent the invitations of the accounts, regions and statuses in “Unknown inviters: "
-        "where”, the 50 newest. A trusted inviter's in the same place stands among them: whoever "
-        "is not in metrics.trusted_inviters is unknown. Needs metrics.per_invitation.enabled."
-    ),
-    queries=(
-        rows(
-            named(
-                f"topk(50, {SENT} and on (aws_account_id, aws_region, relationship_status) "
-                f"{untrusted()} > 0) * 1000"
-            ),
-            PER_INVITATION,
-        ),
-    ),
-    runbooks=("MacieUntrustedInvitation", "MacieUntrustedAdministrator"),
 )
 
 _LOST_ROWS = Panel(
@@ -133,7 +82,12 @@ _LOST_ROWS = Panel(
     draw=lambda: sorted_listing("Reason"),
     unit="string",
     unknown=NO_ROWS,
-    overrides=(absent_cell("Name"), absent_cell("Error"), account_cell("Account")),
+    overrides=(
+        absent_cell("Name"),
+        absent_cell("Error"),
+        account_cell("Account"),
+        region_cell(),
+    ),
     transformations=columns(
         {
             "account_name": "Name",
@@ -169,9 +123,8 @@ _BY_AGE = _by_status_and("age_bucket", "By age", "in each age bucket, youngest f
 _UNTRUSTED_TREND = Panel(
     title="Unknown inviters over time",
     description=(
-        "Invitations of accounts that are not in metrics.trusted_inviters, in the targets that "
-        "were known; “Targets without an answer” tells how many were not. No line: that list is "
-        "not set, or nothing was known."
+        "Invitations of accounts that are not trusted, in the targets that were known; “Targets "
+        "without an answer” tells how many were not."
     ),
     queries=(
         Query(f"sum({untrusted(PENDING)}) or {ZERO_UNTRUSTED}", "asking"),
@@ -179,6 +132,7 @@ _UNTRUSTED_TREND = Panel(
     ),
     draw=trend,
     unit="short",
+    unknown="trust is not configured, or unknown",
     steps=ANY_IS_WARNING,
     colour="palette-classic-by-name",
     overrides=coloured({"asking": WARNING, "accepted": CRITICAL}),
@@ -232,14 +186,15 @@ BOARD = Board(
     uid=INVITATIONS_UID,
     title="Macie: Invitations",
     description=(
-        "Who asks to become the Macie administrator of this organisation's accounts, who has not "
+        "Who asks to become the Macie administrator of this organization's accounts, who has not "
         "answered, where coverage is lost, and whether the numbers can be believed."
     ),
     rows=(
+        Row("Who is not trusted", (STRANGERS, TOLD_WHO_MAY_INVITE)),
         QUESTIONS,
         Row(
-            "Who, and since when",
-            (_UNTRUSTED_ROWS, _UNTRUSTED_SENDERS, NEWEST, LONGEST_WAITING, _LOST_ROWS),
+            "Who asks, and what is lost",
+            (NEWEST, LONGEST_WAITING, _LOST_ROWS),
         ),
         Row("By account, region, status and age", (_ACCOUNTS, _BY_REGION, _BY_AGE)),
         Row(
@@ -247,7 +202,7 @@ BOARD = Board(
             (BY_STATUS_OVER_TIME, AGES, _UNTRUSTED_TREND, UNANSWERING_TARGETS),
         ),
     ),
-    variables=(CLUSTER, JOB, INSTANCE, ACCOUNT, REGION, STATUS),
+    variables=(CLUSTER, JOB, INSTANCE, ACCOUNT, REGION, STATUS, EXPORTER),
     annotations=(NEW_INVITATIONS, UNTRUSTED_INVITATIONS),
     links=(
         board_link("Account", ACCOUNT_UID),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from exporter.model import KNOWN_STATUSES, UNKNOWN_STATUS
 from exporter.state import TargetState
-from grafana.promql import NONE_SEEN, NOT_YET
+from grafana.promql import NONE_SEEN, NOT_CONFIGURED, NOT_YET
 
 OK = "green"
 INFO = "blue"
@@ -53,11 +53,14 @@ class Meaning:
 
 
 NONE: Mapping[int, Meaning] = {
+    NOT_CONFIGURED: Meaning("trust is not configured", WARNING),
     NOT_YET: Meaning("not known yet", UNKNOWN),
     NONE_SEEN: Meaning("none seen, some unknown", UNKNOWN),
     0: Meaning("none", OK),
 }
 SUCCESS: Mapping[int, Meaning] = {0: Meaning("failed", CRITICAL), 1: Meaning("ok", OK)}
+TOLD: Mapping[int, Meaning] = {0: Meaning("no: nobody is unknown", WARNING), 1: Meaning("yes", OK)}
+ADMINISTERED: Mapping[int, Meaning] = {0: Meaning("by nobody", INFO), 1: Meaning("yes", OK)}
 MACIE: Mapping[int, Meaning] = {0: Meaning("off", INFO), 1: Meaning("on", OK)}
 SCRAPED: Mapping[int, Meaning] = {0: Meaning("down", CRITICAL), 1: Meaning("up", OK)}
 

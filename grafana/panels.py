@@ -196,11 +196,12 @@ def cell(
     name: str,
     meanings: Mapping[int, Meaning] | None = None,
     steps: Steps = PLAIN,
+    unknown: str = "unknown",
     **properties: object,
 ) -> Override:
     """Colour the text of a table's column by what its values mean."""
     look = {"custom.cellOptions": {"type": "color-text"}}
-    meant = {"mappings": mappings(meanings or {}, "unknown")}
+    meant = {"mappings": mappings(meanings or {}, unknown)}
     return field(name, **meant, **limits(steps), **look, **properties)
 
 
@@ -214,6 +215,12 @@ def status_cell(name: str) -> Override:
 def absent_cell(name: str) -> Override:
     """Leave a column's cells empty where nothing is to be said."""
     return field(name, noValue="–")  # noqa: RUF001 - a dash, as in tables
+
+
+def region_cell(account: str = "${__data.fields.Account}") -> Override:
+    """Link a column of regions to the exporter's own page of the target."""
+    url = f"${{exporter}}/targets/{account}/${{__value.raw}}"
+    return field("Region", links=[{"title": "The exporter's page of this target", "url": url}])
 
 
 def account_cell(name: str) -> Override:

@@ -68,6 +68,12 @@ def untrusted(*matchers: str) -> str:
     return each("macie_untrusted_invitations", *matchers, by=("relationship_status",))
 
 
+def inviters(*matchers: str) -> str:
+    """Give when each unknown inviter of each target sent its oldest invitation, by status."""
+    by = ("relationship_status", "inviter_account_id")
+    return each("macie_untrusted_inviter_timestamp_seconds", *matchers, by=by)
+
+
 # macie_enabled goes away with a target's invitations, and is there wherever they are known.
 KNOWN = each("macie_enabled")
 POLLED = each("macie_poll_timestamp_seconds")
@@ -103,6 +109,11 @@ SHARDS_MISSING = f"sum({_SHARDS_WANTED} - {_SHARDS_THERE})"
 _PENDING_TARGETS = sharded(fleet("macie_exporter_targets", 'state="pending"'))
 PENDING_TARGETS = f"sum(max by (cluster, job, shard) ({_PENDING_TARGETS}))"
 """Targets that were not polled yet; those of a shard that is being replaced once."""
+TARGETS_BY_STATE = (
+    "sum by (state) (max by (cluster, job, shard, state)"
+    f" ({sharded(fleet('macie_exporter_targets'))}))"
+)
+"""As the exporters count them, whatever account and region are chosen."""
 
 # In order: targets without an answer, targets not polled yet, shards that are not there. What the
 # last two would tell is nobody's account or region yet, so that they count whatever is chosen.
@@ -120,8 +131,15 @@ NOT_YET = -2
 ZERO_GONE = f"0 * count({POLLED_YESTERDAY})"
 """0 only once there is a yesterday to compare with."""
 
-ZERO_UNTRUSTED = f"0 * sum({targets('macie_untrusted_invitations')})"
-"""0 only where unknown inviters are told from known ones, by metrics.trusted_inviters."""
+NOT_CONFIGURED = -3
+"""What stands instead of a count of unknown inviters where nobody has said who is known."""
+
+_TRUST = f"min({fleet('macie_trust_configured')})"
+TRUST = f"({_TRUST})"
+"""1 where every chosen exporter is told who may invite, 0 where one is not."""
+ZERO_UNTRUSTED = f"({ZERO} and on () {_TRUST} == 1)"
+"""0 only where unknown inviters are told from known ones."""
+UNTOLD = f"{ZERO} + {NOT_CONFIGURED} and on () {_TRUST} == 0"
 
 
 def honest(count: str, zero: str = ZERO) -> str:

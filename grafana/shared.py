@@ -1,7 +1,7 @@
 """What the dashboards have in common: the four questions, choices, annotations, some panels."""
 
 from exporter.model import PENDING_STATUSES
-from grafana.board import Annotation, Panel, Query, Row, Variable, now, rows
+from grafana.board import Annotation, Panel, Query, Row, Text, Variable, now, rows
 from grafana.looks import (
     ANY_IS_CRITICAL,
     ANY_IS_INFO,
@@ -11,6 +11,7 @@ from grafana.looks import (
     NONE,
     PENDING_AGE,
     SHARE,
+    TOLD,
     WARNING,
 )
 from grafana.panels import (
@@ -24,6 +25,7 @@ from grafana.panels import (
     field,
     limits,
     query,
+    region_cell,
     sorted_listing,
     stat_panel,
     status_cell,
@@ -33,6 +35,7 @@ from grafana.promql import (
     ACCEPTED_STATUSES,
     ANSWER_AGE,
     BROKEN,
+    BROKEN_STATUSES,
     CHOSEN_STATUS,
     ERROR,
     GONE,
@@ -40,6 +43,8 @@ from grafana.promql import (
     NO_ANSWER,
     NOT_YET,
     SHARE_KNOWN,
+    TRUST,
+    UNTOLD,
     ZERO,
     ZERO_GONE,
     ZERO_UNTRUSTED,
@@ -48,6 +53,7 @@ from grafana.promql import (
     fleet,
     honest,
     invitations,
+    inviters,
     named,
     status,
     targets,
@@ -85,18 +91,28 @@ def _count(expr: str) -> str:
     return f"count({expr})"
 
 
+def _unknown_inviters(statuses: str) -> str:
+    return f"{honest(f'sum({untrusted(statuses)})', ZERO_UNTRUSTED)} or {UNTOLD}"
+
+
 UNKNOWN_INVITERS = Panel(
     title="Is someone unknown our administrator, or asking?",
     description=(
-        "Invitations of accounts that are not in metrics.trusted_inviters: *asking* are those "
-        "without an answer, *accepted* those whose sender sees this organisation's findings "
-        "(Enabled, Paused). Unknown as long as metrics.trusted_inviters is not set; also where "
-        "there are none, with metrics.zero_fill none. "
+        "Invitations of accounts that are not trusted: *asking* are those without an answer, "
+        "*accepted* those whose sender sees this organization's findings (Enabled, Paused). "
+        "“trust is not configured” says that neither metrics.trusted_inviters nor "
+        "metrics.trust_organization is set: then nobody can be told as unknown. *not named* counts "
+        "inviters that metrics.max_inviter_series leaves out of the table of them. "
         f"{_SOME_UNKNOWN}"
     ),
     queries=(
-        now(honest(f"sum({untrusted(PENDING)})", ZERO_UNTRUSTED), "asking"),
-        now(honest(f"sum({untrusted(ACCEPTED)})", ZERO_UNTRUSTED), "accepted"),
+        now(_unknown_inviters(PENDING), "asking"),
+        now(_unknown_inviters(ACCEPTED), "accepted"),
+        now(
+            f"sum({fleet('macie_untrusted_inviter_series_dropped')})",
+            "not named",
+            "only where trust is configured",
+        ),
     ),
     draw=stat_panel,
     unit="short",
@@ -185,6 +201,70 @@ BELIEVABLE = Panel(
 
 QUESTIONS = Row("The four questions", (UNKNOWN_INVITERS, UNANSWERED, LOST_COVERAGE, BELIEVABLE))
 
+_ROLES = {
+    "is administrator": ACCEPTED,
+    "asks": PENDING,
+    "asked before": status(*sorted({*BROKEN_STATUSES} - {*ACCEPTED_STATUSES})),
+}
+"""What an unknown inviter is to an account; the gravest sorts last."""
+
+STRANGERS = Panel(
+    title="Unknown inviters and administrators",
+    description=(
+        "Who is not trusted and asks to become the Macie administrator of an account, or is it "
+        "(Enabled, Paused): whom, where, in which status, and since when its oldest invitation "
+        "is there. Administrators stand first; the 200 newest of each. The account's id leads to "
+        "that account, the region to the exporter's page of the target."
+    ),
+    queries=(
+        rows(
+            named(
+                " or ".join(
+                    f'label_replace(topk(200, {inviters(statuses)}) * 1000, "is", "{role}", "", "")'
+                    for role, statuses in _ROLES.items()
+                )
+            ),
+            EVENTUALLY,
+        ),
+    ),
+    draw=lambda: sorted_listing("Is"),
+    unit="dateTimeAsIso",
+    unknown="no rows: nobody, unknown, or trust is not configured",
+    overrides=(
+        absent_cell("Name"),
+        account_cell("Account"),
+        region_cell(),
+        status_cell("Status"),
+    ),
+    transformations=columns(
+        {
+            "inviter_account_id": "Who",
+            "is": "Is",
+            "relationship_status": "Status",
+            "account_name": "Name",
+            "aws_account_id": "Account",
+            "aws_region": "Region",
+            "Value": "Since",
+        }
+    ),
+    runbooks=("MacieUntrustedInvitation", "MacieUntrustedAdministrator"),
+    width=18,
+)
+TOLD_WHO_MAY_INVITE = Panel(
+    title="Is it told who may invite?",
+    description=(
+        "Whether metrics.trusted_inviters or metrics.trust_organization is set everywhere. Where "
+        "neither is, nobody is shown as unknown, and the alerts about strangers never fire."
+    ),
+    queries=(now(TRUST, "trust configured"),),
+    draw=stat_panel,
+    unit="short",
+    steps=ANY_IS_WARNING,
+    meanings=TOLD,
+    runbooks=("MacieTrustNotConfigured",),
+    width=6,
+)
+
 LONGEST_WAITING = Panel(
     title="Waiting longest for an answer",
     description=(
@@ -203,6 +283,7 @@ LONGEST_WAITING = Panel(
         cell("Waiting", steps=PENDING_AGE, unit="dtdurations", decimals=1),
         absent_cell("Name"),
         account_cell("Account"),
+        region_cell(),
         status_cell("Status"),
     ),
     transformations=columns(
@@ -233,7 +314,12 @@ NEWEST = Panel(
     draw=lambda: sorted_listing("Sent"),
     unit="dateTimeAsIso",
     unknown="no rows: none, unknown, or metrics.per_invitation is off",
-    overrides=(absent_cell("Name"), account_cell("Account"), status_cell("Status")),
+    overrides=(
+        absent_cell("Name"),
+        account_cell("Account"),
+        region_cell(),
+        status_cell("Status"),
+    ),
     transformations=columns(
         {
             "Value": "Sent",
@@ -297,22 +383,28 @@ UNANSWERING_TARGETS = Panel(
 )
 
 
+EXPORTER = Text(
+    "exporter",
+    "Exporter's pages",
+    "Where the exporter's own pages are reached, for the links to a target's page.",
+    "http://localhost:10058",
+)
 CLUSTER = Variable(
     "cluster",
-    "cluster",
+    "Cluster",
     "Where Prometheus or its peers add the label cluster; else there is nothing to choose.",
     "label_values(macie_exporter_build_info, cluster)",
     all_value=".*",
 )
 JOB = Variable(
     "job",
-    "job",
+    "Job",
     "Prometheus' jobs that scrape an exporter.",
     'label_values(macie_exporter_build_info{cluster=~"$cluster"}, job)',
 )
 INSTANCE = Variable(
     "instance",
-    "instance",
+    "Instance",
     "Running exporters. One of several shards knows only its part of the accounts: what the "
     "others know then counts as unknown.",
     'label_values(macie_exporter_build_info{cluster=~"$cluster", job=~"$job"}, instance)',

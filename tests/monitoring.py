@@ -149,29 +149,54 @@ class Webhook:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._received: list[Notification] = []
+        self.messages: list[tuple[Notification, ...]] = []
 
     def of(self, **labels: str) -> list[Notification]:
         """Give what has come so far of alerts with these labels, first things first."""
-        return [each for each in self._received if labels.items() <= each.labels.items()]
+        received = (each for message in self.messages for each in message)
+        return [each for each in received if labels.items() <= each.labels.items()]
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[str]:
         """Receive until the block ends; gives the URL to send to."""
-        received = self._received
+        messages = self.messages
 
         class Receiver(_Handler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                received.extend(
+                message = (
                     Notification(alert["status"], alert["labels"], alert["annotations"])
                     for alert in body["alerts"]
                 )
+                messages.append(tuple(message))
                 self.send_response(200)
                 self.end_headers()
 
         with _serving(Receiver) as url:
             yield url
+
+
+class Exposition:
+    """Answers scrapes with a text that can be changed."""
+
+    def __init__(self, text: str) -> None:
+        """Begin with a text."""
+        self.text = text
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[str]:
+        """Answer until the block ends; gives the address to scrape."""
+        shown = self
+
+        class Metrics(_Handler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.end_headers()
+                self.wfile.write(shown.text.encode())
+
+        with _serving(Metrics) as url:
+            yield url.removeprefix("http://")
 
 
 class Proxy:

@@ -75,7 +75,14 @@ def complaints(query: str, also: Exposed | None = None) -> list[str]:
 
 @functools.cache
 def exposed() -> Exposed:
-    """Give the series of the exporter and of its scrape, made from the metric table."""
+    """Return the series of the exporter and of its scrape, and those that it is to have."""
+    known = {**AHEAD, **exposed_now()}
+    return {name: labels | OF_A_SCRAPE for name, labels in known.items()}
+
+
+@functools.cache
+def exposed_now() -> Exposed:
+    """Return the series of the exporter and of its scrape, made from the metric table."""
     series = {
         name: family.labels if not name.endswith("_bucket") else (*family.labels, "le")
         for family in METRICS
@@ -89,8 +96,7 @@ def exposed() -> Exposed:
         for sample in family.samples
     }
     names = {name: frozenset(labels) for name, labels in {**of_process, **series}.items()}
-    known = {**AHEAD, **names, **OF_PROMETHEUS}
-    return {name: labels | OF_A_SCRAPE for name, labels in known.items()}
+    return {**names, **OF_PROMETHEUS}
 
 
 def _series_of(name: str, kind: str) -> tuple[str, ...]:

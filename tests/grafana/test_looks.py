@@ -96,7 +96,8 @@ def test_empty_cells_of_tables_say_that_they_are_unknown(board: Json) -> None:
                 for each in others
                 if any(one["id"] == "noValue" for one in each["properties"])
             }
-            assert differ <= {"Name", "Error", "Age of the last answer"}, panel["title"]
+            known = {"Name", "Error", "Administrator", "Age of the last answer"}
+            assert differ <= known, panel["title"]
 
 
 @boards
@@ -157,16 +158,37 @@ def test_rows_leave_no_holes(board: Json) -> None:
     assert {y: w for y, w in width.items() if w != 24} == {}
 
 
-def test_the_first_row_answers_the_four_questions() -> None:
-    """Before anything else, on one screen's width."""
-    first = [each for each in panels(dashboard("invitations")) if each["gridPos"]["y"] == 1]
-    assert [each["title"] for each in first] == [
+def test_the_first_rows_say_who_and_answer_the_four_questions() -> None:
+    """On one screen's width, below who is not trusted, which comes before anything else."""
+    rows = [each for each in dashboard("invitations")["panels"] if each["type"] == "row"]
+    strangers, questions = (
+        [
+            each
+            for each in panels(dashboard("invitations"))
+            if each["gridPos"]["y"] == row["gridPos"]["y"] + 1
+        ]
+        for row in rows[:2]
+    )
+    assert [each["title"] for each in strangers] == [
+        "Unknown inviters and administrators",
+        "Is it told who may invite?",
+    ]
+    assert [each["title"] for each in questions] == [
         "Is someone unknown our administrator, or asking?",
         "Who has not answered?",
         "Where have we lost coverage?",
         "Can I believe these numbers?",
     ]
-    assert {each["type"] for each in first} == {"stat"}
+    assert {each["type"] for each in questions} == {"stat"}
+
+
+def test_titles_of_narrow_panels_fit() -> None:
+    """Three columns of a laptop's screen are about 160 pixels."""
+    narrow = [
+        each for name in NAMES for each in panels(dashboard(name)) if each["gridPos"]["w"] < 4
+    ]
+    assert narrow
+    assert [each["title"] for each in narrow if len(each["title"]) > 16] == []
 
 
 def _links(node: object) -> Iterator[str]:
@@ -190,6 +212,9 @@ def test_links_lead_somewhere(board: Json) -> None:
             names = {name for pair in assigned for name in pair if name}
             assert names <= set(variables(known[found[1]])), url
             assert url.endswith("&${__url_time_range}")
+        elif url.startswith("${exporter}/targets/"):
+            assert variables(board)["exporter"]["type"] == "textbox"
+            assert re.fullmatch(r"\$\{exporter\}/targets/\S+/\$\{__value.raw\}", url)
         elif not RUNBOOK.fullmatch(url):
             path = url.removeprefix(f"{SOURCE}/blob/main/")
             assert path != url

@@ -11,14 +11,14 @@ import pytest
 import yaml
 
 from grafana.boards import BOARDS
-from grafana.promql import NONE_SEEN, NOT_YET
+from grafana.promql import NONE_SEEN, NOT_CONFIGURED, NOT_YET
 from tests.grafana.reading import interpolated
 
 Series = Mapping[str, float]
 
-_FIRST_ROW = BOARDS["invitations"].rows[0]
+_QUESTIONS = BOARDS["invitations"].rows[1]
 QUESTIONS = {
-    query.legend: interpolated(query.expr) for panel in _FIRST_ROW.panels for query in panel.queries
+    query.legend: interpolated(query.expr) for panel in _QUESTIONS.panels for query in panel.queries
 }
 DAY = 1440
 """Minutes, which is what a sample is."""
@@ -32,13 +32,14 @@ def scraped(series: Series, instance: str = "a:1", cluster: str = "") -> Series:
     }
 
 
-def exporter(pending: int = 0, shard: int = 0, shards: int = 1) -> Series:
+def exporter(pending: int = 0, shard: int = 0, shards: int = 1, trust: int = 1) -> Series:
     """Give what every exporter shows."""
     return {
         "macie_exporter_build_info{}": 1,
         'macie_exporter_targets{state="pending"}': pending,
         "macie_exporter_shard_index{}": shard,
         "macie_exporter_shards{}": shards,
+        "macie_trust_configured{}": trust,
     }
 
 
@@ -186,15 +187,19 @@ CASES: dict[str, tuple[Series, Mapping[str, float | None]]] = {
         ),
         {"asking": NONE_SEEN, "waiting": NONE_SEEN, "of the targets known": 0.5},
     ),
-    "metrics.trusted_inviters is not set": (
+    "trust is not configured": (
         scraped(
-            all_of(exporter(), target("alpha"), invitation("alpha", "Invited", 1, untrusted=None))
+            all_of(
+                exporter(trust=0),
+                target("alpha"),
+                invitation("alpha", "Invited", 1, untrusted=None),
+            )
         ),
-        {"asking": None, "accepted": None, "waiting": 1},
+        {"asking": NOT_CONFIGURED, "accepted": NOT_CONFIGURED, "waiting": 1},
     ),
     "nothing is filled with zeros": (
         scraped(all_of(exporter(), target("alpha"))),
-        {"asking": None, "waiting": 0, "longest": 0, "relationship broken": 0},
+        {"asking": 0, "waiting": 0, "longest": 0, "relationship broken": 0},
     ),
     "Macie is off in one region": (
         scraped(all_of(exporter(), target("alpha", enabled=0), target("beta"))),

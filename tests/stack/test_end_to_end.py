@@ -17,6 +17,7 @@ from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import Fault, Invitation, World
 from tests.monitoring import Prometheus, Proxy, Webhook, alerting, impatient, running
 from tests.processes import Exporter, until
+from tests.promql import AHEAD, exposed_now
 from tests.rules.rulefile import FILE
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,12 @@ LOST = (
 )
 """What Prometheus counts of samples that it could not take."""
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [
+    pytest.mark.timeout(400),
+    pytest.mark.skipif(
+        not set(AHEAD) <= set(exposed_now()), reason="the exporter does not name inviters yet"
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,6 @@ def settings() -> dict[str, Any]:
         },
         "metrics": {
             "trusted_inviters": [OURS],
-            "per_invitation": {"enabled": True},
         },
     }
 
@@ -189,6 +194,7 @@ def test_an_invitation_reaches_the_pager_and_outlives_an_outage(stack: Stack) ->
     assert "payments" in page.annotations["description"]
     assert STRANGER in page.annotations["description"]
     assert page.labels["severity"] == "warning"
+    assert page.labels["inviter_account_id"] == STRANGER
 
     for account, each in world.targets():
         world.fail(account, each, OUTAGE)
