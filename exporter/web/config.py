@@ -121,13 +121,6 @@ def _interval(value: object) -> object:
     return timedelta(seconds=seconds)
 
 
-def _burst(value: object) -> int:
-    text = str(value)
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError("must be a whole number")
-    return int(text)
-
-
 class _Section(BaseModel):
     """A section of the file. A field is checked with those that stand before it."""
 
@@ -229,16 +222,19 @@ class RateLimit(_Section):
     """`rate_limit`: one request an interval, and so many at once after a pause."""
 
     interval: Annotated[timedelta, BeforeValidator(_interval)] = timedelta()
-    burst: Annotated[int, BeforeValidator(_burst)] = 0
+    burst: int = 0
 
-    @field_validator("burst")
+    @field_validator("burst", mode="before")
     @classmethod
-    def _answers(cls, value: int, info: ValidationInfo) -> int:
-        if not value and info.data.get("interval"):
+    def _answers(cls, value: object, info: ValidationInfo) -> int:
+        text = str(value)
+        if not (text.isascii() and text.isdigit()):
+            raise ValueError("must be a whole number")
+        if not int(text) and info.data.get("interval"):
             raise ValueError(
                 "must be at least 1 where an interval is set: with 0 nothing would be answered"
             )
-        return value
+        return int(text)
 
 
 class WebFile(_Section):
