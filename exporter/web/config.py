@@ -111,8 +111,8 @@ def _header(value: str) -> str:
 
 
 def _interval(value: object) -> object:
-    if isinstance(value, timedelta) or value == "0":
-        return value or timedelta()
+    if value == "0" or value == timedelta():
+        return timedelta()
     if not isinstance(value, str) or not _DURATION.fullmatch(value):
         raise ValueError("not a duration; write it like 100ms, 1.5s or 1m, or 0 for no limit")
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(value))
