@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from exporter.web.middleware import DEFAULT_HEADERS
+from exporter.web.headers import DEFAULT_HEADERS
 from tests.web.conftest import Secure
 from tests.web.pki import DAY, Authority, Pair
 from tests.web.secured import Secured, basic, hashed, trusting

@@ -26,6 +26,7 @@ NAMES = (
     "macie_exporter_web_config_last_reload_success_timestamp_seconds",
     "macie_exporter_web_certificate_expiry_timestamp_seconds",
 )
+REFUSED = "macie_exporter_web_tls_handshakes_refused_total", frozenset[tuple[str, str]]()
 PASSWORD = "marked-password"
 
 
@@ -100,6 +101,9 @@ def test_metrics_of_the_web_file(
         assert expiry == pytest.approx(_expiry(tmp_path))
         for path in ("/metrics", "/-/healthy", "/-/ready", "/"):
             assert ask(exporter, path, context)[0] == 401
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            ask(exporter, "/metrics", trusting(authority))
+        assert series_of(ask(exporter, "/metrics", context, **allowed)[1])[REFUSED] == 1
         web_file.write_text("basic_auth_users: {prometheus: plain}")
         until(lambda: samples()[0] == 0, "the refusal")
         assert samples()[1:] == [loaded, expiry]
