@@ -111,21 +111,14 @@ def _header(value: str) -> str:
 
 
 def _interval(value: object) -> object:
-    if isinstance(value, timedelta) or value == "0":
-        return value or timedelta()
+    if value == "0" or value == timedelta():
+        return timedelta()
     if not isinstance(value, str) or not _DURATION.fullmatch(value):
         raise ValueError("not a duration; write it like 100ms, 1.5s or 1m, or 0 for no limit")
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(value))
     if seconds > _LONGEST_INTERVAL.total_seconds():
         raise ValueError("must be at most 24h")
     return timedelta(seconds=seconds)
-
-
-def _burst(value: object) -> int:
-    text = str(value)
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError("must be a whole number")
-    return int(text)
 
 
 class _Section(BaseModel):
@@ -229,16 +222,19 @@ class RateLimit(_Section):
     """`rate_limit`: one request an interval, and so many at once after a pause."""
 
     interval: Annotated[timedelta, BeforeValidator(_interval)] = timedelta()
-    burst: Annotated[int, BeforeValidator(_burst)] = 0
+    burst: int = 0
 
-    @field_validator("burst")
+    @field_validator("burst", mode="before")
     @classmethod
-    def _answers(cls, value: int, info: ValidationInfo) -> int:
-        if not value and info.data.get("interval"):
+    def _answers(cls, value: object, info: ValidationInfo) -> int:
+        text = str(value)
+        if not (text.isascii() and text.isdigit()):
+            raise ValueError("must be a whole number")
+        if not int(text) and info.data.get("interval"):
             raise ValueError(
                 "must be at least 1 where an interval is set: with 0 nothing would be answered"
             )
-        return value
+        return int(text)
 
 
 class WebFile(_Section):

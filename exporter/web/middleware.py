@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.background import in_daemon
-from exporter.web.headers import content_security_policy
+from exporter.web.headers import DEFAULT_HEADERS
 from exporter.web.passwords import CrowdedError, Passwords, Turns
 from exporter.web.rules import Rules
 
@@ -36,15 +36,6 @@ _ABSOLUTE = re.compile(
     rb"https?://((?:\[[0-9a-f:.]+\]|[^/@:\[\]]+)(?::[0-9]*)?)(/.*)?", re.IGNORECASE | re.DOTALL
 )
 """Scheme, host and port, path. A user before the host is an error (RFC 9110, section 4.2.4)."""
-
-DEFAULT_HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": content_security_policy(forms="'none'"),
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "deny",
-}
-"""What every answer has, unless a page or the web file says otherwise."""
 
 InForce = Callable[[], Rules]
 

@@ -33,14 +33,9 @@ _CONNECTION = "connection"
 _LOGGERS = ("uvicorn.error", "asyncio")
 """Where what goes wrong in the server is told; without a handler it would go to stderr as it is."""
 
-_FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    b"Content-Length: 22\r\nRetry-After: 1\r\nConnection: close\r\n\r\nToo many connections.\n"
-)
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PAUSE = 0.1
 _TLS_END_SECONDS = 5.0
-_DRAINED = 64 * 1024
 
 
 class Server:
@@ -153,7 +148,7 @@ class Server:
     def _admit(self, sock: socket.socket) -> None:
         tls = self._tls()
         if len(self._connections) >= self._limits.connections and not self._make_room():
-            _farewell(sock, b"" if tls else _FULL)
+            sock.close()
             return
         connection = Connection(tls, self._limits, self._refused)
         state = {_CONNECTION: connection, UNDER_WAY: (self._under_way, connection.drop)}
@@ -199,16 +194,6 @@ class Server:
         for each in tuple(self._connections):
             if now > each.waits_until or (each.is_idle and each.tls is not tls):
                 each.drop()
-
-
-def _farewell(sock: socket.socket, text: bytes) -> None:
-    """Say something and close, without ever waiting for the client."""
-    with contextlib.closing(sock), contextlib.suppress(OSError):
-        if text:
-            sock.send(text)
-        sock.shutdown(socket.SHUT_WR)
-        # What was sent and not read would make of the close a reset, which takes the text away.
-        sock.recv(_DRAINED)
 
 
 class _Troubles(logging.Handler):

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import bcrypt
+import yaml
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
@@ -111,3 +112,33 @@ def basic(user: str, password: str) -> str:
 def hashed(password: str, cost: int = 4) -> str:
     """Give a bcrypt hash, a quick one."""
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(cost)).decode()
+
+
+SECRETS = (
+    *("marked-password", "marked-key", "marked-plain", "marked-wrong"),
+    *("$2b$04$", "PRIVATE KEY"),
+)
+"""What `with_secrets` writes, and what a test asks with."""
+
+
+def with_secrets(pair: Pair) -> list[str]:
+    """Give web files with secrets in them: a good one, then those that are wrong in many ways."""
+
+    def content(key: str, user: str) -> str:
+        tls = {"cert": pair.certificate, "key": key}
+        return yaml.safe_dump({"tls_server_config": tls, "basic_auth_users": {"u0": user}})
+
+    return [
+        content(pair.key, hashed("marked-password")),
+        content("marked-key", hashed("marked-password")),
+        content(pair.key, "marked-plain"),
+        content(pair.key.replace("\n", "", 3), hashed("marked-password")),
+        f"basic_auth_users:\n  a: marked-plain\n  b: [marked-key\n{pair.key}",
+        "basic_auth_users: {a: {marked-plain: marked-key}}",
+        f"basic_auth_user: {{a: '{hashed('x')}'}}\ntls_server_config: {{keys: marked-key}}",
+        "tls_server_config: [marked-key]",
+        "tls_server_config: marked-key",
+        "basic_auth_users: {a: [marked-key]}",
+        "tls_server_config: {key: [marked-key], cert: {a: marked-key}, cert_file: x}",
+        "marked-plain",
+    ]

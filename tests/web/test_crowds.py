@@ -31,9 +31,9 @@ REST_MB = 30
 """By which memory may vary: threads and allocators do not give all back."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def process() -> Iterator[fleet.Process]:
-    """The fleet, which has been scraped."""
+    """The fleet, which has been scraped; each test finds its memory as it was."""
     with fleet.running() as running:
         assert get(running, "/metrics")[0] == 200
         yield running

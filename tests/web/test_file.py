@@ -81,12 +81,13 @@ def test_what_is_taken(folder: Path, text: str, promtool: Path) -> None:
     assert judged.returncode == 0, judged.stderr
 
 
-@pytest.mark.parametrize("interval", ["1s", "100ms", "1m30s", "0.5s", "250us"])
-def test_a_rate_limit_is_taken(folder: Path, interval: str) -> None:
-    """Its interval is written as Go writes durations."""
-    file = folder / "web.yml"
+@pytest.mark.parametrize("interval", ["1s", "100ms", "1m30s", "0.5s", "250us", "0", "0s"])
+def test_a_rate_limit_is_taken(tmp_path: Path, interval: str) -> None:
+    """Its interval is written as Go writes durations; 0 is none."""
+    file = tmp_path / "web.yml"
     file.write_text(f"rate_limit: {{interval: {interval}, burst: 20}}")
-    assert str(check_web_file(str(file))) == "http, rate limit"
+    limit = "" if interval in {"0", "0s"} else ", rate limit"
+    assert str(check_web_file(str(file))) == f"http{limit}"
 
 
 def test_what_is_taken_with_a_warning(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ CROWD = 100
 QUICK = 5
 """A cost of bcrypt whose comparisons, a hundred of them, take a second on a busy machine."""
 
-SLOW = 12
+SLOW = 11
 
 
 def file_of(**hashes: str) -> str:

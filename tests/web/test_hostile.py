@@ -35,6 +35,13 @@ def opened() -> Iterator[Callable[[int], socket.socket]]:
         yield connect
 
 
+@pytest.fixture(scope="module")
+def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
+    """The real exporter, without a web file."""
+    with running(no_aws(tmp_path_factory.mktemp("exporter"))) as exporter:
+        yield exporter
+
+
 def said(sock: socket.socket) -> bytes:
     """Read until the other side ends, by closing or by a reset."""
     pieces = []
@@ -61,12 +68,11 @@ def answers_soon(ask: Callable[[], int]) -> None:
 
 @pytest.mark.alone
 def test_slow_clients_do_not_keep_a_scrape(
-    tmp_path: Path, opened: Callable[[int], socket.socket]
+    exporter: Exporter, opened: Callable[[int], socket.socket]
 ) -> None:
     """Five hundred that send half a request: a scrape of the real exporter takes under a second."""
-    with running(no_aws(tmp_path)) as exporter:
-        crowd(opened, exporter.port, b"GET /metrics HTTP/1.1\r\nHost: a\r\nX-Slow: ")
-        answers_soon(lambda: exporter.request("/metrics").status)
+    crowd(opened, exporter.port, b"GET /metrics HTTP/1.1\r\nHost: a\r\nX-Slow: ")
+    answers_soon(lambda: exporter.request("/metrics").status)
 
 
 @pytest.mark.alone
@@ -95,8 +101,8 @@ def test_who_has_waited_longest_makes_room(
     assert others
 
 
-def test_beyond_the_places_is_refused_at_once() -> None:
-    """Where the exporter is at work for all of them, who comes next is told so, and not kept."""
+def test_beyond_the_places_is_closed_at_once() -> None:
+    """Where the exporter is at work for all of them, who comes next is not kept."""
     gate = threading.Event()
     begun = []
 
@@ -119,9 +125,9 @@ def test_beyond_the_places_is_refused_at_once() -> None:
             thread.start()
         until(lambda: len(begun) == QUICK.connections, "all places taken")
         start = time.monotonic()
-        refused = Client(server.port)("/")
+        with pytest.raises(ConnectionError):
+            Client(server.port)("/")
         assert time.monotonic() - start < 1
-        assert (refused.status, refused.headers["retry-after"]) == (503, "1")
     finally:
         gate.set()
         for thread in threads:
@@ -302,13 +308,6 @@ TARGETS = {
 """Request lines by what RFC 9112 section 3.2 makes of them."""
 
 
-@pytest.fixture(scope="module")
-def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
-    """The real exporter, without a web file."""
-    with running(no_aws(tmp_path_factory.mktemp("exporter"))) as exporter:
-        yield exporter
-
-
 @pytest.mark.parametrize("line", TARGETS)
 def test_request_targets(
     exporter: Exporter, opened: Callable[[int], socket.socket], line: str
@@ -358,46 +357,43 @@ def test_pipelining(secure: Secure, opened: Callable[[int], socket.socket]) -> N
 MARK = "<script>alert(1)</script>"
 
 
-def test_nothing_of_a_request_comes_back(tmp_path: Path) -> None:
+def test_nothing_of_a_request_comes_back(exporter: Exporter) -> None:
     """Paths, parameters, methods and headers of every kind; and no path leads out of the routes."""
-    with running(no_aws(tmp_path)) as exporter:
-        quoted = MARK.replace("<", "%3C").replace(">", "%3E")
-        for path in (
-            f"/{quoted}",
-            f"/?q={quoted}",
-            f"/targets?q={quoted}&state={quoted}&page={quoted}",
-            f"/metrics?name[]={quoted}",
-            "/../../etc/passwd",
-            "/%2e%2e/%2e%2e/etc/passwd",
-            "/static/../../../../etc/passwd",
-            "/static/..%2f..%2f..%2fetc/passwd",
-            "/assets/%2e%2e/%2e%2e/pages.py",
-            "//etc/passwd",
-            "/%00",
-            "/-/healthy%00",
-            "/-/healthy/..",
-        ):
-            answer = exporter.request(path, headers={"Referer": MARK, "X-Forwarded-Host": MARK})
-            assert answer.status in {200, 400, 404}, path
-            everything = answer.body.decode() + str(answer.headers)
-            assert MARK not in everything, path
-            assert "root:" not in everything
-            assert "import " not in everything
-        for method in ("TRACE", "CONNECT", "DELETE", "X" * 1000):
-            answer = exporter.request("/metrics", method, {"X-Mark": MARK})
-            assert answer.status == 405
-            assert MARK not in answer.body.decode()
-        exporter.stop()
-        assert "level=error" not in exporter.log
+    quoted = MARK.replace("<", "%3C").replace(">", "%3E")
+    for path in (
+        f"/{quoted}",
+        f"/?q={quoted}",
+        f"/targets?q={quoted}&state={quoted}&page={quoted}",
+        f"/metrics?name[]={quoted}",
+        "/../../etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/static/../../../../etc/passwd",
+        "/static/..%2f..%2f..%2fetc/passwd",
+        "/assets/%2e%2e/%2e%2e/pages.py",
+        "//etc/passwd",
+        "/%00",
+        "/-/healthy%00",
+        "/-/healthy/..",
+    ):
+        answer = exporter.request(path, headers={"Referer": MARK, "X-Forwarded-Host": MARK})
+        assert answer.status in {200, 400, 404}, path
+        everything = answer.body.decode() + str(answer.headers)
+        assert MARK not in everything, path
+        assert "root:" not in everything
+        assert "import " not in everything
+    for method in ("TRACE", "CONNECT", "DELETE", "X" * 1000):
+        answer = exporter.request("/metrics", method, {"X-Mark": MARK})
+        assert answer.status == 405
+        assert MARK not in answer.body.decode()
+    assert "level=error" not in exporter.log
 
 
 @pytest.mark.parametrize(
     "path", ["/", "/targets", "/metrics", "/-/healthy", "/api/v1/targets", "/nothing"]
 )
-def test_security_headers_everywhere(tmp_path: Path, path: str) -> None:
+def test_security_headers_everywhere(exporter: Exporter, path: str) -> None:
     """Of the real exporter, whatever is answered, without a web file."""
-    with running(no_aws(tmp_path)) as exporter:
-        headers = {k.lower(): v for k, v in exporter.request(path).headers.items()}
+    headers = {k.lower(): v for k, v in exporter.request(path).headers.items()}
     assert headers["x-content-type-options"] == "nosniff"
     assert "default-src 'none'" in headers["content-security-policy"]
     assert "frame-ancestors 'none'" in headers["content-security-policy"]

@@ -10,7 +10,7 @@ import pytest
 from tests.processes import until
 from tests.web.conftest import Secure
 from tests.web.pki import Authority, Pair
-from tests.web.secured import Secured, basic, hashed, trusting
+from tests.web.secured import SECRETS, Secured, basic, hashed, trusting, with_secrets
 
 TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key"
 
@@ -88,6 +88,18 @@ def test_what_is_wrong_is_refused_and_the_old_stays(secure: Secure, bad: str | N
     assert "level=error" in line
     assert ("basic_auth_users.alice" if bad and "plain" in bad else "web.config_file") in line
     assert "plain" not in line
+
+
+def test_no_refusal_shows_a_secret(secure: Secure, pair: Pair) -> None:
+    """In whatever way the file is wrong; each is refused, at level error."""
+    secured = secure("{}")
+    _, *bad = with_secrets(pair)
+    for number, text in enumerate(bad, 1):
+        secured.file.write_text(text)
+        secured.look()
+        assert secured.log.count("level=error event=web_config_refused") == number, text
+    key = pair.key.splitlines()[1]
+    assert [secret for secret in (*SECRETS, key) if secret in secured.log] == []
 
 
 def test_a_reload_fills_no_bucket(secure: Secure) -> None:
