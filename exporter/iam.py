@@ -101,12 +101,18 @@ def _reads(settings: Settings) -> Iterator[str]:
         yield "account:ListRegions"
 
 
-def hub_policy(needs: Grants) -> Document:
-    """Return the policy of the exporter's own role."""
+def hub_policy(needs: Grants, organization_id: object = "") -> Document:
+    """Return the policy of the exporter's own role, which stays in an organization that is known.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+    """
     statements = []
     if needs.roles:
         arns = list(dict.fromkeys(role.arn for role in needs.roles))
-        statements.append(_allow("AssumeMemberRoles", ["sts:AssumeRole"], arns))
+        assume = _allow("AssumeMemberRoles", ["sts:AssumeRole"], arns)
+        if organization_id:
+            assume["Condition"] = {"StringEquals": {"aws:ResourceOrgID": organization_id}}
+        statements.append(assume)
     if needs.discovers:
         statements.append(_allow("DiscoverAccounts", needs.discovers, ["*"]))
     if needs.own:
@@ -141,7 +147,7 @@ def as_json(document: Document) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-def _allow(sid: str, actions: Sequence[str], resources: Sequence[str]) -> Document:
+def _allow(sid: str, actions: Sequence[str], resources: Sequence[str]) -> dict[str, object]:
     return {
         "Sid": sid,
         "Effect": "Allow",

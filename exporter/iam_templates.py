@@ -97,6 +97,64 @@ def terraform(kind: Kind, needs: Grants, hub: str, organization_id: str) -> str:
     )
 
 
+_SERVICE, _ROLE = "pods.eks.amazonaws.com", "macie-exporter"
+"""Who runs as the hub's role, and what it is called, where nobody says otherwise."""
+
+
+def _hub_trust(service: object) -> Document:
+    """Return the trust of the hub's role; EKS Pod Identity tags its sessions."""
+    allowed = {"Effect": "Allow", "Principal": {"Service": service}}
+    allowed |= {"Action": ["sts:AssumeRole", "sts:TagSession"]}
+    return {"Version": "2012-10-17", "Statement": [allowed]}
+
+
+def _hub_name(hub: str) -> str:
+    return hub.rpartition("/")[2] if "/" in hub and hub != UNKNOWN_HUB else _ROLE
+
+
+def hub_cloudformation(needs: Grants, hub: str, organization_id: str) -> str:
+    """Return a template that makes the exporter's own role."""
+    service = _parameter("Service that runs the exporter", _SERVICE)
+    policy = hub_policy(needs, organization_id)
+    properties = {
+        "RoleName": _hub_name(hub),
+        "Description": "What macie-invitations-exporter runs as.",
+        "AssumeRolePolicyDocument": _hub_trust({"Ref": "TrustedService"}),
+        "Policies": [{"PolicyName": "macie-invitations-exporter", "PolicyDocument": policy}],
+    }
+    template = {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": "The role that macie-invitations-exporter runs as.",
+        "Parameters": {"TrustedService": service},
+        "Resources": {"HubRole": {"Type": "AWS::IAM::Role", "Properties": properties}},
+        "Outputs": {"RoleArn": {"Value": {"Fn::GetAtt": ["HubRole", "Arn"]}}},
+    }
+    return yaml.safe_dump(template, sort_keys=False, width=100)
+
+
+def hub_terraform(needs: Grants, hub: str, organization_id: str) -> str:
+    """Return a module that makes the exporter's own role."""
+    trust = _hub_trust("${var.trusted_service}")
+    return "\n".join(
+        [
+            _variable("trusted_service", "Service that runs the exporter", _SERVICE),
+            'resource "aws_iam_role" "hub" {',
+            f"  name               = {json.dumps(_hub_name(hub))}",
+            '  description        = "What macie-invitations-exporter runs as."',
+            f"  assume_role_policy = {_jsonencode(trust)}",
+            "}\n",
+            'resource "aws_iam_role_policy" "hub" {',
+            '  name   = "macie-invitations-exporter"',
+            "  role   = aws_iam_role.hub.id",
+            f"  policy = {_jsonencode(hub_policy(needs, organization_id))}",
+            "}\n",
+            'output "hub_role_arn" {',
+            "  value = aws_iam_role.hub.arn",
+            "}\n",
+        ]
+    )
+
+
 def _each(of_kind: Callable[[Kind, Grants, str, str], str]) -> Callable[[Grants, str, str], str]:
     """Return a document for each kind of role, under the roles that it is for."""
 
@@ -110,7 +168,9 @@ def _each(of_kind: Callable[[Kind, Grants, str, str], str]) -> Callable[[Grants,
 
 
 DOCUMENTS: Mapping[str, Callable[[Grants, str, str], str]] = {
-    "hub-policy": lambda needs, _, __: as_json(hub_policy(needs)),
+    "hub-policy": lambda needs, _, organization: as_json(hub_policy(needs, organization)),
+    "hub-cloudformation": hub_cloudformation,
+    "hub-terraform": hub_terraform,
     "member-policy": lambda needs, _, __: as_json(member_policy(needs)),
     "trust-policy": _each(trust_policies),
     "cloudformation": _each(cloudformation),
@@ -122,7 +182,7 @@ DOCUMENTS: Mapping[str, Callable[[Grants, str, str], str]] = {
 def documents(settings: Settings, names: Sequence[str], hub: str, organization_id: str) -> str:
     """Return the named documents, each under its name where there are several."""
     needs = grants(settings)
-    wanted = [name for name in names if needs.roles or name == "hub-policy"]
+    wanted = [name for name in names if needs.roles or name.startswith("hub-")]
     texts = {name: DOCUMENTS[name](needs, hub or UNKNOWN_HUB, organization_id) for name in wanted}
     if len(names) == 1:
         return "".join(texts.values())

@@ -123,6 +123,29 @@ def test_hub_policy_for_an_organization() -> None:
     ]
 
 
+def test_the_hub_stays_in_an_organization_that_is_known() -> None:
+    """A role of another organization is none to assume, whatever it is called."""
+    text = printed(ORGANIZED, "hub-policy", organization_id=ORGANIZATION)
+    assume, *others = json.loads(text)["Statement"]
+    assert assume["Condition"] == {"StringEquals": {"aws:ResourceOrgID": ORGANIZATION}}
+    assert all("Condition" not in each for each in others)
+
+
+def test_the_hub_as_a_template_and_as_a_module() -> None:
+    """Its name is the given one, its policy that of `hub-policy`, and EKS Pod Identity runs it."""
+    policy = json.loads(printed(ORGANIZED, "hub-policy", organization_id=ORGANIZATION))
+    text = printed(ORGANIZED, "hub-cloudformation", organization_id=ORGANIZATION)
+    template = yaml.safe_load(text)
+    role = template["Resources"]["HubRole"]["Properties"]
+    assert role["RoleName"] == "exporter"
+    assert role["Policies"][0]["PolicyDocument"] == policy
+    assert template["Parameters"]["TrustedService"]["Default"] == "pods.eks.amazonaws.com"
+    module = printed(ORGANIZED, "hub-terraform", organization_id=ORGANIZATION)
+    assert 'name               = "exporter"' in module
+    inner = module.partition("policy = jsonencode(")[2].partition(")\n}")[0]
+    assert json.loads(inner) == policy
+
+
 def test_units_need_other_actions_than_the_whole_organization() -> None:
     """What discovery calls is what is allowed."""
     configured = settings(organization={"role_name": READER, "include_ous": ["ou-ab12-11111111"]})
@@ -215,7 +238,10 @@ def test_cloudformation_passes_its_linter(tmp_path: Path) -> None:
     for template in (template for text in texts for template in templates(text)):
         files.append(tmp_path / f"{len(files)}.yaml")
         files[-1].write_text(template)
-    assert len(files) == 2 * (len(iam.grants(STATIC).kinds) + len(iam.grants(ORGANIZED).kinds))
+    for configured in (STATIC, ORGANIZED):
+        files.append(tmp_path / f"hub-{len(files)}.yaml")
+        files[-1].write_text(printed(configured, "hub-cloudformation"))
+    assert len(files) == 2 + 2 * (len(iam.grants(STATIC).kinds) + len(iam.grants(ORGANIZED).kinds))
     done = subprocess.run(
         [Path(sys.executable).with_name("cfn-lint"), *files],
         capture_output=True,
@@ -251,7 +277,7 @@ def test_everything_at_once_and_what_needs_no_roles() -> None:
     ]
     text = printed(settings(), *DOCUMENTS)
     assert [line for line in text.splitlines() if line.startswith("# ---")] == [
-        "# --- hub-policy ---"
+        f"# --- {name} ---" for name in ("hub-policy", "hub-cloudformation", "hub-terraform")
     ]
 
 

@@ -103,8 +103,9 @@ COMMANDS: Mapping[str, Command] = {
         ),
         {
             "document": Option(
-                "all|hub-policy|member-policy|trust-policy|cloudformation|terraform",
-                "Which of them.",
+                "all|hub-policy|hub-cloudformation|hub-terraform|member-policy|trust-policy|cloudformation"
+                "|terraform",
+                "Which of them: the hub is the exporter's own role, the others are for members'.",
                 "all",
             ),
             "hub-principal": Option(
