@@ -142,7 +142,7 @@ def test_the_hub_as_a_template_and_as_a_module() -> None:
     assert template["Parameters"]["TrustedService"]["Default"] == "pods.eks.amazonaws.com"
     module = printed(ORGANIZED, "hub-terraform", organization_id=ORGANIZATION)
     assert 'name               = "exporter"' in module
-    inner = module.partition("policy = jsonencode(")[2].partition(")\n}")[0]
+    inner = module.partition("  policy = jsonencode(")[2].partition(")\n}")[0]
     assert json.loads(inner) == policy
 
 
