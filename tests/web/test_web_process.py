@@ -284,9 +284,12 @@ def test_what_a_file_means_otherwise_is_warned_of(tmp_path: Path) -> None:
         assert warning in line
 
 
-def test_bcrypt_is_loaded_for_passwords_alone() -> None:
-    """A start without a web file does not pay for it."""
-    code = "import sys; from exporter import commands, daemon; sys.exit('bcrypt' in sys.modules)"
+def test_bcrypt_and_cryptography_are_loaded_for_a_web_file_alone() -> None:
+    """A start without one does not pay for them."""
+    code = (
+        "import sys; from exporter.commands import serve; "
+        "sys.exit(not {'bcrypt', 'cryptography'}.isdisjoint(sys.modules))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
