@@ -1,6 +1,6 @@
 """Which accounts there are to poll, by the settings and by what AWS last said. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pydantic import SecretStr
@@ -41,11 +41,12 @@ class Known:
 def accounts_of(settings: Settings, known: Known, default: tuple[str, ...]) -> list[Account]:
     """Return this shard's accounts; `default` are the regions of those without any of their own."""
     shard = settings.shard
-    return [
-        replace(account, labels=labels_of(account.id, settings, known))
+    mine = (
+        account
         for account in _accounts(settings, known, default)
         if shard_of(account.id, shard.total) == shard.index
-    ]
+    )
+    return labelled(mine, settings, known)
 
 
 def _accounts(settings: Settings, known: Known, default: tuple[str, ...]) -> Iterator[Account]:
@@ -66,11 +67,17 @@ def _accounts(settings: Settings, known: Known, default: tuple[str, ...]) -> Ite
         yield Account(known.identity, regions=default)
 
 
-def labels_of(account_id: str, settings: Settings, known: Known) -> Mapping[str, str]:
-    """Return an account's labels: those configured, else its tags, of the keys that are wanted."""
-    written = (each.labels for each in settings.aws.accounts if each.id == account_id)
-    found = {**known.tags.get(account_id, {}), **next(written, {})}
-    return {key: found[key] for key in settings.metrics.account_labels if key in found}
+def labelled(accounts: Iterable[Account], settings: Settings, known: Known) -> list[Account]:
+    """Return accounts with their labels: those configured, else the tags, of the keys wanted."""
+    keys = settings.metrics.account_labels
+    written = {account.id: account.labels for account in settings.aws.accounts}
+
+    def with_labels(account: Account) -> Account:
+        found = {**known.tags.get(account.id, {}), **written.get(account.id, {})}
+        labels = {key: found[key] for key in keys if key in found}
+        return account if labels == account.labels else replace(account, labels=labels)
+
+    return [with_labels(account) for account in accounts]
 
 
 def names_of(settings: Settings, known: Known) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from exporter.accounts import accounts_of, labels_of, names_of
+from exporter.accounts import accounts_of, labelled, names_of
 from exporter.clock import Clock
 from exporter.directory import Directory, Identity, Organizations, fields_of
 from exporter.error_codes import hint_of
@@ -176,11 +176,7 @@ class Discovery:
             self._note_tags_unknown(failures)
 
     def _take_on_tags(self) -> None:
-        def labelled(account: Account) -> Account:
-            labels = labels_of(account.id, self._settings, self._known)
-            return account if labels == account.labels else replace(account, labels=labels)
-
-        accounts = tuple(map(labelled, self.inventory.accounts))
+        accounts = tuple(labelled(self.inventory.accounts, self._settings, self._known))
         kept = {account.id for account in accounts}
         self._known.tags = {each: of for each, of in self._known.tags.items() if each in kept}
         if accounts != self.inventory.accounts:

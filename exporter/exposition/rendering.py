@@ -11,23 +11,12 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from math import inf
 
-from exporter.exposition.columns import (
-    PIECE,
-    Capped,
-    Column,
-    Piece,
-    column_of,
-    header,
-    labels_of,
-    piece_of,
-)
-from exporter.exposition.counts import Options, count_invitations
-from exporter.exposition.families import OF_TARGETS, Group, TargetView, families_of
-from exporter.model import Account, Answer, Target
-from exporter.state import Snapshot, TargetRecord, TargetState
+from exporter.exposition.columns import PIECE, Piece
+from exporter.exposition.counts import Options
+from exporter.exposition.rows import Rendering
+from exporter.model import Account, Target
+from exporter.state import Snapshot, TargetState
 
 TURN = 0.01
 """Seconds of work after which the others of the loop have their turn."""
@@ -51,8 +40,8 @@ class Exposition:
         self._state, self._now, self._turn = state, now, turn
         self._by = (options, stale_after)
         self._accounts: tuple[Account, ...] = ()
-        self._shown = _Rendering(options, stale_after)
-        self._coming: _Rendering | None = None
+        self._shown = Rendering(options, stale_after)
+        self._coming: Rendering | None = None
         self._settling, self._packing = asyncio.Lock(), asyncio.Lock()
 
     @property
@@ -138,7 +127,7 @@ class Exposition:
             await self._fill(self._shown)
             if self._shown.by == self._by:
                 return
-            self._coming = _Rendering(*self._by)
+            self._coming = Rendering(*self._by)
             try:
                 await self._fill(self._coming)
                 old, self._shown = self._shown, self._coming
@@ -150,7 +139,7 @@ class Exposition:
                 old.rows.popitem()
                 await turn.pause()
 
-    async def _fill(self, rendering: "_Rendering") -> None:
+    async def _fill(self, rendering: Rendering) -> None:
         """Have a rendering hold the targets of the state and the accounts, and no others."""
         turn, targets = _Turn(self._turn), [record.target for record in self._state.all()]
         gone = rendering.rows.keys() - targets
@@ -187,117 +176,3 @@ class _Turn:
     async def next(self) -> None:
         await asyncio.sleep(0)
         self._end = time.monotonic() + self._seconds
-
-
-@dataclass(slots=True, eq=False)
-class _Row:
-    """A target's number in every column, and what its lines were made from."""
-
-    number: int
-    record: TargetRecord
-    state: TargetState = TargetState.PENDING
-    answer: Answer | None = None
-    folded: int = 0
-    since: float = inf
-    until: float = inf
-    """Between these times, in Unix seconds, only a poll changes its lines."""
-
-
-class _Rendering:
-    """All targets' lines by the same settings."""
-
-    def __init__(self, options: Options, stale_after: float) -> None:
-        self.by = (options, stale_after)
-        self.accounts: tuple[Account, ...] = ()
-        self.names: list[Piece] = []
-        self.rows: dict[Target, _Row] = {}
-        self.states: Counter[TargetState] = Counter()
-        self.folded = 0
-        self._free: list[int] = []
-        """Numbers of targets that are gone, for those that come."""
-        self._families = [(each, header(each)) for each in families_of(options)]
-        self._columns = {
-            family.name: column_of(family, family.most(options))
-            for family, _ in self._families
-            if family.group in OF_TARGETS
-        }
-        self._by_group = {
-            group: [each for each in self._columns.values() if each.family.group is group]
-            for group in OF_TARGETS
-        }
-
-    def named(self, accounts: tuple[Account, ...]) -> Piece:
-        """Return the lines that name some accounts."""
-        family = next(each for each, _ in self._families if each.group is Group.ACCOUNT)
-        return piece_of(family, [each for one in accounts for each in family.samples(one)])
-
-    def add(self, record: TargetRecord, now: float) -> None:
-        """Render a target that is not there yet."""
-        if not self._free:
-            self._free.append(len(self.rows))
-            for column in self._columns.values():
-                column.grow()
-        row = self.rows[record.target] = _Row(self._free.pop(), TargetRecord(record.target))
-        self.states[row.state] += 1
-        self.render(row, record, now)
-
-    def render(self, row: _Row, record: TargetRecord, now: float) -> None:
-        """Render what has changed of a target since it was last rendered."""
-        options, stale_after = self.by
-        state, answer = record.as_of(now, stale_after)
-        changed: list[Column] = []
-        counts, until = None, row.until
-        if answer is not row.answer or not row.since <= now < until:
-            changed += self._by_group[Group.ANSWER]
-            if answer is not None and answer.enabled:
-                counts = count_invitations(answer.invitations, options, now)
-            until = counts.valid_until if counts else inf
-            self._fold(row, counts.folded if counts else 0)
-        if record is not row.record:
-            changed += self._by_group[Group.POLL]
-            if _outcome(record) != _outcome(row.record):
-                changed += self._by_group[Group.OUTCOME]
-        view, labels = TargetView(record, answer, counts), labels_of(record.target)
-        for column in changed:
-            column.put(row.number, labels, column.family.samples(view))
-        if row.state is not state:
-            self.states[row.state] -= 1
-            self.states[state] += 1
-        stale = record.goes_stale(stale_after) if state is TargetState.FAILING else inf
-        row.record, row.state, row.answer = record, state, answer
-        row.since, row.until = now, min(until, stale)
-
-    def remove(self, target: Target) -> None:
-        """Leave a target out."""
-        row = self.rows.pop(target)
-        self._free.append(row.number)
-        for column in self._columns.values():
-            column.put(row.number, labels_of(target), ())
-        self.states[row.state] -= 1
-        self._fold(row, 0)
-
-    def _fold(self, row: _Row, folded: int) -> None:
-        self.folded += folded - row.folded
-        row.folded = folded
-
-    def pieces(self) -> list[Piece]:
-        """Return all of the text, in the order of the table."""
-        capped = [each for each in self._columns.values() if isinstance(each, Capped)]
-        dropped = {column.family.name: column.dropped for column in capped}
-        found = []
-        for family, meaning in self._families:
-            found.append(meaning)
-            if family.group in OF_TARGETS:
-                found += self._columns[family.name].pieces
-            elif family.group is Group.ACCOUNT:
-                found += self.names
-            else:
-                found.append(piece_of(family, family.samples(dropped)))
-        return found
-
-
-def _outcome(record: TargetRecord) -> str | None:
-    """Return the error code of the last poll, empty if it got an answer; None before the first."""
-    if record.last is None:
-        return None
-    return record.failure.code if record.failure else ""
