@@ -13,7 +13,7 @@ from botocore import xform_name
 from exporter import manual
 from exporter.settings.keys import KEYS
 from exporter.web.selection import parse
-from grafana.boards import BOARDS
+from grafana.boards import BOARDS, FOLDER
 from tests.grafana.reading import interpolated
 from tests.promql import complaints, selectors
 from tests.rules.rulefile import RECORDED, alerts
@@ -105,7 +105,7 @@ def test_commands_of_the_exporter_exist() -> None:
 
 def test_panels_exist() -> None:
     """Dashboards and panels are named as they are titled."""
-    boards = [json.loads(path.read_text()) for path in ROOT.glob("grafana/*.json")]
+    boards = [json.loads(path.read_text()) for path in FOLDER.glob("*.json")]
     titles = {
         board["title"]: {
             panel["title"] for row in board["panels"] for panel in (row, *row.get("panels", []))
