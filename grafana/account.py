@@ -2,53 +2,10 @@
 
 from dataclasses import replace
 
+from grafana import looks, panels, shared
 from grafana.board import METRICS, Board, Link, Panel, Query, Row, rows
-from grafana.looks import (
-    ADMINISTERED,
-    CRITICAL,
-    INFO,
-    MACIE,
-    OK,
-    SUCCESS,
-    WARNING,
-    Meaning,
-)
-from grafana.panels import (
-    ACCOUNT_UID,
-    EXPORTER_UID,
-    INVITATIONS_UID,
-    absent_cell,
-    board_link,
-    cell,
-    columns,
-    field,
-    listing,
-    region_cell,
-    states,
-)
 from grafana.promql import ANSWER_AGE, ERROR, KNOWN, each, invitations, named, status, untrusted
 from grafana.promql import SUCCESS as POLL_SUCCESS
-from grafana.shared import (
-    ACCEPTED,
-    ACCOUNT,
-    AGES,
-    BY_STATUS_OVER_TIME,
-    CLUSTER,
-    EXPORTER,
-    INSTANCE,
-    INVITATION_CELLS,
-    JOB,
-    LONGEST_WAITING,
-    NEW_INVITATIONS,
-    NEWEST,
-    PENDING,
-    QUESTIONS,
-    REGION,
-    STATUS,
-    STRANGERS,
-    UNANSWERING_TARGETS,
-    UNTRUSTED_INVITATIONS,
-)
 
 
 def _by_region(expr: str) -> str:
@@ -65,10 +22,10 @@ _REGIONS = Panel(
         rows(named(POLL_SUCCESS)),
         rows(f"max by (aws_region) ({KNOWN})"),
         rows(f"max by (aws_region) ({ANSWER_AGE})", "not before the first answer"),
-        rows(_by_region(invitations(PENDING))),
+        rows(_by_region(invitations(shared.PENDING))),
         rows(_by_region(invitations(status("Enabled")))),
-        rows(_by_region(untrusted(PENDING))),
-        rows(_by_region(untrusted(ACCEPTED))),
+        rows(_by_region(untrusted(shared.PENDING))),
+        rows(_by_region(untrusted(shared.ACCEPTED))),
         rows(f"max by (aws_region, error_code) ({ERROR})", "only while polls fail"),
         rows(f"max by (aws_region) ({each('macie_has_administrator')})", _ADMINISTRATOR),
         rows(
@@ -77,20 +34,19 @@ _REGIONS = Panel(
             _ADMINISTRATOR,
         ),
     ),
-    draw=listing,
-    unit="short",
+    draw=panels.listing,
     overrides=(
-        absent_cell("Name"),
-        absent_cell("Error"),
-        absent_cell("Administrator"),
-        region_cell("$account"),
-        cell("Administered", ADMINISTERED, unknown="not asked, or unknown"),
-        cell("Last poll", SUCCESS),
-        cell("Macie", MACIE),
-        field("Age of the last answer", unit="dtdurations", decimals=0),
-        *INVITATION_CELLS,
+        panels.absent_cell("Name"),
+        panels.absent_cell("Error"),
+        panels.absent_cell("Administrator"),
+        panels.region_cell("$account"),
+        panels.cell("Administered", looks.ADMINISTERED, unknown="not asked, or unknown"),
+        panels.cell("Last poll", looks.SUCCESS),
+        panels.cell("Macie", looks.MACIE),
+        panels.field("Age of the last answer", unit="dtdurations", decimals=0),
+        *shared.INVITATION_CELLS,
     ),
-    transformations=columns(
+    transformations=panels.columns(
         {
             "aws_region": "Region",
             "account_name": "Name",
@@ -117,10 +73,10 @@ _REGIONS = Panel(
 
 _STALE, _FAILING, _OFF, _ON = range(4)
 _STATES = {
-    _STALE: Meaning("no answer: unknown", CRITICAL),
-    _FAILING: Meaning("last poll failed", WARNING),
-    _OFF: Meaning("Macie is off", INFO),
-    _ON: Meaning("ok", OK),
+    _STALE: looks.Meaning("no answer: unknown", looks.CRITICAL),
+    _FAILING: looks.Meaning("last poll failed", looks.WARNING),
+    _OFF: looks.Meaning("Macie is off", looks.INFO),
+    _ON: looks.Meaning("ok", looks.OK),
 }
 
 _HISTORY = Panel(
@@ -139,29 +95,46 @@ _HISTORY = Panel(
             "{{aws_region}}",
         ),
     ),
-    draw=states,
-    unit="short",
+    draw=panels.states,
     meanings=_STATES,
-    steps=((None, CRITICAL), (_FAILING, WARNING), (_OFF, INFO), (_ON, OK)),
+    steps=((None, looks.CRITICAL), (_FAILING, looks.WARNING), (_OFF, looks.INFO), (_ON, looks.OK)),
     runbooks=("MacieTargetStale",),
     width=24,
 )
 
 BOARD = Board(
-    uid=ACCOUNT_UID,
+    uid=panels.ACCOUNT_UID,
     title="Macie: Account",
     description="The invitations of one account, over all its regions.",
     rows=(
-        QUESTIONS,
+        shared.QUESTIONS,
         Row("Its regions", (_REGIONS, _HISTORY)),
-        Row("Its invitations", (replace(STRANGERS, width=24), NEWEST, LONGEST_WAITING)),
-        Row("Over time", (BY_STATUS_OVER_TIME, AGES, replace(UNANSWERING_TARGETS, width=24))),
+        Row(
+            "Its invitations",
+            (replace(shared.STRANGERS, width=24), shared.NEWEST, shared.LONGEST_WAITING),
+        ),
+        Row(
+            "Over time",
+            (
+                shared.BY_STATUS_OVER_TIME,
+                shared.AGES,
+                replace(shared.UNANSWERING_TARGETS, width=24),
+            ),
+        ),
     ),
-    variables=(CLUSTER, JOB, INSTANCE, replace(ACCOUNT, multi=False), REGION, STATUS, EXPORTER),
-    annotations=(NEW_INVITATIONS, UNTRUSTED_INVITATIONS),
+    variables=(
+        shared.CLUSTER,
+        shared.JOB,
+        shared.INSTANCE,
+        replace(shared.ACCOUNT, multi=False),
+        shared.REGION,
+        shared.STATUS,
+        shared.EXPORTER,
+    ),
+    annotations=(shared.NEW_INVITATIONS, shared.UNTRUSTED_INVITATIONS),
     links=(
-        board_link("Invitations", INVITATIONS_UID),
-        board_link("Exporter", EXPORTER_UID),
+        panels.board_link("Invitations", panels.INVITATIONS_UID),
+        panels.board_link("Exporter", panels.EXPORTER_UID),
         Link("Metrics", METRICS),
     ),
     since="now-7d",

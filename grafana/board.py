@@ -97,11 +97,10 @@ class Panel:
     description: str
     queries: tuple[Query, ...]
     draw: Callable[[], Visualization]
-    unit: str
+    unit: str = "short"
     unknown: str = "unknown"
     """What stands where there is no value."""
     steps: Steps = PLAIN
-    colour: str = models.FieldColorModeId.THRESHOLDS
     meanings: Mapping[int, Meaning] | None = None
     overrides: tuple[Override, ...] = ()
     transformations: tuple[Transformation, ...] = ()
@@ -253,7 +252,10 @@ def _fill(model: models.Panel, panel: Panel) -> None:
     model.field_config = config = model.field_config or models.FieldConfigSource()
     defaults = config.defaults
     defaults.unit, defaults.no_value, defaults.min_val = panel.unit, panel.unknown, panel.least
-    defaults.color = models.FieldColor(mode=models.FieldColorModeId(panel.colour))
+    series = model.type_val in {"timeseries", "barchart"}
+    by_name = models.FieldColorModeId.PALETTE_CLASSIC_BY_NAME
+    mode = by_name if series else models.FieldColorModeId.THRESHOLDS
+    defaults.color = models.FieldColor(mode=mode)
     defaults.thresholds = models.ThresholdsConfig(
         mode=models.ThresholdsMode.ABSOLUTE,
         steps=[models.Threshold(value, colour) for value, colour in panel.steps],

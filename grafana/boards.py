@@ -1,4 +1,4 @@
-"""All dashboards, by the names of their files, and where these lie."""
+"""All dashboards, by the names of their files, and where they lie."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +12,5 @@ BOARDS: Mapping[str, Board] = {
     "invitations": invitations.BOARD,
 }
 
-_HERE = Path(__file__).parent
-FOLDERS = (_HERE, _HERE.parent / "helm/macie-invitations-exporter/files/dashboards")
-"""Beside the code for people, and a copy in the chart: Helm packs no links and nothing above it."""
+FOLDER = Path(__file__).parents[1] / "helm/macie-invitations-exporter/files/dashboards"
+"""In the chart, which packs nothing from above it."""

@@ -1,40 +1,9 @@
 """The Exporter dashboard: does it poll, how fresh is what it tells, and what does that cost."""
 
+from functools import partial
+
+from grafana import looks, panels, shared
 from grafana.board import TROUBLESHOOTING, Annotation, Board, Link, Panel, Query, Row, now, rows
-from grafana.looks import (
-    ANY_IS_CRITICAL,
-    CRITICAL,
-    INFO,
-    OK,
-    SCRAPED,
-    SHARE,
-    SUCCESS,
-    TARGET_STATES,
-    UNKNOWN,
-    WARNING,
-    Steps,
-)
-from grafana.panels import (
-    ACCOUNT_UID,
-    EXPORTER_UID,
-    INVITATIONS_UID,
-    absent_cell,
-    account_cell,
-    board_link,
-    cell,
-    coloured,
-    columns,
-    field,
-    limited_trend,
-    limits,
-    listing,
-    query,
-    region_cell,
-    sorted_listing,
-    stacked_trend,
-    stat_panel,
-    trend,
-)
 from grafana.promql import (
     ANSWER_AGE,
     ERROR,
@@ -52,14 +21,14 @@ from grafana.promql import (
     rate,
 )
 from grafana.promql import SUCCESS as POLL_SUCCESS
-from grafana.shared import ACCOUNT, CLUSTER, EXPORTER, INSTANCE, JOB, REGION
 
 _NO_ERRORS = "only once a request failed"
 _NO_FAILURES = "only while polls fail"
 _NO_ORGANISATION = "only with discovery through AWS Organizations"
-_BY_NAME = "palette-classic-by-name"
 
-_UP = Panel(
+_stat = partial(Panel, draw=panels.stat_panel, width=3, height=5)
+
+_UP = _stat(
     title="Exporters down",
     description=(
         "Exporters that Prometheus cannot scrape, of those that it should. Unknown where there "
@@ -69,55 +38,41 @@ _UP = Panel(
         now(f"count({UP} == 0) or 0 * count({UP})", "down"),
         now(f"count({UP})", "to be scraped"),
     ),
-    draw=stat_panel,
-    unit="short",
-    steps=ANY_IS_CRITICAL,
-    overrides=(query("B", **limits(((None, INFO),))),),
+    steps=looks.ANY_IS_CRITICAL,
+    overrides=(panels.query("B", **panels.limits(((None, looks.INFO),))),),
     runbooks=("MacieExporterDown", "MacieExporterAbsent"),
-    width=3,
-    height=5,
 )
-_POLLS_OK = Panel(
+_POLLS_OK = _stat(
     title="Polls answered",
     description="The share of targets whose last poll got an answer.",
     queries=(now(f"avg({POLL_SUCCESS})", "of the targets"),),
-    draw=stat_panel,
     unit="percentunit",
-    steps=SHARE,
+    steps=looks.SHARE,
     runbooks=("MacieTargetsFailing",),
-    width=3,
-    height=5,
 )
-_STALE = Panel(
+_STALE = _stat(
     title="Without values",
     description=(
         "Targets that were polled and of which nothing is known, for longer than "
         "poll.stale_after or from the start."
     ),
     queries=(now(f"count({NO_ANSWER}) or 0 * count({POLLED})", "unknown"),),
-    draw=stat_panel,
-    unit="short",
-    steps=ANY_IS_CRITICAL,
+    steps=looks.ANY_IS_CRITICAL,
     runbooks=("MacieTargetStale",),
-    width=3,
-    height=5,
 )
-_LAG: Steps = ((None, OK), (10, WARNING), (60, CRITICAL))
-_LATE = Panel(
+_LAG: looks.Steps = ((None, looks.OK), (10, looks.WARNING), (60, looks.CRITICAL))
+_LATE = _stat(
     title="Late polls",
     description=(
         "How late the latest polls started. It grows when poll.concurrency is too low for the "
         "targets and the interval."
     ),
     queries=(now(f"max({fleet('macie_exporter_poll_lag_seconds')})", "lag"),),
-    draw=stat_panel,
     unit="s",
     steps=_LAG,
-    width=3,
-    height=5,
 )
-_INTERVALS: Steps = ((None, OK), (2, WARNING), (3, CRITICAL))
-_FRESHNESS = Panel(
+_INTERVALS: looks.Steps = ((None, looks.OK), (2, looks.WARNING), (3, looks.CRITICAL))
+_FRESHNESS = _stat(
     title="Oldest answer",
     description=(
         "The age of the oldest last answer of any target, in poll intervals. Targets that never "
@@ -130,25 +85,17 @@ _FRESHNESS = Panel(
             "not before the first answer",
         ),
     ),
-    draw=stat_panel,
-    unit="short",
     steps=_INTERVALS,
     runbooks=("MacieTargetStale",),
-    width=3,
-    height=5,
 )
-_SHARDS = Panel(
+_SHARDS = _stat(
     title="Shards missing",
     description="Shards that the others say there should be, and that nobody scrapes.",
     queries=(now(SHARDS_MISSING, "missing"),),
-    draw=stat_panel,
-    unit="short",
-    steps=ANY_IS_CRITICAL,
-    width=3,
-    height=5,
+    steps=looks.ANY_IS_CRITICAL,
     runbooks=("MacieShardMissing",),
 )
-_RELOAD = Panel(
+_RELOAD = _stat(
     title="Configuration",
     description=(
         "Whether the last attempt to load the configuration succeeded everywhere, and the web "
@@ -162,15 +109,11 @@ _RELOAD = Panel(
             "only with a web configuration file",
         ),
     ),
-    draw=stat_panel,
-    unit="short",
-    meanings=SUCCESS,
-    steps=((None, CRITICAL), (1, OK)),
-    width=3,
-    height=5,
+    meanings=looks.SUCCESS,
+    steps=((None, looks.CRITICAL), (1, looks.OK)),
     runbooks=("MacieConfigReloadFailed",),
 )
-_DISCOVERY = Panel(
+_DISCOVERY = _stat(
     title="Discovery",
     description=(
         "Whether the last discovery through AWS Organizations succeeded everywhere. No value: "
@@ -179,13 +122,9 @@ _DISCOVERY = Panel(
     queries=(
         now(f"min({fleet('macie_exporter_discovery_success')})", "discovery", _NO_ORGANISATION),
     ),
-    draw=stat_panel,
-    unit="short",
     unknown="not configured, or unknown",
-    meanings=SUCCESS,
-    steps=((None, CRITICAL), (1, OK)),
-    width=3,
-    height=5,
+    meanings=looks.SUCCESS,
+    steps=((None, looks.CRITICAL), (1, looks.OK)),
     runbooks=("MacieDiscoveryFailing",),
 )
 
@@ -197,10 +136,8 @@ _STATES = Panel(
         "polled yet."
     ),
     queries=(Query(TARGETS_BY_STATE, "{{state}}"),),
-    draw=stacked_trend,
-    unit="short",
-    colour=_BY_NAME,
-    overrides=coloured(TARGET_STATES),
+    draw=panels.stacked_trend,
+    overrides=panels.coloured(looks.TARGET_STATES),
     runbooks=("MacieTargetsFailing", "MacieTargetStale"),
 )
 _ANSWER_AGES = Panel(
@@ -214,10 +151,11 @@ _ANSWER_AGES = Panel(
         Query(f"quantile(0.5, {ANSWER_AGE})", "median", may_be_empty="not before the first answer"),
         Query(f"max({fleet('macie_exporter_poll_interval_seconds')})", "poll interval"),
     ),
-    draw=trend,
+    draw=panels.trend,
     unit="s",
-    colour=_BY_NAME,
-    overrides=coloured({"oldest": WARNING, "median": OK, "poll interval": UNKNOWN}),
+    overrides=panels.coloured(
+        {"oldest": looks.WARNING, "median": looks.OK, "poll interval": looks.UNKNOWN}
+    ),
     runbooks=("MacieTargetStale",),
 )
 _ERRORS = Panel(
@@ -226,9 +164,7 @@ _ERRORS = Panel(
     queries=(
         Query(f"count by (error_code) ({ERROR})", "{{error_code}}", may_be_empty=_NO_FAILURES),
     ),
-    draw=stacked_trend,
-    unit="short",
-    colour=_BY_NAME,
+    draw=panels.stacked_trend,
     runbooks=("MacieAccessDenied", "MacieTargetsFailing"),
 )
 _ERROR_ROWS = Panel(
@@ -244,16 +180,15 @@ _ERROR_ROWS = Panel(
             "only while polls fail that have succeeded before",
         ),
     ),
-    draw=lambda: sorted_listing("Age of the last answer"),
-    unit="short",
+    draw=lambda: panels.sorted_listing("Age of the last answer"),
     unknown="no rows: none fails, or it is unknown",
     overrides=(
-        absent_cell("Name"),
-        account_cell("Account"),
-        region_cell(),
-        field("Age of the last answer", unit="dtdurations", decimals=0, noValue="never"),
+        panels.absent_cell("Name"),
+        panels.account_cell("Account"),
+        panels.region_cell(),
+        panels.field("Age of the last answer", unit="dtdurations", decimals=0, noValue="never"),
     ),
-    transformations=columns(
+    transformations=panels.columns(
         {
             "account_name": "Name",
             "aws_account_id": "Account",
@@ -274,9 +209,8 @@ _CALLS = Panel(
             "{{service}} {{operation}}",
         ),
     ),
-    draw=stacked_trend,
+    draw=panels.stacked_trend,
     unit="reqps",
-    colour=_BY_NAME,
 )
 _CALL_ERRORS = Panel(
     title="Requests to AWS that failed",
@@ -288,9 +222,8 @@ _CALL_ERRORS = Panel(
             may_be_empty=_NO_ERRORS,
         ),
     ),
-    draw=stacked_trend,
+    draw=panels.stacked_trend,
     unit="reqps",
-    colour=_BY_NAME,
     runbooks=("MacieAccessDenied", "MacieTargetsFailing"),
 )
 _THROTTLED = Panel(
@@ -308,10 +241,9 @@ _THROTTLED = Panel(
             may_be_empty="only once AWS has throttled",
         ),
     ),
-    draw=limited_trend,
+    draw=panels.limited_trend,
     unit="percentunit",
-    steps=((None, OK), (0.05, WARNING), (0.2, CRITICAL)),
-    colour=_BY_NAME,
+    steps=((None, looks.OK), (0.05, looks.WARNING), (0.2, looks.CRITICAL)),
     runbooks=("MacieThrottled",),
 )
 
@@ -328,9 +260,8 @@ _LATENCY = Panel(
         Query(_latency(0.5), "{{operation}} median"),
         Query(_latency(0.99), "{{operation}} 99th"),
     ),
-    draw=trend,
+    draw=panels.trend,
     unit="s",
-    colour=_BY_NAME,
 )
 _LAG_TREND = Panel(
     title="Lag",
@@ -339,10 +270,9 @@ _LAG_TREND = Panel(
         "too low for the targets and the interval."
     ),
     queries=(Query(fleet("macie_exporter_poll_lag_seconds"), "{{instance}}"),),
-    draw=limited_trend,
+    draw=panels.limited_trend,
     unit="s",
     steps=_LAG,
-    colour=_BY_NAME,
 )
 _POLL_DURATION = Panel(
     title="Duration of polls, by region",
@@ -355,19 +285,17 @@ _POLL_DURATION = Panel(
             "{{aws_region}}",
         ),
     ),
-    draw=trend,
+    draw=panels.trend,
     unit="s",
-    colour=_BY_NAME,
 )
 
 _SCRAPES = Panel(
     title="Duration of scrapes",
     description="How long Prometheus took to read each exporter; its default limit is 10 s.",
     queries=(Query(ours(fleet("scrape_duration_seconds")), "{{instance}}"),),
-    draw=limited_trend,
+    draw=panels.limited_trend,
     unit="s",
-    steps=((None, OK), (5, WARNING), (10, CRITICAL)),
-    colour=_BY_NAME,
+    steps=((None, looks.OK), (5, looks.WARNING), (10, looks.CRITICAL)),
 )
 _SAMPLES = Panel(
     title="Samples of a scrape",
@@ -382,9 +310,7 @@ _SAMPLES = Panel(
             "left out by metrics.per_invitation.max_series",
         ),
     ),
-    draw=trend,
-    unit="short",
-    colour=_BY_NAME,
+    draw=panels.trend,
 )
 _CPU = Panel(
     title="Processor",
@@ -395,17 +321,14 @@ _CPU = Panel(
             "{{instance}}",
         ),
     ),
-    draw=trend,
-    unit="short",
-    colour=_BY_NAME,
+    draw=panels.trend,
 )
 _MEMORY = Panel(
     title="Memory",
     description="Resident memory of each exporter.",
     queries=(Query(ours(fleet("process_resident_memory_bytes")), "{{instance}}"),),
-    draw=trend,
+    draw=panels.trend,
     unit="bytes",
-    colour=_BY_NAME,
 )
 
 _R = ", ".join(REPLICA)
@@ -428,15 +351,14 @@ _REPLICAS = Panel(
             f" ({fleet('macie_exporter_config_last_reload_success_timestamp_seconds')}) * 1000"
         ),
     ),
-    draw=listing,
-    unit="short",
+    draw=panels.listing,
     overrides=(
-        cell("Scrape", SCRAPED),
-        cell("Last reload", SUCCESS),
-        field("Configuration", unit="none", decimals=0),
-        field("Loaded", unit="dateTimeAsIso"),
+        panels.cell("Scrape", looks.SCRAPED),
+        panels.cell("Last reload", looks.SUCCESS),
+        panels.field("Configuration", unit="none", decimals=0),
+        panels.field("Loaded", unit="dateTimeAsIso"),
     ),
-    transformations=columns(
+    transformations=panels.columns(
         {
             "cluster": "Cluster",
             "job": "Job",
@@ -468,10 +390,9 @@ _DISCOVERY_AGE = Panel(
             may_be_empty=_NO_ORGANISATION,
         ),
     ),
-    draw=trend,
+    draw=panels.trend,
     unit="s",
     unknown="aws.organization is not configured, or unknown",
-    colour=_BY_NAME,
     runbooks=("MacieDiscoveryFailing",),
 )
 _DAY = 86_400
@@ -488,11 +409,10 @@ _CERTIFICATES = Panel(
             may_be_empty="only with TLS",
         ),
     ),
-    draw=limited_trend,
+    draw=panels.limited_trend,
     unit="s",
     unknown="TLS is not configured, or unknown",
-    steps=((None, CRITICAL), (7 * _DAY, WARNING), (14 * _DAY, OK)),
-    colour=_BY_NAME,
+    steps=((None, looks.CRITICAL), (7 * _DAY, looks.WARNING), (14 * _DAY, looks.OK)),
     least=None,
     runbooks=("MacieCertificateExpiring",),
 )
@@ -502,7 +422,7 @@ _RESTARTS = Annotation(
     Query(ours(fleet("process_start_time_seconds") + " * 1000")),
     title="Exporter started",
     text="{{instance}}",
-    colour=UNKNOWN,
+    colour=looks.UNKNOWN,
     tags=("job", "instance"),
     at_value=True,
 )
@@ -511,13 +431,13 @@ _RELOADS = Annotation(
     Query(fleet("macie_exporter_config_last_reload_success_timestamp_seconds") + " * 1000"),
     title="Configuration loaded",
     text="{{instance}}",
-    colour=INFO,
+    colour=looks.INFO,
     tags=("job", "instance"),
     at_value=True,
 )
 
 BOARD = Board(
-    uid=EXPORTER_UID,
+    uid=panels.EXPORTER_UID,
     title="Macie: Exporter",
     description=(
         "Whether the exporter polls, how fresh its answers are, why polls fail, what it asks of "
@@ -534,11 +454,18 @@ BOARD = Board(
         Row("Shards", (_REPLICAS, _DISCOVERY_AGE, _CERTIFICATES)),
         Row("Cost", (_SCRAPES, _SAMPLES, _CPU, _MEMORY)),
     ),
-    variables=(CLUSTER, JOB, INSTANCE, ACCOUNT, REGION, EXPORTER),
+    variables=(
+        shared.CLUSTER,
+        shared.JOB,
+        shared.INSTANCE,
+        shared.ACCOUNT,
+        shared.REGION,
+        shared.EXPORTER,
+    ),
     annotations=(_RESTARTS, _RELOADS),
     links=(
-        board_link("Invitations", INVITATIONS_UID),
-        board_link("Account", ACCOUNT_UID),
+        panels.board_link("Invitations", panels.INVITATIONS_UID),
+        panels.board_link("Account", panels.ACCOUNT_UID),
         Link("What error codes mean", TROUBLESHOOTING),
     ),
     since="now-6h",

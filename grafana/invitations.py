@@ -1,23 +1,7 @@
 """The Invitations dashboard: who asks, who has not answered, what is lost, and is it true."""
 
+from grafana import looks, panels, shared
 from grafana.board import METRICS, Board, Link, Panel, Query, Row, rows
-from grafana.looks import ANY_IS_WARNING, CRITICAL, WARNING
-from grafana.panels import (
-    ACCOUNT_UID,
-    BY_STATUS,
-    EXPORTER_UID,
-    INVITATIONS_UID,
-    absent_cell,
-    account_cell,
-    bars,
-    board_link,
-    coloured,
-    columns,
-    matrix,
-    region_cell,
-    sorted_listing,
-    trend,
-)
 from grafana.promql import (
     BROKEN,
     CHOSEN_STATUS,
@@ -31,31 +15,6 @@ from grafana.promql import (
     named,
     reason,
     untrusted,
-)
-from grafana.shared import (
-    ACCEPTED,
-    ACCOUNT,
-    AGES,
-    BY_STATUS_OVER_TIME,
-    CLUSTER,
-    EVENTUALLY,
-    EXPORTER,
-    FEW_POINTS,
-    INSTANCE,
-    INVITATION_CELLS,
-    JOB,
-    LONGEST_WAITING,
-    NEW_INVITATIONS,
-    NEWEST,
-    NO_ROWS,
-    PENDING,
-    QUESTIONS,
-    REGION,
-    STATUS,
-    STRANGERS,
-    TOLD_WHO_MAY_INVITE,
-    UNANSWERING_TARGETS,
-    UNTRUSTED_INVITATIONS,
 )
 
 _LOST_ROWS = Panel(
@@ -76,19 +35,19 @@ _LOST_ROWS = Panel(
                     )
                 )
             ),
-            EVENTUALLY,
+            shared.EVENTUALLY,
         ),
     ),
-    draw=lambda: sorted_listing("Reason"),
+    draw=lambda: panels.sorted_listing("Reason"),
     unit="string",
-    unknown=NO_ROWS,
+    unknown=shared.NO_ROWS,
     overrides=(
-        absent_cell("Name"),
-        absent_cell("Error"),
-        account_cell("Account"),
-        region_cell(),
+        panels.absent_cell("Name"),
+        panels.absent_cell("Error"),
+        panels.account_cell("Account"),
+        panels.region_cell(),
     ),
-    transformations=columns(
+    transformations=panels.columns(
         {
             "account_name": "Name",
             "aws_account_id": "Account",
@@ -103,17 +62,15 @@ _LOST_ROWS = Panel(
 
 
 def _by_status_and(label: str, title: str, where: str) -> Panel:
-    """Make bars of the invitations listed now: one for each of a label's values."""
+    """Make panels.bars of the invitations listed now: one for each of a label's values."""
     listed = invitations(CHOSEN_STATUS)
     return Panel(
         title=title,
         description=f"Invitations of the chosen statuses that are listed now, {where}.",
-        queries=(rows(f"sum by ({label}, relationship_status) ({listed}) > 0", EVENTUALLY),),
-        draw=bars,
-        unit="short",
-        colour="palette-classic-by-name",
-        overrides=BY_STATUS,
-        transformations=matrix(label, "relationship_status"),
+        queries=(rows(f"sum by ({label}, relationship_status) ({listed}) > 0", shared.EVENTUALLY),),
+        draw=panels.bars,
+        overrides=panels.BY_STATUS,
+        transformations=panels.matrix(label, "relationship_status"),
     )
 
 
@@ -127,17 +84,15 @@ _UNTRUSTED_TREND = Panel(
         "without an answer” tells how many were not."
     ),
     queries=(
-        Query(f"sum({untrusted(PENDING)}) or {ZERO_UNTRUSTED}", "asking"),
-        Query(f"sum({untrusted(ACCEPTED)}) or {ZERO_UNTRUSTED}", "accepted"),
+        Query(f"sum({untrusted(shared.PENDING)}) or {ZERO_UNTRUSTED}", "asking"),
+        Query(f"sum({untrusted(shared.ACCEPTED)}) or {ZERO_UNTRUSTED}", "accepted"),
     ),
-    draw=trend,
-    unit="short",
+    draw=panels.trend,
     unknown="trust is not configured, or unknown",
-    steps=ANY_IS_WARNING,
-    colour="palette-classic-by-name",
-    overrides=coloured({"asking": WARNING, "accepted": CRITICAL}),
+    steps=looks.ANY_IS_WARNING,
+    overrides=panels.coloured({"asking": looks.WARNING, "accepted": looks.CRITICAL}),
     runbooks=("MacieUntrustedInvitation", "MacieUntrustedAdministrator"),
-    points=FEW_POINTS,
+    points=shared.FEW_POINTS,
 )
 
 
@@ -154,19 +109,18 @@ _ACCOUNTS = Panel(
     queries=(
         rows(named(f"count by (aws_account_id) ({POLLED})")),
         rows(f"count by (aws_account_id) ({KNOWN})"),
-        rows(_by_account(invitations(PENDING))),
-        rows(_by_account(untrusted(PENDING))),
-        rows(_by_account(untrusted(ACCEPTED))),
+        rows(_by_account(invitations(shared.PENDING))),
+        rows(_by_account(untrusted(shared.PENDING))),
+        rows(_by_account(untrusted(shared.ACCEPTED))),
         rows(_by_account(invitations(CHOSEN_STATUS))),
     ),
-    draw=lambda: sorted_listing("Waiting"),
-    unit="short",
+    draw=lambda: panels.sorted_listing("Waiting"),
     overrides=(
-        absent_cell("Name"),
-        account_cell("Account"),
-        *INVITATION_CELLS,
+        panels.absent_cell("Name"),
+        panels.account_cell("Account"),
+        *shared.INVITATION_CELLS,
     ),
-    transformations=columns(
+    transformations=panels.columns(
         {
             "account_name": "Name",
             "aws_account_id": "Account",
@@ -183,30 +137,38 @@ _ACCOUNTS = Panel(
 )
 
 BOARD = Board(
-    uid=INVITATIONS_UID,
+    uid=panels.INVITATIONS_UID,
     title="Macie: Invitations",
     description=(
         "Who asks to become the Macie administrator of this organization's accounts, who has not "
         "answered, where coverage is lost, and whether the numbers can be believed."
     ),
     rows=(
-        Row("Who is not trusted", (STRANGERS, TOLD_WHO_MAY_INVITE)),
-        QUESTIONS,
+        Row("Who is not trusted", (shared.STRANGERS, shared.TOLD_WHO_MAY_INVITE)),
+        shared.QUESTIONS,
         Row(
             "Who asks, and what is lost",
-            (NEWEST, LONGEST_WAITING, _LOST_ROWS),
+            (shared.NEWEST, shared.LONGEST_WAITING, _LOST_ROWS),
         ),
         Row("By account, region, status and age", (_ACCOUNTS, _BY_REGION, _BY_AGE)),
         Row(
             "Over time",
-            (BY_STATUS_OVER_TIME, AGES, _UNTRUSTED_TREND, UNANSWERING_TARGETS),
+            (shared.BY_STATUS_OVER_TIME, shared.AGES, _UNTRUSTED_TREND, shared.UNANSWERING_TARGETS),
         ),
     ),
-    variables=(CLUSTER, JOB, INSTANCE, ACCOUNT, REGION, STATUS, EXPORTER),
-    annotations=(NEW_INVITATIONS, UNTRUSTED_INVITATIONS),
+    variables=(
+        shared.CLUSTER,
+        shared.JOB,
+        shared.INSTANCE,
+        shared.ACCOUNT,
+        shared.REGION,
+        shared.STATUS,
+        shared.EXPORTER,
+    ),
+    annotations=(shared.NEW_INVITATIONS, shared.UNTRUSTED_INVITATIONS),
     links=(
-        board_link("Account", ACCOUNT_UID),
-        board_link("Exporter", EXPORTER_UID),
+        panels.board_link("Account", panels.ACCOUNT_UID),
+        panels.board_link("Exporter", panels.EXPORTER_UID),
         Link("Metrics", METRICS),
     ),
     since="now-7d",

@@ -1,36 +1,10 @@
 """What the dashboards have in common: the four questions, choices, annotations, some panels."""
 
+from functools import partial
+
 from exporter.model import PENDING_STATUSES
+from grafana import looks, panels
 from grafana.board import Annotation, Panel, Query, Row, Text, Variable, now, rows
-from grafana.looks import (
-    ANY_IS_CRITICAL,
-    ANY_IS_INFO,
-    ANY_IS_WARNING,
-    CRITICAL,
-    INFO,
-    NONE,
-    PENDING_AGE,
-    SHARE,
-    TOLD,
-    WARNING,
-)
-from grafana.panels import (
-    BY_STATUS,
-    absent_cell,
-    account_cell,
-    ages,
-    cell,
-    coloured,
-    columns,
-    field,
-    limits,
-    query,
-    region_cell,
-    sorted_listing,
-    stat_panel,
-    status_cell,
-    trend,
-)
 from grafana.promql import (
     ACCEPTED_STATUSES,
     ANSWER_AGE,
@@ -64,15 +38,15 @@ PENDING = status(*PENDING_STATUSES)
 ACCEPTED = status(*ACCEPTED_STATUSES)
 
 INVITATION_CELLS = (
-    cell("Waiting", steps=ANY_IS_INFO),
-    cell("Unknown, asking", steps=ANY_IS_WARNING),
-    cell("Unknown, accepted", steps=ANY_IS_CRITICAL),
+    panels.cell("Waiting", steps=looks.ANY_IS_INFO),
+    panels.cell("Unknown, asking", steps=looks.ANY_IS_WARNING),
+    panels.cell("Unknown, accepted", steps=looks.ANY_IS_CRITICAL),
 )
-"""The columns of a table that count invitations: a colour means the same in each."""
+"""The panels.columns of a table that count invitations: a colour means the same in each."""
 
 FEW_POINTS = 200
 """For what reads every series of macie_invitations: with 20,000 targets and metrics.zero_fill
-invited 20 million samples a query, of the 50 million that Prometheus allows by default."""
+invited 20 million samples a panels.query, of the 50 million that Prometheus allows by default."""
 
 NO_ROWS = "no rows: none, or unknown; the questions above tell which"
 EVENTUALLY = "empty where there are none, which the questions tell from unknown"
@@ -95,7 +69,9 @@ def _unknown_inviters(statuses: str) -> str:
     return f"{honest(f'sum({untrusted(statuses)})', ZERO_UNTRUSTED)} or {UNTOLD}"
 
 
-UNKNOWN_INVITERS = Panel(
+_question = partial(Panel, draw=panels.stat_panel, width=6, height=6)
+
+UNKNOWN_INVITERS = _question(
     title="Is someone unknown our administrator, or asking?",
     description=(
         "Invitations of accounts that are not trusted: *asking* are those without an answer, "
@@ -114,18 +90,14 @@ UNKNOWN_INVITERS = Panel(
             "only where trust is configured",
         ),
     ),
-    draw=stat_panel,
-    unit="short",
-    steps=ANY_IS_WARNING,
-    meanings=NONE,
-    overrides=(query("B", **limits(ANY_IS_CRITICAL)),),
+    steps=looks.ANY_IS_WARNING,
+    meanings=looks.NONE,
+    overrides=(panels.query("B", **panels.limits(looks.ANY_IS_CRITICAL)),),
     runbooks=("MacieUntrustedInvitation", "MacieUntrustedAdministrator"),
     least=None,
-    width=6,
-    height=6,
 )
 
-UNANSWERED = Panel(
+UNANSWERED = _question(
     title="Who has not answered?",
     description=(
         "Invitations that wait for an answer (Invited, Created, EmailVerificationInProgress), of "
@@ -135,18 +107,16 @@ UNANSWERED = Panel(
         now(honest(f"sum({invitations(PENDING)})"), "waiting"),
         now(honest(f"time() - min({_OLDEST})"), "longest"),
     ),
-    draw=stat_panel,
-    unit="short",
-    steps=ANY_IS_INFO,
-    meanings=NONE,
-    overrides=(query("B", unit="dtdurations", decimals=1, **limits(PENDING_AGE)),),
+    steps=looks.ANY_IS_INFO,
+    meanings=looks.NONE,
+    overrides=(
+        panels.query("B", unit="dtdurations", decimals=1, **panels.limits(looks.PENDING_AGE)),
+    ),
     runbooks=("MacieInvitationPending",),
     least=None,
-    width=6,
-    height=6,
 )
 
-LOST_COVERAGE = Panel(
+LOST_COVERAGE = _question(
     title="Where have we lost coverage?",
     description=(
         "Targets (an account in a region) in which Macie is off; in which an administrator's "
@@ -161,19 +131,15 @@ LOST_COVERAGE = Panel(
         now(honest(_count(BROKEN)), "relationship broken"),
         now(f"{honest(_count(GONE), ZERO_GONE)} or {ZERO} + {NOT_YET}", "no longer polled"),
     ),
-    draw=stat_panel,
-    unit="short",
-    steps=ANY_IS_WARNING,
-    meanings=NONE,
+    steps=looks.ANY_IS_WARNING,
+    meanings=looks.NONE,
     # As not_enabled is elsewhere: where Macie was on before, an alert says so.
-    overrides=(query("A", **limits(ANY_IS_INFO)),),
+    overrides=(panels.query("A", **panels.limits(looks.ANY_IS_INFO)),),
     runbooks=("MacieDisabled", "MacieRelationshipBroken", "MacieTargetsLost"),
     least=None,
-    width=6,
-    height=6,
 )
 
-BELIEVABLE = Panel(
+BELIEVABLE = _question(
     title="Can I believe these numbers?",
     description=(
         "The share of targets of which everything here is known, those that were not polled yet "
@@ -187,16 +153,13 @@ BELIEVABLE = Panel(
             "oldest answer shown",
         ),
     ),
-    draw=stat_panel,
     unit="percentunit",
-    steps=SHARE,
+    steps=looks.SHARE,
     overrides=(
-        query("A", decimals=1),
-        query("B", unit="dtdurations", decimals=0, **limits(((None, INFO),))),
+        panels.query("A", decimals=1),
+        panels.query("B", unit="dtdurations", decimals=0, **panels.limits(((None, looks.INFO),))),
     ),
     runbooks=("MacieTargetStale", "MacieTargetsFailing", "MacieShardMissing", "MacieExporterDown"),
-    width=6,
-    height=6,
 )
 
 QUESTIONS = Row("The four questions", (UNKNOWN_INVITERS, UNANSWERED, LOST_COVERAGE, BELIEVABLE))
@@ -227,16 +190,16 @@ STRANGERS = Panel(
             EVENTUALLY,
         ),
     ),
-    draw=lambda: sorted_listing("Is"),
+    draw=lambda: panels.sorted_listing("Is"),
     unit="dateTimeAsIso",
     unknown="no rows: nobody, unknown, or trust is not configured",
     overrides=(
-        absent_cell("Name"),
-        account_cell("Account"),
-        region_cell(),
-        status_cell("Status"),
+        panels.absent_cell("Name"),
+        panels.account_cell("Account"),
+        panels.region_cell(),
+        panels.status_cell("Status"),
     ),
-    transformations=columns(
+    transformations=panels.columns(
         {
             "inviter_account_id": "Who",
             "is": "Is",
@@ -257,10 +220,9 @@ TOLD_WHO_MAY_INVITE = Panel(
         "neither is, nobody is shown as unknown, and the alerts about strangers never fire."
     ),
     queries=(now(TRUST, "trust configured"),),
-    draw=stat_panel,
-    unit="short",
-    steps=ANY_IS_WARNING,
-    meanings=TOLD,
+    draw=panels.stat_panel,
+    steps=looks.ANY_IS_WARNING,
+    meanings=looks.TOLD,
     runbooks=("MacieTrustNotConfigured",),
     width=6,
 )
@@ -275,18 +237,17 @@ LONGEST_WAITING = Panel(
         rows(named(f"bottomk(50, {_OLDEST}) * 1000"), EVENTUALLY),
         rows(f"topk(50, time() - {_OLDEST})", EVENTUALLY),
     ),
-    draw=lambda: sorted_listing("Waiting"),
-    unit="short",
+    draw=lambda: panels.sorted_listing("Waiting"),
     unknown=NO_ROWS,
     overrides=(
-        field("Sent", unit="dateTimeAsIso"),
-        cell("Waiting", steps=PENDING_AGE, unit="dtdurations", decimals=1),
-        absent_cell("Name"),
-        account_cell("Account"),
-        region_cell(),
-        status_cell("Status"),
+        panels.field("Sent", unit="dateTimeAsIso"),
+        panels.cell("Waiting", steps=looks.PENDING_AGE, unit="dtdurations", decimals=1),
+        panels.absent_cell("Name"),
+        panels.account_cell("Account"),
+        panels.region_cell(),
+        panels.status_cell("Status"),
     ),
-    transformations=columns(
+    transformations=panels.columns(
         {
             "account_name": "Name",
             "aws_account_id": "Account",
@@ -311,16 +272,16 @@ NEWEST = Panel(
         "metrics.per_invitation.enabled, whose max_series keeps the newest."
     ),
     queries=(rows(named(f"topk(50, {SENT}) * 1000"), PER_INVITATION),),
-    draw=lambda: sorted_listing("Sent"),
+    draw=lambda: panels.sorted_listing("Sent"),
     unit="dateTimeAsIso",
     unknown="no rows: none, unknown, or metrics.per_invitation is off",
     overrides=(
-        absent_cell("Name"),
-        account_cell("Account"),
-        region_cell(),
-        status_cell("Status"),
+        panels.absent_cell("Name"),
+        panels.account_cell("Account"),
+        panels.region_cell(),
+        panels.status_cell("Status"),
     ),
-    transformations=columns(
+    transformations=panels.columns(
         {
             "Value": "Sent",
             "inviter_account_id": "Inviter",
@@ -345,10 +306,8 @@ BY_STATUS_OVER_TIME = Panel(
             "{{relationship_status}}",
         ),
     ),
-    draw=trend,
-    unit="short",
-    colour="palette-classic-by-name",
-    overrides=BY_STATUS,
+    draw=panels.trend,
+    overrides=panels.BY_STATUS,
     points=FEW_POINTS,
 )
 
@@ -359,8 +318,7 @@ AGES = Panel(
         "bottom. The buckets are those of metrics.age_buckets, in their order."
     ),
     queries=(Query(f"sum by (age_bucket) ({invitations(CHOSEN_STATUS)})", "{{age_bucket}}"),),
-    draw=ages,
-    unit="short",
+    draw=panels.ages,
     points=FEW_POINTS,
 )
 
@@ -374,11 +332,11 @@ UNANSWERING_TARGETS = Panel(
         Query(f"count({NO_ANSWER}) or {ZERO}", "without an answer"),
         Query(f"count({ERROR})", "last poll failed", may_be_empty="only while polls fail"),
     ),
-    draw=trend,
-    unit="short",
-    steps=ANY_IS_WARNING,
-    overrides=coloured({"without an answer": CRITICAL, "last poll failed": WARNING}),
-    colour="palette-classic-by-name",
+    draw=panels.trend,
+    steps=looks.ANY_IS_WARNING,
+    overrides=panels.coloured(
+        {"without an answer": looks.CRITICAL, "last poll failed": looks.WARNING}
+    ),
     runbooks=("MacieTargetStale", "MacieTargetsFailing"),
 )
 
@@ -444,7 +402,7 @@ NEW_INVITATIONS = Annotation(
     ),
     title="Invitation in {{aws_region}}",
     text="{{account_name}} {{aws_account_id}}: {{relationship_status}}",
-    colour=INFO,
+    colour=looks.INFO,
     tags=("aws_account_id", "aws_region", "relationship_status"),
     at_value=True,
 )
@@ -456,7 +414,7 @@ UNTRUSTED_INVITATIONS = Annotation(
     ),
     title="An unknown account is asking, in {{aws_region}}",
     text="{{account_name}} {{aws_account_id}}",
-    colour=WARNING,
+    colour=looks.WARNING,
     tags=("aws_account_id", "aws_region"),
     step="15m",
 )

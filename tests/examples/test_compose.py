@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from exporter import __version__
+from grafana.boards import FOLDER
 from tests.conftest import require
 from tests.helm.charts import run
 from tests.monitoring import Peer, alerting, impatient, running
@@ -100,7 +101,7 @@ def test_grafana_has_every_dashboard_and_where_to_ask() -> None:
     seen = mounts("grafana")
     folder = PROVIDER["options"]["path"]
     shown = {target: source for target, source in seen.items() if target.startswith(f"{folder}/")}
-    assert {*shown.values()} == {*(COMPOSE.parent.parent / "grafana").glob("*.json")}
+    assert {*shown.values()} == {*FOLDER.glob("*.json")}
     home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
     assert shown[home].name == "invitations.json"
     assert {Path(target).parent.name for target in seen.keys() - shown.keys()} == {

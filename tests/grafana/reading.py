@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from grafana.boards import FOLDER
+
 ROOT = Path(__file__).parents[2]
-FILES = sorted((ROOT / "grafana").glob("*.json"))
+FILES = sorted(FOLDER.glob("*.json"))
 NAMES = [path.stem for path in FILES]
 
 Json = Mapping[str, Any]
@@ -29,7 +31,7 @@ _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 
 def dashboard(name: str) -> Json:
     """Read a dashboard."""
-    read: Json = json.loads((ROOT / "grafana" / f"{name}.json").read_text())
+    read: Json = json.loads((FOLDER / f"{name}.json").read_text())
     return read
 
 

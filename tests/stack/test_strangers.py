@@ -111,8 +111,8 @@ def test_a_stranger_is_one_notification_that_names_it(tmp_path: Path) -> None:
         assert pager.messages == []
 
         shown.text = exposition("Enabled")
+        until(lambda: all(map(administrators, (security, pager))), "the administrator")
         for hook in (security, pager):
-            until(lambda hook=hook: bool(administrators(hook)), "the administrator")
             (worst,) = administrators(hook)
             assert {one.labels["inviter_account_id"] for one in worst} == {STRANGER}
             assert len(worst) == len(ACCOUNTS)
