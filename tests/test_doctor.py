@@ -16,7 +16,7 @@ from exporter.commands import Process, main
 from exporter.commands.doctor import Doctor, Step, as_json, as_table, consult
 from exporter.daemon import Configuration, Ports
 from exporter.log import Lines
-from exporter.model import Account, Role
+from exporter.model import Account, Role, Target
 from exporter.settings import Settings
 from tests import fleets
 from tests.clouds import Skies, embedded_cloud
@@ -220,6 +220,7 @@ STEPS = [
         "",
         "AssumeRole",
         ok=True,
+        name="prod",
         seconds=0.2,
         detail="arn:aws:iam::000000000001:role/reader",
     ),
@@ -228,6 +229,7 @@ STEPS = [
         "eu-west-1",
         "ListInvitations",
         ok=False,
+        name="prod",
         seconds=0.1,
         detail="not authorized",
         error_code="AccessDeniedException",
@@ -236,30 +238,52 @@ STEPS = [
 ]
 
 
+TARGETS = [Target("000000000001", "eu-west-1"), Target("000000000002", "eu-west-1")]
+
+
 def test_the_table() -> None:
-    """As a terminal shows it."""
+    """As a terminal shows it: failures, what worked, what to do, and how much that is."""
     assert (
-        as_table(STEPS)
+        as_table(STEPS, TARGETS)
         == """\
-      account       region     step             seconds  result
-ok    -             -          own credentials  0.010    arn:aws:iam::1:user/x
-ok    000000000001  -          AssumeRole       0.200    arn:aws:iam::000000000001:role/reader
-FAIL  000000000001  eu-west-1  ListInvitations  0.100    AccessDeniedException: not authorized
+      account            region     step             seconds  result
+FAIL  000000000001 prod  eu-west-1  ListInvitations  0.100    AccessDeniedException: not authorized
+ok    -                  -          own credentials  0.010    arn:aws:iam::1:user/x
+ok    000000000001 prod  -          AssumeRole       0.200    arn:aws:iam::000000000001:role/reader
 
 What to do:
-- 000000000001 eu-west-1 ListInvitations: allow macie2:ListInvitations
+- 000000000001 prod eu-west-1 ListInvitations: allow macie2:ListInvitations
+
+1 of 2 targets in 1 account fail. Mend first: 000000000001 prod eu-west-1 ListInvitations.
 """
     )
-    assert as_table(STEPS[:2]).endswith("\n\nEverything works.\n")
+    assert as_table(STEPS[:2], TARGETS).endswith("\n\nEverything works.\n")
+
+
+def test_a_table_of_many_targets_is_short() -> None:
+    """What worked is a line for each kind of step, unless somebody wants to see it all."""
+    many = [Target(f"{number:012d}", region) for number in range(425) for region in ("a", "b")]
+    steps = [Step(*target, "ListInvitations", seconds=0.1) for target in many]
+    roles = [Step(account, "", "AssumeRole") for account in {each.account_id for each in many}]
+    broken = replace(roles[7], ok=False, error_code="AccessDenied", remedy="let it in")
+    tried = [*roles[:7], broken, *roles[8:], *steps]
+    lines = as_table(tried, many).splitlines()
+    assert len(lines) == 9
+    assert [" ".join(line.split()) for line in lines[2:4]] == [
+        "ok 424 accounts - AssumeRole 0.000 worked 424 times",
+        "ok 425 accounts 2 regions ListInvitations 0.100 worked 850 times",
+    ]
+    assert lines[-1].startswith("2 of 850 targets in 1 account fail. Mend first: ")
+    assert len(as_table(tried, many, whole=True).splitlines()) == len(tried) + 6
 
 
 def test_a_table_is_no_way_into_a_terminal() -> None:
     """What AWS, or whoever answers for it, says is shown as what it is, on its own line."""
     said = "a\x1b]0;b\x07\u202ec\nok    000000000002"
     shown = r"a\u001b]0;b\u0007\u202ec\nok    000000000002"
-    table = as_table([replace(STEPS[2], detail=said, remedy=said)])
+    table = as_table([replace(STEPS[2], detail=said, remedy=said)], TARGETS)
     assert table.splitlines()[1].endswith(f"AccessDeniedException: {shown}")
-    assert table.endswith(f"ListInvitations: {shown}\n")
+    assert f"ListInvitations: {shown}\n" in table
 
 
 def test_json() -> None:
@@ -269,6 +293,7 @@ def test_json() -> None:
         "region": "eu-west-1",
         "step": "ListInvitations",
         "ok": False,
+        "name": "prod",
         "seconds": 0.1,
         "detail": "not authorized",
         "error_code": "AccessDeniedException",

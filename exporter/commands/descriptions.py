@@ -83,13 +83,14 @@ COMMANDS: Mapping[str, Command] = {
             "account": Option("ID,...", "Only these accounts.", "all"),
             "region": Option("REGION,...", "Only these regions.", "all"),
             "format": Option("table|json", "How the steps are printed.", "table"),
+            "verbose": Option("true|false", "Show every step that worked, too.", "false"),
         },
     ),
     "iam": Command(
         "print the least IAM policies that this configuration needs",
-        "Prints the hub's policy (that of the exporter's own role), the policy and the trust "
-        "policy of the role in each account, a CloudFormation template for a StackSet and a "
-        "Terraform module. It uses no network.",
+        "Prints the hub's policy (that of the exporter's own role) and the policy and the trust "
+        "policy of the role in each account, and both roles as CloudFormation templates and as "
+        "Terraform modules. It uses no network.",
         "0 if they could be written.",
         (
             (
@@ -103,9 +104,8 @@ COMMANDS: Mapping[str, Command] = {
         ),
         {
             "document": Option(
-                "all|hub-policy|hub-cloudformation|hub-terraform|member-policy|trust-policy|cloudformation"
-                "|terraform",
-                "Which of them: the hub is the exporter's own role, the others are for members'.",
+                "NAME",
+                "Print one alone, by the name that stands above it.",
                 "all",
             ),
             "hub-principal": Option(

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from operator import attrgetter
 
 from exporter.aws.cloud import Cloud
 from exporter.clock import Clock
@@ -13,7 +14,7 @@ from exporter.commands.start import configuration_of, ports_of, refuse_strange_a
 from exporter.daemon import Configuration, Daemon, Ports, trust_from
 from exporter.discovery import LONGEST_SECONDS, hint
 from exporter.error_codes import hint_of
-from exporter.model import Account, AwsError, Failure, Inventory
+from exporter.model import Account, AwsError, Failure, Inventory, Target
 from exporter.remedies import allow, assume_role
 from exporter.report import WITHOUT_TRUST
 from exporter.settings import Settings
@@ -24,12 +25,15 @@ from exporter.visible import visible
 _STEP_SECONDS = 60.0
 _AT_ONCE = 16
 """Accounts that are looked at together."""
+_ALL_WELL = "Everything works."
 DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
 def run(arguments: Arguments, process: Process) -> int:
     """Print what was tried; fail if anything failed."""
     form = arguments.choice("format", ("table", "json"))
+    if form == "table" and arguments.choice("verbose", ("false", "true")) == "true":
+        form = "whole table"
     configuration = configuration_of(arguments, process)
     wanted = arguments.listed("account"), arguments.listed("region")
     with progress("accounts", process.stderr, process.environ) as (tell, stderr):
@@ -48,6 +52,8 @@ class Step:
     region: str
     step: str
     ok: bool = True
+    name: str = ""
+    """The account's, where it is known."""
     seconds: float = 0.0
     detail: str = ""
     error_code: str = ""
@@ -155,19 +161,22 @@ async def consult(
 ) -> tuple[str, bool]:
     """Look at the targets, or at those of some accounts and regions; tell of each account.
 
-    Return the report, as a table or as JSON, and whether everything works.
+    Return the report, as a `table`, a `whole table` or `json`, and whether everything works.
     """
     daemon = Daemon(configuration, ports)
     settings = configuration.settings
     doctor = Doctor(daemon.cloud, ports.clock, settings)
     try:
-        steps = await _steps(doctor, daemon, accounts, regions, tell)
+        steps, targets = await _steps(doctor, daemon, accounts, regions, tell)
     finally:
         await daemon.stop()
-    report = as_json(steps) if form == "json" else as_table(steps)
-    if form != "json" and not trust_from(settings).configured:
+    healthy = all(step.ok for step in steps)
+    if form == "json":
+        return as_json(steps), healthy
+    report = as_table(steps, targets, whole=form == "whole table")
+    if not trust_from(settings).configured:
         report += f"\nWarning: {WITHOUT_TRUST}.\n"
-    return report, all(step.ok for step in steps)
+    return report, healthy
 
 
 async def _steps(
@@ -176,7 +185,7 @@ async def _steps(
     accounts: Collection[str],
     regions: Collection[str],
     tell: Tell,
-) -> list[Step]:
+) -> tuple[list[Step], Collection[Target]]:
     steps, found = [await doctor.own_credentials()], Inventory()
     failure = None
     try:
@@ -199,9 +208,10 @@ async def _steps(
     ]
     missing = {*accounts} - {account.id for account in found.accounts}
     steps += [_not_found(account) for account in sorted(missing)]
-    tried = {region for _, looked_at in chosen for region in looked_at}
-    steps += [_not_found(region=region) for region in sorted({*regions} - tried)]
-    return steps + await _examined(doctor, chosen, tell)
+    targets = [Target(account.id, region) for account, own in chosen for region in own]
+    unknown = {*regions} - {target.region for target in targets}
+    steps += [_not_found(region=region) for region in sorted(unknown)]
+    return steps + await _examined(doctor, chosen, tell), targets
 
 
 async def _examined(
@@ -213,7 +223,8 @@ async def _examined(
     async def look(account: Account, regions: Sequence[str]) -> list[Step]:
         nonlocal done
         async with places:
-            steps = await doctor.account(account, regions)
+            tried = await doctor.account(account, regions)
+        steps = [replace(step, name=account.name) for step in tried]
         done += 1
         tell(done, len(accounts))
         return steps
@@ -228,22 +239,54 @@ def as_json(steps: Iterable[Step]) -> str:
     return json.dumps([asdict(step) for step in steps], indent=2) + "\n"
 
 
-def as_table(steps: Sequence[Step]) -> str:
-    """Return the steps as a table, and what mends each failure below it."""
-    rows = [("", "account", "region", "step", "seconds", "result"), *map(_row, steps)]
+def as_table(steps: Sequence[Step], targets: Collection[Target], *, whole: bool = False) -> str:
+    """Return the steps as a table, what mends each failure below it, and the verdict on targets.
+
+    What worked is a line for each kind of step, unless the whole table is wanted.
+    """
+    failed = [step for step in steps if not step.ok]
+    shown = map(_row, steps) if whole else [*map(_row, failed), *_worked(steps)]
+    rows = [("", "account", "region", "step", "seconds", "result"), *shown]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     # What came of it is the last, and may be long.
     lines = ["  ".join([*map(str.ljust, row, widths), row[-1]]) for row in rows]
-    failed = (f"- {_place(step)}: {visible(step.remedy)}" for step in steps if not step.ok)
-    remedies = list(dict.fromkeys(failed))
-    mend = ["", "What to do:", *remedies] if remedies else ["", "Everything works."]
-    return "\n".join(line.rstrip() for line in [*lines, *mend]) + "\n"
+    remedies = dict.fromkeys(f"- {_place(step)}: {visible(step.remedy)}" for step in failed)
+    said = ["What to do:", *remedies, "", _verdict(failed, targets)] if failed else [_ALL_WELL]
+    return "\n".join(line.rstrip() for line in [*lines, "", *said]) + "\n"
 
 
 def _row(step: Step) -> tuple[str, ...]:
     said = step.detail if step.ok else f"{step.error_code}: {step.detail}"
     verdict, seconds = "ok" if step.ok else "FAIL", f"{step.seconds:.3f}"
-    return (verdict, step.account or "-", step.region or "-", step.step, seconds, visible(said))
+    return (verdict, _named(step, "-"), step.region or "-", step.step, seconds, visible(said))
+
+
+def _worked(steps: Sequence[Step]) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each kind of step that worked: where, and what the slowest took."""
+    for kind in dict.fromkeys(step.step for step in steps):
+        alike = [step for step in steps if step.ok and step.step == kind]
+        if len(alike) == 1:
+            yield _row(alike[0])
+        elif alike:
+            accounts, regions = (len({*map(attrgetter(of), alike)}) for of in ("account", "region"))
+            where = f"{regions} regions" if alike[0].region else "-"
+            slowest = f"{max(step.seconds for step in alike):.3f}"
+            yield ("ok", f"{accounts} accounts", where, kind, slowest, f"worked {len(alike)} times")
+
+
+def _verdict(failed: Sequence[Step], targets: Collection[Target]) -> str:
+    """Say how many targets fail, in how many accounts, and what to mend first."""
+    # A step of a whole account fails all of its targets; one of no account says nothing of targets.
+    places = {(step.account, step.region) for step in failed if step.account}
+    lost = [each for each in targets if {each, (each.account_id, "")} & places]
+    accounts = len({each.account_id for each in lost})
+    plural = "" if accounts == 1 else "s"
+    where = f"{len(lost):,} of {len(targets):,} targets in {accounts:,} account{plural} fail"
+    return f"{where}. Mend first: {_place(failed[0])}."
+
+
+def _named(step: Step, otherwise: str) -> str:
+    return f"{step.account} {visible(step.name)}".strip() or otherwise
 
 
 def _own_remedy(failure: Failure) -> str:
@@ -253,7 +296,7 @@ def _own_remedy(failure: Failure) -> str:
 
 
 def _place(step: Step) -> str:
-    return " ".join(part for part in (step.account or "exporter", step.region, step.step) if part)
+    return " ".join(part for part in (_named(step, "exporter"), step.region, step.step) if part)
 
 
 def _if_denied(remedy: str) -> Callable[[Failure], str]:

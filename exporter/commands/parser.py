@@ -21,6 +21,9 @@ _WIDTH, _INDENT = 100, 6
 _ALIASES = {"web.config-file": ("--web.config.file",)}
 """What every exporter on Prometheus' exporter-toolkit calls it."""
 
+_TRUTH = "true|false"
+_SWITCH: dict[str, Any] = {"nargs": "?", "const": "true"}
+
 _COMMANDS = "\n".join(f"  {name:<8}{command.help}" for name, command in COMMANDS.items())
 _ABOUT = f"""\
 Prometheus exporter for the Amazon Macie invitations that AWS accounts have received.
@@ -59,8 +62,9 @@ def parser_of(name: str) -> ArgumentParser:
     options = parser.add_argument_group("options")
     for each, option in command.options.items() if command else ():
         said = f"{option.help}{_in_brackets(option.default)}"
+        switch = _SWITCH if option.value == _TRUTH else {}
         options.add_argument(
-            f"--{each}", dest=each, action="append", metavar=option.value, help=said
+            f"--{each}", dest=each, action="append", metavar=option.value, help=said, **switch
         )
     for section, flags in groupby(FLAGS.items(), lambda flag: flag[1].path[0]):
         described = cleandoc(str(getattr(KEYS[section,].field.annotation, "__doc__", "")))
@@ -86,8 +90,7 @@ def help_text(key: Key) -> str:
 def _described(key: Key) -> dict[str, Any]:
     said = f"{help_text(key)}{_in_brackets(default_of(key))}"
     described = {"action": "append", "metavar": _kind(key), "help": said.replace("%", "%%")}
-    is_switch = key.field.annotation is bool
-    return described | ({"nargs": "?", "const": "true"} if is_switch else {})
+    return described | (_SWITCH if key.field.annotation is bool else {})
 
 
 def _in_brackets(default: str) -> str:
@@ -102,7 +105,7 @@ def _kind(key: Key) -> str:
     if get_origin(annotation) is Literal:
         return "|".join(get_args(annotation))
     if annotation is bool:
-        return "true|false"
+        return _TRUTH
     return "NUMBER" if annotation is int else _kind_of_text((annotation,))
 
 
