@@ -82,6 +82,10 @@ def test_the_notes_say_how_credentials_come_where_none_are_seen(helm4: Path) -> 
     assert "only the account of the pod's own credentials is polled" in said
     assert "Prometheus is not told of it" in said
     assert "is polled" not in notes(helm4, "existing-config")
+    assert "Nobody is told as unknown: set config.metrics.trusted_inviters" in said
+    assert "as unknown" not in notes(helm4, "existing-config")
+    trusting = 'config.metrics.trusted_inviters=["111122223333"]'
+    assert "as unknown" not in notes(helm4, "default", "--set-json", trusting)
     assert "Prometheus is not told of it" not in notes(helm4, "organization")
 
 
