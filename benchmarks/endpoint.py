@@ -143,7 +143,7 @@ def _xml(text: str) -> bytes:
 
 
 def _http(status: int, content_type: str, body: bytes) -> bytes:
-    """Give an answer with as many headers as AWS sends: reading them is part of a poll."""
+    """Return an answer with as many headers as AWS sends: reading them is part of a poll."""
     head = (
         f"HTTP/1.1 {status} OK\r\n"
         "Date: Mon, 23 Nov 2026 08:00:00 GMT\r\n"

@@ -48,7 +48,7 @@ class Goal:
 
     @property
     def text(self) -> str:
-        """Give the bound in words."""
+        """Return the bound in words."""
         if not self.reference:
             return f"{'at least' if self.at_least else 'at most'} {self.bound:g} {self.unit}"
         return f"at most {self.ratio(self.bound)}"
@@ -69,7 +69,7 @@ class Reached:
     met: bool
 
     def cells(self) -> tuple[str, ...]:
-        """Give the row of a table."""
+        """Return the row of a table."""
         return (
             self.goal.name,
             f"{self.ours:,.4g} {self.goal.unit}",

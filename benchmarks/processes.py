@@ -46,7 +46,7 @@ class Endpoint:
         return f"http://127.0.0.1:{self.port}"
 
     def count(self) -> tuple[int, float]:
-        """Give how many requests it has answered, and its processor seconds."""
+        """Return how many requests it has answered, and its processor seconds."""
         told = json.loads(get(self.port, COUNT_PATH.decode()).body)
         return int(told["requests"]), float(told["seconds"])
 
@@ -132,7 +132,7 @@ class Exporter:
 
 
 def environment(url: str = "") -> dict[str, str]:
-    """Give a process's environment: nothing of this machine's own set-up for AWS."""
+    """Return a process's environment: nothing of this machine's own set-up for AWS."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
     return {
         **kept,
@@ -155,7 +155,7 @@ def fleet(
     roles: bool = True,
     stale_after: str | None = None,
 ) -> dict[str, object]:
-    """Give the configuration of a fleet: so many accounts in twenty regions."""
+    """Return the configuration of a fleet: so many accounts in twenty regions."""
     role = {"role_name": ROLE} if roles else {}
     return {
         "poll": {
@@ -172,7 +172,7 @@ def fleet(
 
 
 def single() -> dict[str, object]:
-    """Give the configuration of one target."""
+    """Return the configuration of one target."""
     return {"aws": {"regions": [REGIONS[0]], "accounts": [{"id": account_ids(1)[0]}]}}
 
 
@@ -234,13 +234,13 @@ def get(port: int, path: str, headers: Mapping[str, str] | None = None) -> Answe
 
 
 def loop_lag(exposition: bytes) -> float:
-    """Give how many seconds the loop was held at most, of about half a minute, as a scrape says."""
+    """Return how many seconds the loop was held at most, of about half a minute, as a scrape says."""
     found = re.search(rb"^macie_exporter_loop_lag_seconds (\S+)", exposition, re.MULTILINE)
     return float(found[1]) if found else 0.0
 
 
 def tail(log: Path, size: int = 4096) -> str:
-    """Give the end of a file."""
+    """Return the end of a file."""
     with log.open("rb") as stream:
         stream.seek(max(log.stat().st_size - size, 0))
         return stream.read().decode(errors="replace")

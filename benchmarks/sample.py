@@ -16,12 +16,12 @@ _STARTED = int(time.time()) - _DAY // 2
 
 
 def account_ids(count: int) -> list[str]:
-    """Give account ids, in order."""
+    """Return account ids, in order."""
     return [str(100_000_000_000 + number) for number in range(count)]
 
 
 def accounts(targets: int) -> list[Account]:
-    """Give accounts in twenty regions each, with so many targets in all."""
+    """Return accounts in twenty regions each, with so many targets in all."""
     whole, rest = divmod(targets, len(REGIONS))
     sizes = [len(REGIONS)] * whole + ([rest] if rest else [])
     return [
@@ -31,12 +31,12 @@ def accounts(targets: int) -> list[Account]:
 
 
 def targets(count: int) -> list[Target]:
-    """Give the targets of such accounts."""
+    """Return the targets of such accounts."""
     return [target for account in accounts(count) for target in account.targets()]
 
 
 def answer(count: int, shift: int = 0) -> Answer:
-    """Give an answer with so many invitations of its own; shifted ones are as many days older."""
+    """Return an answer with so many invitations of its own; shifted ones are as many days older."""
     return Answer(
         enabled=True,
         invitations=tuple(
@@ -52,7 +52,7 @@ def answer(count: int, shift: int = 0) -> Answer:
 
 
 def listed(count: int) -> list[dict[str, str]]:
-    """Give the same invitations as the API lists them."""
+    """Return the same invitations as the API lists them."""
     return [
         {
             "accountId": _inviter(number),

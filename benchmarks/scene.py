@@ -76,7 +76,7 @@ class Scene:
         return which
 
     def share(self, part: float) -> list[Target]:
-        """Give a share of the targets, from all over."""
+        """Return a share of the targets, from all over."""
         return self._chance.sample(self.targets, max(round(len(self.targets) * part), 1))
 
 
@@ -88,12 +88,12 @@ class Samples(Collector):
         self.count = sum(len(metric.samples) for metric in self._metrics)
 
     def collect(self) -> list[Metric]:
-        """Give them, always the same."""
+        """Return them, always the same."""
         return self._metrics
 
 
 def registry(samples: Samples) -> CollectorRegistry:
-    """Give a registry that holds nothing else."""
+    """Return a registry that holds nothing else."""
     made = CollectorRegistry()
     made.register(samples)
     return made

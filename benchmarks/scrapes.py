@@ -104,7 +104,7 @@ def _series(text: bytes) -> int:
 
 
 def _changes(scene: Scene) -> Mapping[str, Callable[[], object]]:
-    """Give what may happen between two scrapes."""
+    """Return what may happen between two scrapes."""
     turns = count(1)
     return {
         "unchanged": lambda: None,
@@ -117,7 +117,7 @@ def _changes(scene: Scene) -> Mapping[str, Callable[[], object]]:
 def _median(
     work: Callable[[], object], runs: int, before: Callable[[], object] = lambda: None
 ) -> float:
-    """Give the median milliseconds of processor time, after a warm-up."""
+    """Return the median milliseconds of processor time, after a warm-up."""
     work()
     found = []
     for _ in range(runs):

@@ -45,7 +45,7 @@ _FULL_CORE = 0.7
 
 
 def written(text: str, results: Results) -> str:
-    """Give a document with its tables made anew; raises KeyError for one that nobody makes."""
+    """Return a document with its tables made anew; raises KeyError for one that nobody makes."""
     return _TABLE.sub(
         lambda found: f"{found[1]}\n{TABLES[found['name']](results)}\n{found[3]}", text
     )
@@ -60,12 +60,12 @@ def machine(results: Results) -> str:
 
 
 def goals(results: Results) -> str:
-    """Give every goal with what was measured."""
+    """Return every goal with what was measured."""
     return _table(HEAD, (found.cells() for found in reached(results["figures"])))
 
 
 def growth(results: Results) -> str:
-    """Give how the cost of a scrape grows."""
+    """Return how the cost of a scrape grows."""
     head = (
         "targets",
         "`zero_fill`",
@@ -97,7 +97,7 @@ def _grown(figures: Figures, count: int, fill: str) -> tuple[str, ...]:
 
 
 def sizing(results: Results) -> str:
-    """Give what fleets of some sizes need."""
+    """Return what fleets of some sizes need."""
     head = (
         "targets",
         "interval",
@@ -133,7 +133,7 @@ def _sized(figures: Figures, targets: int, interval: int) -> tuple[str, ...]:
 
 
 def memory(results: Results) -> str:
-    """Give the memory of the process over its rounds."""
+    """Return the memory of the process over its rounds."""
     figures: Figures = results["figures"]
     rounds = [f"resident_round_{number}_mb" for number in range(1, 11)]
     rows = [
@@ -149,7 +149,7 @@ def memory(results: Results) -> str:
 
 
 def numbers(results: Results) -> str:
-    """Give what else was measured, and has no goal."""
+    """Return what else was measured, and has no goal."""
     figures: Figures = results["figures"]
     return _table(
         ("what", "measured"),

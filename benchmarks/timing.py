@@ -11,7 +11,7 @@ Figures = dict[str, float]
 
 
 def processor_seconds(work: Callable[[], object]) -> float:
-    """Give the processor time that a piece of work takes, of all threads of this process."""
+    """Return the processor time that a piece of work takes, of all threads of this process."""
     gc.collect()
     began = time.process_time()
     work()
@@ -19,7 +19,7 @@ def processor_seconds(work: Callable[[], object]) -> float:
 
 
 def compared(works: Mapping[str, Callable[[], object]], runs: int) -> dict[str, float]:
-    """Give the median processor seconds of each work, after a warm-up; they take turns.
+    """Return the median processor seconds of each work, after a warm-up; they take turns.
 
     In turns, so that whatever else the machine does meanwhile falls on all of them alike.
     """
@@ -33,6 +33,6 @@ def compared(works: Mapping[str, Callable[[], object]], runs: int) -> dict[str, 
 
 
 def percentile(values: Iterable[float], share: float) -> float:
-    """Give the value that so great a share of the values does not exceed."""
+    """Return the value that so great a share of the values does not exceed."""
     ordered = sorted(values)
     return ordered[max(ceil(share * len(ordered)) - 1, 0)]

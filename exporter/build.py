@@ -9,7 +9,7 @@ from exporter.exposition.fleet import Build
 
 
 def build(package: Traversable | None = None) -> Build:
-    """Give version, revision and Python; an image's build writes REVISION into the package."""
+    """Return version, revision and Python; an image's build writes REVISION into the package."""
     written = (package or files("exporter")) / "REVISION"
     revision = written.read_text().strip() if written.is_file() else ""
     return Build(__version__, revision or "unknown", platform.python_version())

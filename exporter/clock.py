@@ -8,19 +8,19 @@ class Clock(Protocol):
     """Tells the time."""
 
     def now(self) -> float:
-        """Give the wall clock in Unix seconds: for what people and Prometheus see."""
+        """Return the wall clock in Unix seconds: for what people and Prometheus see."""
 
     def monotonic(self) -> float:
-        """Give seconds that never go back: for schedules, durations and deadlines."""
+        """Return seconds that never go back: for schedules, durations and deadlines."""
 
 
 class SystemClock:
     """The machine's own clock."""
 
     def now(self) -> float:
-        """Give the wall clock in Unix seconds."""
+        """Return the wall clock in Unix seconds."""
         return time.time()
 
     def monotonic(self) -> float:
-        """Give seconds that never go back."""
+        """Return seconds that never go back."""
         return time.monotonic()

@@ -29,7 +29,7 @@ Made = TypeVar("Made")
 
 
 def read_whole(path: Path, largest: int, patience: float = PATIENCE_SECONDS) -> bytes:
-    """Give a file's content.
+    """Return a file's content.
 
     Raises OSError, also where it is larger than `largest` bytes or has no end within `patience`
     seconds.
@@ -80,7 +80,7 @@ class Files:
         self._seen: dict[Path, _Seen] = {}
 
     def __call__(self, path: Path) -> bytes:
-        """Give a file's content; raises OSError."""
+        """Return a file's content; raises OSError."""
         self._seen[path] = found = _found(path)
         content = read_whole(path, self._largest)
         if found is not _PIPE:
@@ -88,15 +88,15 @@ class Files:
         return content
 
     def changed(self) -> bool:
-        """Tell whether any of them has another content than when it was read."""
+        """Return whether any of them has another content than when it was read."""
         return any(self._now(path).digest != seen.digest for path, seen in self._seen.items())
 
     def written(self) -> bool:
-        """Tell whether anybody has written to any of them since it was read."""
+        """Return whether anybody has written to any of them since it was read."""
         return any(self._now(path) != seen for path, seen in self._seen.items())
 
     def last_written(self) -> float:
-        """Give when the newest of them was last written to, in Unix seconds."""
+        """Return when the newest of them was last written to, in Unix seconds."""
         return max((seen.at for seen in self._seen.values()), default=0.0)
 
     def _now(self, path: Path) -> _Seen:
@@ -128,7 +128,7 @@ def settled(
     now: Callable[[], float] = time.time,
     wait: Callable[[float], object] = time.sleep,
 ) -> tuple[Made, Files]:
-    """Give what is made of files, and those, once nobody has written to them for a while.
+    """Return what is made of files, and those, once nobody has written to them for a while.
 
     Half a file may well be one, with half of what it is to say. `now` gives Unix seconds. Raises
     OSError where somebody writes to them for too long.

@@ -41,7 +41,7 @@ def remember(polls: bytes, result: PollResult) -> bytes:
 
 
 def recall(polls: bytes) -> Sequence[PastPoll]:
-    """Give the polls that are remembered, the latest first."""
+    """Return the polls that are remembered, the latest first."""
     return [_unpacked(*fields) for fields in _POLL.iter_unpack(polls)][::-1]
 
 

@@ -139,7 +139,7 @@ _AMBIGUOUS = re.compile(r'[ ="\\]')
 
 @lru_cache(maxsize=1024)
 def _key(key: str) -> str:
-    """Give a key that a reader of logfmt cannot misread."""
+    """Return a key that a reader of logfmt cannot misread."""
     return "".join(c if c.isprintable() and c not in ' ="' else "_" for c in key) or "_"
 
 
@@ -161,7 +161,7 @@ def _text(value: object) -> str:
 
 
 def _plain(value: object) -> object:
-    """Give what JSON can say of a value: itself, or else its text."""
+    """Return what JSON can say of a value: itself, or else its text."""
     if value is None or type(value) in _AS_THEY_ARE:
         return value
     if isinstance(value, float) and not isfinite(value):

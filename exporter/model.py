@@ -78,7 +78,7 @@ _KNOWN_STATUSES = {status.lower(): status for status in KNOWN_STATUSES}
 
 
 def in_other_partition(region: str) -> bool:
-    """Tell whether a region is in another partition than `aws`: no ARN of ours is for that."""
+    """Return whether a region is in another partition than `aws`: no ARN of ours is for that."""
     return bool(_OTHER_PARTITIONS.match(region))
 
 
@@ -200,7 +200,7 @@ class Failure:
 
     @property
     def own(self) -> bool:
-        """Tell whether the exporter has no credentials of its own because of this."""
+        """Return whether the exporter has no credentials of its own because of this."""
         return self.asked.startswith("own ")
 
 

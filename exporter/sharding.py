@@ -7,7 +7,7 @@ _BITS = 2**64
 
 
 def shard_of(account_id: str, total: int) -> int:
-    """Give the shard, 0 to total - 1, that polls an account.
+    """Return the shard, 0 to total - 1, that polls an account.
 
     Jump consistent hash (Lamping and Veach, 2014): growing from N to N + 1 shards moves about
     1/(N + 1) of the accounts, all of them to the new shard.

@@ -44,7 +44,7 @@ class TargetRecord:
 
     @property
     def failure(self) -> Failure | None:
-        """Give why the last poll failed, if it did."""
+        """Return why the last poll failed, if it did."""
         outcome = self.last.outcome if self.last else None
         return outcome if isinstance(outcome, Failure) else None
 
@@ -57,11 +57,11 @@ class TargetRecord:
         return TargetState.OK if self.answer.enabled else TargetState.NOT_ENABLED
 
     def current(self, now: float, stale_after: float) -> Answer | None:
-        """Give the answer that still counts: none before the first, none of a stale target."""
+        """Return the answer that still counts: none before the first, none of a stale target."""
         return self.as_of(now, stale_after)[1]
 
     def as_of(self, now: float, stale_after: float) -> tuple[TargetState, Answer | None]:
-        """Give the state at a time, and the answer that then still counts."""
+        """Return the state at a time, and the answer that then still counts."""
         state = self.state(now, stale_after)
         return state, None if state is TargetState.STALE else self.answer
 
@@ -109,7 +109,7 @@ def advance(previous: TargetRecord, result: PollResult) -> TargetRecord:
 
 
 def changes(previous: TargetRecord, following: TargetRecord) -> Iterator[Change]:
-    """Tell what happened to invitations from one record to the next."""
+    """Return what happened to invitations from one record to the next."""
     if following.listed is previous.listed or following.listed is None:
         return
     before = _by_identity(previous.listed or ())

@@ -10,7 +10,7 @@ _STANDARD = (0, 1, 2)
 
 
 def standard_streams() -> tuple[TextIO, TextIO]:
-    """Give standard output and standard error, on /dev/null where they are closed.
+    """Return standard output and standard error, on /dev/null where they are closed.
 
     Otherwise a socket would get their number, and what is written to them. Both are UTF-8 whatever
     the locale, as expositions, YAML and JSON are; what has no UTF-8 is written as its escape.

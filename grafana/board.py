@@ -85,7 +85,7 @@ class Visualization(Protocol):
     """A panel of the SDK, of whatever kind."""
 
     def build(self) -> models.Panel:
-        """Give it as Grafana's schema has it."""
+        """Return it as Grafana's schema has it."""
         ...
 
 
@@ -180,13 +180,13 @@ class Board:
         return (panel for row in self.rows for panel in row.panels)
 
     def queries(self) -> Iterator[tuple[str, Query]]:
-        """Give every query of panels and annotations, with the title that it stands under."""
+        """Return every query of panels and annotations, with the title that it stands under."""
         for panel in self.panels:
             yield from ((panel.title, query) for query in panel.queries)
         yield from ((each.name, each.query) for each in self.annotations)
 
     def json(self) -> str:
-        """Give the file that Grafana imports."""
+        """Return the file that Grafana imports."""
         board = (
             builders.Dashboard(self.title)
             .uid(self.uid)
@@ -213,7 +213,7 @@ def _without_hiding(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
 
 
 def _laid_out(all_rows: Iterable[Row]) -> Iterator[models.Panel | models.RowPanel]:
-    """Give the panels numbers and places on the grid."""
+    """Return the panels numbers and places on the grid."""
     identity, top = 1, 0
     for row in all_rows:
         place = models.GridPos(h=1, w=WIDTH, x=0, y=top)
@@ -298,12 +298,12 @@ def _nothing(text: str) -> models.SpecialValueMap:
 def mappings(
     meanings: Mapping[int, Meaning], unknown: str
 ) -> Sequence[models.ValueMap | models.SpecialValueMap]:
-    """Give meanings, and what no value means, as an override has them."""
+    """Return meanings, and what no value means, as an override has them."""
     return [*([_mapping(meanings)] if meanings else ()), _nothing(unknown)]
 
 
 def thresholds(steps: Steps) -> models.ThresholdsConfig:
-    """Give thresholds as an override has them."""
+    """Return thresholds as an override has them."""
     return models.ThresholdsConfig(
         mode=models.ThresholdsMode.ABSOLUTE,
         steps=[models.Threshold(value, colour) for value, colour in steps],

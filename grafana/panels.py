@@ -177,7 +177,7 @@ def query(letter: str, **properties: object) -> Override:
 
 
 def coloured(colours: Mapping[str, str]) -> tuple[Override, ...]:
-    """Give the series of these names their colours."""
+    """Return the series of these names their colours."""
     return tuple(
         field(name, color={"mode": "fixed", "fixedColor": colour})
         for name, colour in colours.items()
@@ -188,7 +188,7 @@ BY_STATUS = coloured(STATUSES)
 
 
 def limits(steps: Steps) -> dict[str, object]:
-    """Give the property of a field whose thresholds are not the panel's."""
+    """Return the property of a field whose thresholds are not the panel's."""
     return {"thresholds": thresholds(steps)}
 
 

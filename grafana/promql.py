@@ -45,7 +45,7 @@ def targets(metric: str, *matchers: str) -> str:
 
 
 def each(metric: str, *matchers: str, by: Iterable[str] = (), ago: str = "") -> str:
-    """Give every target once, with more labels where asked for; `ago` is a duration such as 1d."""
+    """Return every target once, with more labels where asked for; `ago` is a duration such as 1d."""
     offset = f" offset {ago}" if ago else ""
     return f"max by ({', '.join((*TARGET_LABELS, *by))}) ({targets(metric, *matchers)}{offset})"
 
@@ -59,17 +59,17 @@ CHOSEN_STATUS = 'relationship_status=~"$status"'
 
 
 def invitations(*matchers: str) -> str:
-    """Give every target's invitations once, by status and age."""
+    """Return every target's invitations once, by status and age."""
     return each("macie_invitations", *matchers, by=("relationship_status", "age_bucket"))
 
 
 def untrusted(*matchers: str) -> str:
-    """Give every target's invitations of unknown inviters once, by status."""
+    """Return every target's invitations of unknown inviters once, by status."""
     return each("macie_untrusted_invitations", *matchers, by=("relationship_status",))
 
 
 def inviters(*matchers: str) -> str:
-    """Give when each unknown inviter of each target sent its oldest invitation, by status."""
+    """Return when each unknown inviter of each target sent its oldest invitation, by status."""
     by = ("relationship_status", "inviter_account_id")
     return each("macie_untrusted_inviter_timestamp_seconds", *matchers, by=by)
 
@@ -143,7 +143,7 @@ UNTOLD = f"{ZERO} + {NOT_CONFIGURED} and on () {_TRUST} == 0"
 
 
 def honest(count: str, zero: str = ZERO) -> str:
-    """Give a count if it is above 0, else 0 if all is known, NONE_SEEN if only a part is.
+    """Return a count if it is above 0, else 0 if all is known, NONE_SEEN if only a part is.
 
     Nothing if nothing is known. `count` and `zero` are vectors without labels.
     """
@@ -173,7 +173,7 @@ def named(expr: str) -> str:
 
 
 def reason(expr: str, text: str) -> str:
-    """Give targets with the label `reason`, and value 1."""
+    """Return targets with the label `reason`, and value 1."""
     return f'label_replace(group by ({_T}) ({expr}), "reason", "{text}", "", "")'
 
 
@@ -194,5 +194,5 @@ THROTTLING = "|".join(
 
 
 def rate(metric: str, *matchers: str) -> str:
-    """Give how fast a counter of the exporters grows, a second."""
+    """Return how fast a counter of the exporters grows, a second."""
     return f"rate({fleet(metric, *matchers)}[$__rate_interval])"

@@ -9,11 +9,11 @@ class ManualClock:
         self._monotonic = monotonic
 
     def now(self) -> float:
-        """Give the wall clock in Unix seconds."""
+        """Return the wall clock in Unix seconds."""
         return self._now
 
     def monotonic(self) -> float:
-        """Give seconds that never go back."""
+        """Return seconds that never go back."""
         return self._monotonic
 
     def advance(self, seconds: float) -> None:

@@ -43,7 +43,7 @@ class Skies:
         return self.cloud.credentials
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Give what some work gives, done within a minute."""
+        """Return what some work gives, done within a minute."""
         return self.runner.run(asyncio.wait_for(work, 60))
 
     def read(self, account: Account, region: str) -> Answer:
@@ -55,7 +55,7 @@ class Skies:
 def embedded_cloud(
     world: World, monkeypatch: pytest.MonkeyPatch, clock: Clock | None = None
 ) -> Iterator[Skies]:
-    """Give a client of the embedded AWS that holds a world; both on one clock."""
+    """Return a client of the embedded AWS that holds a world; both on one clock."""
     clock = clock or SystemClock()
     with (
         EmbeddedAws(world, clock=lambda: datetime.fromtimestamp(clock.now(), UTC)) as aws,

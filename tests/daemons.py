@@ -37,7 +37,7 @@ class Running:
         return series_of(b"".join(pieces).decode())
 
     def value(self, name: str) -> float:
-        """Give a series without labels."""
+        """Return a series without labels."""
         return self.series()[name, frozenset()]
 
     def reload(self, settings: Settings) -> None:

@@ -318,7 +318,7 @@ def _carry(one: socket.socket, other: socket.socket) -> None:
 
 @contextlib.contextmanager
 def full_backlog() -> Iterator[int]:
-    """Give a port on which no connection is accepted or refused: its queue is full."""
+    """Return a port on which no connection is accepted or refused: its queue is full."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.create_server((LOOPBACK, 0), backlog=0))
         for _ in range(8):
@@ -329,7 +329,7 @@ def full_backlog() -> Iterator[int]:
 
 
 def free_port() -> int:
-    """Give a port on which nothing listens."""
+    """Return a port on which nothing listens."""
     with socket.create_server((LOOPBACK, 0)) as listener:
         port: int = listener.getsockname()[1]
         return port

@@ -25,7 +25,7 @@ Key = tuple[str, frozenset[tuple[str, str]]]
 
 
 def accounts(count: int) -> list[str]:
-    """Give account ids, the first of them with leading zeros."""
+    """Return account ids, the first of them with leading zeros."""
     return [f"{number:012d}" for number in range(1, count + 1)]
 
 

@@ -45,7 +45,7 @@ class Peer:
             pass
 
     def is_ready(self) -> bool:
-        """Tell whether it answers."""
+        """Return whether it answers."""
         try:
             url = f"http://{self.address}/-/ready"
             with urllib.request.urlopen(url, timeout=5) as response:
@@ -70,13 +70,13 @@ class Prometheus(Peer):
         return result
 
     def targets(self) -> Result:
-        """Give the targets that it scrapes, as its API tells of them."""
+        """Return the targets that it scrapes, as its API tells of them."""
         found: Result = self.get("/api/v1/targets")["data"]["activeTargets"]
         return found
 
 
 def impatient(rules: Path) -> str:
-    """Give a file of rules, evaluated each second and without their waiting times."""
+    """Return a file of rules, evaluated each second and without their waiting times."""
     tree = yaml.safe_load(rules.read_text())
     for group in tree["groups"]:
         group["interval"] = "1s"
@@ -152,7 +152,7 @@ class Webhook:
         self.messages: list[tuple[Notification, ...]] = []
 
     def of(self, **labels: str) -> list[Notification]:
-        """Give what has come so far of alerts with these labels, first things first."""
+        """Return what has come so far of alerts with these labels, first things first."""
         received = (each for message in self.messages for each in message)
         return [each for each in received if labels.items() <= each.labels.items()]
 

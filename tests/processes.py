@@ -140,7 +140,7 @@ def series_of(text: str) -> Series:
 
 
 def no_aws(path: Path) -> dict[str, str]:
-    """Give the variables of an AWS whose endpoint nobody listens on."""
+    """Return the variables of an AWS whose endpoint nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     return {
@@ -165,7 +165,7 @@ def command(variables: Mapping[str, str], *words: str) -> "subprocess.CompletedP
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """Give a process's environment: nothing of this one's but what Python and coverage need."""
+    """Return a process's environment: nothing of this one's but what Python and coverage need."""
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -141,7 +141,7 @@ def _labels(metric: str, known: Exposed) -> frozenset[str]:
 
 
 def _made(node: promql.Expr) -> frozenset[str]:
-    """Give the labels that functions below a node make."""
+    """Return the labels that functions below a node make."""
     makers = ("label_replace", "label_join")
     calls = [call for call in nodes(node, promql.Call) if call.func.name in makers]
     counts = [each for each in nodes(node, promql.AggregateExpr) if str(each.op) == "count_values"]
@@ -157,7 +157,7 @@ def _selector(node: promql.VectorSelector) -> Selector:
 
 
 def nodes(tree: promql.Expr, kind: type[_Node]) -> list[_Node]:
-    """Give the parts of one kind."""
+    """Return the parts of one kind."""
     found: list[_Node] = []
 
     def note(node: promql.Expr) -> None:

@@ -32,7 +32,7 @@ def invitation(
 
 
 def lines(*outcomes: Answer | Failure, trust: Trust = NO_TRUST) -> str:
-    """Give what is logged of the last of these polls, without the time."""
+    """Return what is logged of the last of these polls, without the time."""
     stream = io.StringIO()
     log = Lines(stream, level="debug", form="logfmt", now=lambda: 1_700_000_000.0).log
     audit = Audit(log, lambda: trust)

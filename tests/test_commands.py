@@ -357,7 +357,7 @@ class FailingClock(SystemClock):
     """The machine's clock, whose time of day discovery cannot read."""
 
     def now(self) -> float:
-        """Give the wall clock, or fail."""
+        """Return the wall clock, or fail."""
         task = asyncio.current_task()
         if task is not None and task.get_name() == "discovery":
             raise RuntimeError("never seen before")

@@ -87,7 +87,7 @@ def made(server: faulty.FaultyServer) -> Iterator[Rig]:
 
 
 def fleet(count: int) -> list[Account]:
-    """Give so many accounts, with a role each."""
+    """Return so many accounts, with a role each."""
     ids = [f"{number:012d}" for number in range(count)]
     return [Account(i, "", Role(f"arn:aws:iam::{i}:role/reader"), REGIONS) for i in ids]
 

@@ -59,13 +59,13 @@ def written(path: Path, configuration: dict[str, Any]) -> str:
 
 
 def error_codes(series: Mapping[fleets.Key, float]) -> dict[tuple[str, str], str]:
-    """Give the error code of every failing target."""
+    """Return the error code of every failing target."""
     labels = [dict(key[1]) for key in series if key[0] == "macie_poll_error_info"]
     return {(one["aws_account_id"], one["aws_region"]): one["error_code"] for one in labels}
 
 
 def all_targets(count: int) -> list[tuple[str, str]]:
-    """Give every target of a fleet."""
+    """Return every target of a fleet."""
     return [(account, region) for account in fleets.accounts(count) for region in fleets.REGIONS]
 
 
@@ -163,7 +163,7 @@ def test_the_exposition_follows_aws(
 
 
 def tail(log: str, word: str) -> str:
-    """Give the last line with a word in it."""
+    """Return the last line with a word in it."""
     return next((line for line in reversed(log.splitlines()) if word in line), "")
 
 

@@ -57,7 +57,7 @@ class Directory:
         return self.enabled[account.id]
 
     async def tags(self, account_id: str) -> Mapping[str, str]:
-        """Give an account's tags."""
+        """Return an account's tags."""
         await self._ask(f"tags {account_id}", AwsError("ThrottlingException", "slow down"))
         return self.tagged.get(account_id, {})
 
@@ -88,7 +88,7 @@ def settings_of(
     timeout: str = "60s",
     metrics: dict[str, Any] | None = None,
 ) -> Settings:
-    """Give some settings."""
+    """Return some settings."""
     poll = {"timeout": timeout}
     tree = {"aws": aws, "shard": shard or {}, "poll": poll, "metrics": metrics or {}}
     return Settings.model_validate(tree)
@@ -104,7 +104,7 @@ def discovery(
     metrics: dict[str, Any] | None = None,
     adopt: Callable[[Inventory], object] = lambda _: None,
 ) -> Discovery:
-    """Give a discovery with some settings under `aws`."""
+    """Return a discovery with some settings under `aws`."""
     return Discovery(
         settings_of(aws, shard, timeout, metrics),
         default_region="eu-west-1",
@@ -117,22 +117,22 @@ def discovery(
 
 
 async def parts(found: Discovery) -> list[Inventory]:
-    """Give all that is found, part by part."""
+    """Return all that is found, part by part."""
     return [part async for part in found.find()]
 
 
 def last(found: Discovery) -> Inventory:
-    """Give what is found in the end."""
+    """Return what is found in the end."""
     return asyncio.run(parts(found))[-1]
 
 
 def ids(found: Inventory) -> list[str]:
-    """Give the ids of the accounts found."""
+    """Return the ids of the accounts found."""
     return [account.id for account in found.accounts]
 
 
 def role(account: str, external_id: str | None = None) -> Role:
-    """Give the reader role of an account."""
+    """Return the reader role of an account."""
     return Role(f"arn:aws:iam::{account}:role/{ROLE}", external_id)
 
 

@@ -45,12 +45,12 @@ def skies(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Skies]:
 
 
 def account(world: World, external_id: str | None = None) -> Account:
-    """Give the first account with its role."""
+    """Return the first account with its role."""
     return Account(ACCOUNT, "one", Role(world.role_arn(ACCOUNT), external_id), ("eu-west-1",))
 
 
 def doctor(skies: Skies, *, asks_regions: bool = False) -> Doctor:
-    """Give a doctor."""
+    """Return a doctor."""
     aws = {"regions": ["auto"] if asks_regions else ["eu-west-1"]}
     return Doctor(skies.cloud, SystemClock(), Settings.model_validate({"aws": aws}))
 
@@ -63,7 +63,7 @@ def looked_at(
 
 
 def shown(steps: list[Step]) -> list[tuple[str, bool, str]]:
-    """Give what of the steps is the same each time."""
+    """Return what of the steps is the same each time."""
     return [(step.step, step.ok, step.detail if step.ok else step.error_code) for step in steps]
 
 

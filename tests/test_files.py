@@ -72,7 +72,7 @@ class Settling:
         self._meanwhile = meanwhile
 
     def read(self) -> bytes:
-        """Give what is read of it."""
+        """Return what is read of it."""
         written = self.path.stat().st_ctime
         return settled(
             lambda files: files(self.path), 1000, lambda: written + self._age, self._wait

@@ -80,18 +80,18 @@ def file(tmp_path: Path) -> File:
 
 
 def targets(series: Series) -> list[tuple[str, str]]:
-    """Give the polled targets."""
+    """Return the polled targets."""
     labels = [dict(labels) for name, labels in series if name == "macie_poll_success"]
     return sorted((one["aws_account_id"], one["aws_region"]) for one in labels)
 
 
 def all_of(*accounts: str) -> list[tuple[str, str]]:
-    """Give accounts in every region."""
+    """Return accounts in every region."""
     return sorted((account, region) for account in accounts for region in fleets.REGIONS)
 
 
 def value(series: Series, name: str) -> float:
-    """Give the value of a family of one series."""
+    """Return the value of a family of one series."""
     return next(number for (found, _), number in series.items() if found == name)
 
 
@@ -244,7 +244,7 @@ def test_reload_changes_what_is_configured(world: World, aws: EmbeddedAws, file:
 
 
 def target_labels(account: str, region: str) -> frozenset[tuple[str, str]]:
-    """Give a target's labels."""
+    """Return a target's labels."""
     return frozenset({"aws_account_id": account, "aws_region": region}.items())
 
 

@@ -22,12 +22,12 @@ READER = "macie-invitations-reader"
 
 
 def settings(**aws: Any) -> Settings:
-    """Give settings with some under `aws`."""
+    """Return settings with some under `aws`."""
     return Settings.model_validate({"aws": aws})
 
 
 def printed(configured: Settings, *names: str, organization_id: str = "") -> str:
-    """Give what `iam` prints."""
+    """Return what `iam` prints."""
     return documents(configured, names, HUB, organization_id)
 
 
@@ -191,7 +191,7 @@ def test_trust_policies_are_one_for_each_external_id() -> None:
 
 
 def trust(conditions: dict[str, str]) -> str:
-    """Give a trust policy as text."""
+    """Return a trust policy as text."""
     statement: dict[str, Any] = {
         "Sid": "LetTheExporterIn",
         "Effect": "Allow",

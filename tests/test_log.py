@@ -58,7 +58,7 @@ class Memory:
 
 
 def logged(form: str, **fields: object) -> str:
-    """Give the line of one event."""
+    """Return the line of one event."""
     memory = Memory(form)
     memory.log.info("polled", **fields)
     return memory.text

@@ -80,7 +80,7 @@ class Made:
         await eventually(lambda: wanted <= {each.target for each in self.results}, "every poll")
 
     def outcomes(self) -> dict[Target, Answer | Failure]:
-        """Give each target's first outcome."""
+        """Return each target's first outcome."""
         return {result.target: result.outcome for result in reversed(self.results)}
 
 

@@ -44,7 +44,7 @@ def settings_of(world: World) -> Settings:
 
 
 def failing(made: Running) -> set[tuple[str, str]]:
-    """Give the targets whose last poll failed."""
+    """Return the targets whose last poll failed."""
     labels = [dict(labels) for name, labels in made.series() if name == "macie_poll_error_info"]
     return {(one["aws_account_id"], one["aws_region"]) for one in labels}
 

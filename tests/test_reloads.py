@@ -20,7 +20,7 @@ NOWHERE = ("web.listen-address=127.0.0.1:0", 'aws.accounts=[{"id": "000000000001
 
 
 def configured(*flags: str) -> Configuration:
-    """Give a configuration that asks AWS for nothing as long as nothing is started."""
+    """Return a configuration that asks AWS for nothing as long as nothing is started."""
     return Configuration(loaded(*NOWHERE, *flags, region="eu-west-1"), "eu-west-1")
 
 

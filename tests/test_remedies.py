@@ -21,7 +21,7 @@ NO_ASSUME = (
 
 
 def statement(made: Remedy, number: int) -> Any:
-    """Give the only statement of a policy that is to be pasted."""
+    """Return the only statement of a policy that is to be pasted."""
     (only,) = json.loads(made.statements[number].json)["Statement"]
     return only
 

@@ -18,19 +18,19 @@ TARGETS = [Target(f"{number:012d}", "eu-west-1") for number in range(200)]
 def schedule(
     targets: list[Target], *, interval: float = INTERVAL, concurrency: int = 8
 ) -> Schedule:
-    """Give a schedule in which every target is due at second 0."""
+    """Return a schedule in which every target is due at second 0."""
     made = Schedule(interval, concurrency, random.Random(1))
     made.set_targets(targets, 0.0)
     return made
 
 
 def answered(target: Target) -> PollResult:
-    """Give the result of a poll that AWS answered."""
+    """Return the result of a poll that AWS answered."""
     return PollResult(target, 0.0, 0.1, Answer(enabled=True))
 
 
 def failed(target: Target, code: str) -> PollResult:
-    """Give the result of a poll that failed."""
+    """Return the result of a poll that failed."""
     return PollResult(target, 0.0, 0.1, Failure(code, "why"))
 
 
@@ -40,7 +40,7 @@ def pop_all(made: Schedule, now: float) -> list[Target]:
 
 
 def next_poll(made: Schedule, target: Target) -> float | None:
-    """Give the time of a target's next poll; None while one is under way."""
+    """Return the time of a target's next poll; None while one is under way."""
     return dict(made.next_polls()).get(target)
 
 

@@ -36,7 +36,7 @@ def polled(
 
 
 def after(*outcomes: Answer | Failure) -> TargetRecord:
-    """Give what is known after these polls, one each 100 seconds from 100 on."""
+    """Return what is known after these polls, one each 100 seconds from 100 on."""
     known = TargetRecord(HERE)
     for number, outcome in enumerate(outcomes, start=1):
         known = advance(known, polled(outcome, 100.0 * number))
@@ -154,7 +154,7 @@ def test_only_a_failing_target_goes_stale(
 
 
 def told(*outcomes: Answer | Failure) -> list[Change]:
-    """Give what the last of these polls changed."""
+    """Return what the last of these polls changed."""
     return list(changes(after(*outcomes[:-1]), after(*outcomes)))
 
 

@@ -12,7 +12,7 @@ DENIED = Failure("AccessDenied", "not authorized", "req-1")
 
 
 def row_of(made: Status, target: Target = HERE) -> TargetRow:
-    """Give one target's row."""
+    """Return one target's row."""
     row = made.row(target)
     assert row is not None
     return row

@@ -72,7 +72,7 @@ def settings(**metrics: object) -> Settings:
 
 
 def untrusted(exporter: Running) -> dict[tuple[str, str], float]:
-    """Give what the exposition says of those who are not trusted, by name and inviter."""
+    """Return what the exposition says of those who are not trusted, by name and inviter."""
     return {
         (name, dict(labels).get("inviter_account_id", "")): value
         for (name, labels), value in exporter.series().items()

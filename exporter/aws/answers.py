@@ -103,7 +103,7 @@ def _parsed(reply: Reply, protocol: str, shape: Any) -> dict[str, Any]:  # noqa:
 
 
 def is_plain_xml(body: bytes) -> bool:
-    """Tell whether XML has no document type, and no more elements than AWS's.
+    """Return whether XML has no document type, and no more elements than AWS's.
 
     Entities may stand for a thousand times what they are written in. Bytes tell in any encoding:
     botocore reads all as UTF-8.

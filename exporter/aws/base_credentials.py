@@ -54,7 +54,7 @@ class _Chain:
     keys: ReadOnlyCredentials
 
     def ends_within(self, seconds: int | None) -> bool:
-        """Tell whether the keys end so soon; None stands for boto3's own idea of soon."""
+        """Return whether the keys end so soon; None stands for boto3's own idea of soon."""
         source = self.source
         return isinstance(source, RefreshableCredentials) and source.refresh_needed(seconds)
 
@@ -191,7 +191,7 @@ class SentSecrets:
         session.events.register("before-send", self._note_token)
 
     def secrets(self) -> Iterator[str]:
-        """Give them all."""
+        """Return them all."""
         yield from tuple(self._sent.values())
         yield from environment.secrets(self._environ)
         yield self._environ.get(_CONTAINER, "")
@@ -216,7 +216,7 @@ class _Raw(NamedTuple):
     body: bytes
 
     def stream(self) -> list[bytes]:
-        """Give it in one piece."""
+        """Return it in one piece."""
         return [self.body]
 
 

@@ -143,7 +143,7 @@ async def pages(
     parameters: Mapping[str, object],
     longest_token: int = LONGEST_TOKEN,
 ) -> AsyncIterator[T]:
-    """Give what is taken of every page of a list. Raises AwsError, also for one without an end."""
+    """Return what is taken of every page of a list. Raises AwsError, also for one without an end."""
     seen: set[bytes] = set()
     following: Mapping[str, object] = {}
     while len(seen) < MOST_PAGES:
@@ -169,7 +169,7 @@ async def pages(
 
 
 def _is_unicode(text: str) -> bool:
-    """Tell whether a text can be sent: JSON can spell half a surrogate pair, UTF-8 cannot."""
+    """Return whether a text can be sent: JSON can spell half a surrogate pair, UTF-8 cannot."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 

@@ -21,7 +21,7 @@ class AwsEnvironmentError(Exception):
 
 
 def region(environ: Mapping[str, str]) -> str:
-    """Give the AWS environment's region, empty where it names none.
+    """Return the AWS environment's region, empty where it names none.
 
     AWS_REGION comes first, as in AWS's other SDKs; boto3 itself reads only AWS_DEFAULT_REGION and
     the profile. Raises AwsEnvironmentError, for example for a profile that does not exist, or a
@@ -51,7 +51,7 @@ def _objection(error: BotoCoreError, environ: Mapping[str, str]) -> str:
 
 
 def secrets(environ: Mapping[str, str]) -> Iterator[str]:
-    """Give users and passwords of proxies, as they are written and as they are sent."""
+    """Return users and passwords of proxies, as they are written and as they are sent."""
     for name, value in environ.items():
         written, at, _ = value.rpartition("@")
         if at and name.lower().endswith("_proxy"):

@@ -88,7 +88,7 @@ class Organizations:
         return _items(self._asking("ListAccounts"), "Accounts")
 
     async def _under(self, units: tuple[str, ...]) -> AsyncIterator[Item]:
-        """Give the accounts of units or roots, those of nested units included."""
+        """Return the accounts of units or roots, those of nested units included."""
         ahead, found = [(unit, 0) for unit in units], len(units)
         while ahead:
             parent, depth = ahead.pop()
@@ -148,7 +148,7 @@ def _size(member: Member) -> int:
 async def _items(
     call: Callable[..., Awaitable[Page]], key: str, **parameters: object
 ) -> AsyncIterator[Item]:
-    """Give the items of every page; one may be empty. Raises AwsError."""
+    """Return the items of every page; one may be empty. Raises AwsError."""
     async for items in pages(call, partial(_listed, key), "NextToken", parameters):
         for item in items:
             yield item
@@ -162,7 +162,7 @@ def _listed(key: str, page: Page) -> list[Item]:
 
 
 def _is_active(account: Item) -> bool:
-    """Tell whether an account is in use; `State` supersedes `Status`, which AWS is retiring."""
+    """Return whether an account is in use; `State` supersedes `Status`, which AWS is retiring."""
     return (account.get("State") or account.get("Status")) == "ACTIVE"
 
 

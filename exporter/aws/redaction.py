@@ -58,7 +58,7 @@ def without(secrets: Iterable[str], text: str) -> str:
 
 
 def _marks(secrets: Iterable[str], whole: bytes) -> bytearray:
-    """Give a mark for each byte that belongs to a secret, whatever it stands for there."""
+    """Return a mark for each byte that belongs to a secret, whatever it stands for there."""
     wanted = [secret.encode(errors="surrogatepass") for secret in secrets if secret]
     marks = bytearray(len(whole))
     read, origins = whole, array("I", range(len(whole) + 1))

@@ -31,11 +31,11 @@ class AgeBuckets:
         self.labels = tuple(f"{low}-{high}" for low, high in pairwise(names))
 
     def __eq__(self, other: object) -> bool:
-        """Tell whether these are the same ranges."""
+        """Return whether these are the same ranges."""
         return isinstance(other, AgeBuckets) and self._edges == other._edges
 
     def __hash__(self) -> int:
-        """Give the same number for the same ranges."""
+        """Return the same number for the same ranges."""
         return hash(self._edges)
 
     def label(self, invited_at: float | None, now: float) -> str:
@@ -46,7 +46,7 @@ class AgeBuckets:
         return UNKNOWN if invited_at is None else self.labels[self._index(invited_at, now)]
 
     def next_crossing(self, invited_at: float | None, now: float) -> float:
-        """Give the Unix time from which an invitation is in its next bucket; infinity if never."""
+        """Return the Unix time from which an invitation is in its next bucket; infinity if never."""
         if invited_at is None:
             return float("inf")
         index = self._index(invited_at, now)

@@ -92,7 +92,7 @@ class Rig:
 
 
 async def within(work: Coroutine[Any, Any, T], seconds: float) -> T:
-    """Give what some work gives, as whoever polls does: within so many seconds. Raises AwsError."""
+    """Return what some work gives, as whoever polls does: within so many seconds. Raises AwsError."""
     try:
         async with asyncio.timeout(seconds):
             return await work
@@ -139,7 +139,7 @@ class Stopwatch:
         self._started = time.monotonic()
 
     def seconds(self) -> float:
-        """Give the seconds since it was made."""
+        """Return the seconds since it was made."""
         return time.monotonic() - self._started
 
 

@@ -174,7 +174,7 @@ def test_new_keys_are_found_by_whoever_asks_sts(
 
 
 def asked_with(made: Rig) -> str:
-    """Give the access key in use."""
+    """Return the access key in use."""
     return str(made.run(made.credentials.for_account(Account("111122223333"))).access_key)
 
 

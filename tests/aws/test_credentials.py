@@ -59,7 +59,7 @@ class Scene:
         self.assumed = AssumedRole(ROLE, self.sts.assume, clock=clock, step=lambda: STEP)
 
     def current(self) -> ReadOnlyCredentials:
-        """Give the credentials in use, and let begin what may begin. Raises AwsError."""
+        """Return the credentials in use, and let begin what may begin. Raises AwsError."""
 
         async def get() -> ReadOnlyCredentials:
             found = await self.assumed.current()
@@ -69,7 +69,7 @@ class Scene:
         return self.runner.run(get())
 
     def key(self) -> str:
-        """Give the access key in use."""
+        """Return the access key in use."""
         return str(self.current().access_key)
 
 
@@ -327,7 +327,7 @@ def assumptions(world: World) -> Counter[str]:
 
 
 def accounts(world: World) -> list[Account]:
-    """Give the fleet's accounts."""
+    """Return the fleet's accounts."""
     ids = [f"{number:012d}" for number in range(1, 4)]
     return [Account(i, "", Role(world.role_arn(i)), REGIONS) for i in ids]
 

@@ -39,7 +39,7 @@ class Clients:
         )
 
     def ask(self, asked: "Ask") -> Any:
-        """Give what is answered. Raises AwsError."""
+        """Return what is answered. Raises AwsError."""
         return self._runner.run(asked(self.cloud))
 
     def members(self, *units: str) -> Any:
@@ -109,7 +109,7 @@ def answering(operation: str, answer: Answer) -> Behaviour:
 
 
 def failure(ask: Callable[[], object]) -> Failure:
-    """Give why a list could not be had."""
+    """Return why a list could not be had."""
     with pytest.raises(AwsError) as caught:
         ask()
     return caught.value.failure

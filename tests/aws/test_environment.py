@@ -34,7 +34,7 @@ IDENTITY = send(
 
 
 def answers(made: Rig) -> bool:
-    """Tell whether a target is read."""
+    """Return whether a target is read."""
     return len(made.read().invitations) == 1
 
 

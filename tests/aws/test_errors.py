@@ -248,7 +248,7 @@ def test_a_long_message_is_cut(patient: Stage) -> None:
 
 
 def codes(retry: Retry) -> list[str]:
-    """Give the codes above that are retried so."""
+    """Return the codes above that are retried so."""
     return sorted(code for code in MODELLED | SEEN if error_kind(code).retry is retry)
 
 

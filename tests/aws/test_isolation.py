@@ -54,7 +54,7 @@ def together(made: Rig, targets: Sequence[tuple[Account, str]], at_once: int) ->
 
 
 def clients_of(service: str) -> list[str]:
-    """Give the regions of every client of a service that lives in this process."""
+    """Return the regions of every client of a service that lives in this process."""
     return sorted(
         found.meta.region_name
         for found in gc.get_objects()
@@ -63,7 +63,7 @@ def clients_of(service: str) -> list[str]:
 
 
 def belongs(answer: Answer, account: str, region: str) -> bool:
-    """Tell whether an answer is a target's own, and whole."""
+    """Return whether an answer is a target's own, and whole."""
     count = 26 if ACCOUNTS.index(account) % 8 == 0 else 2
     expected = [f"{account}/{region}/{index}" for index in range(count)]
     return [found.invitation_id for found in answer.invitations] == expected

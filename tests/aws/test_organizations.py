@@ -32,18 +32,18 @@ def cloud(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Skies]:
 
 
 def members(cloud: Skies, *units: str) -> list[str]:
-    """Give the ids of the members found that are in use."""
+    """Return the ids of the members found that are in use."""
     found = cloud.run(cloud.cloud.organizations.members(units))
     return sorted(member.id for member in found if member.is_active)
 
 
 def regions(cloud: Skies, account: Account) -> tuple[str, ...]:
-    """Give the regions found in an account. Raises AwsError."""
+    """Return the regions found in an account. Raises AwsError."""
     return cloud.run(cloud.cloud.organizations.regions(account))
 
 
 def unit(world: World, name: str) -> str:
-    """Give a unit's id by its name."""
+    """Return a unit's id by its name."""
     organization = world.organization()
     assert organization is not None
     return next(one.unit_id for one in organization.units if one.name == name)

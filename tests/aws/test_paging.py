@@ -15,7 +15,7 @@ from tests.faulty import Behaviour, FaultyServer, Peer, by_turns, invitation, pa
 
 
 def query(server: FaultyServer, number: int) -> dict[str, list[str]]:
-    """Give the query of a request that a server got; from -1, the latest, backwards."""
+    """Return the query of a request that a server got; from -1, the latest, backwards."""
     return parse_qs(
         urlsplit(server.requests[number].target).query, keep_blank_values=True, strict_parsing=True
     )
@@ -31,7 +31,7 @@ def pages(answer: Callable[[int], str]) -> Behaviour:
 
 
 def ids(answer: Answer) -> list[str]:
-    """Give the ids of what was answered."""
+    """Return the ids of what was answered."""
     return [found.invitation_id for found in answer.invitations]
 
 

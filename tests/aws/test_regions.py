@@ -22,7 +22,7 @@ _CONFIG = (
 
 
 def asked(tmp_path: Path, variables: Mapping[str, str], *flags: str) -> set[str]:
-    """Give the hosts that a run asks a proxy for, whose answer is always no."""
+    """Return the hosts that a run asks a proxy for, whose answer is always no."""
     (tmp_path / "token").write_text("a.b.c")
     (tmp_path / "config").write_text(_CONFIG)
     with FaultyServer(send_and_close(b"HTTP/1.1 502 No\r\n\r\n")) as between:

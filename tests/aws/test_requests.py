@@ -96,14 +96,14 @@ PAGES = tuple(
 
 
 def name(call: Call) -> str:
-    """Give a call's name for a test's id."""
+    """Return a call's name for a test's id."""
     token = call.parameters.get("nextToken", call.parameters.get("NextToken"))
     extra = "" if token is None else f" {token!r:.12}"
     return f"{call.operation}{' external' if 'ExternalId' in call.parameters else extra}"
 
 
 def boto3s(call: Call, credentials: ReadOnlyCredentials) -> Callable[[], Mapping[str, Any]]:
-    """Give what makes the call with a client of boto3's own, that sends it once."""
+    """Return what makes the call with a client of boto3's own, that sends it once."""
     client = SESSION_OF_BOTO3.client(
         call.service,  # type: ignore[call-overload]  # any of them
         region_name=call.region,
@@ -123,7 +123,7 @@ def ours(made: Rig, call: Call, credentials: ReadOnlyCredentials) -> Mapping[str
 
 
 def seen(request: Request) -> Mapping[str, object]:
-    """Give of a request what may differ in nothing.
+    """Return of a request what may differ in nothing.
 
     The signature covers the date; what is signed, and for whom, is beside it.
     """
@@ -153,7 +153,7 @@ _COUNTS = {"amz-sdk-invocation-id", "amz-sdk-request"}
 
 
 def signatures(request: Request, secret_key: str | None, origin: str) -> tuple[str, str]:
-    """Give the signature that a request carries, and what botocore makes of what it covers."""
+    """Return the signature that a request carries, and what botocore makes of what it covers."""
     found = re.search(
         r"/\d+/(\S+)/(\S+)/aws4_request, SignedHeaders=(\S+), Signature=(\w+)",
         request.headers["authorization"],
@@ -255,7 +255,7 @@ OPERATIONS = {call.operation: call for call in CALLS}
 
 
 def modelled(call: Call) -> Iterator[tuple[str, int]]:
-    """Give every error that botocore's model has for an operation, and its HTTP status."""
+    """Return every error that botocore's model has for an operation, and its HTTP status."""
     model = botocore.session.get_session().get_service_model(call.service)
     shapes: Any = model.operation_model(call.operation).error_shapes  # The stubs lack much.
     for shape in shapes:

@@ -18,7 +18,7 @@ MOMENTS = st.datetimes(timezones=st.one_of(st.just(UTC), OFFSETS))
 
 
 def botocores(value: object) -> float:
-    """Give botocore's result in Unix seconds; a time without a zone is UTC, as AWS means it."""
+    """Return botocore's result in Unix seconds; a time without a zone is UTC, as AWS means it."""
     moment = parse_timestamp(value)  # type: ignore[arg-type]  # it also takes numbers
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 

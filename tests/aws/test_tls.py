@@ -24,7 +24,7 @@ ANSWER = send(response(page([invitation()])))
 
 
 def answers(made: Rig) -> bool:
-    """Tell whether a target is read."""
+    """Return whether a target is read."""
     return len(made.read().invitations) == 1
 
 

@@ -31,7 +31,7 @@ REGIONS = "tbody td:first-child a"
 
 
 def regions(page: Page) -> list[str]:
-    """Give the table's targets, in order."""
+    """Return the table's targets, in order."""
     return [str(link.get_attribute("id")) for link in page.locator(REGIONS).all()]
 
 

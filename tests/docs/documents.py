@@ -52,7 +52,7 @@ class Command:
 
 
 def blocks(*languages: str) -> list[Block]:
-    """Give the code blocks of some languages, or of all, in all documents."""
+    """Return the code blocks of some languages, or of all, in all documents."""
     return [
         Block(document, text.count("\n", 0, found.start()) + 1, found["language"], found["text"])
         for document in DOCUMENTS
@@ -63,7 +63,7 @@ def blocks(*languages: str) -> list[Block]:
 
 
 def commands() -> list[Command]:
-    """Give the commands of all blocks that show a console, or a shell's lines; these once each.
+    """Return the commands of all blocks that show a console, or a shell's lines; these once each.
 
     What follows a pipe is one as well.
     """
@@ -82,7 +82,7 @@ def commands() -> list[Command]:
 
 
 def _lines(block: Block) -> list[str]:
-    """Give the lines to type, those that go on put together: after a backslash, or a pipe."""
+    """Return the lines to type, those that go on put together: after a backslash, or a pipe."""
     mark = r"\$ " if block.language == "console" else ""
     lines = re.findall(rf"^{mark}((?:.*[\\|]\n)*.+)$", block.text, re.MULTILINE)
     return [line.replace("\\\n", " ").replace("|\n", "| ") for line in lines]
@@ -101,12 +101,12 @@ def _piped(line: str) -> Iterator[tuple[str, ...]]:
 
 
 def prose(document: Path) -> str:
-    """Give a document without its code blocks."""
+    """Return a document without its code blocks."""
     return _BLOCK.sub("", document.read_text())
 
 
 def anchors(document: Path) -> set[str]:
-    """Give the anchors of a document's headings, as GitHub and the site make them."""
+    """Return the anchors of a document's headings, as GitHub and the site make them."""
     titles = re.findall(r"^#+ (.*)$", prose(document), re.MULTILINE)
     plain = (re.sub(r"[^\w\- ]", "", title.lower()) for title in titles)
     return {text.strip().replace(" ", "-") for text in plain}

@@ -97,7 +97,7 @@ def _exporter(words: Sequence[str], stage: Stage) -> None:
 
 
 def _file(name: str, stage: Stage) -> Path:
-    """Give a file that the document shows, or one that the repository has."""
+    """Return a file that the document shows, or one that the repository has."""
     shown = stage.folder / name
     return shown if shown.exists() else ROOT / name
 
@@ -143,7 +143,7 @@ def _kubectl(words: Sequence[str], stage: Stage) -> None:
 
 
 def _made() -> list[Manifest]:
-    """Give what the chart makes of one replica and of several, and the pods of each."""
+    """Return what the chart makes of one replica and of several, and the pods of each."""
     helm = require_tool("helm4")
     made = [
         each

@@ -64,7 +64,7 @@ _moto_lock = threading.Lock()
 
 
 def unsigned_web_identity(request: Request) -> bool:
-    """Tell whether a request is AssumeRoleWithWebIdentity, which AWS takes without signature."""
+    """Return whether a request is AssumeRoleWithWebIdentity, which AWS takes without signature."""
     return "authorization" not in request.headers and _form(request, "Action") == _WEB_IDENTITY
 
 

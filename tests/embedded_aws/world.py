@@ -199,7 +199,7 @@ class World:
             self._target(account, region).macie = True
 
     def macie_enabled(self, account: str, region: str) -> bool:
-        """Tell whether Macie is on in a target."""
+        """Return whether Macie is on in a target."""
         with self._lock:
             return self._target(account, region).macie
 
@@ -292,7 +292,7 @@ class World:
             self._external_ids[role_arn] = external_id
 
     def may_assume(self, role_arn: str, external_id: str | None) -> bool:
-        """Tell whether the hub may assume a role: it exists, trusts the hub, and the id fits."""
+        """Return whether the hub may assume a role: it exists, trusts the hub, and the id fits."""
         account_id, _, name = role_arn.removeprefix("arn:aws:iam::").partition(":role/")
         with self._lock:
             account = self._accounts.get(account_id)
@@ -342,7 +342,7 @@ class World:
             self._change(replace(self._accounts[account], status="SUSPENDED"))
 
     def tag_account(self, account: str, **tags: str) -> None:
-        """Give an account these tags, in place of those that it had."""
+        """Return an account these tags, in place of those that it had."""
         with self._lock:
             self._change(replace(self._accounts[account], tags=tuple(tags.items())))
 
@@ -360,7 +360,7 @@ class World:
             self._delegated.add(account)
 
     def may_list_organization(self, account: str) -> bool:
-        """Tell whether an account is the management or a delegated administrator account."""
+        """Return whether an account is the management or a delegated administrator account."""
         with self._lock:
             return account == self.hub or account in self._delegated
 

@@ -36,7 +36,7 @@ PROMETHEUS = loaded(EXAMPLES / "compose" / "prometheus.yml")
 
 
 def mounts(service: str) -> dict[str, Path]:
-    """Give where a service sees which file or folder of the repository."""
+    """Return where a service sees which file or folder of the repository."""
     found = {}
     for volume in SERVICES[service]["volumes"]:
         source, target, mode = volume.split(":")
@@ -47,7 +47,7 @@ def mounts(service: str) -> dict[str, Path]:
 
 
 def ports(service: str) -> set[int]:
-    """Give a service's ports, each of which this machine alone reaches by the same number."""
+    """Return a service's ports, each of which this machine alone reaches by the same number."""
     found = set()
     for published in SERVICES[service]["ports"]:
         host, outside, inside = published.split(":")
@@ -146,7 +146,7 @@ def _told(alertmanager: Peer) -> set[str]:
 
 
 def _rules() -> Path:
-    """Give the file of rules that Prometheus reads, where the example mounts it from."""
+    """Return the file of rules that Prometheus reads, where the example mounts it from."""
     (folder,) = (
         source for target, source in mounts("prometheus").items() if target.endswith("/rules")
     )

@@ -18,7 +18,7 @@ BESIDE = EXAMPLES / "kube-prometheus-stack"
 
 
 def stack() -> Any:
-    """Give the values of kube-prometheus-stack."""
+    """Return the values of kube-prometheus-stack."""
     return yaml.safe_load((BESIDE / "stack-values.yaml").read_text())
 
 

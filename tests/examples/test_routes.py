@@ -37,7 +37,7 @@ def fire(alertmanager: Peer, *alerts: Labels) -> None:
 
 
 def alert(name: str, **labels: str) -> Labels:
-    """Give an alert's labels, with the severity that the rules give it."""
+    """Return an alert's labels, with the severity that the rules give it."""
     return {"alertname": name, "severity": SEVERITIES[name], **labels}
 
 

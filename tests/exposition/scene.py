@@ -50,7 +50,7 @@ def options(
     labels: tuple[str, ...] = (),
     administrator: bool = False,
 ) -> Options:
-    """Give options that show as little as possible, but for what is asked for."""
+    """Return options that show as little as possible, but for what is asked for."""
     ids = frozenset(trusted)
     trust = Trust(configured=bool(ids), accounts=ids)
     return Options(AgeBuckets(edges), zero_fill, trust, most, most_inviters, labels, administrator)
@@ -133,18 +133,18 @@ class Scene:
         return b"".join(pieces).decode().partition("# HELP macie_exporter_aws_requests")[0]
 
     def lines(self) -> str:
-        """Give the exposition's samples that depend on targets, without their headers."""
+        """Return the exposition's samples that depend on targets, without their headers."""
         # Not splitlines(): a label may hold what that takes for the end of a line.
         lines = self.text().split("\n")
         return "\n".join(line for line in lines if not line.startswith(_FIXED))
 
     def invitations(self) -> str:
-        """Give the samples that tell of invitations."""
+        """Return the samples that tell of invitations."""
         shown = ("macie_invitation", "macie_untrusted")
         return "".join(f"{line}\n" for line in self.lines().split("\n") if line.startswith(shown))
 
     def fleet(self) -> Fleet:
-        """Give what is said of the exporter as a whole."""
+        """Return what is said of the exporter as a whole."""
         return Fleet(
             states=self.exposition.states,
             folded=self.exposition.folded,

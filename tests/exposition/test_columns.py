@@ -18,7 +18,7 @@ FAMILY = Family(
 
 
 def no_minus(value: float) -> float:
-    """Give zero for minus zero: no value is that."""
+    """Return zero for minus zero: no value is that."""
     return value + 0.0
 
 
@@ -29,7 +29,7 @@ offered = st.dictionaries(
 
 
 def target(number: int) -> str:
-    """Give the labels of a target by its number."""
+    """Return the labels of a target by its number."""
     return labels_of(Target(f"{number:012d}", "eu-west-1"))
 
 
@@ -45,7 +45,7 @@ class Given(Collector):
         self._metric = metric
 
     def collect(self) -> list[Metric]:
-        """Give it."""
+        """Return it."""
         return [self._metric]
 
 

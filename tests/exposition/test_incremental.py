@@ -37,7 +37,7 @@ from tests.exposition.strategies import TARGETS, all_options, outcomes
 
 
 def lines_of(scene: Scene, exposition: Exposition | None = None) -> list[str]:
-    """Give the lines of the exposition; in which order targets stand depends on what happened."""
+    """Return the lines of the exposition; in which order targets stand depends on what happened."""
     return sorted(scene.text(exposition).split("\n"))
 
 

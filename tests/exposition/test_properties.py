@@ -30,7 +30,7 @@ listed = st.lists(invitations, max_size=12)
 
 
 def series(families: Iterable[Metric]) -> Series:
-    """Give every sample by its name and labels; none of them twice."""
+    """Return every sample by its name and labels; none of them twice."""
     found: Series = {}
     for family in families:
         for sample in family.samples:
@@ -41,7 +41,7 @@ def series(families: Iterable[Metric]) -> Series:
 
 
 def of(found: Series, name: str) -> Iterator[tuple[Mapping[str, str], float]]:
-    """Give the samples of a name."""
+    """Return the samples of a name."""
     return ((dict(labels), value) for (n, labels), value in found.items() if n == name)
 
 

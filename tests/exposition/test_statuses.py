@@ -24,7 +24,7 @@ polls = st.lists(st.tuples(st.sampled_from(TARGETS), listings), min_size=1, max_
 
 
 def shown(scene: Scene) -> dict[tuple[str, str], Counter[str]]:
-    """Give how many invitations each target has by the status that is shown."""
+    """Return how many invitations each target has by the status that is shown."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     for family in read_text(scene.text()):
         for sample in family.samples:
@@ -36,7 +36,7 @@ def shown(scene: Scene) -> dict[tuple[str, str], Counter[str]]:
 
 
 def folded(scene: Scene) -> float:
-    """Give what the exporter says of what it folded."""
+    """Return what the exporter says of what it folded."""
     families = read_text(scene.text())
     found = [one for one in families if one.name == "macie_exporter_invitations_folded"]
     return float(found[0].samples[0].value)

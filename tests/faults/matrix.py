@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.aws.certificates import Authority
-from tests.faults.watch import GOOD, LISTED, SAYS
+from tests.faults.watch import DROPPED, GOOD, LISTED, SAYS
 from tests.faulty import (
     LOOPBACK,
     Behaviour,
@@ -296,7 +296,7 @@ BYTES = (
 
 
 def _page(number: int, body: str) -> Behaviour:
-    """Give page after page, each with another token, and this body as one of them."""
+    """Return page after page, each with another token, and this body as one of them."""
 
     def behave(peer: Peer) -> bool:
         is_it = f"nextToken=t{number}&" in f"{peer.request.target}&"
@@ -312,7 +312,7 @@ def _next_page(peer: Peer) -> bytes:
 
 
 def _last(data: bytes) -> Behaviour:
-    """Give two pages in order, and this instead of the third, however often it is asked for."""
+    """Return two pages in order, and this instead of the third, however often it is asked for."""
 
     def behave(peer: Peer) -> bool:
         return send(data if "nextToken=t2" in peer.request.target else _next_page(peer))(peer)
@@ -453,7 +453,7 @@ def _one_in(bucket: str) -> str:
 
 
 _TAIL = "macie_enabled{T} 1.0\n"
-_NO_MACIE = "macie_invitation_series_dropped 0.0\nmacie_enabled{T} 0.0\n"
+_NO_MACIE = f"{DROPPED}macie_enabled{{T}} 0.0\n"
 _BAD_DATES: Sequence[Any] = (
     None,
     "",
@@ -491,11 +491,16 @@ def _dated(*moments: object) -> Iterator[Behaviour]:
 def _when(bucket: str, moment: str) -> str:
     """Say that there is one invitation, of this age and moment, if that could be read."""
     status = 'relationship_status="Invited"'
+    who = f'T,inviter_account_id="999988887777",{status}'
     single = f'T,invitation_id="i-2",inviter_account_id="999988887777",{status}'
     lines = (
         f"macie_invitation_oldest_timestamp_seconds{{T,{status}}} {moment}\n",
         f"macie_invitation_newest_timestamp_seconds{{T,{status}}} {moment}\n",
-        f"macie_untrusted_invitations{{T,{status}}} 1.0\n",
+        (
+            f"macie_untrusted_invitations{{T,{status}}} 1.0\n"
+            f"macie_untrusted_inviter_timestamp_seconds{{{who}}} {moment or '0.0'}\n"
+            "macie_untrusted_inviter_series_dropped 0.0\n"
+        ),
         f"macie_invitation_timestamp_seconds{{{single}}} {moment}\n",
         f"macie_invitation_series_dropped 0.0\n{_TAIL}",
     )
@@ -510,7 +515,7 @@ _TWICE = "".join(
 
 
 def _many_pages(count: int) -> Behaviour:
-    """Give empty pages, and what there is on the last of so many."""
+    """Return empty pages, and what there is on the last of so many."""
     last = response(page(LISTED))
 
     def behave(peer: Peer) -> bool:

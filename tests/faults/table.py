@@ -44,7 +44,7 @@ def _codes(fault: Fault) -> str:
 
 
 def aws() -> Iterator[Row]:
-    """Give what AWS's side may do to a poll."""
+    """Return what AWS's side may do to a poll."""
     here = "tests/faults/test_matrix.py"
     for name, fault in FAULTS.items():
         bound = f" within {fault.timeout + SLACK:g} s" if fault.timeout < 1 else ""
@@ -73,7 +73,7 @@ _MEANT: Mapping[str, str] = {
 
 
 def fleet() -> Iterator[Row]:
-    """Give the faults of STS and Organizations."""
+    """Return the faults of STS and Organizations."""
     here = "tests/faults/test_fleet.py"
     for name, (_, code) in ASSUME.items():
         yield Row(
@@ -325,7 +325,7 @@ _ELSEWHERE = (
 
 
 def process() -> Iterator[Row]:
-    """Give what may happen to the process."""
+    """Return what may happen to the process."""
     here = "tests/faults/test_processes.py"
     for name, (fault, promise) in _PROCESSES.items():
         yield Row(fault, promise, f"{here}::test_{name}")
@@ -386,7 +386,7 @@ TABLES = {"faults-aws": aws, "faults-fleet": fleet, "faults-process": process}
 
 
 def written(page: str) -> str:
-    """Give the page with its tables made anew; raises KeyError for a table that nobody makes."""
+    """Return the page with its tables made anew; raises KeyError for a table that nobody makes."""
     head = "| fault | promised behaviour | test |\n| --- | --- | --- |\n"
     return _TABLE.sub(
         lambda found: (
@@ -402,7 +402,7 @@ def written(page: str) -> str:
 
 
 def named_in(page: str) -> list[str]:
-    """Give the names of the tests that a page's tables name."""
+    """Return the names of the tests that a page's tables name."""
     return re.findall(r"\| `(tests/[^`]+)` \|$", page, re.MULTILINE)
 
 

@@ -101,7 +101,7 @@ def test_a_role_that_cannot_be_assumed(stage: Stage, name: str) -> None:
 
 
 def _account(name: str) -> Account:
-    """Give the account with a role of its own, of which nothing is remembered."""
+    """Return the account with a role of its own, of which nothing is remembered."""
     return Account(MEMBERS[0], role=Role(f"arn:aws:iam::{MEMBERS[0]}:role/{name}"))
 
 
@@ -137,11 +137,11 @@ class Fleet:
         return self.running.series()
 
     def success(self) -> float:
-        """Tell whether the last discovery succeeded."""
+        """Return whether the last discovery succeeded."""
         return self.running.value("macie_exporter_discovery_success")
 
     def last_failed(self) -> bool:
-        """Tell whether the last discovery has ended, and failed."""
+        """Return whether the last discovery has ended, and failed."""
         return self.running.daemon.status().search.failure is not None
 
     def discover(self) -> None:
@@ -158,7 +158,7 @@ class Fleet:
         until(self.running.daemon.ready, "the first round")
 
     def of_targets(self) -> dict[object, float]:
-        """Give what is said of targets, but for times."""
+        """Return what is said of targets, but for times."""
         return {
             key: value
             for key, value in self.series().items()
@@ -201,7 +201,7 @@ def _denied(service: str) -> bytes:
 
 
 def _last_page_fails(peer: Peer) -> bool:
-    """Give an account and a token, and then nothing any more."""
+    """Return an account and a token, and then nothing any more."""
     if b"NextToken" in peer.request.body:
         return send(response("", 500))(peer)
     first = {"Accounts": [{"Id": HUB, "Name": "x", "Status": "ACTIVE"}], "NextToken": "t"}
@@ -209,7 +209,7 @@ def _last_page_fails(peer: Peer) -> bool:
 
 
 def _accounts_without_end(peer: Peer) -> bool:
-    """Give ten thousand accounts a page, always others, and a token."""
+    """Return ten thousand accounts a page, always others, and a token."""
     ids = range(peer.number * 10_000, (peer.number + 1) * 10_000)
     accounts = [{"Id": f"{number:012d}", "Status": "ACTIVE"} for number in ids]
     return send(response(json.dumps({"Accounts": accounts, "NextToken": f"t{ids}"})))(peer)
@@ -312,7 +312,7 @@ def test_a_unit_that_is_gone_drops_no_target() -> None:
 
 
 def polled(fleet: Fleet) -> set[str]:
-    """Give the accounts that were polled."""
+    """Return the accounts that were polled."""
     series = fleet.series()
     return {dict(key[1])["aws_account_id"] for key in series if key[0] == "macie_poll_success"}
 

@@ -40,7 +40,7 @@ Begin = Callable[[], Rig]
 
 
 def forms(fault: Fault, stage: Stage, stack: ExitStack) -> Iterator[Begin]:
-    """Give each form of the fault: called, it begins, and gives the rig that meets it."""
+    """Return each form of the fault: called, it begins, and gives the rig that meets it."""
     if fault.endpoint is not None:
         environment = stack.enter_context(pytest.MonkeyPatch.context())
         environment.setenv("AWS_ENDPOINT_URL", stack.enter_context(fault.endpoint()))
@@ -51,7 +51,7 @@ def forms(fault: Fault, stage: Stage, stack: ExitStack) -> Iterator[Begin]:
 
 
 def well(stage: Stage, timeout: float) -> Watch:
-    """Give a target that was polled while all was well."""
+    """Return a target that was polled while all was well."""
     watch = Watch(stage.play(send(GOOD)), timeout=timeout)
     watch.poll()
     assert watch.text() == watch.expected(SAYS + OK)

@@ -118,7 +118,7 @@ def child_of(process: int) -> int:
 
 
 def caught(process: int) -> set[int]:
-    """Give the signals that a process handles itself."""
+    """Return the signals that a process handles itself."""
     status = Path(f"/proc/{process}/status").read_text()
     mask = int(status.partition("SigCgt:")[2].split()[0], 16)
     return {number for number in range(1, 65) if mask >> (number - 1) & 1}
@@ -231,7 +231,7 @@ def silent() -> Iterator[FaultyServer]:
 
 
 def of_aws(server: FaultyServer) -> dict[str, str]:
-    """Give the variables of an AWS."""
+    """Return the variables of an AWS."""
     return {
         "AWS_ENDPOINT_URL": server.url,
         "AWS_ACCESS_KEY_ID": "a",

@@ -58,7 +58,7 @@ def secret(name: str) -> str:
 
 
 def marked(output: str) -> set[str]:
-    """Give the marked secrets in a text, also those that are written in another way."""
+    """Return the marked secrets in a text, also those that are written in another way."""
     plain = output + unquote(output)
     encoded = {b64encode(f"user:{secret('proxy')}".encode()).decode()[8:20]}
     return set(re.findall(rf"{MARK}\w*", plain, re.IGNORECASE)) | {
@@ -312,14 +312,14 @@ _REFUSED = {
 
 
 def outputs(place: Mapping[str, str], commands: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Give everything that commands write."""
+    """Return everything that commands write."""
     with ThreadPoolExecutor(2) as pool:
         for done in pool.map(lambda words: command(place, *words), commands):
             yield done.stdout + done.stderr
 
 
 def served(place: Mapping[str, str], form: str) -> Iterator[str]:
-    """Give what the daemon answers and logs, at debug level, from its start to its end."""
+    """Return what the daemon answers and logs, at debug level, from its start to its end."""
     flags = ["--log.level=debug", f"--log.format={form}", "--web.enable-lifecycle=true"]
     with running(place, flags) as exporter:
         exporter.wait_until_ready()

@@ -8,7 +8,7 @@ from tests.faults.table import PAGE, ROOT, named_in, written
 
 
 def collected(*paths: str) -> set[str]:
-    """Give the names of all tests in some files, as pytest tells them."""
+    """Return the names of all tests in some files, as pytest tells them."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *paths],
         cwd=ROOT,

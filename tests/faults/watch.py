@@ -33,6 +33,8 @@ macie_invitations{age_bucket="90d-inf",T,relationship_status="Invited"} 1.0
 macie_invitation_oldest_timestamp_seconds{T,relationship_status="Invited"} 1.6725312e+09
 macie_invitation_newest_timestamp_seconds{T,relationship_status="Invited"} 1.69992e+09
 macie_untrusted_invitations{T,relationship_status="Invited"} 1.0
+macie_untrusted_inviter_timestamp_seconds{T,inviter_account_id="999988887777",relationship_status="Invited"} 1.6725312e+09
+macie_untrusted_inviter_series_dropped 0.0
 macie_invitation_timestamp_seconds{T,invitation_id="i-1",inviter_account_id="222233334444",relationship_status="Invited"} 1.69992e+09
 macie_invitation_timestamp_seconds{T,invitation_id="i-2",inviter_account_id="999988887777",relationship_status="Invited"} 1.6725312e+09
 macie_invitation_series_dropped 0.0
@@ -53,13 +55,17 @@ macie_poll_last_success_timestamp_seconds{T} GOOD
 macie_poll_error_info{T,error_code="CODE"} 1.0
 STATES failing
 """
-STALE = "macie_invitation_series_dropped 0.0\n" + FAILED.replace("failing", "stale")
-PENDING = """\
+DROPPED = """\
+macie_untrusted_inviter_series_dropped 0.0
 macie_invitation_series_dropped 0.0
-macie_poll_last_success_timestamp_seconds{T} 0.0
+"""
+STALE = DROPPED + FAILED.replace("failing", "stale")
+PENDING = f"""\
+{DROPPED}\
+macie_poll_last_success_timestamp_seconds{{T}} 0.0
 STATES pending
 """
-NEVER = "macie_invitation_series_dropped 0.0\n" + FAILED.replace(" GOOD", " 0.0")
+NEVER = DROPPED + FAILED.replace(" GOOD", " 0.0")
 
 _LABELS = f'aws_account_id="{TARGET.account_id}",aws_region="{TARGET.region}"'
 _STATES = ("pending", "ok", "not_enabled", "failing", "stale")
@@ -72,7 +78,7 @@ class _Clock(SystemClock):
         self._scene = scene
 
     def now(self) -> float:
-        """Give Unix seconds."""
+        """Return Unix seconds."""
         return self._scene.clock.now()
 
 
@@ -105,7 +111,7 @@ class Watch:
         self._scene.clock.advance(seconds)
 
     def text(self) -> str:
-        """Give the samples as they are scraped now, but for how long the poll took."""
+        """Return the samples as they are scraped now, but for how long the poll took."""
         lines = (line.replace(_LABELS, "T") for line in self._scene.text().split("\n") if line)
         shown = ("macie_invitation", "macie_untrusted", "macie_enabled", "macie_poll_")
         return "".join(

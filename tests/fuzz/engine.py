@@ -72,7 +72,7 @@ def run(target: Target, cases: int, seed: int) -> Report:
 
 
 def found(target: Target) -> list[bytes]:
-    """Give what was found before."""
+    """Return what was found before."""
     return [path.read_bytes() for path in sorted((FOUND / target.name).glob("*"))]
 
 

@@ -55,7 +55,7 @@ class _Wire(io.BytesIO):
 
 
 def _sent(data: bytes) -> tuple[int, bytes] | None:
-    """Give status and body as Python's own client reads them."""
+    """Return status and body as Python's own client reads them."""
     reader: Any = _Wire(data)
     answer = HTTPResponse(reader, method="GET")
     try:
@@ -122,7 +122,7 @@ class _Metrics:
 
 
 def _outcome(read: Callable[[], T]) -> T | Failure:
-    """Give what is read, or a failure of a known code in one line."""
+    """Return what is read, or a failure of a known code in one line."""
     try:
         return read()
     except AwsError as error:

@@ -36,7 +36,7 @@ def dashboard(name: str) -> Json:
 
 
 def panels(board: Json) -> list[Json]:
-    """Give the panels, without the rows' headings."""
+    """Return the panels, without the rows' headings."""
     return [panel for panel in board["panels"] if panel["type"] != "row"]
 
 
@@ -50,7 +50,7 @@ class Asked:
 
 
 def queries(board: Json) -> Iterator[Asked]:
-    """Give the queries of panels and annotations."""
+    """Return the queries of panels and annotations."""
     for panel in panels(board):
         for target in panel["targets"]:
             yield Asked(panel["title"], target["expr"], target)
@@ -59,7 +59,7 @@ def queries(board: Json) -> Iterator[Asked]:
 
 
 def variables(board: Json) -> dict[str, Json]:
-    """Give the variables by name."""
+    """Return the variables by name."""
     return {each["name"]: each for each in board["templating"]["list"]}
 
 
@@ -69,7 +69,7 @@ def interpolated(expr: str, **choices: str) -> str:
 
 
 def variable_queries(board: Json) -> Iterator[tuple[str, str]]:
-    """Give the PromQL of every variable, with its function: label_values or query_result."""
+    """Return the PromQL of every variable, with its function: label_values or query_result."""
     for each in variables(board).values():
         if each["type"] == "query":
             found = re.fullmatch(r"(label_values|query_result)\((.+?)(, \w+)?\)", each["query"])

@@ -167,7 +167,7 @@ def test_variables_offer_what_there_is(stack: Stack, name: str) -> None:
 
 
 def _offered(stack: Stack, query: str, regex: str) -> Sequence[object]:
-    """Give the choices that Grafana makes of a variable's query, with texts where it has some."""
+    """Return the choices that Grafana makes of a variable's query, with texts where it has some."""
     found = re.fullmatch(r"label_values\((.+), (\w+)\)", query)
     if found:
         matching = {"match[]": interpolated(found[1])}

@@ -38,7 +38,7 @@ def test_a_colour_means_the_same_everywhere() -> None:
 
 
 def _colours(board: Json) -> Iterator[tuple[str, str]]:
-    """Give the fixed colours of series, and those of texts in cells."""
+    """Return the fixed colours of series, and those of texts in cells."""
     for panel in panels(board):
         config = panel["fieldConfig"]
         for override in config["overrides"]:

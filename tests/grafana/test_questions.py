@@ -33,7 +33,7 @@ def scraped(series: Series, instance: str = "a:1", cluster: str = "") -> Series:
 
 
 def exporter(pending: int = 0, shard: int = 0, shards: int = 1, trust: int = 1) -> Series:
-    """Give what every exporter shows."""
+    """Return what every exporter shows."""
     return {
         "macie_exporter_build_info{}": 1,
         'macie_exporter_targets{state="pending"}': pending,
@@ -44,7 +44,7 @@ def exporter(pending: int = 0, shard: int = 0, shards: int = 1, trust: int = 1) 
 
 
 def target(account: str, *, success: int = 1, enabled: int | None = 1) -> Series:
-    """Give what there is of a target that was polled; enabled is None where nothing is known."""
+    """Return what there is of a target that was polled; enabled is None where nothing is known."""
     labels = f'aws_account_id="{account}",aws_region="r"'
     known = {} if enabled is None else {f"macie_enabled{{{labels}}}": enabled}
     return {
@@ -56,7 +56,7 @@ def target(account: str, *, success: int = 1, enabled: int | None = 1) -> Series
 
 
 def invitation(account: str, status: str, number: int, untrusted: int | None = 0) -> Series:
-    """Give a target's invitations of a status; untrusted is None where no list is set."""
+    """Return a target's invitations of a status; untrusted is None where no list is set."""
     labels = f'aws_account_id="{account}",aws_region="r",relationship_status="{status}"'
     shown = {f'macie_invitations{{{labels},age_bucket="00d-01d"}}': number}
     if untrusted is not None:
@@ -269,7 +269,7 @@ def _wrong(
     series: Mapping[str, str],
     answers: Mapping[str, float | None],
 ) -> str:
-    """Give what promtool finds wrong as of a day after the first sample."""
+    """Return what promtool finds wrong as of a day after the first sample."""
     return _complaints(promtool, folder, series, list(_expected(answers)))
 
 

@@ -42,7 +42,7 @@ def run(helm: Path, *arguments: str | Path) -> str:
 
 
 def values_of(case: str) -> Path:
-    """Give the file of values in ci/."""
+    """Return the file of values in ci/."""
     return CHART / "ci" / f"{case}-values.yaml"
 
 
@@ -55,23 +55,23 @@ def rendered(helm: Path, case: str, *arguments: str, chart: Path = CHART) -> str
 
 
 def objects(text: str) -> list[Manifest]:
-    """Give the objects of what was rendered."""
+    """Return the objects of what was rendered."""
     return [each for each in yaml.safe_load_all(text) if each]
 
 
 def of_kind(manifests: Iterable[Manifest], *kinds: str) -> list[Manifest]:
-    """Give those of some kinds."""
+    """Return those of some kinds."""
     return [each for each in manifests if each["kind"] in kinds]
 
 
 def workload(manifests: Iterable[Manifest]) -> Manifest:
-    """Give the one Deployment or StatefulSet."""
+    """Return the one Deployment or StatefulSet."""
     (found,) = of_kind(manifests, "Deployment", "StatefulSet")
     return found
 
 
 def exporter(manifest: Manifest) -> Manifest:
-    """Give the exporter's container of a workload."""
+    """Return the exporter's container of a workload."""
     (found,) = [
         container
         for container in manifest["spec"]["template"]["spec"]["containers"]
@@ -81,7 +81,7 @@ def exporter(manifest: Manifest) -> Manifest:
 
 
 def pods(manifests: Iterable[Manifest]) -> Iterator[tuple[str, Manifest]]:
-    """Give every pod's kind and spec, that of `helm test` included."""
+    """Return every pod's kind and spec, that of `helm test` included."""
     for each in manifests:
         if each["kind"] == "Pod":
             yield "Pod", each["spec"]
@@ -90,7 +90,7 @@ def pods(manifests: Iterable[Manifest]) -> Iterator[tuple[str, Manifest]]:
 
 
 def variables(container: Manifest, pod: str) -> dict[str, str]:
-    """Give a container's environment as far as it is known without a cluster."""
+    """Return a container's environment as far as it is known without a cluster."""
     return {
         each["name"]: each.get("value", pod)
         for each in container.get("env", [])
@@ -99,7 +99,7 @@ def variables(container: Manifest, pod: str) -> dict[str, str]:
 
 
 def flags(container: Manifest, manifests: Iterable[Manifest], folder: Path) -> list[str]:
-    """Give the exporter's flags, its configuration mounted in a folder instead."""
+    """Return the exporter's flags, its configuration mounted in a folder instead."""
     for each in of_kind(manifests, "ConfigMap", "Secret"):
         for key, text in (each.get("data") or each.get("stringData") or {}).items():
             (folder / key).write_text(text)

@@ -44,7 +44,7 @@ def test_a_case_passes_lint(helm: Path, case: str) -> None:
 
 
 def notes(helm4: Path, case: str, *more: str) -> str:
-    """Give what is said after the installation. Helm 3 shows it to clusters alone."""
+    """Return what is said after the installation. Helm 3 shows it to clusters alone."""
     where = ("--namespace", "ns", "--values", str(values_of(case)))
     text = run(helm4, "install", "mine", CHART, "--dry-run=client", *where, *more)
     return text[text.index("NOTES:") :]

@@ -59,7 +59,7 @@ def scrapes(helm: Path, aws: EmbeddedAws, shards: int, folder: Path) -> Mapping[
 
 
 def targets(series: Series) -> set[tuple[str, str]]:
-    """Give the accounts and regions that a pod polls."""
+    """Return the accounts and regions that a pod polls."""
     labels = [dict(each) for name, each in series if name == "macie_poll_success"]
     return {(each["aws_account_id"], each["aws_region"]) for each in labels}
 

@@ -115,7 +115,7 @@ def test_the_schema_refuses_wrong_values_by_their_keys(helm: Path, tmp_path: Pat
 
 
 def _named(line: str) -> tuple[str, str]:
-    """Give the key that a line of Helm 3 (`a.b: …`) or 4 (`at '/a/b': …`) names."""
+    """Return the key that a line of Helm 3 (`a.b: …`) or 4 (`at '/a/b': …`) names."""
     found = re.match(r"\s*- (?:at '/?(?P<path>[^']*)'|(?P<key>\S+)): ", line)
     if not found:
         return "none", line
@@ -261,7 +261,7 @@ def test_the_schema_knows_just_the_keys_that_there_are() -> None:
 
 
 def _keys_of_schema(schema: Any, defs: Any) -> dict[str, Any]:
-    """Give the tree of keys that a schema names, as far as values.yaml shows them."""
+    """Return the tree of keys that a schema names, as far as values.yaml shows them."""
     if _is_probe(schema, defs):
         return {}
     return {
@@ -270,7 +270,7 @@ def _keys_of_schema(schema: Any, defs: Any) -> dict[str, Any]:
 
 
 def _is_probe(schema: Any, defs: Any) -> bool:
-    """Tell whether only some of the keys are shown."""
+    """Return whether only some of the keys are shown."""
     return "$ref" in schema and "periodSeconds" in defs[schema["$ref"].split("/")[-1]].get(
         "properties", {}
     )
@@ -408,7 +408,7 @@ Key = tuple[str, ...]
 
 
 def _sections(schema: Any, above: Key = ()) -> Iterator[tuple[Key, Any]]:
-    """Give the values that have keys of the chart's own, with their schemas, the whole first."""
+    """Return the values that have keys of the chart's own, with their schemas, the whole first."""
     yield above, schema
     for key, below in schema["properties"].items():
         if "properties" in below:
@@ -416,7 +416,7 @@ def _sections(schema: Any, above: Key = ()) -> Iterator[tuple[Key, Any]]:
 
 
 def _emptied(paths: Iterable[Key]) -> dict[str, Any]:
-    """Give values whose keys are there with nothing behind them, as when all is commented out."""
+    """Return values whose keys are there with nothing behind them, as when all is commented out."""
     values: dict[str, Any] = yaml.safe_load(ENABLED)
     for *above, key in paths:
         place = values
@@ -427,7 +427,7 @@ def _emptied(paths: Iterable[Key]) -> dict[str, Any]:
 
 
 def _keys(*, required: bool, sections: bool) -> list[Key]:
-    """Give the keys that must, or need not, have a value; sections or what is in them."""
+    """Return the keys that must, or need not, have a value; sections or what is in them."""
     return [
         (*above, key)
         for above, section in _sections(json.loads(SCHEMA.read_text()))

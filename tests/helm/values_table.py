@@ -18,7 +18,7 @@ _MARK = "-- "
 
 
 def written(readme: str, values: str) -> str:
-    """Give the README with its table made anew."""
+    """Return the README with its table made anew."""
     head = "| key | default | meaning |\n| --- | --- | --- |\n"
     rows = "".join(
         f"| `{key}` | `{default}` | {meaning} |\n" for key, default, meaning in described(values)
@@ -27,7 +27,7 @@ def written(readme: str, values: str) -> str:
 
 
 def described(values: str) -> list[tuple[str, str, str]]:
-    """Give every value's key, default and meaning; raises KeyError for one without a meaning."""
+    """Return every value's key, default and meaning; raises KeyError for one without a meaning."""
     root = yaml.compose(values, yaml.SafeLoader)
     assert isinstance(root, yaml.MappingNode)
     return list(_rows(root, (), values.splitlines()))

@@ -53,7 +53,7 @@ def _require_namespaces(bwrap: Path) -> None:
 
 
 def _with_store(store: Path) -> Builder:
-    """Give buildah a store, of layers where the file system can stack them."""
+    """Return buildah a store, of layers where the file system can stack them."""
     store.mkdir(parents=True)
     settings = store / "storage.conf"
     made = Builder(

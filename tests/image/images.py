@@ -40,7 +40,7 @@ class Builder:
         return answer.stdout
 
     def image(self, tag: str) -> "Image":
-        """Give a built image, its files where they can be looked at."""
+        """Return a built image, its files where they can be looked at."""
         described = json.loads(self.run("buildah", "inspect", "--type", "image", f"{NAME}:{tag}"))
         container = self.run("buildah", "from", "--pull-never", f"{NAME}:{tag}").strip()
         root = Path(self.run("buildah", "mount", container).strip())
@@ -103,7 +103,7 @@ class Image:
         return answer.stdout
 
     def _sandbox(self, variables: Mapping[str, str], *options: str) -> list[str]:
-        """Give the beginning of a command line that does what the restricted profile asks for.
+        """Return the beginning of a command line that does what the restricted profile asks for.
 
         The image's own user, no capability, no new privileges (bwrap always), a read-only root,
         no volume, and no variable but the image's own. As in a pod it is process 1.

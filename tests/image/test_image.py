@@ -29,7 +29,7 @@ ANY_PORT = "--web.listen-address=127.0.0.1:0"
 
 
 def states(series: Series) -> dict[str, float]:
-    """Give the number of targets by state, of those states that have any."""
+    """Return the number of targets by state, of those states that have any."""
     return {
         dict(labels)["state"]: value
         for (name, labels), value in series.items()
@@ -38,7 +38,7 @@ def states(series: Series) -> dict[str, float]:
 
 
 def built_from(series: Series) -> tuple[str, str]:
-    """Give the version and the revision that an exporter tells."""
+    """Return the version and the revision that an exporter tells."""
     (labels,) = [dict(each) for name, each in series if name == "macie_exporter_build_info"]
     return labels["version"], labels["revision"]
 
@@ -182,7 +182,7 @@ def test_the_image_adds_little_to_its_base(image: Image) -> None:
 
 
 def named(folder: Path, *functions: str) -> Iterator[str]:
-    """Give the texts that a package's own code calls some functions with."""
+    """Return the texts that a package's own code calls some functions with."""
     for path in folder.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(functions):

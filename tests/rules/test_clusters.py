@@ -61,7 +61,7 @@ def by_length(alert: str) -> list[Sequence[Case]]:
 
 
 def of_cluster(series: Mapping[str, str], cluster: str) -> Mapping[str, str]:
-    """Give a series of a case as it is where it is scraped in a cluster."""
+    """Return a series of a case as it is where it is scraped in a cluster."""
     name, _, labels = series["series"].partition("{")
     return {**series, "series": f'{name}{{cluster="{cluster}",{labels or "}"}'}
 
@@ -78,7 +78,7 @@ def test_clusters_do_not_hide_each_other(path: Path, promtool: Path, tmp_path: P
 
 
 def in_both(case: Case) -> Case:
-    """Give a case that happens in two clusters at a time."""
+    """Return a case that happens in two clusters at a time."""
     both = ("a", "b")
     series = [of_cluster(each, cluster) for each in case["input_series"] for cluster in both]
     expected = [
@@ -222,7 +222,7 @@ def test_cases_notice_a_place_that_forgets_the_label(
 
 
 def forgetful(expr: str, number: int) -> str:
-    """Give an expression that does not keep the label in one place."""
+    """Return an expression that does not keep the label in one place."""
     start = [found.end() for found in KEPT.finditer(expr)][number]
     assert expr[start:].startswith("cluster")
     return expr[:start] + re.sub(r"\Acluster(, )?", "", expr[start:])

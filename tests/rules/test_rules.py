@@ -59,7 +59,7 @@ def test_asks_only_for_what_there_is(rule: Rule) -> None:
 
 
 def queries(text: str) -> list[str]:
-    """Give the queries of a template, with something in each place that is filled in."""
+    """Return the queries of a template, with something in each place that is filled in."""
     return [
         query.replace("%s", "x")
         for query in re.findall(r'printf "([^"]*)"[^|}]*\| query', text, re.DOTALL)
@@ -128,7 +128,7 @@ def test_held_labels_are_all_that_alerts_have() -> None:
 
 
 def matched(alert: str, label: str) -> list[set[str]]:
-    """Give the values that an alert's expression matches a label with, matcher by matcher."""
+    """Return the values that an alert's expression matches a label with, matcher by matcher."""
     found = re.findall(rf'{label}=~"([^"]*)"', ALERTS[alert]["expr"])
     return [set(values.split("|")) for values in found]
 
@@ -318,7 +318,7 @@ def alternatives(tree: promql.Expr) -> Iterator[promql.Expr]:
 
 
 def compares(tree: promql.Expr) -> bool:
-    """Tell whether an expression keeps only some values of its left side."""
+    """Return whether an expression keeps only some values of its left side."""
     if isinstance(tree, promql.ParenExpr):
         return compares(tree.expr)
     if isinstance(tree, promql.BinaryExpr):

@@ -30,12 +30,12 @@ SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 
 
 def blocks(text: str, language: str) -> list[str]:
-    """Give the code blocks of a language."""
+    """Return the code blocks of a language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 def words_of_commands(text: str) -> list[list[str]]:
-    """Give the words of every command of the exporter's in a page, without its own name."""
+    """Return the words of every command of the exporter's in a page, without its own name."""
     lines = [line for block in blocks(text, "sh") for line in block.splitlines()]
     mark = f" -- {EXPORTER} "
     return [shlex.split(line.partition(mark)[2]) for line in lines if mark in line]
@@ -119,7 +119,7 @@ def test_panels_exist() -> None:
 
 
 def panels_of(alert: str) -> list[tuple[str, str]]:
-    """Give the panels that a runbook says to open, each with its dashboard."""
+    """Return the panels that a runbook says to open, each with its dashboard."""
     (line,) = re.findall(
         r"^Panels: (.*?)\.$", (RUNBOOKS / f"{alert}.md").read_text(), re.MULTILINE | re.DOTALL
     )

@@ -21,7 +21,7 @@ def loaded(
 def refused(
     *flags: str, environ: Mapping[str, str] = NOTHING, region: str | None = None
 ) -> list[str]:
-    """Give the lines of the error that loading ends in."""
+    """Return the lines of the error that loading ends in."""
     with pytest.raises(ConfigurationError) as error:
         loaded(*flags, environ=environ, region=region)
     assert str(error.value) == "\n".join(error.value.lines)

@@ -8,7 +8,7 @@ from tests.settings.loads import loaded
 
 
 def hashed(*external_ids: str, organization: str = "") -> float:
-    """Give the hash of a configuration with accounts of these external ids."""
+    """Return the hash of a configuration with accounts of these external ids."""
     accounts = ",".join(
         f'{{"id": "{number:012d}", "role_name": "r", "external_id": "{one}"}}'
         for number, one in enumerate(external_ids)

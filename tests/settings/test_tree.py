@@ -147,7 +147,7 @@ def test_the_schema_is_valid_and_describes_every_key() -> None:
 
 
 def _at(path: tuple[str, ...]) -> dict[str, Any]:
-    """Give the schema of a key as its section has it."""
+    """Return the schema of a key as its section has it."""
     section: dict[str, Any] = SCHEMA
     for step in path[:-1]:
         section = _resolved(section["properties"][step])
@@ -180,7 +180,7 @@ def _without_nulls(tree: object) -> object:
 
 
 def _bad_files() -> dict[str, object]:
-    """Give the bad files that are YAML, read."""
+    """Return the bad files that are YAML, read."""
     read: dict[str, object] = {}
     for path in sorted(CORPUS.glob("*.bad.yaml")):
         if "): not YAML: " not in path.with_suffix(".txt").read_text("utf-8"):

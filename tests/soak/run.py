@@ -73,7 +73,7 @@ def sample(process: int) -> Sample:
 
 
 def middle(samples: list[Sample]) -> Sample:
-    """Give the median of each figure."""
+    """Return the median of each figure."""
     return Sample(
         int(statistics.median(one.memory for one in samples)),
         int(statistics.median(one.threads for one in samples)),
@@ -184,7 +184,7 @@ def _weathered(
 
 
 def _lag(answer: Answer) -> float:
-    """Give how late polls start, of a scrape in any form."""
+    """Return how late polls start, of a scrape in any form."""
     packed = answer.headers.get("content-encoding") == "gzip"
     text = gzip.decompress(answer.body) if packed else answer.body
     found = re.search(rb"^macie_exporter_poll_lag_seconds (\S+)", text, re.MULTILINE)

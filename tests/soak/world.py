@@ -70,7 +70,7 @@ class Weather:
             self.world.mend_role(self.world.role_arn(account))
 
     def targets(self) -> list[tuple[str, str]]:
-        """Give what there is to poll."""
+        """Return what there is to poll."""
         accounts = (fleets.HUB, *STEADY, *self._open)
         return [(account, region) for account in accounts for region in fleets.REGIONS]
 

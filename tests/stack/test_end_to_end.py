@@ -55,13 +55,13 @@ class Stack:
     proxies: Mapping[str, Proxy]
 
     def fires(self, name: str, **labels: str) -> bool:
-        """Tell whether an alert fires now, as Prometheus sees it."""
+        """Return whether an alert fires now, as Prometheus sees it."""
         wanted = {"alertname": name, "alertstate": "firing", "job": JOB, **labels}
         matchers = ",".join(f'{label}="{value}"' for label, value in wanted.items())
         return bool(self.prometheus.now(f"ALERTS{{{matchers}}}"))
 
     def told(self, name: str, **labels: str) -> list[str]:
-        """Give what the pager was told of an alert: firing, resolved, …."""
+        """Return what the pager was told of an alert: firing, resolved, …."""
         found = self.webhook.of(alertname=name, job=JOB, **labels)
         return [each.status for each in found]
 
@@ -71,7 +71,7 @@ class Stack:
         return float(result[0]["value"][1]) if result else None
 
     def has(self, name: str, job: str, **labels: str) -> bool:
-        """Tell whether Prometheus has a series as of its last scrape."""
+        """Return whether Prometheus has a series as of its last scrape."""
         matchers = ",".join(f'{label}="{value}"' for label, value in {"job": job, **labels}.items())
         return bool(self.prometheus.now(f"{name}{{{matchers}}}"))
 

@@ -81,7 +81,7 @@ def node_exporter(folder: Path) -> Iterator[Callable[[], Series]]:
 
 
 def same_bounds(series: Series) -> Series:
-    """Give the series with the buckets' bounds as numbers: 10.0 here is 10 there."""
+    """Return the series with the buckets' bounds as numbers: 10.0 here is 10 there."""
     return {
         (
             name,

@@ -22,11 +22,11 @@ class Shown:
     """An exposition of few bytes."""
 
     async def text(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
-        """Give it as text."""
+        """Return it as text."""
         return [b"shown", b" 1.0\n", tail()]
 
     async def gzip(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
-        """Give it packed, so that a test can tell."""
+        """Return it packed, so that a test can tell."""
         return [b"(packed shown 1.0\n", tail(), b")"]
 
 
@@ -34,11 +34,11 @@ class Own:
     """The exporter's own metrics, of few bytes."""
 
     def text(self) -> bytes:
-        """Give them in the text format."""
+        """Return them in the text format."""
         return b"own_total 2.0\n"
 
     def openmetrics(self) -> bytes:
-        """Give them in OpenMetrics."""
+        """Return them in OpenMetrics."""
         return b"own_total 2.0\n# EOF\n"
 
 
@@ -50,11 +50,11 @@ class Health:
     is_ready: bool = True
 
     def healthy(self) -> bool:
-        """Tell what the test says."""
+        """Return what the test says."""
         return self.is_healthy
 
     def ready(self) -> bool:
-        """Tell what the test says."""
+        """Return what the test says."""
         return self.is_ready
 
 

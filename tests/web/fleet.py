@@ -69,7 +69,7 @@ class Restless:
         return await self._exposition.gzip(tail)
 
     def status(self) -> Status:
-        """Give what pages show."""
+        """Return what pages show."""
         return Status(
             now=self._clock.now(),
             settings=Settings(),

@@ -96,7 +96,7 @@ def _ask(connection: http.client.HTTPConnection, path: str, headers: Mapping[str
 
 
 def trusting(authority: Authority, client: Pair | None = None) -> ssl.SSLContext:
-    """Give a client's context that trusts an authority, with a certificate of its own if any."""
+    """Return a client's context that trusts an authority, with a certificate of its own if any."""
     context = ssl.create_default_context(cadata=authority.pem)
     if client:
         with tempfile.TemporaryDirectory() as folder:
@@ -105,12 +105,12 @@ def trusting(authority: Authority, client: Pair | None = None) -> ssl.SSLContext
 
 
 def basic(user: str, password: str) -> str:
-    """Give the value of the header Authorization."""
+    """Return the value of the header Authorization."""
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
 
 def hashed(password: str, cost: int = 4) -> str:
-    """Give a bcrypt hash, a quick one."""
+    """Return a bcrypt hash, a quick one."""
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(cost)).decode()
 
 
@@ -122,7 +122,7 @@ SECRETS = (
 
 
 def with_secrets(pair: Pair) -> list[str]:
-    """Give web files with secrets in them: a good one, then those that are wrong in many ways."""
+    """Return web files with secrets in them: a good one, then those that are wrong in many ways."""
 
     def content(key: str, user: str) -> str:
         tls = {"cert": pair.certificate, "key": key}

@@ -227,7 +227,7 @@ class Slow(Shown):
         self.asked, self.may_answer = threading.Semaphore(0), threading.Event()
 
     async def gzip(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
-        """Give it packed, some day."""
+        """Return it packed, some day."""
         self.asked.release()
         assert await asyncio.to_thread(self.may_answer.wait, 10)
         return await super().gzip(tail)

@@ -95,7 +95,7 @@ def ask_and_ask_again(process: fleet.Process, path: str) -> Iterator[Counter[int
 
 
 def settled(read: Callable[[], float]) -> float:
-    """Give a figure once it no longer grows."""
+    """Return a figure once it no longer grows."""
     highest, since = read(), time.monotonic()
     while time.monotonic() - since < 2:
         now = read()
@@ -155,7 +155,7 @@ class Rendered(Shown):
         self._pieces = self._render()
 
     async def text(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
-        """Give it as text."""
+        """Return it as text."""
         if self._restless:
             self._pieces = self._render()
         return [*self._pieces, tail()]

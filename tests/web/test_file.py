@@ -40,7 +40,7 @@ def folder(authority: Authority, tmp_path: Path) -> Path:
 
 
 def refused(folder: Path, text: str) -> list[str]:
-    """Give what is said of a web file, without where it is."""
+    """Return what is said of a web file, without where it is."""
     file = folder / "web.yml"
     file.write_text(text)
     with pytest.raises(ConfigurationError) as error:

@@ -35,7 +35,7 @@ def test_wrong_passwords_are_forgotten_the_oldest_first() -> None:
 
 
 def served(waiters: str, room: int = 100) -> tuple[str, str]:
-    """Give in which order some get their turn, who come while somebody has it, and who does not.
+    """Return in which order some get their turn, who come while somebody has it, and who does not.
 
     Each is two characters: the client, and a number.
     """

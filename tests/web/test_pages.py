@@ -79,21 +79,21 @@ class Site:
         self.failures = tuple(each for target in outcomes for each in snapshot.failures(target))
 
     def text(self, path: str, code: int = 200) -> str:
-        """Give a page."""
+        """Return a page."""
         answer = self.client(path)
         assert answer.status == code, answer.body
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
         return answer.body.decode()
 
     def words(self, path: str, code: int = 200) -> str:
-        """Give a page's words, as they are read."""
+        """Return a page's words, as they are read."""
         reader = _Words()
         reader.feed(self.text(path, code))
         words = " ".join(" ".join(reader.words).split()).translate(_TYPED)
         return re.sub(r" ([.,:])", r"\1", words)
 
     def json(self, path: str, code: int = 200) -> Any:
-        """Give what the API answers, which is as its schema says."""
+        """Return what the API answers, which is as its schema says."""
         answer = self.client(path)
         assert (answer.status, answer.headers["content-type"]) == (code, "application/json")
         document = json.loads(answer.body)

@@ -148,7 +148,7 @@ def test_nothing_is_lost_or_doubled(fleet: list[TargetRow], query: Query) -> Non
 
 
 def fields(query: Query) -> dict[str, object]:
-    """Give a query's fields by name."""
+    """Return a query's fields by name."""
     return {name: getattr(query, name) for name in Query.__dataclass_fields__}
 
 

@@ -162,14 +162,14 @@ def _ended(kept: http.client.HTTPSConnection) -> bool:
 
 
 def expiry(secured: Secured) -> float | None:
-    """Give when the certificate in force ends."""
+    """Return when the certificate in force ends."""
     state = secured.watcher.state()
     assert state is not None
     return state.certificate_expiry
 
 
 def serves(secured: Secured, authority: Authority) -> bool:
-    """Tell whether it serves with a certificate of an authority."""
+    """Return whether it serves with a certificate of an authority."""
     try:
         return secured.get_tls(trusting(authority)).status == 200
     except ssl.SSLError:

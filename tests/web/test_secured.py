@@ -68,7 +68,7 @@ def test_versions(  # noqa: PLR0917 -- fixtures among them
 
 
 def handshake(secured: Secured, context: ssl.SSLContext) -> tuple[str | None, str]:
-    """Give version and cipher of a connection."""
+    """Return version and cipher of a connection."""
     with (
         socket.create_connection(("127.0.0.1", secured.port), timeout=10) as bare,
         context.wrap_socket(bare, server_hostname="localhost") as wrapped,
@@ -108,7 +108,7 @@ def test_client_certificates(
 
 
 def comes_in(secured: Secured, authority: Authority, client: Pair | None) -> bool:
-    """Tell whether a client is answered, rather than refused in the handshake."""
+    """Return whether a client is answered, rather than refused in the handshake."""
     try:
         return secured.get_tls(trusting(authority, client)).status == 200
     except REFUSED_HANDSHAKE:
@@ -223,7 +223,7 @@ def test_passwords_longer_than_bcrypt_looks_at(secure: Secure) -> None:
 
 
 def seconds(action: Callable[[], object]) -> float:
-    """Tell how long an action takes."""
+    """Return how long an action takes."""
     start = time.monotonic()
     action()
     return time.monotonic() - start

@@ -77,7 +77,7 @@ def serve() -> Iterator[Serve]:
 
 
 def seconds(action: Callable[[], object]) -> float:
-    """Tell how long an action takes."""
+    """Return how long an action takes."""
     start = time.monotonic()
     action()
     return time.monotonic() - start
@@ -116,7 +116,7 @@ def test_addresses(serve: Serve, host: str, reached: list[str]) -> None:
 
 
 def link_local() -> str:
-    """Give an address that is there on one interface alone, with the interface's name."""
+    """Return an address that is there on one interface alone, with the interface's name."""
     for line in Path("/proc/net/if_inet6").read_text().splitlines():
         digits, _, _, _, _, interface = line.split()
         if digits.startswith("fe80"):
@@ -238,7 +238,7 @@ def test_stop_does_not_wait_for_a_slow_reader(
 
 
 def rest(connection: socket.socket) -> int:
-    """Tell how many bytes still come before a connection ends, in order or not."""
+    """Return how many bytes still come before a connection ends, in order or not."""
     received = 0
     with contextlib.suppress(ConnectionResetError):
         while data := connection.recv(1 << 20):

@@ -55,13 +55,13 @@ def exporter(world: World, file: Path) -> Iterator[Exporter]:
 
 
 def targets(exporter: Exporter) -> dict[str, Any]:
-    """Give the targets by account."""
+    """Return the targets by account."""
     answer = json.loads(exporter.request("/api/v1/targets").body)
     return {each["account_id"]: each for each in answer["targets"]}
 
 
 def page(exporter: Exporter, path: str) -> str:
-    """Give a page."""
+    """Return a page."""
     return exporter.request(path).body.decode()
 
 

@@ -73,7 +73,7 @@ def web_file(authority: Authority, tmp_path: Path) -> Path:
 
 
 def web(samples: Mapping[tuple[str, frozenset[tuple[str, str]]], float]) -> list[float | None]:
-    """Give the values of the three metrics."""
+    """Return the values of the three metrics."""
     return [samples.get((name, frozenset())) for name in NAMES]
 
 
