@@ -234,7 +234,7 @@ def get(port: int, path: str, headers: Mapping[str, str] | None = None) -> Answe
 
 
 def loop_lag(exposition: bytes) -> float:
-    """Return how many seconds the loop was held at most, of about half a minute, as a scrape says."""
+    """Return the most seconds that the loop was held, of half a minute, as a scrape says."""
     found = re.search(rb"^macie_exporter_loop_lag_seconds (\S+)", exposition, re.MULTILINE)
     return float(found[1]) if found else 0.0
 

@@ -37,7 +37,7 @@ async def in_daemon(work: Callable[[], T]) -> T:
 
 
 def is_cancelled() -> bool:
-    """Return whether somebody wants the present task to end, and not what it waited for has ended."""
+    """Return whether the present task is to end, rather than what it waited for has ended."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

@@ -49,7 +49,7 @@ class TargetRecord:
         return outcome if isinstance(outcome, Failure) else None
 
     def state(self, now: float, stale_after: float) -> TargetState:
-        """Tell the target's state at a time."""
+        """Return the target's state at a time."""
         if self.failure is not None:
             return TargetState.STALE if now >= self.goes_stale(stale_after) else TargetState.FAILING
         if self.answer is None:

@@ -27,6 +27,7 @@ BROKEN_STATUSES = (
 _FLEET = ('cluster=~"$cluster"', 'job=~"$job"', 'instance=~"$instance"')
 _ACCOUNT = 'aws_account_id=~"$account"'
 _REGION = 'aws_region=~"$region"'
+_T = ", ".join(TARGET_LABELS)
 
 
 def fleet(metric: str, *matchers: str) -> str:
@@ -45,7 +46,7 @@ def targets(metric: str, *matchers: str) -> str:
 
 
 def each(metric: str, *matchers: str, by: Iterable[str] = (), ago: str = "") -> str:
-    """Return every target once, with more labels where asked for; `ago` is a duration such as 1d."""
+    """Return every target once, with more labels where asked for; `ago` is a duration like 1d."""
     offset = f" offset {ago}" if ago else ""
     return f"max by ({', '.join((*TARGET_LABELS, *by))}) ({targets(metric, *matchers)}{offset})"
 
@@ -74,6 +75,14 @@ def inviters(*matchers: str) -> str:
     return each("macie_untrusted_inviter_timestamp_seconds", *matchers, by=by)
 
 
+def administrators_in_fact() -> str:
+    """Return each target's administrator that is not trusted, as Macie itself says; since 0."""
+    told = each("macie_untrusted_administrator_info", by=("administrator_account_id",))
+    label = '"inviter_account_id", "$1", "administrator_account_id", "(.*)"'
+    renamed = f"label_replace({told}, {label})"
+    return f"max by ({_T}, inviter_account_id) ({renamed}) * 0"
+
+
 # macie_enabled goes away with a target's invitations, and is there wherever they are known.
 KNOWN = each("macie_enabled")
 POLLED = each("macie_poll_timestamp_seconds")
@@ -88,7 +97,6 @@ ERROR = (
 )
 """Why targets fail, unless another replica got an answer."""
 
-_T = ", ".join(TARGET_LABELS)
 _BROKEN = f"sum by ({_T}) ({invitations(status(*BROKEN_STATUSES))}) > 0"
 _ENABLED = f"sum by ({_T}) ({invitations(status('Enabled'))}) > 0"
 BROKEN = f"({_BROKEN} unless {_ENABLED})"

@@ -23,6 +23,7 @@ from grafana.promql import (
     ZERO_GONE,
     ZERO_UNTRUSTED,
     accounts,
+    administrators_in_fact,
     each,
     fleet,
     honest,
@@ -170,21 +171,26 @@ _ROLES = {
     "asked before": status(*sorted({*BROKEN_STATUSES} - {*ACCEPTED_STATUSES})),
 }
 """What an unknown inviter is to an account; the gravest sorts last."""
+_STRANGERS = {
+    "is administrator, says Macie": f"topk(200, {administrators_in_fact()})",
+    **{role: f"topk(200, {inviters(statuses)}) * 1000" for role, statuses in _ROLES.items()},
+}
 
 STRANGERS = Panel(
     title="Unknown inviters and administrators",
     description=(
         "Who is not trusted and asks to become the Macie administrator of an account, or is it "
         "(Enabled, Paused): whom, where, in which status, and since when its oldest invitation "
-        "is there. Administrators stand first; the 200 newest of each. The account's id leads to "
+        "is there. Where Macie was asked, also who administers an account in fact, with an "
+        "invitation or without. Administrators stand first; the 200 newest of each. The account's id leads to "
         "that account, the region to the exporter's page of the target."
     ),
     queries=(
         rows(
             named(
                 " or ".join(
-                    f'label_replace(topk(200, {inviters(statuses)}) * 1000, "is", "{role}", "", "")'
-                    for role, statuses in _ROLES.items()
+                    f'label_replace({expr}, "is", "{role}", "", "")'
+                    for role, expr in _STRANGERS.items()
                 )
             ),
             EVENTUALLY,
@@ -198,6 +204,7 @@ STRANGERS = Panel(
         panels.account_cell("Account"),
         panels.region_cell(),
         panels.status_cell("Status"),
+        panels.cell("Since", {0: looks.Meaning("not said", looks.UNKNOWN)}),
     ),
     transformations=panels.columns(
         {

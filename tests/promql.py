@@ -34,19 +34,6 @@ OF_PROMETHEUS: Exposed = {
 """What Prometheus itself records. An alert's series has the alert's labels besides."""
 
 
-_TARGET = frozenset({"aws_account_id", "aws_region"})
-AHEAD: Exposed = {
-    "macie_administrator_info": _TARGET | {"administrator_account_id", "relationship_status"},
-    "macie_exporter_shards": frozenset(),
-    "macie_has_administrator": _TARGET,
-    "macie_trust_configured": frozenset(),
-    "macie_untrusted_inviter_series_dropped": frozenset(),
-    "macie_untrusted_inviter_timestamp_seconds": _TARGET
-    | {"inviter_account_id", "relationship_status"},
-}
-"""What rules and dashboards ask for already and METRICS may not have yet."""
-
-
 @dataclass(frozen=True, slots=True)
 class Selector:
     """The series that a query asks for: their name, and the labels that it matches."""
@@ -75,13 +62,6 @@ def complaints(query: str, also: Exposed | None = None) -> list[str]:
 
 @functools.cache
 def exposed() -> Exposed:
-    """Return the series of the exporter and of its scrape, and those that it is to have."""
-    known = {**AHEAD, **exposed_now()}
-    return {name: labels | OF_A_SCRAPE for name, labels in known.items()}
-
-
-@functools.cache
-def exposed_now() -> Exposed:
     """Return the series of the exporter and of its scrape, made from the metric table."""
     series = {
         name: family.labels if not name.endswith("_bucket") else (*family.labels, "le")
@@ -96,7 +76,7 @@ def exposed_now() -> Exposed:
         for sample in family.samples
     }
     names = {name: frozenset(labels) for name, labels in {**of_process, **series}.items()}
-    return {**names, **OF_PROMETHEUS}
+    return {name: labels | OF_A_SCRAPE for name, labels in {**names, **OF_PROMETHEUS}.items()}
 
 
 def _series_of(name: str, kind: str) -> tuple[str, ...]:

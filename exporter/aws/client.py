@@ -63,7 +63,7 @@ class Client:
         attempts: int = ATTEMPTS,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        """Tell the observer of each attempt. To be made in a running loop."""
+        """Report to the observer of each attempt. To be made in a running loop."""
         self._clock, self._observer, self._rng = clock, observer, rng
         self._attempts, self._sleep = attempts, sleep
         self._session = botocore.session.get_session()
@@ -143,7 +143,7 @@ async def pages(
     parameters: Mapping[str, object],
     longest_token: int = LONGEST_TOKEN,
 ) -> AsyncIterator[T]:
-    """Return what is taken of every page of a list. Raises AwsError, also for one without an end."""
+    """Yield what is taken of each page of a list. Raises AwsError, also for one without an end."""
     seen: set[bytes] = set()
     following: Mapping[str, object] = {}
     while len(seen) < MOST_PAGES:

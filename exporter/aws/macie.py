@@ -99,7 +99,7 @@ class Macie:
 
 
 def _not_enabled(error: AwsError) -> bool:
-    """Tell AWS's answer that Macie is off, by how its message begins.
+    """Return whether AWS answers that Macie is off, by how its message begins.
 
     The code is that of an IAM denial, and the status has been seen as 401 and as 403; without a
     code the status stands before the message.

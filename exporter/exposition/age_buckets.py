@@ -46,7 +46,7 @@ class AgeBuckets:
         return UNKNOWN if invited_at is None else self.labels[self._index(invited_at, now)]
 
     def next_crossing(self, invited_at: float | None, now: float) -> float:
-        """Return the Unix time from which an invitation is in its next bucket; infinity if never."""
+        """Return from which Unix time an invitation is in its next bucket; infinity if never."""
         if invited_at is None:
             return float("inf")
         index = self._index(invited_at, now)

@@ -14,6 +14,7 @@ from exporter.exposition.counts import InvitationCounts, Options
 from exporter.exposition.fleet import Fleet, WebConfig
 from exporter.model import NO_ADMINISTRATOR, Account, Answer, Inventory, PollResult, label_of
 from exporter.state import TargetRecord, TargetState
+from exporter.trust import NO_TRUST, Trust
 
 TARGET_LABELS = ("aws_account_id", "aws_region")
 
@@ -51,6 +52,7 @@ class TargetView:
     record: TargetRecord
     answer: Answer | None
     counts: InvitationCounts | None
+    trust: Trust = NO_TRUST
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,12 @@ def _administrator(view: TargetView) -> Iterable[Sample]:
     found = view.answer.administrator if view.answer else None
     if found is not None and found != NO_ADMINISTRATOR:
         yield (found.account_id, found.relationship_status), 1.0
+
+
+def _untrusted_administrator(view: TargetView) -> Iterable[Sample]:
+    for (account_id, _), value in _administrator(view):
+        if view.trust.trusts(account_id) is False:
+            yield (account_id,), value
 
 
 def _error(view: TargetView) -> Iterable[Sample]:
@@ -211,6 +219,12 @@ METRICS: tuple[Family, ...] = (
            ("administrator_account_id", *_STATUS), _administrator,
            "Which account is the Macie administrator; always 1, absent without one; opt-in.",
            most=lambda options: inf if options.administrator else 0),
+    Family("macie_untrusted_administrator_info", Group.ANSWER,
+           ("administrator_account_id", *TARGET_LABELS), _untrusted_administrator,
+           "Which account is the Macie administrator though it is trusted by neither "
+           "metrics.trusted_inviters nor metrics.trust_organization; always 1, absent without one; "
+           "exists only where one of them says who is, and opt-in.",
+           most=lambda options: inf if options.administrator and options.trust.tells else 0),
     Family("macie_invitation_timestamp_seconds", Group.ANSWER,
            (*TARGET_LABELS, "invitation_id", "inviter_account_id", "relationship_status"), _single,
            "When each listed invitation was sent, in Unix seconds; opt-in, the newest "

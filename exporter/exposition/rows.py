@@ -90,7 +90,7 @@ class Rendering:
             changed += self._by_group[Group.POLL]
             if _outcome(record) != _outcome(row.record):
                 changed += self._by_group[Group.OUTCOME]
-        view, labels = TargetView(record, answer, counts), labels_of(record.target)
+        view, labels = TargetView(record, answer, counts, options.trust), labels_of(record.target)
         for column in changed:
             column.put(row.number, labels, column.family.samples(view))
         if row.state is not state:

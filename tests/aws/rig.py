@@ -92,7 +92,7 @@ class Rig:
 
 
 async def within(work: Coroutine[Any, Any, T], seconds: float) -> T:
-    """Return what some work gives, as whoever polls does: within so many seconds. Raises AwsError."""
+    """Return what some work gives within so many seconds, as a poll does. Raises AwsError."""
     try:
         async with asyncio.timeout(seconds):
             return await work

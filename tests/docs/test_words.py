@@ -29,22 +29,13 @@ def test_metrics(document: Path) -> None:
     assert [each for name in asked for each in complaints(name)] == []
 
 
-AHEAD = {
-    "metrics.account_labels",
-    "metrics.administrator.enabled",
-    "metrics.max_inviter_series",
-    "metrics.trust_organization",
-}
-"""Settings that documents name already and the exporter may not have yet."""
-
-
 @pytest.mark.parametrize("document", DOCUMENTS, ids=IDS)
 def test_settings(document: Path) -> None:
     """Settings in code marks are keys of the configuration."""
     keys = {".".join(key) for key in KEYS}
     groups = "|".join(sorted({key.partition(".")[0] for key in keys} - {"config"}))
     named = re.findall(rf"`((?:{groups})\.[a-z_.]+)(?=[`: =])", prose(document))
-    assert sorted({*named} - keys - AHEAD) == []
+    assert sorted({*named} - keys) == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=IDS)

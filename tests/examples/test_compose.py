@@ -16,7 +16,6 @@ from tests.helm.charts import run
 from tests.monitoring import Peer, alerting, impatient, running
 from tests.processes import running as exporting
 from tests.processes import until
-from tests.promql import AHEAD, exposed_now
 from tests.stories import begin, told
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -112,9 +111,6 @@ def test_grafana_has_every_dashboard_and_where_to_ask() -> None:
     assert DATASOURCE["jsonData"]["timeInterval"] == PROMETHEUS["global"]["scrape_interval"]
 
 
-@pytest.mark.skipif(
-    not set(AHEAD) <= set(exposed_now()), reason="the exporter does not name inviters yet"
-)
 def test_an_unknown_inviter_of_the_demo_reaches_alertmanager(tmp_path: Path) -> None:
     """The example's files, but for its addresses and with shorter intervals, as processes here."""
     programs = require("prometheus"), require("prometheus-alertmanager")

@@ -328,7 +328,7 @@ def test_memory_does_not_grow_with_polls(outcome: str) -> None:
 
 def test_nothing_holds_the_loop() -> None:
     """While everything is rendered and compressed anew, others have their turn in time."""
-    scene = Scene(*many(4000), shows=options(zero_fill="all"))
+    scene = Scene(*many(9000), shows=options(zero_fill="all"))
     turns = 0
 
     async def others() -> None:

@@ -77,6 +77,9 @@ macie_has_administrator{aws_account_id="111122223333",aws_region="eu-west-1"} 1.
 # HELP macie_administrator_info Which account is the Macie administrator; always 1, absent without one; opt-in.
 # TYPE macie_administrator_info gauge
 macie_administrator_info{administrator_account_id="123412341234",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Enabled"} 1.0
+# HELP macie_untrusted_administrator_info Which account is the Macie administrator though it is trusted by neither metrics.trusted_inviters nor metrics.trust_organization; always 1, absent without one; exists only where one of them says who is, and opt-in.
+# TYPE macie_untrusted_administrator_info gauge
+macie_untrusted_administrator_info{administrator_account_id="123412341234",aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
 # HELP macie_invitation_timestamp_seconds When each listed invitation was sent, in Unix seconds; opt-in, the newest metrics.per_invitation.max_series of them.
 # TYPE macie_invitation_timestamp_seconds gauge
 macie_invitation_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",invitation_id="i1",inviter_account_id="999988887777",relationship_status="Invited"} 1.6999568e+09

@@ -26,7 +26,7 @@ CHOICES: Mapping[str, str] = {
 }
 """What Grafana puts in the variables' places where all is chosen."""
 
-_VARIABLE = re.compile(r"\$\{?(\w+)\}?")
+_VARIABLE = re.compile(r"\$\{?([a-z_]\w*)\}?")
 
 
 def dashboard(name: str) -> Json:

@@ -22,12 +22,8 @@ from tests.faulty import free_port
 from tests.grafana.reading import NAMES, dashboard, interpolated, variables
 from tests.monitoring import Prometheus, Result, running
 from tests.processes import Exporter, started, until
-from tests.promql import AHEAD, exposed_now
 
 JOBS = ("macie", "macie-again")
-pytestmark = pytest.mark.skipif(
-    not set(AHEAD) <= set(exposed_now()), reason="the exporter does not show yet what they ask for"
-)
 PENDING = status(*PENDING_STATUSES)
 
 EMPTY_IN_THE_DEMO = {

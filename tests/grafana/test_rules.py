@@ -87,10 +87,10 @@ def test_variables_are_described_and_name_one_another_in_order(board: Json) -> N
     known = {"__rate_interval"}
     for each in variables(board).values():
         assert each["description"].endswith(".")
-        assert set(re.findall(r"\$(\w+)", each["query"])) <= known
+        assert set(re.findall(r"\$([a-z_]\w*)", each["query"])) <= known
         known.add(each["name"])
     for asked in queries(board):
-        assert set(re.findall(r"\$(\w+)", asked.expr)) <= known, asked.where
+        assert set(re.findall(r"\$([a-z_]\w*)", asked.expr)) <= known, asked.where
 
 
 @boards

@@ -241,7 +241,7 @@ EFFECTIVE = {
 
 
 def effective(report: str) -> tuple[str, str, str]:
-    """Return the line on targets of what `check` printed, and the settings that the chart follows."""
+    """Return the line on targets that `check` printed, and the settings that the chart follows."""
     (targets,) = [line for line in report.splitlines() if line.startswith("# targets:")]
     web = yaml.safe_load(report)["web"]
     return targets.removeprefix("# "), web["listen_address"], web["telemetry_path"]

@@ -17,7 +17,6 @@ from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import Fault, Invitation, World
 from tests.monitoring import Prometheus, Proxy, Webhook, alerting, impatient, running
 from tests.processes import Exporter, until
-from tests.promql import AHEAD, exposed_now
 from tests.rules.rulefile import FILE
 
 ROOT = Path(__file__).parents[2]
@@ -36,12 +35,7 @@ LOST = (
 )
 """What Prometheus counts of samples that it could not take."""
 
-pytestmark = [
-    pytest.mark.timeout(400),
-    pytest.mark.skipif(
-        not set(AHEAD) <= set(exposed_now()), reason="the exporter does not name inviters yet"
-    ),
-]
+pytestmark = pytest.mark.timeout(400)
 
 
 @dataclass(frozen=True, slots=True)
