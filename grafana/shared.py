@@ -182,8 +182,8 @@ STRANGERS = Panel(
         "Who is not trusted and asks to become the Macie administrator of an account, or is it "
         "(Enabled, Paused): whom, where, in which status, and since when its oldest invitation "
         "is there. Where Macie was asked, also who administers an account in fact, with an "
-        "invitation or without. Administrators stand first; the 200 newest of each. The account's id leads to "
-        "that account, the region to the exporter's page of the target."
+        "invitation or without. Administrators stand first; the 200 newest of each. The "
+        "account's id leads to that account, the region to the exporter's page of the target."
     ),
     queries=(
         rows(
