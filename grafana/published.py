@@ -12,6 +12,7 @@ _NAMES = {
     "barchart": "Bar chart",
     "heatmap": "Heatmap",
     "stat": "Stat",
+    "state-timeline": "State timeline",
     "table": "Table",
     "timeseries": "Time series",
 }
