@@ -1,67 +1,30 @@
 """The composition root: builds everything that polls, and owns reload and the order of stopping."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from prometheus_client import CollectorRegistry
 
 from exporter.audit import Audit
 from exporter.aws.cloud import Cloud
 from exporter.build import build
-from exporter.clock import Clock
+from exporter.configuration import Configuration, Ports, options_from, trust_from
 from exporter.discovery import Discovery, hint
-from exporter.exposition.age_buckets import AgeBuckets
-from exporter.exposition.counts import Options
 from exporter.exposition.fleet import Fleet, Reload, WebConfig
 from exporter.exposition.own_metrics import OwnMetrics
 from exporter.exposition.rendering import Exposition
-from exporter.log import Lines
 from exporter.model import Account, Answer, AwsError, Inventory, PollResult, Target
-from exporter.poller import Poller, PollOptions
+from exporter.poller import Poller
 from exporter.schedule import Schedule
-from exporter.settings import Settings
 from exporter.settings.fingerprint import config_hash
 from exporter.state import Snapshot
 from exporter.status import Search, Status
 from exporter.supervision import LoopLag, Supervisor
 from exporter.terminal import Tell
-from exporter.trust import Trust
 
 _CATCH_UP_SECONDS = 1.0
 _PROGRESS_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """The settings, and the region of the AWS environment they were loaded in."""
-
-    settings: Settings
-    region: str
-
-    @property
-    def poll(self) -> PollOptions:
-        """How often, how many at once, and how long at most.
-
-        A poll that is not over yet has not failed: one that took longer than `stale_after` would
-        keep older values as current.
-        """
-        poll = self.settings.poll
-        interval, stale_after = poll.interval.total_seconds(), poll.stale_after.total_seconds()
-        timeout = min(poll.timeout.total_seconds(), stale_after)
-        # A poll that is due an interval after the last has until then what is left of stale_after.
-        patience = max(stale_after - interval, timeout)
-        return PollOptions(interval, poll.concurrency, timeout, patience)
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """What comes from outside: time, chance, and where events go."""
-
-    clock: Clock
-    lines: Lines
-    rng: random.Random
 
 
 class Daemon:
@@ -282,29 +245,3 @@ class Daemon:
             discovered=inventory if settings.aws.organization else None,
             web=self._web(),
         )
-
-
-def options_from(settings: Settings, trust: Trust) -> Options:
-    """Return what the settings say of the exposition."""
-    metrics, single = settings.metrics, settings.metrics.per_invitation
-    return Options(
-        buckets=AgeBuckets(metrics.age_buckets),
-        zero_fill=metrics.zero_fill,
-        trust=trust,
-        max_invitation_series=single.max_series if single.enabled else 0,
-        max_inviter_series=metrics.max_inviter_series,
-        account_labels=metrics.account_labels,
-        administrator=metrics.administrator.enabled,
-    )
-
-
-def trust_from(settings: Settings, inventory: Inventory = Inventory()) -> Trust:  # noqa: B008 -- frozen
-    """Return who may invite, by the settings and by what Organizations lists."""
-    metrics, listed = settings.metrics, inventory.organization
-    whole = metrics.trust_organization
-    accounts = frozenset(metrics.trusted_inviters).union((listed or ()) if whole else ())
-    return Trust(
-        configured=bool(metrics.trusted_inviters) or whole,
-        accounts=accounts,
-        complete=not whole or listed is not None,
-    )

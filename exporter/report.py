@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from exporter.daemon import options_from, trust_from
+from exporter.configuration import options_from, trust_from
 from exporter.exposition.counts import Options
 from exporter.exposition.families import METRICS, Group
 from exporter.model import DEFAULT_REGIONS

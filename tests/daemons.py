@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from exporter.clock import Clock, SystemClock
-from exporter.daemon import Configuration, Daemon, Ports
+from exporter.configuration import Configuration, Ports
+from exporter.daemon import Daemon
 from exporter.log import Lines
 from exporter.settings import Settings
 from tests.loops import Loop

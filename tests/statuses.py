@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from exporter.daemon import trust_from
+from exporter.configuration import trust_from
 from exporter.exposition.fleet import Reload
 from exporter.model import Account, Administrator, Answer, Failure, Invitation, PollResult, Target
 from exporter.settings import Settings

@@ -22,7 +22,7 @@ from exporter.commands.arguments import parse
 from exporter.commands.descriptions import COMMANDS
 from exporter.commands.once import once
 from exporter.commands.parser import help_text
-from exporter.daemon import Configuration, Ports
+from exporter.configuration import Configuration, Ports
 from exporter.log import Lines
 from exporter.settings import Settings, load
 from exporter.settings.keys import FLAGS

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from exporter.daemon import Configuration
+from exporter.configuration import Configuration
 from exporter.settings import load
 from tests import daemons, fleets
 from tests.embedded_aws.server import EmbeddedAws

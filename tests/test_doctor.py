@@ -14,7 +14,7 @@ import pytest
 from exporter.clock import SystemClock
 from exporter.commands import Process, main
 from exporter.commands.doctor import Doctor, Step, as_json, as_table, consult
-from exporter.daemon import Configuration, Ports
+from exporter.configuration import Configuration, Ports
 from exporter.log import Lines
 from exporter.model import Account, Role, Target
 from exporter.settings import Settings

@@ -10,7 +10,7 @@ from typing import Any
 
 from exporter.clock import SystemClock
 from exporter.commands.serve import Service
-from exporter.daemon import Configuration, Ports
+from exporter.configuration import Configuration, Ports
 from exporter.log import Lines
 from exporter.settings import ConfigurationError
 from tests.processes import PATIENCE, eventually

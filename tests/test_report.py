@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.daemon import options_from, trust_from
+from exporter.configuration import options_from, trust_from
 from exporter.model import (
     DEFAULT_REGIONS,
     MACIE_REGIONS,

@@ -10,8 +10,10 @@ from exporter.aws.cloud import Cloud
 from exporter.clock import Clock
 from exporter.commands import FAILED, OK, Process
 from exporter.commands.arguments import Arguments
-from exporter.commands.start import configuration_of, ports_of, refuse_strange_accounts
-from exporter.daemon import Configuration, Daemon, Ports, trust_from
+from exporter.commands.identity import refuse_strange_accounts
+from exporter.commands.start import configuration_of, ports_of
+from exporter.configuration import Configuration, Ports, trust_from
+from exporter.daemon import Daemon
 from exporter.discovery import LONGEST_SECONDS, hint
 from exporter.error_codes import hint_of
 from exporter.model import Account, AwsError, Failure, Inventory, Target

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from exporter.commands import FAILED, OK, Process
 from exporter.commands.arguments import Arguments
-from exporter.commands.start import configuration_of, ports_of, refuse_strange_accounts
-from exporter.daemon import Configuration, Daemon, Ports
+from exporter.commands.identity import refuse_strange_accounts
+from exporter.commands.start import configuration_of, ports_of
+from exporter.configuration import Configuration, Ports
+from exporter.daemon import Daemon
 from exporter.terminal import Tell, as_seen, progress
 
 

@@ -11,8 +11,10 @@ from exporter import __version__
 from exporter.background import in_daemon, is_cancelled
 from exporter.commands import FAILED, OK, Process, complain
 from exporter.commands.arguments import Arguments
-from exporter.commands.start import configuration_of, ports_of, refuse_strange_accounts
-from exporter.daemon import Configuration, Daemon, Ports, trust_from
+from exporter.commands.identity import refuse_strange_accounts
+from exporter.commands.start import configuration_of, ports_of
+from exporter.configuration import Configuration, Ports, trust_from
+from exporter.daemon import Daemon
 from exporter.files import Files, settled
 from exporter.remedies import remedy
 from exporter.report import WITHOUT_TRUST, estimate, report

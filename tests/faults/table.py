@@ -217,7 +217,7 @@ _ELSEWHERE = (
     Row(
         "the same under `once`",
         "it ends, with exit code 1",
-        "tests/test_cli.py::test_once_ends_when_its_discovery_crashes",
+        "tests/test_commands.py::test_once_ends_when_its_discovery_crashes",
     ),
     Row(
         "an unhandled error in a reload",

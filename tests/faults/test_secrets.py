@@ -163,7 +163,7 @@ class Place:
 
 _ACCOUNTS = [
     {"id": MEMBERS[0], "role_name": "reader", "external_id": secret("externalid")},
-    {"id": MEMBERS[1]},
+    {"id": HUB},
 ]
 _ORGANIZATION = {"role_name": "reader", "external_id": secret("orgexternalid")}
 _CONFIGURATION = yaml.safe_dump(

@@ -29,7 +29,6 @@ PENDING = status(*PENDING_STATUSES)
 EMPTY_IN_THE_DEMO = {
     ("exporter", "Configuration"): "it has no web file",
     ("exporter", "Time until certificates end"): "it has no TLS",
-    ("exporter", "Failing targets"): "what fails there never succeeded",
     ("account", "Its regions"): "none of the management account's fails",
     ("account", "Targets without an answer"): "none of the management account's fails",
     ("account", "Untrusted invitations"): "no stranger invites the management account",

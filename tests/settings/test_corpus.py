@@ -200,7 +200,7 @@ def test_secrets_are_never_said() -> None:
         }
     ) == [
         (
-            "aws.organization.external_id (from MACIE_EXPORTER_AWS__ORGANISATION__EXTERNAL_ID): "
+            "aws.organisation.external_id (from MACIE_EXPORTER_AWS__ORGANISATION__EXTERNAL_ID): "
             "unknown key; the nearest known key is aws.organization.external_id "
             "(MACIE_EXPORTER_AWS__ORGANIZATION__EXTERNAL_ID)"
         ),

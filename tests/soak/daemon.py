@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from exporter.clock import SystemClock
 from exporter.commands.serve import serve
-from exporter.daemon import Configuration, Ports
+from exporter.configuration import Configuration, Ports
 from exporter.log import Lines
 from exporter.settings import Settings, load
 from exporter.signals import handle_hangup, handle_stop

@@ -1,4 +1,4 @@
-"""Two minutes of what `make soak` does in ten."""
+"""A minute of what `make soak` does in ten."""
 
 import pytest
 
@@ -6,9 +6,9 @@ from tests.soak.run import soak
 
 
 @pytest.mark.timeout(400)
-def test_two_minutes() -> None:
+def test_a_minute() -> None:
     """Nothing grows, no poll is missed, and in the end the metrics are what AWS holds."""
-    report = soak(120.0, seed=3)
-    assert report.reloads > 10
-    assert report.scrapes > 100
+    report = soak(60.0, seed=3)
+    assert report.reloads > 5
+    assert report.scrapes > 50
     assert report.end.files > 0

@@ -19,7 +19,7 @@ try:
     with urllib.request.urlopen(url, timeout=10, context=context) as answer:
         lines = answer.read().decode().splitlines()
 except OSError as error:
-    reason = getattr(error, "reason", error)
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
     # Who lacks a client's certificate is not answered: the connection ends with the handshake.
     unanswered = isinstance(reason, ssl.SSLError | ConnectionResetError)
     refused = getattr(error, "code", 0) == UNAUTHORIZED or unanswered
