@@ -25,11 +25,11 @@ _SESSION = (
     "<Expiration>{expiration}</Expiration></Credentials></AssumeRoleResult>"
     "<ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></AssumeRoleResponse>"
 )
-_IDENTITY = (
-    "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::000000000001:user/u"
-    "</Arn><UserId>u</UserId><Account>000000000001</Account></GetCallerIdentityResult>"
-    "<ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></GetCallerIdentityResponse>"
+_NOBODY = (
+    b"<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message>"
+    b"</Error><RequestId>r</RequestId></ErrorResponse>"
 )
+"""Of GetCallerIdentity: a thousand accounts are polled without a role, whose they all are not."""
 _TOKEN_LENGTH = 700
 """Characters of a session token; real ones have from 300 to 1,000, and each call carries one."""
 
@@ -48,7 +48,7 @@ class Endpoint:
         self._answered = 0
         self._list = _json({"invitations": listed(invitations)})
         self._session = _xml(_session())
-        self._identity = _xml(_IDENTITY)
+        self._nobody = _http(403, "text/xml", _NOBODY)
         listener.setblocking(False)  # noqa: FBT003 -- socket's own signature
         self._poll.register(listener, select.EPOLLIN)
         self._poll.register(sys.stdin, select.EPOLLIN)
@@ -113,7 +113,7 @@ class Endpoint:
             self._answered += 1
             return self._session
         if b"Action=GetCallerIdentity" in request:
-            return self._identity
+            return self._nobody
         if request.startswith(b"GET " + COUNT_PATH):
             return _json({"requests": self._answered, "seconds": time.process_time()})
         return _http(404, "application/json", b"{}")
