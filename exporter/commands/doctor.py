@@ -40,7 +40,6 @@ def run(arguments: Arguments, process: Process) -> int:
     wanted = arguments.listed("account"), arguments.listed("region")
     with progress("accounts", process.stderr, process.environ) as (tell, stderr):
         ports = ports_of(configuration.settings, replace(process, stderr=stderr))
-        refuse_strange_accounts(configuration, ports)
         report, healthy = asyncio.run(consult(configuration, ports, *wanted, form=form, tell=tell))
     write(report, process.stdout, process.environ)
     return OK if healthy else FAILED
@@ -167,6 +166,7 @@ async def consult(
     """
     daemon = Daemon(configuration, ports)
     settings = configuration.settings
+    await refuse_strange_accounts(settings, daemon)
     doctor = Doctor(daemon.cloud, ports.clock, settings)
     try:
         steps, targets = await _steps(doctor, daemon, accounts, regions, tell)

@@ -2,40 +2,39 @@
 
 import asyncio
 
-from exporter.configuration import Configuration, Ports
 from exporter.daemon import Daemon
 from exporter.model import AwsError
-from exporter.settings import ConfigurationError
+from exporter.settings import ConfigurationError, Settings
 from exporter.settings.errors import Problem, show
 
 _IDENTITY_SECONDS = 5.0
 """How long a start waits to hear it."""
 
 
-def refuse_strange_accounts(configuration: Configuration, ports: Ports) -> None:
-    """Raise ConfigurationError for accounts without a role that the credentials do not belong to.
+async def refuse_strange_accounts(settings: Settings, daemon: Daemon) -> None:
+    """Stop a daemon that would poll accounts without a role that are not the credentials' own.
 
     Their numbers would be those of another account. Where STS does not answer, polls say why.
+    Raises ConfigurationError.
     """
-    accounts = configuration.settings.aws.accounts
-    alone = [(i, a) for i, a in enumerate(accounts) if not (a.role_arn or a.role_name)]
-    own = asyncio.run(_own_account(configuration, ports)) if alone else ""
-    said = (
-        f"has no role, and the credentials are of account {own}: it would show that account's "
-        "numbers; give it role_name or role_arn"
-    )
-    strange = [(("aws", "accounts", i, "id"), a.id) for i, a in alone if own and a.id != own]
+    accounts = enumerate(settings.aws.accounts)
+    alone = [(i, account.id) for i, account in accounts if not account.has_role]
+    own = await _own_account(daemon) if alone else ""
+    strange = [(i, account_id) for i, account_id in alone if own and account_id != own]
     if strange:
-        raise ConfigurationError(str(Problem(path, said, show(id_))) for path, id_ in strange)
+        await daemon.stop()
+        said = (
+            f"has no role, and the credentials are of account {own}: it would show that account's "
+            "numbers; give it role_name or role_arn"
+        )
+        places = ((("aws", "accounts", i, "id"), show(account_id)) for i, account_id in strange)
+        raise ConfigurationError(str(Problem(path, said, shown)) for path, shown in places)
 
 
-async def _own_account(configuration: Configuration, ports: Ports) -> str:
+async def _own_account(daemon: Daemon) -> str:
     """Ask STS whose the exporter's own credentials are; empty where it does not say."""
-    daemon = Daemon(configuration, ports)
     try:
         async with asyncio.timeout(_IDENTITY_SECONDS):
             return await daemon.cloud.credentials.who_am_i()
     except (AwsError, TimeoutError):
         return ""
-    finally:
-        await daemon.stop()

@@ -18,7 +18,6 @@ def run(arguments: Arguments, process: Process) -> int:
     configuration = configuration_of(arguments, process)
     with progress("targets", process.stderr, process.environ) as (tell, stderr):
         ports = ports_of(configuration.settings, replace(process, stderr=stderr))
-        refuse_strange_accounts(configuration, ports)
         text, succeeded = asyncio.run(once(configuration, ports, tell, process.handle_stop))
     process.stdout.write(as_seen(text, process.stdout))
     process.stdout.flush()
@@ -36,6 +35,7 @@ async def once(
     A stop ends it early, with what is known by then. `tell` takes the progress.
     """
     daemon = Daemon(configuration, ports)
+    await refuse_strange_accounts(configuration.settings, daemon)
     round_ = asyncio.create_task(daemon.one_round(tell))
     handle_stop(round_.cancel)
     daemon.start()

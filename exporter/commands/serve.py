@@ -45,7 +45,6 @@ def run(arguments: Arguments, process: Process) -> int:
     configuration = configuration_of(arguments, process)
     settings = configuration.settings
     ports = ports_of(settings, process)
-    refuse_strange_accounts(configuration, ports)
     numbers = estimate(settings)
     if numbers.warning:
         ports.lines.log.warning(
@@ -73,9 +72,11 @@ async def serve(
 ) -> None:
     """Serve until a signal stops it; `handle_signals` is given what stops and what reloads.
 
-    Raises AddressInUseError, and ConfigurationError where the web file is wrong.
+    Raises AddressInUseError, and ConfigurationError where the web file is wrong, or an account is
+    not the credentials' own.
     """
     service = Service(configuration, load, ports)
+    await refuse_strange_accounts(configuration.settings, service.daemon)
     stop = asyncio.Event()
     handle_signals(stop.set, service.reload)
     await service.start()
@@ -96,8 +97,8 @@ class Service:
         web = configuration.settings.web
         self._web = Watcher(web.config_file, ports.clock.now, self._log)
         sock = listen(*listen_address(web.listen_address))
-        self._daemon = Daemon(configuration, ports, self._web.state)
-        self._daemon.own_metrics.show_process()
+        self.daemon = Daemon(configuration, ports, self._web.state)
+        self.daemon.own_metrics.show_process()
         self._places = Places()
         self._app = self._make_app()
         self._server = Server(
@@ -105,7 +106,7 @@ class Service:
             sock,
             self._log,
             tls=lambda: self._web.rules().tls,
-            handshake_refused=self._daemon.own_metrics.handshake_refused,
+            handshake_refused=self.daemon.own_metrics.handshake_refused,
         )
         self._reloading = asyncio.Lock()
         self._reloads: set[asyncio.Task[str | None]] = set()
@@ -115,12 +116,12 @@ class Service:
     async def start(self) -> None:
         """Serve, then poll."""
         self._server.start()
-        self._daemon.keep("web-config", self._web.watch)
+        self.daemon.keep("web-config", self._web.watch)
         self._log.info(
             "listening", port=self._server.port, version=__version__, web=str(self._web.rules())
         )
         self._warn_without_trust()
-        self._daemon.start()
+        self.daemon.start()
 
     async def stop(self) -> None:
         """Stop in order: polls and reloads are cut off, answers under way have their time."""
@@ -128,7 +129,7 @@ class Service:
         self._is_stopping = True
         for reload in self._reloads:
             reload.cancel()
-        await self._daemon.stop()
+        await self.daemon.stop()
         await self._server.stop(_WEB_STOP_SECONDS)
         self._log.info("stopped")
 
@@ -155,12 +156,12 @@ class Service:
             await self._web.use(configuration.settings.web.config_file)
             self._take_on(configuration, hashed)
         except ConfigurationError as error:
-            self._daemon.reload_failed()
+            self.daemon.reload_failed()
             # No traceback: people made this mistake, and the lines say which.
             self._log.error("reload_failed", error="; ".join(error.lines))
             return str(error)
         except Exception as error:  # noqa: BLE001 -- logged; the configuration in force stays
-            self._daemon.reload_failed()
+            self.daemon.reload_failed()
             self._log.exception("reload_crashed")
             return f"{type(error).__name__} in the exporter itself"
         self._log.info("reloaded")
@@ -198,7 +199,7 @@ class Service:
         if new != old:
             self._log.warning("listen_address_kept", in_force=old, configured=new, hint="restart")
         self._configuration = configuration
-        self._daemon.configure(configuration, hashed)
+        self.daemon.configure(configuration, hashed)
         self._warn_without_trust()
         self._app = self._make_app()
 
@@ -219,7 +220,7 @@ class Service:
         await self._app(scope, receive, send)
 
     def _make_app(self) -> ASGIApp:
-        web, daemon = self._configuration.settings.web, self._daemon
+        web, daemon = self._configuration.settings.web, self.daemon
         return app(
             telemetry_path=web.telemetry_path,
             exposition=daemon.exposition,

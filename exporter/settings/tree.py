@@ -123,6 +123,11 @@ class AccountSettings(Section):
             raise ValueError("give role_arn or role_name, not both")
         return value
 
+    @property
+    def has_role(self) -> bool:
+        """Whether a role is assumed to poll it."""
+        return bool(self.role_arn or self.role_name)
+
 
 class Organization(Section):
     """Discovery of accounts through AWS Organizations."""
