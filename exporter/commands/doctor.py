@@ -166,9 +166,9 @@ async def consult(
     """
     daemon = Daemon(configuration, ports)
     settings = configuration.settings
-    await refuse_strange_accounts(settings, daemon)
     doctor = Doctor(daemon.cloud, ports.clock, settings)
     try:
+        await refuse_strange_accounts(settings, daemon)
         steps, targets = await _steps(doctor, daemon, accounts, regions, tell)
     finally:
         await daemon.stop()

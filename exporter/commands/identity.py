@@ -12,17 +12,15 @@ _IDENTITY_SECONDS = 5.0
 
 
 async def refuse_strange_accounts(settings: Settings, daemon: Daemon) -> None:
-    """Stop a daemon that would poll accounts without a role that are not the credentials' own.
+    """Raise ConfigurationError for accounts without a role that the credentials do not belong to.
 
     Their numbers would be those of another account. Where STS does not answer, polls say why.
-    Raises ConfigurationError.
     """
     accounts = enumerate(settings.aws.accounts)
     alone = [(i, account.id) for i, account in accounts if not account.has_role]
     own = await _own_account(daemon) if alone else ""
     strange = [(i, account_id) for i, account_id in alone if own and account_id != own]
     if strange:
-        await daemon.stop()
         said = (
             f"has no role, and the credentials are of account {own}: it would show that account's "
             "numbers; give it role_name or role_arn"

@@ -35,11 +35,11 @@ async def once(
     A stop ends it early, with what is known by then. `tell` takes the progress.
     """
     daemon = Daemon(configuration, ports)
-    await refuse_strange_accounts(configuration.settings, daemon)
-    round_ = asyncio.create_task(daemon.one_round(tell))
-    handle_stop(round_.cancel)
-    daemon.start()
     try:
+        await refuse_strange_accounts(configuration.settings, daemon)
+        round_ = asyncio.create_task(daemon.one_round(tell))
+        handle_stop(round_.cancel)
+        daemon.start()
         await asyncio.wait([round_])
         finished = not round_.cancelled() and round_.result()
         await daemon.show()

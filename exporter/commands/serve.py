@@ -76,7 +76,11 @@ async def serve(
     not the credentials' own.
     """
     service = Service(configuration, load, ports)
-    await refuse_strange_accounts(configuration.settings, service.daemon)
+    try:
+        await refuse_strange_accounts(configuration.settings, service.daemon)
+    except ConfigurationError:
+        await service.close()
+        raise
     stop = asyncio.Event()
     handle_signals(stop.set, service.reload)
     await service.start()
@@ -129,9 +133,13 @@ class Service:
         self._is_stopping = True
         for reload in self._reloads:
             reload.cancel()
+        await self.close()
+        self._log.info("stopped")
+
+    async def close(self) -> None:
+        """Cut polls off; answers under way have their time."""
         await self.daemon.stop()
         await self._server.stop(_WEB_STOP_SECONDS)
-        self._log.info("stopped")
 
     def reload(self) -> "asyncio.Task[str | None]":
         """Load the configuration anew; the task gives the reason why it was refused, if it was.
