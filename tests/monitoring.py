@@ -176,29 +176,6 @@ class Webhook:
             yield url
 
 
-class Exposition:
-    """Answers scrapes with a text that can be changed."""
-
-    def __init__(self, text: str) -> None:
-        """Begin with a text."""
-        self.text = text
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[str]:
-        """Answer until the block ends; gives the address to scrape."""
-        shown = self
-
-        class Metrics(_Handler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", "text/plain; version=0.0.4")
-                self.end_headers()
-                self.wfile.write(shown.text.encode())
-
-        with _serving(Metrics) as url:
-            yield url.removeprefix("http://")
-
-
 class Proxy:
     """Forwards scrapes, and keeps which content types came back."""
 

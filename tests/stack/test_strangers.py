@@ -1,55 +1,50 @@
-"""What people are told of a stranger: fixed metrics, the real Prometheus, the example's routes."""
+"""What people are told of a stranger: from AWS to the pager, by the example's routes."""
 
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests import processes
 from tests.conftest import require
-from tests.monitoring import Exposition, Notification, Webhook, alerting, impatient, running
+from tests.embedded_aws.server import EmbeddedAws
+from tests.embedded_aws.world import Invitation, World
+from tests.monitoring import Notification, Webhook, alerting, impatient, running
 from tests.processes import until
 from tests.rules.rulefile import FILE
 
 ROOT = Path(__file__).parents[2]
 STRANGER = "999988887777"
+HUB, REGION = "100000000000", "eu-west-1"
 ACCOUNTS = [f"{number:012}" for number in range(1, 13)]
-SENT = 1_790_000_000
-"""Seconds since 1970: 2026-09-21 14:13:20 UTC."""
+SENT = datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC)
 
 pytestmark = pytest.mark.timeout(200)
 
 
-def exposition(status: str | None) -> str:
-    """Return what an exporter shows of the accounts, whom a stranger invited or not."""
-    lines = [
-        "macie_exporter_build_info 1",
-        "macie_exporter_shard_index 0",
-        "macie_exporter_shards 1",
-        'macie_exporter_targets{state="pending"} 0',
-        "macie_trust_configured 1",
-        "macie_untrusted_inviter_series_dropped 0",
-    ]
+def fleet() -> World:
+    """Make an organization of twelve members, which nobody has invited."""
+    world = World(HUB, regions=[REGION])
     for account in ACCOUNTS:
-        target = f'aws_account_id="{account}",aws_region="eu-west-1"'
-        named = f'aws_account_id="{account}",account_name="team-{account[-2:]}"'
-        lines += [
-            f"macie_account_info{{{named}}} 1",
-            f"macie_enabled{{{target}}} 1",
-            f"macie_poll_success{{{target}}} 1",
-            f"macie_poll_last_success_timestamp_seconds{{{target}}} {time.time()}",
-        ]
-        if status:
-            invited = f'{target},relationship_status="{status}"'
-            inviter = f'{invited},inviter_account_id="{STRANGER}"'
-            lines += [
-                f"macie_untrusted_invitations{{{invited}}} 1",
-                f"macie_untrusted_inviter_timestamp_seconds{{{inviter}}} {SENT}",
-            ]
-    return "\n".join(lines) + "\n"
+        world.add_account(account, f"team-{account[-2:]}")
+    return world
+
+
+def settings(folder: Path) -> str:
+    """Write the exporter's configuration; polls are as frequent as it allows. Return the flag."""
+    organization = {"role_name": "macie-invitations-reader"}
+    configured = {
+        "poll": {"interval": "10s"},
+        "aws": {"regions": [REGION], "organization": organization},
+        "metrics": {"trust_organization": True},
+    }
+    file = folder / "exporter.yaml"
+    file.write_text(yaml.safe_dump(configured))
+    return f"--config.file={file}"
 
 
 def routes(urls: dict[str, str]) -> dict[str, Any]:
@@ -59,7 +54,8 @@ def routes(urls: dict[str, str]) -> dict[str, Any]:
     for receiver in configured["receivers"]:
         if url := urls.get(receiver["name"]):
             receiver["webhook_configs"] = [{"url": url, "send_resolved": True}]
-    configured["route"]["routes"][0] |= {"group_wait": "2s", "group_interval": "1s"}
+    # Polls are spread over ten seconds: by then all of the accounts have told.
+    configured["route"]["routes"][0] |= {"group_wait": "14s", "group_interval": "14s"}
     return configured
 
 
@@ -71,11 +67,14 @@ def messages(hook: Webhook, status: str) -> list[Sequence[Notification]]:
 def test_a_stranger_is_one_notification_that_names_it(tmp_path: Path) -> None:
     """Of twelve accounts that it asks; when it is accepted security hears of it and the pager."""
     programs = require("prometheus"), require("prometheus-alertmanager")
-    shown, security, pager = Exposition(exposition(None)), Webhook(), Webhook()
+    world, security, pager = fleet(), Webhook(), Webhook()
     rules = tmp_path / "rules.yml"
     rules.write_text(impatient(FILE))
     with ExitStack() as started:
-        scraped = started.enter_context(shown.listening())
+        aws = started.enter_context(EmbeddedAws(world))
+        exporter = started.enter_context(processes.running(aws.environment(), [settings(tmp_path)]))
+        exporter.wait_until_ready()
+        exporter_at = f"127.0.0.1:{exporter.port}"
         hooks = {
             "security": started.enter_context(security.listening()),
             "pager": started.enter_context(pager.listening()),
@@ -92,13 +91,14 @@ def test_a_stranger_is_one_notification_that_names_it(tmp_path: Path) -> None:
                         "alertmanagers": [{"static_configs": [{"targets": [alertmanager.address]}]}]
                     },
                     "scrape_configs": [
-                        {"job_name": "macie", "static_configs": [{"targets": [scraped]}]}
+                        {"job_name": "macie", "static_configs": [{"targets": [exporter_at]}]}
                     ],
                 },
             )
         )
         until(lambda: bool(prometheus.now("macie_enabled")), "a scrape")
-        shown.text = exposition("Invited")
+        for account in ACCOUNTS:
+            world.invite(account, REGION, Invitation(f"from-{account}", STRANGER, "Invited", SENT))
         until(lambda: bool(messages(security, "firing")), "a message")
         (told,) = messages(security, "firing")
         assert {one.labels["aws_account_id"] for one in told} == {*ACCOUNTS}
@@ -110,14 +110,16 @@ def test_a_stranger_is_one_notification_that_names_it(tmp_path: Path) -> None:
         )
         assert pager.messages == []
 
-        shown.text = exposition("Enabled")
+        for account in ACCOUNTS:
+            world.set_status(account, REGION, f"from-{account}", "Enabled")
         until(lambda: all(map(administrators, (security, pager))), "the administrator")
         for hook in (security, pager):
             (worst,) = administrators(hook)
             assert {one.labels["inviter_account_id"] for one in worst} == {STRANGER}
             assert len(worst) == len(ACCOUNTS)
 
-        shown.text = exposition(None)
+        for account in ACCOUNTS:
+            world.delete_invitation(account, REGION, f"from-{account}")
         until(lambda: len(messages(security, "resolved")) == 2, "the end")
         until(lambda: len(messages(pager, "resolved")) == 1, "the end")
         assert len(messages(security, "firing")) == 2
