@@ -61,10 +61,10 @@ def report(settings: Settings, discovered: int = 0) -> str:
         f"# AWS API calls an hour: about {numbers.calls_an_hour}",
     ]
     if settings.aws.organization:
-        each = _of(settings, [None], roles=1)
+        each, none = _of(settings, [None], roles=1), _of(settings, [], roles=0)
         lines.append(
-            f"# each account that is discovered: {each.targets} targets, about {each.series} "
-            f"series and {each.calls_an_hour} calls an hour"
+            f"# each account that is discovered: {each.targets} targets, about "
+            f"{each.series - none.series} series and {each.calls_an_hour} calls an hour"
         )
     if numbers.warning:
         lines.append(f"# warning: {numbers.warning}")

@@ -94,8 +94,8 @@ COMMANDS: Mapping[str, Command] = {
         "0 if they could be written.",
         (
             (
-                "iam --hub-principal=arn:aws:iam::444455556666:role/macie-exporter",
-                "everything, with the exporter's role in the trust policy",
+                "iam --config.file=exporter.yaml --hub-principal=444455556666",
+                "everything, with the exporter's account in the trust policy",
             ),
             (
                 "iam --config.file=exporter.yaml --document=cloudformation",

@@ -278,6 +278,8 @@ def _worked(steps: Sequence[Step]) -> Iterator[tuple[str, ...]]:
 
 def _verdict(failed: Sequence[Step], targets: Collection[Target]) -> str:
     """Say how many targets fail, in how many accounts, and what to mend first."""
+    if not targets:
+        return f"No target was tried. Mend first: {_place(failed[0])}."
     # A step of a whole account fails all of its targets; one of no account says nothing of targets.
     places = {(step.account, step.region) for step in failed if step.account}
     lost = [each for each in targets if {each, (each.account_id, "")} & places]

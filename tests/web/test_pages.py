@@ -499,7 +499,7 @@ def test_the_invitations_of_a_target(site: Site) -> None:
     listed = (invited("Enabled", DAY, OURS, "i2"), invited("Invited", 2 * DAY, STRANGER))
     site.polled(PAYMENTS, eu_west_1=[answered(*listed)])
     words = site.words("/targets/111122223333/eu-west-1")
-    assert "1 invitation of unknown accounts Not yours:" in words
+    assert "1 invitation from unknown accounts Not yours: decline and delete" in words
     assert "660066006600 unknown Invited 2d 0h ago i1 999988887777 Enabled 1d 0h ago i2" in words
     assert "Administrator" not in words
     site.polled(PAYMENTS, eu_west_1=[answered(administrator=Administrator(STRANGER, "Enabled"))])
