@@ -44,6 +44,8 @@ class Directory:
     ) -> None:
         """Ask for what the settings name."""
         self.settings, self.known = settings, Known()
+        self.accounts_known = False
+        """Whether it is known who is polled, though not who belongs to the organization."""
         self._identity, self._organizations, self._log = identity, organizations, log
 
     async def ask_accounts(self) -> Failure | None:
@@ -53,7 +55,10 @@ class Directory:
             if organization is not None:
                 self.known.identity = await self._as_long_as_a_poll(self._identity.who_am_i())
                 return await self._ask_members(organization.include_ous)
+            # What an organization said counts no longer, if one is configured again.
             self.known.organization = None
+            self.known.units.clear()
+            self.known.tags.clear()
             if not self.settings.aws.accounts and not self.known.identity:
                 self.known.identity = await self._as_long_as_a_poll(self._identity.who_am_i())
         except AwsError as error:
@@ -69,6 +74,7 @@ class Directory:
         """
         found: dict[str, tuple[Member, ...]] = {}
         failure = None
+        self.accounts_known = False
         for unit in units or ("",):
             try:
                 found[unit] = tuple(await self._organizations.members((unit,) if unit else ()))
@@ -86,7 +92,10 @@ class Directory:
             try:
                 self.known.organization = tuple(await self._organizations.members(()))
             except AwsError as error:
+                self.accounts_known = failure is None
                 failure = failure or error.failure
+        else:
+            self.known.organization = None
         return failure
 
     async def ask_regions(self, accounts: Sequence[Account]) -> None:

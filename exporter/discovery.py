@@ -95,11 +95,13 @@ class Discovery:
             pause = self._pause(failures)
             if failure is not None:
                 self._note_failure(failure, pause)
+            looked = self._clock.monotonic()
             await self._look_up_tags(anew=failure is None)
             self.looking = False
             if failure is None and not self.repeats:
                 return
-            await asyncio.sleep(pause)
+            # Tags take their time, which the next look does not wait for on top.
+            await asyncio.sleep(max(pause - (self._clock.monotonic() - looked), 0.0))
 
     async def find(self) -> AsyncIterator[Inventory]:
         """Find what there is to poll, and hand on parts as they come."""
@@ -115,7 +117,8 @@ class Discovery:
                 yield self._inventory(accounts, failure, complete=False)
         self._known.regions = {account.id: self._known.regions[account.id] for account in asking}
         self._known.polled.clear()
-        yield self._inventory(accounts, failure, complete=failure is None)
+        complete = failure is None or self._directory.accounts_known
+        yield self._inventory(accounts, failure, complete=complete)
 
     async def _look(self) -> Failure | None:
         """Look once, and have what is found polled; return why that failed, if it did."""
@@ -194,13 +197,14 @@ class Discovery:
             for account in accounts
         )
         listed = self._known.organization
+        succeeded = complete and failure is None
         return Inventory(
             accounts=tuple(account for account in resolved if account.regions),
             names=names_of(self._settings, self._known),
             organization=None if listed is None else frozenset(member.id for member in listed),
             complete=complete,
             failure=failure,
-            last_success=self._clock.now() if complete else self.inventory.last_success,
+            last_success=self._clock.now() if succeeded else self.inventory.last_success,
         )
 
     def _regions_known(self, account_id: str) -> tuple[str, ...]:

@@ -114,7 +114,7 @@ class Relation:
     invited_at: float | None
     """Unix seconds; None where AWS does not say."""
     trusted: bool | None
-    """None where trust is not configured."""
+    """None where nobody has said yet who is trusted."""
     in_fact: bool
     """Whether Macie itself names it as the administrator."""
 
@@ -211,7 +211,7 @@ class TargetRow:
     def untrusted(self) -> int | None:
         """How many invitations are of inviters that are not trusted; None if unknown."""
         trust = self.status.trust
-        if self.listed is None or not trust.configured:
+        if self.listed is None or not trust.tells:
             return None
         return sum(trust.trusts(each.inviter_account_id) is False for each in self.listed)
 

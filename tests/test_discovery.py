@@ -626,12 +626,24 @@ def test_a_list_of_the_whole_that_is_denied_ends_no_poll_and_names_nobody_unknow
     denied = last(found)
     assert (denied.organization, ids(denied)) == (None, [ONE.id])
     assert denied.failure is not None
+    # There is nothing more to find out of what is polled: the first round can end.
+    assert (denied.complete, denied.last_success) == (True, 0.0)
     directory.broken = set()
     assert last(found).organization == frozenset({ONE.id, SUSPENDED.id})
     directory.broken = {"whole organization"}
     assert last(found).organization == frozenset({ONE.id, SUSPENDED.id})
     directory.broken = {"organization"}
     assert last(found).organization == frozenset({ONE.id, SUSPENDED.id})
+
+
+def test_a_list_of_the_whole_that_is_not_asked_for_any_more_is_not_known() -> None:
+    """Who has left since would be trusted for ever, where nobody asks again."""
+    directory = Directory([ONE, SUSPENDED], of_units={UNIT: [ONE]})
+    found = discovery(directory, {"organization": {"role_name": ROLE}})
+    assert last(found).organization == frozenset({ONE.id, SUSPENDED.id})
+    aws = {"regions": ["eu-west-1"], "organization": {"role_name": ROLE, "include_ous": [UNIT]}}
+    found.configure(Settings.model_validate({"aws": aws}), "eu-west-1")
+    assert last(found).organization is None
 
 
 LABELS = {"account_labels": ["team", "environment"]}

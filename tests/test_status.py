@@ -88,6 +88,9 @@ def test_what_is_not_known_of_trust_is_not_zero() -> None:
     told = row_of(status(PAYMENTS, polls={HERE: [answered(invited())]}))
     assert (told.untrusted, [each.trusted for each in told.relations()]) == (None, [None])
     assert row_of(status(PAYMENTS, trust=OURS)).untrusted is None
+    unsaid = Trust(configured=True, complete=False)
+    polls = {HERE: [answered(invited())]}
+    assert row_of(status(PAYMENTS, polls=polls, trust=unsaid)).untrusted is None
     off = status(PAYMENTS, polls={HERE: [Answer(enabled=False)]}, trust=OURS)
     assert row_of(off).untrusted is None
     none = Answer(enabled=True, administrator=NO_ADMINISTRATOR)

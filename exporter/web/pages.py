@@ -210,8 +210,10 @@ class _Pages:
 def _query(request: Request, status: Status) -> Query:
     """Read which targets are wanted. Raises QueryError."""
     query = parse(request.query_params.multi_items())
-    if query.untrusted and not status.trust.configured:
+    if query.untrusted and not status.trust.tells:
         reason = "set metrics.trusted_inviters or metrics.trust_organization: nobody is known yet"
+        if status.trust.configured:
+            reason = "AWS Organizations has not said yet who belongs to it"
         raise QueryError([f"untrusted = true: {reason}"])
     return query
 

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from exporter.model import KNOWN_STATUSES, PENDING_STATUSES
 from exporter.sharding import shard_of
 from exporter.state import TargetState
-from exporter.status import Relation, Status, TargetRow
+from exporter.status import ADMINISTRATING, Relation, Status, TargetRow
 
 TROUBLED = (TargetState.STALE, TargetState.FAILING)
 """The states in which somebody has to do something."""
@@ -64,6 +65,9 @@ def _stranger(found: Sequence[tuple[TargetRow, Relation]]) -> Stranger:
         since=min((time for time in sent if time is not None), default=None),
     )
 
+
+_OVER = frozenset(KNOWN_STATUSES) - {*PENDING_STATUSES, *ADMINISTRATING}
+"""Statuses of which AWS says that nobody waits for an answer, and nobody administers."""
 
 FailureGroup = Sequence[TargetRow]
 """Targets of one account that fail alike, in the order of their regions."""
@@ -156,7 +160,7 @@ def _findings(status: Status, fleet: Summary, unknown: Sequence[Stranger]) -> It
     of_all = f"{fleet.targets} target{'' if fleet.targets == 1 else 's'}"
     if status.settings.shard.total > 1:
         of_all += " of this shard"
-    if status.trust.configured and unknown:
+    if status.trust.tells and unknown:
         yield _of_strangers(unknown)
     if fleet.troubled:
         yield Verdict("bad", f"{fleet.troubled} of {of_all} cannot be polled")
@@ -168,7 +172,7 @@ def _findings(status: Status, fleet: Summary, unknown: Sequence[Stranger]) -> It
         yield Verdict("busy", "There is nothing to poll")
     if fleet.unknown:
         yield Verdict("busy", f"The first round is under way: {fleet.polled} of {of_all} polled")
-    if not status.trust.configured:
+    if not status.trust.tells:
         yield Verdict("warn", "Whether unknown accounts invite cannot be told")
     yield Verdict("good", f"All is well: {of_all} answered, and no unknown account invites")
 
@@ -184,7 +188,9 @@ def _of_strangers(unknown: Sequence[Stranger]) -> Verdict:
         return Verdict("bad", "An unknown account asks to become the Macie administrator")
     if asking:
         return Verdict("bad", f"{asking} unknown accounts ask to become the Macie administrator")
-    return Verdict("warn", "Invitations of unknown accounts are still to be deleted")
+    if {status for each in unknown for status in each.statuses} <= _OVER:
+        return Verdict("warn", "Invitations of unknown accounts are still to be deleted")
+    return Verdict("bad", "Unknown accounts have sent invitations")
 
 
 def absence_reasons(account_id: str, status: Status) -> Iterator[str]:

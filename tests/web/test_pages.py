@@ -269,7 +269,7 @@ def test_the_first_page_says_who_administers(site: Site) -> None:
         "000000000000 is the administrator of 1 target in payments Enabled 1 "
         "660066006600 is the administrator of 1 target in payments, first sent 1d 0h ago Enabled 1 "
         "111111111111 invites 1 target in payments, first sent 1d 0h ago Invited 1 "
-        "Not yours: leave that administrator, then delete the invitation, in every region"
+        "Not yours: disassociate the account from it, then delete the invitation, in every region"
     ) in site.words("/")
 
 

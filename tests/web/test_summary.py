@@ -122,6 +122,16 @@ ASKED = "An unknown account asks to become the Macie administrator"
             {"trust": Trust()},
             Verdict("warn", "Whether unknown accounts invite cannot be told"),
         ),
+        (
+            answered(invited(inviter="1")),
+            {"trust": Trust(configured=True, complete=False)},
+            Verdict("warn", "Whether unknown accounts invite cannot be told"),
+        ),
+        (
+            answered(invited("Novel", inviter="1")),
+            {},
+            Verdict("bad", "Unknown accounts have sent invitations"),
+        ),
         (answered(invited(inviter="1")), {}, Verdict("bad", ASKED)),
         (answered(invited(inviter="1")), {"healthy": False}, Verdict("bad", ASKED)),
         (
