@@ -167,13 +167,8 @@ def _one(pick: Callable[[Any], float | None]) -> Callable[[Any], Iterable[Sample
     return samples
 
 
-def _discovery(pick: Callable[[Inventory], float | None]) -> Callable[[Fleet], Iterable[Sample]]:
+def _discovery(pick: Callable[[Inventory], float]) -> Callable[[Fleet], Iterable[Sample]]:
     return _one(lambda fleet: None if fleet.discovered is None else pick(fleet.discovered))
-
-
-def _discovered(found: Inventory) -> float | None:
-    answered = found.last_success > 0 or found.failure is not None
-    return float(found.failure is None) if answered else None
 
 
 def _web(pick: Callable[[WebConfig], float | None]) -> Callable[[Fleet], Iterable[Sample]]:
@@ -292,9 +287,8 @@ METRICS: tuple[Family, ...] = (
            "log has a line tls_handshake_refused with the reason of each, at level debug.",
            kind="counter"),
     Family("macie_exporter_discovery_success", Group.EXPORTER, (),
-           _discovery(_discovered),
-           "Whether the last discovery through AWS Organizations succeeded; absent without one, "
-           "and before the first has ended."),
+           _discovery(lambda found: found.last_success > 0 and found.failure is None),
+           "Whether the last discovery through AWS Organizations succeeded; absent without one."),
     Family("macie_exporter_discovery_last_success_timestamp_seconds", Group.EXPORTER, (),
            _discovery(lambda found: found.last_success),
            "When discovery through AWS Organizations last succeeded, in Unix seconds; 0 before "

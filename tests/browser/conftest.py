@@ -32,7 +32,9 @@ def demo(chromium: Path) -> Iterator[Demo]:
     """The demo's organization, in which nothing moves by itself."""
     del chromium  # Without it nothing has to be started.
     story = begin()
-    with told(story) as variables, running(variables) as exporter:
+    # What fails there stays so, however long the tests take.
+    flags = ["--poll.stale-after=1h"]
+    with told(story) as variables, running(variables, flags) as exporter:
         exporter.wait_until_ready()
         yield Demo(story, exporter)
 

@@ -135,7 +135,7 @@ macie_exporter_poll_lag_seconds 0.5
 # HELP macie_exporter_loop_lag_seconds The longest time, of the last half minute or more, by which polls, scrapes and probes had to wait for each other.
 # TYPE macie_exporter_loop_lag_seconds gauge
 macie_exporter_loop_lag_seconds 0.02
-# HELP macie_exporter_discovery_success Whether the last discovery through AWS Organizations succeeded; absent without one, and before the first has ended.
+# HELP macie_exporter_discovery_success Whether the last discovery through AWS Organizations succeeded; absent without one.
 # TYPE macie_exporter_discovery_success gauge
 macie_exporter_discovery_success 1.0
 # HELP macie_exporter_discovery_last_success_timestamp_seconds When discovery through AWS Organizations last succeeded, in Unix seconds; 0 before that.
