@@ -60,6 +60,7 @@ class Discovery:
         self._directory = Directory(settings, identity, organizations, log)
         self._known = self._directory.known
         self.inventory = Inventory()
+        self._last_asked = ""
         self.looking = True
         """Whether there is more to come of the present look."""
         self._default_regions = settings.aws.regions or (default_region,)
@@ -160,12 +161,16 @@ class Discovery:
             return
         listed = [each.id for each in self.inventory.accounts if each.id in members]
         asking = [each for each in listed if each not in self._known.tags]
+        # Where the last look broke off: some that are denied hide no others.
+        start = asking.index(self._last_asked) + 1 if self._last_asked in asking else 0
+        asking = asking[start:] + asking[:start]
         if anew:
             asking += [each for each in listed if each in self._known.tags]
         failures: list[Failure] = []
         in_a_row = 0
         for number, account_id in enumerate(asking, start=1):
             failure = await self._directory.ask_tags(account_id, keys)
+            self._last_asked = account_id
             in_a_row = in_a_row + 1 if failure else 0
             failures += [failure] if failure else []
             if in_a_row == _FRUITLESS:

@@ -696,9 +696,28 @@ def test_tags_that_cannot_be_had_stay_as_they_were_and_keep_nobody_from_being_po
         await looking.look_whole()
         teams = [each.labels["team"] for each in looking.discovery.inventory.accounts]
         assert teams == list("123456")
-        # Those that have never answered come first.
+        # Those that have never answered come first, from where the last look broke off.
         tags = [asked for asked in directory.asked if asked.startswith("tags")]
-        assert tags == [f"tags {member.id}" for member in (*members[1:], members[0])]
+        order = (*members[4:], *members[1:4], members[0])
+        assert tags == [f"tags {member.id}" for member in order]
+        await looking.stop()
+
+    run(test())
+
+
+def test_accounts_whose_tags_are_denied_hide_no_others() -> None:
+    """Three in a row end a look; the next begins behind them."""
+
+    async def test() -> None:
+        members = [Member(f"{number:012d}", "") for number in range(1, 7)]
+        directory = Directory(members)
+        directory.tagged = {member.id: {"team": member.id[-1]} for member in members}
+        directory.broken = {f"tags {member.id}" for member in members[:3]}
+        looking = Looking(directory, {"organization": {"role_name": ROLE}}, metrics=LABELS)
+        await looking.look_whole()
+        await looking.look_whole()
+        labels = [each.labels for each in looking.discovery.inventory.accounts]
+        assert labels == [{}, {}, {}, {"team": "4"}, {"team": "5"}, {"team": "6"}]
         await looking.stop()
 
     run(test())
