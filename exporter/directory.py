@@ -51,6 +51,7 @@ class Directory:
     async def ask_accounts(self) -> Failure | None:
         """Ask who this is and who belongs to the organization, where that is needed."""
         organization = self.settings.aws.organization
+        self.accounts_known = False
         try:
             if organization is not None:
                 self.known.identity = await self._as_long_as_a_poll(self._identity.who_am_i())
@@ -74,7 +75,6 @@ class Directory:
         """
         found: dict[str, tuple[Member, ...]] = {}
         failure = None
-        self.accounts_known = False
         for unit in units or ("",):
             try:
                 found[unit] = tuple(await self._organizations.members((unit,) if unit else ()))

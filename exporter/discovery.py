@@ -139,7 +139,8 @@ class Discovery:
 
     def _take_on(self, found: Inventory) -> None:
         before = self.inventory
-        if found.failure is not None and not (found.accounts and before.last_success):
+        in_vain = found.failure is not None and not self._directory.accounts_known
+        if in_vain and not (found.accounts and before.last_success):
             # After a reload that looks elsewhere: until that answers, what was found stays.
             ids = {account.id for account in found.accounts}
             stays = tuple(account for account in before.accounts if account.id not in ids)

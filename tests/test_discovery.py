@@ -636,6 +636,24 @@ def test_a_list_of_the_whole_that_is_denied_ends_no_poll_and_names_nobody_unknow
     assert last(found).organization == frozenset({ONE.id, SUSPENDED.id})
 
 
+def test_who_leaves_a_unit_goes_though_the_list_of_the_whole_is_denied() -> None:
+    """Who is polled is known then; only who may invite is not."""
+
+    async def test() -> None:
+        two = Member("000000000002", "two")
+        directory = Directory([ONE, two], of_units={UNIT: [ONE, two]})
+        directory.broken = {"whole organization"}
+        aws = {"organization": {"role_name": ROLE, "include_ous": [UNIT]}}
+        looking = Looking(directory, aws, metrics={"trust_organization": True})
+        await looking.look_whole()
+        directory.of_units = {UNIT: [ONE]}
+        await looking.look_whole()
+        assert ids(looking.discovery.inventory) == [ONE.id]
+        await looking.stop()
+
+    run(test())
+
+
 def test_a_list_of_the_whole_that_is_not_asked_for_any_more_is_not_known() -> None:
     """Who has left since would be trusted for ever, where nobody asks again."""
     directory = Directory([ONE, SUSPENDED], of_units={UNIT: [ONE]})
