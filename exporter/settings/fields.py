@@ -281,4 +281,3 @@ LogLevel = Annotated[
 ]
 AccountIds = Annotated[tuple[AccountId, ...], BeforeValidator(listed)]
 UnitIds = Annotated[tuple[UnitId, ...], BeforeValidator(listed)]
-Words = Annotated[tuple[str, ...], BeforeValidator(listed)]
