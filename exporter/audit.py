@@ -1,13 +1,52 @@
 """What of a poll is worth a line: the security team's trail of invitations, and what failed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from exporter.error_codes import hint_of
 from exporter.log import Log
-from exporter.model import Failure, Target
-from exporter.state import Change, TargetRecord, changes
-from exporter.trust import NO_TRUST, Trust
+from exporter.model import NO_TRUST, Failure, Invitation, Target, Trust
+from exporter.state import TargetRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that happened to an invitation between two answers."""
+
+    event: str
+    target: Target
+    invitation: Invitation
+    previous_status: str = ""
+    first_poll: bool = False
+
+
+def changes(previous: TargetRecord, following: TargetRecord) -> Iterator[Change]:
+    """Return what happened to invitations from one record to the next."""
+    if following.listed is previous.listed or following.listed is None:
+        return
+    before = _by_identity(previous.listed or ())
+    after = _by_identity(following.listed)
+    for identity, invitation in after.items():
+        old = before.get(identity)
+        if old is None:
+            first = previous.listed is None
+            yield Change("invitation_received", following.target, invitation, first_poll=first)
+        elif old.relationship_status != invitation.relationship_status:
+            status = old.relationship_status
+            yield Change("invitation_status_changed", following.target, invitation, status)
+    for identity, invitation in before.items():
+        if identity not in after:
+            yield Change("invitation_gone", following.target, invitation)
+
+
+def _by_identity(invitations: Iterable[Invitation]) -> Mapping[object, Invitation]:
+    """Key invitations by id; by inviter and time where AWS gave none."""
+    return {
+        invitation.invitation_id
+        or (invitation.inviter_account_id, invitation.invited_at): invitation
+        for invitation in invitations
+    }
 
 
 class Audit:

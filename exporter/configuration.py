@@ -7,10 +7,9 @@ from exporter.clock import Clock
 from exporter.exposition.age_buckets import AgeBuckets
 from exporter.exposition.counts import Options
 from exporter.log import Lines
-from exporter.model import Inventory
+from exporter.model import Inventory, Trust
 from exporter.poller import PollOptions
 from exporter.settings import Settings
-from exporter.trust import Trust
 
 
 @dataclass(frozen=True, slots=True)

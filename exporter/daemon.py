@@ -8,9 +8,9 @@ from prometheus_client import CollectorRegistry
 
 from exporter.audit import Audit
 from exporter.aws.cloud import Cloud
-from exporter.build import build
 from exporter.configuration import Configuration, Ports, options_from, trust_from
-from exporter.discovery import Discovery, hint
+from exporter.discovery.loop import Discovery, hint
+from exporter.exposition.build import build
 from exporter.exposition.fleet import Fleet, Reload, WebConfig
 from exporter.exposition.own_metrics import OwnMetrics
 from exporter.exposition.rendering import Exposition
@@ -19,9 +19,9 @@ from exporter.poller import Poller
 from exporter.schedule import Schedule
 from exporter.settings.fingerprint import config_hash
 from exporter.state import Snapshot
-from exporter.status import Search, Status
 from exporter.supervision import LoopLag, Supervisor
 from exporter.terminal import Tell
+from exporter.web.status import Search, Status
 
 _CATCH_UP_SECONDS = 1.0
 _PROGRESS_SECONDS = 0.1

@@ -26,7 +26,7 @@ UNKNOWN_STATUS = "unknown"
 """Stands for a status that AWS left out, so that the invitation is counted all the same."""
 
 OTHER_STATUS = "other"
-"""Stands for statuses beyond those that have a name of their own (`exporter.statuses`)."""
+"""Stands for statuses beyond those that have a name of their own (`exporter.state.statuses`)."""
 
 MACIE_REGIONS = (
     "af-south-1",
@@ -159,6 +159,31 @@ class Invitation:
     invitation_id: str
     relationship_status: str
     invited_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Who may invite, by account id; where nothing says who may, nobody can be told as unknown."""
+
+    configured: bool = False
+    accounts: frozenset[str] = frozenset()
+    complete: bool = True
+    """Whether these are all: until AWS Organizations has said who belongs to it, they are not."""
+
+    @property
+    def tells(self) -> bool:
+        """Whether an inviter can be told as unknown."""
+        return self.configured and self.complete
+
+    def trusts(self, inviter_account_id: str) -> bool | None:
+        """Return whether an inviter is trusted; None where that cannot be told."""
+        if inviter_account_id in self.accounts:
+            return True
+        return False if self.tells else None
+
+
+NO_TRUST = Trust()
+"""Nothing says who may invite."""
 
 
 @dataclass(frozen=True, slots=True)

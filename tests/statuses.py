@@ -4,11 +4,19 @@ from collections.abc import Iterable, Mapping
 
 from exporter.configuration import trust_from
 from exporter.exposition.fleet import Reload
-from exporter.model import Account, Administrator, Answer, Failure, Invitation, PollResult, Target
+from exporter.model import (
+    Account,
+    Administrator,
+    Answer,
+    Failure,
+    Invitation,
+    PollResult,
+    Target,
+    Trust,
+)
 from exporter.settings import Settings
 from exporter.state import Snapshot
-from exporter.status import Search, Status
-from exporter.trust import Trust
+from exporter.web.status import Search, Status
 
 NOW = 1_700_000_000.0
 MINUTE = 60.0

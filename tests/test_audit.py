@@ -6,9 +6,9 @@ import pytest
 
 from exporter.audit import Audit
 from exporter.log import Lines
-from exporter.model import Answer, Failure, Invitation, PollResult, Target
-from exporter.state import TargetRecord, advance
-from exporter.trust import NO_TRUST, Trust
+from exporter.model import NO_TRUST, Answer, Failure, Invitation, PollResult, Target, Trust
+from exporter.state import TargetRecord
+from exporter.state.records import advance
 
 HERE = Target("111122223333", "eu-west-1")
 WHERE = "account=111122223333 region=eu-west-1"

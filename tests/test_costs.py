@@ -23,14 +23,15 @@ import pytest
 
 from exporter.aws.macie import PAGE_SIZE
 from exporter.exposition.columns import PIECE
-from exporter.history import recall, remember
-from exporter.model import Account, Answer, Invitation, PollResult, Role, Target
+from exporter.model import Account, Answer, Invitation, PollResult, Role, Target, Trust
 from exporter.schedule import Schedule
-from exporter.state import FAILURES_KEPT, TargetRecord, advance
-from exporter.status import Status
-from exporter.trust import Trust
+from exporter.state import TargetRecord
+from exporter.state.history import recall, remember
+from exporter.state.records import advance
+from exporter.state.snapshot import FAILURES_KEPT
 from exporter.web.query import Query
 from exporter.web.selection import select
+from exporter.web.status import Status
 from exporter.web.summary import failure_groups, strangers, summary, verdict
 from tests import faulty
 from tests.aws.rig import ACCOUNT, REGION, Rig, rig

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from exporter.discovery import Discovery, hint
+from exporter.discovery.loop import Discovery, hint
 from exporter.model import DEFAULT_REGIONS, Account, AwsError, Failure, Inventory, Member, Role
 from exporter.settings import Settings
 from tests.clocks import ManualClock

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter import durations
+from exporter.settings import durations
 
 
 @pytest.mark.parametrize(

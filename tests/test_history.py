@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.error_codes import ERRORS
-from exporter.history import KEPT, PastPoll, recall, remember
 from exporter.model import Answer, Failure, Invitation, PollResult, Target
+from exporter.state.history import KEPT, PastPoll, recall, remember
 
 HERE = Target("111122223333", "eu-west-1")
 INVITATION = Invitation("999988887777", "i1", "Invited", 1.0)

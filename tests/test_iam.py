@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter import iam
 from exporter.commands import Process, main
-from exporter.iam_templates import DOCUMENTS, documents
+from exporter.iam import policies
+from exporter.iam.templates import DOCUMENTS, documents
 from exporter.settings import Settings
 
 HUB = "arn:aws:iam::100000000000:role/exporter"
@@ -241,7 +241,9 @@ def test_cloudformation_passes_its_linter(tmp_path: Path) -> None:
     for configured in (STATIC, ORGANIZED):
         files.append(tmp_path / f"hub-{len(files)}.yaml")
         files[-1].write_text(printed(configured, "hub-cloudformation"))
-    assert len(files) == 2 + 2 * (len(iam.grants(STATIC).kinds) + len(iam.grants(ORGANIZED).kinds))
+    assert len(files) == 2 + 2 * (
+        len(policies.grants(STATIC).kinds) + len(policies.grants(ORGANIZED).kinds)
+    )
     done = subprocess.run(
         [Path(sys.executable).with_name("cfn-lint"), *files],
         capture_output=True,
@@ -284,7 +286,7 @@ def test_everything_at_once_and_what_needs_no_roles() -> None:
 def test_an_unknown_hub_is_named_so() -> None:
     """Where nobody said who the exporter runs as, the place to fill in can be seen."""
     text = documents(STATIC, ["trust-policy"], "", "")
-    assert iam.UNKNOWN_HUB in text
+    assert policies.UNKNOWN_HUB in text
     template = yaml.safe_load(templates(documents(STATIC, ["cloudformation"], "", ""))[0])
     assert "Default" not in template["Parameters"]["HubPrincipalArn"]
 

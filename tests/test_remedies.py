@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 
 from exporter.error_codes import hint_of
-from exporter.iam import UNKNOWN_HUB
+from exporter.iam.policies import UNKNOWN_HUB
+from exporter.iam.remedies import SECRET, Remedy, principal, remedy
 from exporter.model import Account, Failure, Role
-from exporter.remedies import SECRET, principal, remedy
 from exporter.settings import Settings
-from exporter.status import Remedy
 
 ROLE = Role("arn:aws:iam::111122223333:role/reader", "hush")
 MEMBER = Account("111122223333", "payments", ROLE)

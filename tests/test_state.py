@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.audit import Change, changes
 from exporter.model import Answer, Failure, Invitation, PollResult, Target
-from exporter.state import Change, Snapshot, TargetRecord, TargetState, advance, changes
+from exporter.state import Snapshot, TargetRecord, TargetState
+from exporter.state.records import advance
 
 HERE = Target("111122223333", "eu-west-1")
 THERE = Target("111122223333", "us-east-1")

@@ -1,9 +1,8 @@
 """What pages show of everything that is known."""
 
-from exporter.model import NO_ADMINISTRATOR, Administrator, Answer, Failure, Target
+from exporter.model import NO_ADMINISTRATOR, Administrator, Answer, Failure, Target, Trust
 from exporter.state import TargetState
-from exporter.status import Relation, Status, TargetRow
-from exporter.trust import Trust
+from exporter.web.status import Relation, Status, TargetRow
 from tests.statuses import AUDIT, DAY, MINUTE, NOW, PAYMENTS, answered, invited, status
 
 HERE, THERE = PAYMENTS.targets()

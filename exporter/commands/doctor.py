@@ -14,10 +14,10 @@ from exporter.commands.identity import refuse_strange_accounts
 from exporter.commands.start import configuration_of, ports_of
 from exporter.configuration import Configuration, Ports, trust_from
 from exporter.daemon import Daemon
-from exporter.discovery import LONGEST_SECONDS, hint
+from exporter.discovery.loop import LONGEST_SECONDS, hint
 from exporter.error_codes import hint_of
+from exporter.iam.remedies import allow, assume_role
 from exporter.model import Account, AwsError, Failure, Inventory, Target
-from exporter.remedies import allow, assume_role
 from exporter.report import WITHOUT_TRUST
 from exporter.settings import Settings
 from exporter.settings.fields import AUTO

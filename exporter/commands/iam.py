@@ -3,7 +3,7 @@
 from exporter.commands import OK, Process
 from exporter.commands.arguments import Arguments
 from exporter.commands.start import configuration_of
-from exporter.iam_templates import DOCUMENTS, HUB_PRINCIPAL, ORGANIZATION_ID, documents
+from exporter.iam.templates import DOCUMENTS, HUB_PRINCIPAL, ORGANIZATION_ID, documents
 from exporter.settings import ConfigurationError
 
 

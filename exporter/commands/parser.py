@@ -12,8 +12,8 @@ from itertools import groupby
 from textwrap import fill
 from typing import Any, Literal, get_args, get_origin
 
-from exporter import durations
 from exporter.commands.descriptions import COMMANDS, Command
+from exporter.settings import durations
 from exporter.settings.keys import FLAGS, KEYS, Key
 
 NAME = "macie-invitations-exporter"

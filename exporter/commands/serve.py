@@ -16,7 +16,7 @@ from exporter.commands.start import configuration_of, ports_of
 from exporter.configuration import Configuration, Ports, trust_from
 from exporter.daemon import Daemon
 from exporter.files import Files, settled
-from exporter.remedies import remedy
+from exporter.iam.remedies import remedy
 from exporter.report import WITHOUT_TRUST, estimate, report
 from exporter.settings import ConfigurationError
 from exporter.settings.errors import Problem, show

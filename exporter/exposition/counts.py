@@ -6,8 +6,7 @@ from functools import lru_cache
 from math import inf
 
 from exporter.exposition.age_buckets import AgeBuckets
-from exporter.model import KNOWN_STATUSES, OTHER_STATUS, Invitation
-from exporter.trust import NO_TRUST, Trust
+from exporter.model import KNOWN_STATUSES, NO_TRUST, OTHER_STATUS, Invitation, Trust
 
 _FILLED = {"all": KNOWN_STATUSES, "invited": ("Invited",), "none": ()}
 

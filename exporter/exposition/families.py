@@ -12,9 +12,17 @@ from typing import Any
 
 from exporter.exposition.counts import InvitationCounts, Options
 from exporter.exposition.fleet import Fleet, WebConfig
-from exporter.model import NO_ADMINISTRATOR, Account, Answer, Inventory, PollResult, label_of
+from exporter.model import (
+    NO_ADMINISTRATOR,
+    NO_TRUST,
+    Account,
+    Answer,
+    Inventory,
+    PollResult,
+    Trust,
+    label_of,
+)
 from exporter.state import TargetRecord, TargetState
-from exporter.trust import NO_TRUST, Trust
 
 TARGET_LABELS = ("aws_account_id", "aws_region")
 

@@ -1,6 +1,6 @@
 """All configuration: the only reader of the environment and of its file. Frozen once loaded.
 
-It may import what knows nothing of it: the model, durations, and how files are read.
+It may import what knows nothing of it: the model, and how files are read.
 """
 
 from exporter.settings.errors import ConfigurationError

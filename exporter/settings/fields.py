@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
-from exporter import durations
 from exporter.model import label_of
+from exporter.settings import durations
 from exporter.settings.yaml import read_yaml
 
 AUTO = "auto"

@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from exporter.durations import render
+from exporter.settings.durations import render
 from exporter.settings.fields import (
     AUTO,
     HOUR,

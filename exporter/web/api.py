@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from exporter.state import TargetState
-from exporter.status import Relation, TargetRow
 from exporter.visible import visible
 from exporter.web.selection import Page
+from exporter.web.status import Relation, TargetRow
 
 Document = Mapping[str, Any]
 

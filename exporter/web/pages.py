@@ -12,15 +12,16 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from exporter.exposition.fleet import Build
+from exporter.iam.remedies import Remedy
 from exporter.model import Account, Failure, PollResult, Target
 from exporter.settings import Settings
-from exporter.status import Remedy, Status, TargetRow
 from exporter.web import api, assets
 from exporter.web.headers import content_security_policy
 from exporter.web.places import Places
 from exporter.web.query import COLUMNS, Query, QueryError, bounded, is_account, parse
 from exporter.web.rendering import Templates
 from exporter.web.selection import pages_of, select
+from exporter.web.status import Status, TargetRow
 from exporter.web.summary import (
     TROUBLED,
     absence_reasons,

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from exporter.nearest import nearest
 from exporter.state import TargetState
-from exporter.status import TargetRow
+from exporter.web.status import TargetRow
 
 PER_PAGE = 50
 MOST_PER_PAGE = 1000

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from exporter.history import recall
 from exporter.model import KNOWN_STATUSES, PENDING_STATUSES
 from exporter.state import TargetState
+from exporter.state.history import recall
 from exporter.visible import visible, visible_lines
 from exporter.web.api import timestamp
 from exporter.web.assets import Asset

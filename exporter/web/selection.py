@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from exporter.status import TargetRow
 from exporter.visible import visible
 from exporter.web.query import COLUMNS, Query
+from exporter.web.status import TargetRow
 
 
 @dataclass(frozen=True, slots=True)

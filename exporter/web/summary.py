@@ -8,7 +8,7 @@ from itertools import groupby
 from exporter.model import KNOWN_STATUSES, PENDING_STATUSES
 from exporter.sharding import shard_of
 from exporter.state import TargetState
-from exporter.status import ADMINISTRATING, Relation, Status, TargetRow
+from exporter.web.status import ADMINISTRATING, Relation, Status, TargetRow
 
 TROUBLED = (TargetState.STALE, TargetState.FAILING)
 """The states in which somebody has to do something."""

@@ -8,8 +8,8 @@ import pytest
 
 from exporter.aws.base_credentials import BaseCredentials
 from exporter.error_codes import hint_of
+from exporter.iam.remedies import remedy
 from exporter.model import Account, AwsError, Failure, Role
-from exporter.remedies import remedy
 from exporter.settings import Settings
 from tests.aws.conftest import Serve
 from tests.aws.rig import ACCOUNT, REGION, Rig, rig

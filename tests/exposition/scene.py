@@ -11,9 +11,17 @@ from exporter.exposition.counts import Options
 from exporter.exposition.fleet import Build, Fleet, Reload, WebConfig
 from exporter.exposition.own_metrics import OwnMetrics
 from exporter.exposition.rendering import TURN, Exposition
-from exporter.model import Account, Answer, Failure, Inventory, Invitation, PollResult, Target
+from exporter.model import (
+    Account,
+    Answer,
+    Failure,
+    Inventory,
+    Invitation,
+    PollResult,
+    Target,
+    Trust,
+)
 from exporter.state import Snapshot
-from exporter.trust import Trust
 from tests.clocks import ManualClock
 
 NOW = 1_700_000_000.0

@@ -4,7 +4,7 @@ import platform
 from pathlib import Path
 
 from exporter import __version__
-from exporter.build import build
+from exporter.exposition.build import build
 from exporter.exposition.fleet import Build
 
 

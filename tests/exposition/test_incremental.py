@@ -22,7 +22,8 @@ from exporter.exposition.columns import PIECE
 from exporter.exposition.counts import Options
 from exporter.exposition.rendering import Exposition
 from exporter.model import Account, Answer, Failure, Target
-from exporter.state import FAILURES_KEPT, TargetState
+from exporter.state import TargetState
+from exporter.state.snapshot import FAILURES_KEPT
 from tests.exposition.scene import (
     AUDIT,
     DAY,

@@ -5,7 +5,7 @@ from dataclasses import replace
 # ruff: noqa: E501 -- lines are as long as Prometheus' own
 from datetime import timedelta
 
-from exporter.trust import Trust
+from exporter.model import Trust
 from tests.exposition.scene import (
     AUDIT,
     DAY,

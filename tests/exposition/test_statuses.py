@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from exporter.model import KNOWN_STATUSES, OTHER_STATUS, UNKNOWN_STATUS, Failure, Target
-from exporter.statuses import MOST_UNKNOWN
+from exporter.state.statuses import MOST_UNKNOWN
 from tests.exposition.scene import AUDIT, PAYMENTS, STALE_AFTER, Scene, invitation, options
 from tests.exposition.strategies import TARGETS
 

@@ -20,17 +20,16 @@ from exporter.exposition.columns import PIECE
 from exporter.exposition.counts import Options
 from exporter.exposition.fleet import Build, Reload
 from exporter.exposition.rendering import Exposition
-from exporter.model import Account, Answer, Invitation, PollResult, Target
-from exporter.remedies import remedy
+from exporter.iam.remedies import remedy
+from exporter.model import Account, Answer, Invitation, PollResult, Target, Trust
 from exporter.settings import Settings
 from exporter.state import Snapshot
-from exporter.status import Search, Status
-from exporter.trust import Trust
 from exporter.web.app import app
 from exporter.web.listening import listen
 from exporter.web.middleware import secured
 from exporter.web.pages import routes
 from exporter.web.places import Places
+from exporter.web.status import Search, Status
 from tests.web.conftest import Health, Own
 from tests.web.serving import Served
 

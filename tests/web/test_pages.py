@@ -14,6 +14,7 @@ import jsonschema  # type: ignore[import-untyped]  # its stubs are a package of 
 import pytest
 
 from exporter.exposition.fleet import Build
+from exporter.iam.remedies import remedy
 from exporter.model import (
     NO_ADMINISTRATOR,
     Account,
@@ -23,16 +24,15 @@ from exporter.model import (
     Invitation,
     Role,
     Target,
+    Trust,
 )
-from exporter.remedies import remedy
 from exporter.state import TargetState
-from exporter.status import Search
-from exporter.trust import Trust
 from exporter.web.app import app
 from exporter.web.listening import listen
 from exporter.web.pages import routes
 from exporter.web.places import Places
 from exporter.web.query import COLUMNS, MOST_PER_PAGE, PARAMETERS
+from exporter.web.status import Search
 from tests.statuses import AUDIT, DAY, PAYMENTS, answered, invited, snapshot_of, status
 from tests.web.conftest import Client, Health, Own, Shown
 from tests.web.serving import Served

@@ -17,12 +17,13 @@ from exporter.model import (
     Invitation,
     PollResult,
     Target,
+    Trust,
 )
-from exporter.state import TargetRecord, TargetState, advance
-from exporter.status import TargetRow
-from exporter.trust import Trust
+from exporter.state import TargetRecord, TargetState
+from exporter.state.records import advance
 from exporter.web.query import COLUMNS, Query, QueryError, parse
 from exporter.web.selection import arranged, filtered, select
+from exporter.web.status import TargetRow
 from tests.statuses import status
 
 OURS, STRANGER = "999988887777", "660066006600"

@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 
-from exporter.model import Administrator, Answer, Failure
+from exporter.model import Administrator, Answer, Failure, Trust
 from exporter.settings import Settings
 from exporter.sharding import shard_of
 from exporter.state import TargetState
-from exporter.status import Search, Status
-from exporter.trust import Trust
+from exporter.web.status import Search, Status
 from exporter.web.summary import (
     Stranger,
     Verdict,

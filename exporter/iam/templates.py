@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import yaml
 
-from exporter.iam import (
+from exporter.iam.policies import (
     UNKNOWN_HUB,
     Document,
     Grants,

@@ -15,10 +15,10 @@ from exporter.model import (
     Failure,
     Invitation,
     Target,
+    Trust,
 )
 from exporter.settings import Settings
 from exporter.state import TargetRecord, TargetState
-from exporter.trust import Trust
 
 ADMINISTRATING = ("Enabled", "Paused")
 """Relationship statuses of an invitation whose inviter is the administrator."""
@@ -39,24 +39,6 @@ class Search:
     failure: Failure | None
     hint: str = ""
     """What mends the failure."""
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A policy to paste: where it belongs, its JSON, and the words in it to replace."""
-
-    place: str
-    json: str
-    blanks: Mapping[str, str]
-    """What is to be put in the place of which word."""
-
-
-@dataclass(frozen=True, slots=True)
-class Remedy:
-    """What to do, and the statements for it, if it is a matter of those."""
-
-    text: str
-    statements: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.accounts import role_arn, role_of, secret
+from exporter.discovery.accounts import role_arn, role_of, secret
 from exporter.model import Role
 from exporter.settings import Settings
 from exporter.settings.tree import Metrics, Organization

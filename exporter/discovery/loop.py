@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from exporter.accounts import accounts_of, labelled, names_of
 from exporter.clock import Clock
-from exporter.directory import Directory, Identity, Organizations, fields_of
+from exporter.discovery.accounts import accounts_of, labelled, names_of
+from exporter.discovery.directory import Directory, Identity, Organizations, fields_of
 from exporter.error_codes import hint_of
 from exporter.log import Log
 from exporter.model import Account, Failure, Inventory

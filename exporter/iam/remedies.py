@@ -4,9 +4,11 @@ Pure. `exporter.error_codes` says what mends an error anywhere; here it is known
 """
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from exporter.error_codes import hint_of
-from exporter.iam import (
+from exporter.iam.policies import (
     UNKNOWN_HUB,
     Document,
     Grants,
@@ -18,7 +20,6 @@ from exporter.iam import (
 )
 from exporter.model import Account, Failure, Role
 from exporter.settings import Settings
-from exporter.status import Remedy, Statement
 
 SECRET = "EXTERNAL_ID"  # noqa: S105 -- stands in its place
 _CALLER = re.compile(
@@ -34,6 +35,24 @@ _BLANKS = {
     UNKNOWN_HUB: "the exporter's own role or user",
     SECRET: "the configured external_id",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A policy to paste: where it belongs, its JSON, and the words in it to replace."""
+
+    place: str
+    json: str
+    blanks: Mapping[str, str]
+    """What is to be put in the place of which word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What to do, and the statements for it, if it is a matter of those."""
+
+    text: str
+    statements: tuple[Statement, ...] = ()
 
 
 def remedy(account: Account, failure: Failure, settings: Settings) -> Remedy:

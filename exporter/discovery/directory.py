@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from exporter.accounts import Known
+from exporter.discovery.accounts import Known
 from exporter.error_codes import NO_SUCH_UNIT
 from exporter.log import Log
 from exporter.model import DEFAULT_REGIONS, Account, AwsError, Failure, Member
