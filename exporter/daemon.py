@@ -9,7 +9,8 @@ from prometheus_client import CollectorRegistry
 from exporter.audit import Audit
 from exporter.aws.cloud import Cloud
 from exporter.configuration import Configuration, Ports, options_from, trust_from
-from exporter.discovery.loop import Discovery, hint
+from exporter.discovery.directory import hint
+from exporter.discovery.loop import Discovery
 from exporter.exposition.build import build
 from exporter.exposition.fleet import Fleet, Reload, WebConfig
 from exporter.exposition.own_metrics import OwnMetrics

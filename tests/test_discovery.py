@@ -421,9 +421,9 @@ class Looking:
         await self.stop()
         self._task = asyncio.create_task(self.discovery.run())
 
-    async def reload(self, aws: dict[str, Any]) -> None:
+    async def reload(self, aws: dict[str, Any], metrics: dict[str, Any] | None = None) -> None:
         """Look for what other settings name, in the midst of whatever is under way."""
-        self.discovery.configure(settings_of(aws), "eu-west-1")
+        self.discovery.configure(settings_of(aws, metrics=metrics), "eu-west-1")
         await self.begin()
 
     async def asked(self, *what: str) -> None:
@@ -554,6 +554,55 @@ def test_what_a_reload_looks_for_in_vain_drops_nothing(aws: dict[str, Any]) -> N
         await looking.reload(aws)
         await eventually(lambda: looking.discovery.inventory.complete, "the answer")
         assert "000000000001" not in looking.polled
+        await looking.stop()
+
+    run(test())
+
+
+def test_what_a_reload_configures_waits_for_no_answer() -> None:
+    """Names, labels, regions and roles of listed accounts, and new ones, though AWS is silent."""
+
+    async def test() -> None:
+        directory = Directory([Member("000000000002", "two")])
+        one = {"id": "000000000001"}
+        looking = Looking(directory, {**ORGANIZATION, "accounts": [one]}, metrics=LABELS)
+        await looking.look_whole()
+        directory.silent = {"organization"}
+        labels = {"team": "written"}
+        one |= {"name": "first", "labels": labels, "regions": ["us-east-1"], "role_name": ROLE}
+        three = {"id": "000000000003"}
+        await looking.reload({**ORGANIZATION, "accounts": [one, three]}, LABELS)
+        expected = {
+            "000000000001": ("us-east-1",),
+            "000000000003": ("eu-west-1",),
+            "000000000002": ("eu-west-1",),
+        }
+        await eventually(lambda: looking.polled == expected, "what is configured")
+        first = looking.adopted[-1].accounts[0]
+        assert (first.name, first.labels, first.role) == ("first", labels, role("000000000001"))
+        assert looking.adopted[-1].names == {"000000000001": "first", "000000000002": "two"}
+        assert not looking.adopted[-1].complete
+        await looking.stop()
+
+    run(test())
+
+
+@pytest.mark.parametrize("what", ["broken", "silent"])
+def test_an_account_that_a_reload_takes_out_goes_whatever_aws_answers(what: str) -> None:
+    """Also where the organization has never answered."""
+
+    async def test() -> None:
+        directory = Directory(broken={"organization"})
+        one, two = {"id": "000000000001"}, {"id": "000000000002"}
+        looking = Looking(directory, {**ORGANIZATION, "accounts": [one, two]})
+        await looking.look()
+        assert list(looking.polled) == ["000000000001", "000000000002"]
+        directory.broken, directory.silent = set(), set()
+        setattr(directory, what, {"organization"})
+        await looking.reload({**ORGANIZATION, "accounts": [one]})
+        await eventually(lambda: list(looking.polled) == ["000000000001"], "the second to go")
+        await looking.reload({**ORGANIZATION, "accounts": []})
+        await eventually(lambda: not looking.polled, "the first to go")
         await looking.stop()
 
     run(test())
@@ -703,7 +752,7 @@ def test_tags_that_cannot_be_had_stay_as_they_were_and_keep_nobody_from_being_po
         directory.broken = {f"tags {member.id}" for member in members[1:]}
         looking = Looking(directory, {"organization": {"role_name": ROLE}}, metrics=LABELS)
         await looking.look_whole()
-        assert looking.adopted[0].complete
+        assert looking.adopted[1].complete
         assert [each.labels for each in looking.adopted[-1].accounts] == [{"team": "1"}, *5 * [{}]]
         event, fields = looking.log.events[-1]
         assert (event, fields["failed"]) == ("tags_unknown", 3)

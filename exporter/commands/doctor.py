@@ -14,10 +14,10 @@ from exporter.commands.identity import refuse_strange_accounts
 from exporter.commands.start import configuration_of, ports_of
 from exporter.configuration import Configuration, Ports, trust_from
 from exporter.daemon import Daemon
-from exporter.discovery.loop import LONGEST_SECONDS, hint
+from exporter.discovery.directory import hint
 from exporter.error_codes import hint_of
 from exporter.iam.remedies import allow, assume_role
-from exporter.model import Account, AwsError, Failure, Inventory, Target
+from exporter.model import Account, AwsError, Failure, Target
 from exporter.report import WITHOUT_TRUST
 from exporter.settings import Settings
 from exporter.settings.fields import AUTO
@@ -188,14 +188,9 @@ async def _steps(
     regions: Collection[str],
     tell: Tell,
 ) -> tuple[list[Step], Collection[Target]]:
-    steps, found = [await doctor.own_credentials()], Inventory()
-    failure = None
-    try:
-        async with asyncio.timeout(LONGEST_SECONDS):
-            async for found in daemon.discovery.find():
-                failure = found.failure
-    except TimeoutError:
-        failure = Failure("Deadline", f"discovery took longer than {LONGEST_SECONDS:g} s")
+    steps = [await doctor.own_credentials()]
+    failure = await daemon.discovery.look()
+    found = daemon.discovery.inventory
     if failure is not None:
         policy = "; `iam` prints that policy" if failure.code in DENIED else ""
         steps.append(_failed(Step("", "", "discovery"), failure, hint(failure) + policy))

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from exporter.discovery.accounts import Known
-from exporter.error_codes import NO_SUCH_UNIT
+from exporter.error_codes import NO_SUCH_UNIT, hint_of
 from exporter.log import Log
 from exporter.model import DEFAULT_REGIONS, Account, AwsError, Failure, Member
 from exporter.settings import Settings
@@ -153,3 +153,8 @@ def fields_of(failure: Failure) -> Mapping[str, object]:
         "aws_request_id": failure.request_id,
         "error": failure.message,
     }
+
+
+def hint(failure: Failure) -> str:
+    """Return what mends a failed discovery."""
+    return hint_of(failure, "organizations")

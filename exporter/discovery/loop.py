@@ -4,22 +4,19 @@ And the loop that keeps that current. What was last found stays: a failed refres
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
-from typing import TypeVar
 
 from exporter.clock import Clock
 from exporter.discovery.accounts import accounts_of, labelled, names_of
-from exporter.discovery.directory import Directory, Identity, Organizations, fields_of
-from exporter.error_codes import hint_of
+from exporter.discovery.directory import Directory, Identity, Organizations, fields_of, hint
+from exporter.discovery.tags import Tags
 from exporter.log import Log
 from exporter.model import Account, Failure, Inventory
 from exporter.settings import Settings
 from exporter.settings.fields import AUTO
 
-T = TypeVar("T")
-
-LONGEST_SECONDS = 900.0
+_LONGEST_SECONDS = 900.0
 """Of one look: ten thousand accounts are five hundred pages, one after the other."""
 
 _AUTO = (AUTO,)
@@ -29,16 +26,6 @@ _AT_ONCE = 32
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 _REGIONS_REFRESH = 3600.0
 """Seconds between looks at the enabled regions where no organization sets the pace."""
-
-TAGS_A_SECOND = 8.0
-"""Accounts whose tags are asked for, by all shards together: Organizations throttles an
-organization's callers together, at a few more. Ten thousand accounts take 20 minutes."""
-
-_TAGS_HANDED_ON = 500
-"""Accounts after whose tags those known so far are shown."""
-
-_FRUITLESS = 3
-"""Accounts in a row whose tags cannot be had, after which no others are asked for."""
 
 
 class Discovery:
@@ -58,9 +45,10 @@ class Discovery:
         """Poll `default_region` where none is configured; `adopt` is given what is found."""
         self._adopt, self._clock, self._log = adopt, clock, log
         self._directory = Directory(settings, identity, organizations, log)
-        self._known = self._directory.known
+        self._known, self._tags = self._directory.known, Tags(self._directory, log)
         self.inventory = Inventory()
-        self._last_asked = ""
+        self._staying: tuple[Account, ...] = ()
+        """Accounts found elsewhere than where a reload looks, until that answers."""
         self.looking = True
         """Whether there is more to come of the present look."""
         self._default_regions = settings.aws.regions or (default_region,)
@@ -68,9 +56,11 @@ class Discovery:
     def configure(self, settings: Settings, default_region: str) -> None:
         """Look for what other settings name, from the next look on; what is known stays known."""
         self._known.polled = {each.id: each.regions for each in self.inventory.accounts}
-        if settings.aws.organization and not self._settings.aws.organization:
-            # What succeeded until now asked no organization.
-            self.inventory = replace(self.inventory, last_success=0.0)
+        if _asked(settings) != _asked(self._settings):
+            self._staying = self.inventory.accounts
+            if settings.aws.organization:
+                # What succeeded until now asked no organization.
+                self.inventory = replace(self.inventory, last_success=0.0)
         self._directory.settings = settings
         self._default_regions = settings.aws.regions or (default_region,)
 
@@ -88,47 +78,37 @@ class Discovery:
 
         A network may come later than the process.
         """
-        failures = 0
+        failures, before = 0, self.inventory.accounts
+        if _asked(self._settings):
+            # What is configured counts at once, whatever AWS answers.
+            self._hand_on(self._inventory(self._accounts(), self.inventory.failure))
         while True:
             self.looking = True
-            failure = await self._look()
+            failure = await self.look()
             failures = failures + 1 if failure else 0
             pause = self._pause(failures)
+            if self.inventory.accounts != before:
+                self._note_found()
             if failure is not None:
                 self._note_failure(failure, pause)
             looked = self._clock.monotonic()
-            await self._look_up_tags(anew=failure is None)
+            async for _ in self._tags.look_up(self.inventory.accounts, anew=failure is None):
+                self._label()
             self.looking = False
             if failure is None and not self.repeats:
                 return
+            before = self.inventory.accounts
             # Tags take their time, which the next look does not wait for on top.
             await asyncio.sleep(max(pause - (self._clock.monotonic() - looked), 0.0))
 
-    async def find(self) -> AsyncIterator[Inventory]:
-        """Find what there is to poll, and hand on parts as they come."""
-        failure = await self._directory.ask_accounts()
-        accounts = accounts_of(self._settings, self._known, self._default_regions)
-        asking = [account for account in accounts if account.regions == _AUTO]
-        if asking:
-            # Who left goes at once, however long the regions of the others take.
-            yield self._inventory(accounts, failure, complete=False)
-        for start in range(0, len(asking), _AT_ONCE):
-            await self._directory.ask_regions(asking[start : start + _AT_ONCE])
-            if start + _AT_ONCE < len(asking):
-                yield self._inventory(accounts, failure, complete=False)
-        self._known.regions = {account.id: self._known.regions[account.id] for account in asking}
-        self._known.polled.clear()
-        complete = failure is None or self._directory.accounts_known
-        yield self._inventory(accounts, failure, complete=complete)
-
-    async def _look(self) -> Failure | None:
-        """Look once, and have what is found polled; return why that failed, if it did."""
+    async def look(self) -> Failure | None:
+        """Look once, and hand on what is found; return why that failed, if it did."""
         try:
-            async with asyncio.timeout(LONGEST_SECONDS):
+            async with asyncio.timeout(_LONGEST_SECONDS):
                 async for found in self.find():
-                    self._take_on(found)
+                    self._hand_on(found)
         except TimeoutError:
-            failure = Failure("Deadline", f"discovery took longer than {LONGEST_SECONDS:g} s")
+            failure = Failure("Deadline", f"discovery took longer than {_LONGEST_SECONDS:g} s")
         except Exception as error:  # noqa: BLE001 -- logged; the last known targets stay polled
             self._log.exception("discovery_crashed")
             failure = Failure("other", f"{type(error).__name__} in the exporter itself")
@@ -137,63 +117,47 @@ class Discovery:
         self.inventory = replace(self.inventory, failure=failure)
         return failure
 
-    def _take_on(self, found: Inventory) -> None:
-        before = self.inventory
-        in_vain = found.failure is not None and not self._directory.accounts_known
-        if in_vain and not (found.accounts and before.last_success):
-            # After a reload that looks elsewhere: until that answers, what was found stays.
-            ids = {account.id for account in found.accounts}
-            stays = tuple(account for account in before.accounts if account.id not in ids)
-            found = replace(found, accounts=found.accounts + stays)
+    async def find(self) -> AsyncIterator[Inventory]:
+        """Find what there is to poll, part by part as it comes."""
+        failure = await self._directory.ask_accounts()
+        answered = failure is None or self._directory.accounts_known
+        if answered:
+            self._staying = ()
+        accounts = self._accounts()
+        asking = [account for account in accounts if account.regions == _AUTO]
+        if asking:
+            # Who left goes at once, however long the regions of the others take.
+            yield self._inventory(accounts, failure)
+        for start in range(0, len(asking), _AT_ONCE):
+            await self._directory.ask_regions(asking[start : start + _AT_ONCE])
+            if start + _AT_ONCE < len(asking):
+                yield self._inventory(accounts, failure)
+        self._known.regions = {account.id: self._known.regions[account.id] for account in asking}
+        self._known.polled.clear()
+        yield self._inventory(accounts, failure, complete=answered)
+
+    def _accounts(self) -> list[Account]:
+        """Return the accounts to poll, by the settings and by what is known."""
+        settings, known = self._settings, self._known
+        accounts = accounts_of(settings, known, self._default_regions)
+        organization = settings.aws.organization
+        others = {account.id for account in accounts}
+        others.update(organization.exclude_accounts if organization else ())
+        staying = (account for account in self._staying if account.id not in others)
+        return [*accounts, *labelled(staying, settings, known)]
+
+    def _hand_on(self, found: Inventory) -> None:
         self.inventory = found
         self._adopt(found)
-        if found.accounts != before.accounts:
-            targets = len(found.targets())
-            self._log.info("targets_found", accounts=len(found.accounts), targets=targets)
 
-    async def _look_up_tags(self, *, anew: bool) -> None:
-        """Ask Organizations for the tags of this shard's accounts, slowly: polls do not wait.
-
-        All of them `anew`, or only those never asked for, which come first in any case. What was
-        last known stays where that fails.
-        """
-        keys, members = self._settings.metrics.account_labels, self._known.members()
-        if not keys or self._settings.aws.organization is None:
-            return
-        listed = [each.id for each in self.inventory.accounts if each.id in members]
-        asking = [each for each in listed if each not in self._known.tags]
-        # Where the last look broke off: some that are denied hide no others.
-        start = asking.index(self._last_asked) + 1 if self._last_asked in asking else 0
-        asking = asking[start:] + asking[:start]
-        if anew:
-            asking += [each for each in listed if each in self._known.tags]
-        failures: list[Failure] = []
-        in_a_row = 0
-        for number, account_id in enumerate(asking, start=1):
-            failure = await self._directory.ask_tags(account_id, keys)
-            self._last_asked = account_id
-            in_a_row = in_a_row + 1 if failure else 0
-            failures += [failure] if failure else []
-            if in_a_row == _FRUITLESS:
-                break
-            if number % _TAGS_HANDED_ON == 0:
-                self._take_on_tags()
-            if number < len(asking):
-                await asyncio.sleep(self._settings.shard.total / TAGS_A_SECOND)
-        self._take_on_tags()
-        if failures:
-            self._note_tags_unknown(failures)
-
-    def _take_on_tags(self) -> None:
+    def _label(self) -> None:
+        """Hand on the same accounts with the labels that are known now."""
         accounts = tuple(labelled(self.inventory.accounts, self._settings, self._known))
-        kept = {account.id for account in accounts}
-        self._known.tags = {each: of for each, of in self._known.tags.items() if each in kept}
         if accounts != self.inventory.accounts:
-            self.inventory = replace(self.inventory, accounts=accounts)
-            self._adopt(self.inventory)
+            self._hand_on(replace(self.inventory, accounts=accounts))
 
     def _inventory(
-        self, accounts: Iterable[Account], failure: Failure | None, *, complete: bool
+        self, accounts: Iterable[Account], failure: Failure | None, *, complete: bool = False
     ) -> Inventory:
         """Return the accounts whose regions are known."""
         resolved = (
@@ -223,16 +187,18 @@ class Discovery:
         organization = self._settings.aws.organization
         return organization.refresh_interval.total_seconds() if organization else _REGIONS_REFRESH
 
+    def _note_found(self) -> None:
+        accounts, targets = self.inventory.accounts, self.inventory.targets()
+        self._log.info("targets_found", accounts=len(accounts), targets=len(targets))
+
     def _note_failure(self, failure: Failure, pause: float) -> None:
         self._log.warning(
             "discovery_failed", **fields_of(failure), hint=hint(failure), next_try_seconds=pause
         )
 
-    def _note_tags_unknown(self, failures: Sequence[Failure]) -> None:
-        last = failures[-1]
-        self._log.warning("tags_unknown", failed=len(failures), **fields_of(last), hint=hint(last))
 
-
-def hint(failure: Failure) -> str:
-    """Return what mends a failed discovery."""
-    return hint_of(failure, "organizations")
+def _asked(settings: Settings) -> str:
+    """Return whom AWS is asked for accounts: nobody where they are all listed."""
+    if settings.aws.organization is not None:
+        return "organizations"
+    return "" if settings.aws.accounts else "sts"
