@@ -3,10 +3,9 @@
 The one place to add a code. Knows nothing of how a failure came about.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from itertools import product
 
 from exporter.model import Failure
 
@@ -41,33 +40,15 @@ _DENIED = (
     "allow macie2:ListInvitations on Resource '*' in the role's policy, and look for a service "
     "control policy or permissions boundary that denies it"
 )
-_ASSUME = (
-    "let the role's trust policy name the exporter's principal (and its ExternalId, if one is "
-    "set), and allow sts:AssumeRole on the role in the exporter's own policy"
-)
-_DISCOVER = (
-    "allow the exporter's role organizations:ListAccounts (with include_ous also "
-    "ListAccountsForParent and ListOrganizationalUnitsForParent), and run it in the "
-    "organization's management or a delegated administrator account"
-)
 _KEYS = (
     "the keys are unknown to AWS: check the credentials; a region that the account has not opted "
     "into answers the same"
 )
-_EXPIRED = "the session ended: it is renewed by itself; if this stays, check the credential source"
 _CLOCK = "check the clock of this machine"
-_SIGNATURE = (
-    "the secret access key is not that of the access key id, or has a blank or line break too "
-    "much; else a proxy rewrites requests"
-)
 _WEB_IDENTITY = (
     "the cluster's OIDC issuer must be an identity provider of IAM in the account of the role "
     "(AWS_ROLE_ARN), and the role's trust policy must name it, the service account as its `sub` "
     "and `sts.amazonaws.com` as its `aud`"
-)
-_OLD_PROJECTION = (
-    "the service account's token has expired: AWS_WEB_IDENTITY_TOKEN_FILE must be the projected "
-    "token that the kubelet renews"
 )
 _AWS_SIDE = "a fault on AWS's side: it is polled again soon; see the AWS Health Dashboard"
 _THROTTLED = (
@@ -80,131 +61,73 @@ _NETWORK = (
 )
 
 
-def _kinds(retry: Retry, hint: str, codes: Iterable[str]) -> tuple[ErrorKind, ...]:
-    return tuple(ErrorKind(code, retry, hint) for code in codes)
+def _row(codes: str, retry: Retry, hint: str) -> list[ErrorKind]:
+    return [ErrorKind(code, retry, hint) for code in codes.split()]
 
 
-ERRORS: Mapping[str, ErrorKind] = {
-    kind.code: kind
-    for kind in (
-        # Macie's modelled exceptions.
-        ErrorKind("AccessDeniedException", Retry.LATER, _DENIED),
-        ErrorKind(
-            "ConflictException", Retry.LATER, "a concurrent change: the next poll settles it"
-        ),
-        ErrorKind("InternalServerException", Retry.SOON, _AWS_SIDE),
-        ErrorKind(
-            "ResourceNotFoundException",
-            Retry.LATER,
-            "AWS does not know this resource: check the account and the region",
-        ),
-        ErrorKind(
-            "ServiceQuotaExceededException",
-            Retry.LATER,
-            "a quota of this account is used up: see Service Quotas for SERVICE",
-        ),
-        ErrorKind("ThrottlingException", Retry.SOON, _THROTTLED),
-        ErrorKind(
-            "ValidationException",
-            Retry.LATER,
-            "AWS refused the request's form: check AWS_ENDPOINT_URL, then report it as a bug",
-        ),
-        # Seen on the wire from Macie, STS, Organizations and Account, though not modelled.
-        *_kinds(
-            Retry.SOON,
-            _THROTTLED,
-            ("TooManyRequestsException", "Throttling", "RequestLimitExceeded", "SlowDown"),
-        ),
-        *_kinds(
-            Retry.SOON,
-            _AWS_SIDE,
-            (
-                "ServiceUnavailable",
-                "ServiceUnavailableException",
-                "InternalFailure",
-                "InternalError",
-                "ServiceException",
-            ),
-        ),
-        *_kinds(Retry.RENEW, _EXPIRED, ("ExpiredTokenException", "ExpiredToken")),
-        *_kinds(Retry.RENEW, _KEYS, ("UnrecognizedClientException", "InvalidClientTokenId")),
-        ErrorKind("RequestExpired", Retry.LATER, _CLOCK),
-        *_kinds(
-            Retry.LATER,
-            _SIGNATURE,
-            (
-                "InvalidSignatureException",
-                "SignatureDoesNotMatch",
-                "IncompleteSignature",
-                "IncompleteSignatureException",
-            ),
-        ),
-        *_kinds(
-            Retry.LATER,
-            _KEYS,
-            ("MissingAuthenticationToken", "MissingAuthenticationTokenException"),
-        ),
-        ErrorKind("AccessDenied", Retry.LATER, _ASSUME),
-        *_kinds(Retry.LATER, _WEB_IDENTITY, ("InvalidIdentityToken", "IDPRejectedClaim")),
-        ErrorKind(
-            "IDPCommunicationError",
-            Retry.SOON,
-            "STS cannot read the keys of the cluster's OIDC issuer: they must be reachable from "
-            "the internet, with a certificate that is in order",
-        ),
-        ErrorKind(
-            "AWSOrganizationsNotInUseException",
-            Retry.LATER,
-            "this account is in no organization: run in a management or delegated administrator "
-            "account, or list the accounts under aws.accounts",
-        ),
-        ErrorKind(
-            NO_SUCH_UNIT,
-            Retry.LATER,
-            "the organization has no such unit any more: take it out of "
-            "aws.organization.include_ous; until then its accounts stay as they were last known",
-        ),
-        *_kinds(
-            Retry.LATER,
-            "the region is not enabled: enable it for the account or take it out of aws.regions",
-            ("OptInRequired", "RegionDisabledException"),
-        ),
-        # What can go wrong on this side of the wire.
-        ErrorKind("EndpointConnectionError", Retry.SOON, _NETWORK),
-        ErrorKind("ConnectTimeout", Retry.SOON, _NETWORK),
-        ErrorKind(
-            "ReadTimeout",
-            Retry.SOON,
-            "AWS accepted the request and sent no answer in time: " + _NETWORK,
-        ),
-        ErrorKind(
-            "Deadline",
-            Retry.SOON,
-            "pages and retries took longer than poll.timeout, or others hung so that no place was "
-            "free: check the network; raise poll.timeout if the target holds very many invitations",
-        ),
-        ErrorKind(
-            "MalformedResponse",
-            Retry.LATER,
-            "what answered in the place of SERVICE does not speak its protocol: check "
-            "AWS_ENDPOINT_URL and proxies",
-        ),
-        ErrorKind(
-            "CredentialsError",
-            Retry.LATER,
-            "no usable AWS credentials: check the exporter's environment, profile, IRSA or Pod "
-            "Identity",
-        ),
-        ErrorKind(
-            "PaginationLoop",
-            Retry.LATER,
-            "AWS repeated a page token: the list cannot be read to its end; report it to AWS",
-        ),
-        ErrorKind(
-            OTHER, Retry.LATER, "an error outside the known list: the log line carries AWS's text"
-        ),
-    )
-}
+# A row in a few lines is read as a row: codes, how soon to try again, what a person can do.
+# fmt: off
+_TABLE = (
+    # Macie's modelled exceptions.
+    _row("AccessDeniedException", Retry.LATER, _DENIED),
+    _row("ConflictException", Retry.LATER, "a concurrent change: the next poll settles it"),
+    _row("InternalServerException", Retry.SOON, _AWS_SIDE),
+    _row("ResourceNotFoundException", Retry.LATER,
+         "AWS does not know this resource: check the account and the region"),
+    _row("ServiceQuotaExceededException", Retry.LATER,
+         "a quota of this account is used up: see Service Quotas for SERVICE"),
+    _row("ThrottlingException", Retry.SOON, _THROTTLED),
+    _row("ValidationException", Retry.LATER,
+         "AWS refused the request's form: check AWS_ENDPOINT_URL, then report it as a bug"),
+    # Seen on the wire from Macie, STS, Organizations and Account, though not modelled.
+    _row("TooManyRequestsException Throttling RequestLimitExceeded SlowDown", Retry.SOON,
+         _THROTTLED),
+    _row("ServiceUnavailable ServiceUnavailableException InternalFailure InternalError "
+         "ServiceException", Retry.SOON, _AWS_SIDE),
+    _row("ExpiredTokenException ExpiredToken", Retry.RENEW,
+         "the session ended: it is renewed by itself; if this stays, check the credential source"),
+    _row("UnrecognizedClientException InvalidClientTokenId", Retry.RENEW, _KEYS),
+    _row("RequestExpired", Retry.LATER, _CLOCK),
+    _row("InvalidSignatureException SignatureDoesNotMatch IncompleteSignature "
+         "IncompleteSignatureException", Retry.LATER,
+         "the secret access key is not that of the access key id, or has a blank or line break too "
+         "much; else a proxy rewrites requests"),
+    _row("MissingAuthenticationToken MissingAuthenticationTokenException", Retry.LATER, _KEYS),
+    _row("AccessDenied", Retry.LATER,
+         "let the role's trust policy name the exporter's principal (and its ExternalId, if one is "
+         "set), and allow sts:AssumeRole on the role in the exporter's own policy"),
+    _row("InvalidIdentityToken IDPRejectedClaim", Retry.LATER, _WEB_IDENTITY),
+    _row("IDPCommunicationError", Retry.SOON,
+         "STS cannot read the keys of the cluster's OIDC issuer: they must be reachable from "
+         "the internet, with a certificate that is in order"),
+    _row("AWSOrganizationsNotInUseException", Retry.LATER,
+         "this account is in no organization: run in a management or delegated administrator "
+         "account, or list the accounts under aws.accounts"),
+    _row(NO_SUCH_UNIT, Retry.LATER,
+         "the organization has no such unit any more: take it out of "
+         "aws.organization.include_ous; until then its accounts stay as they were last known"),
+    _row("OptInRequired RegionDisabledException", Retry.LATER,
+         "the region is not enabled: enable it for the account or take it out of aws.regions"),
+    # What can go wrong on this side of the wire.
+    _row("EndpointConnectionError ConnectTimeout", Retry.SOON, _NETWORK),
+    _row("ReadTimeout", Retry.SOON,
+         "AWS accepted the request and sent no answer in time: " + _NETWORK),
+    _row("Deadline", Retry.SOON,
+         "pages and retries took longer than poll.timeout, or others hung so that no place was "
+         "free: check the network; raise poll.timeout if the target holds very many invitations"),
+    _row("MalformedResponse", Retry.LATER,
+         "what answered in the place of SERVICE does not speak its protocol: check "
+         "AWS_ENDPOINT_URL and proxies"),
+    _row("CredentialsError", Retry.LATER,
+         "no usable AWS credentials: check the exporter's environment, profile, IRSA or Pod "
+         "Identity"),
+    _row("PaginationLoop", Retry.LATER,
+         "AWS repeated a page token: the list cannot be read to its end; report it to AWS"),
+    _row(OTHER, Retry.LATER, "an error outside the known list: the log line carries AWS's text"),
+)
+# fmt: on
+
+ERRORS: Mapping[str, ErrorKind] = {kind.code: kind for row in _TABLE for kind in row}
 
 
 def error_kind(code: str) -> ErrorKind:
@@ -218,37 +141,34 @@ _SERVICES = {
     "organizations": "AWS Organizations",
     "account": "AWS Account Management",
 }
+# fmt: off
 _OF_ACTIONS: Mapping[tuple[str, str], str] = {
     ("own sts:AssumeRoleWithWebIdentity", "AccessDenied"): _WEB_IDENTITY,
-    ("own sts:AssumeRoleWithWebIdentity", "ExpiredTokenException"): _OLD_PROJECTION,
-    ("own sts:AssumeRole", "AccessDenied"): (
+    ("own sts:AssumeRoleWithWebIdentity", "ExpiredTokenException"):
+        "the service account's token has expired: AWS_WEB_IDENTITY_TOKEN_FILE must be the "
+        "projected token that the kubelet renews",
+    ("own sts:AssumeRole", "AccessDenied"):
         "let the trust policy of the AWS profile's role_arn name the profile's source credentials "
-        "(and its external_id, if one is set), and allow those sts:AssumeRole on it"
-    ),
-    ("macie2:GetAdministratorAccount", "AccessDeniedException"): _DENIED.replace(
-        "macie2:ListInvitations", "macie2:GetAdministratorAccount"
-    ),
-    ("organizations:ListTagsForResource", "AccessDeniedException"): (
+        "(and its external_id, if one is set), and allow those sts:AssumeRole on it",
+    ("macie2:GetAdministratorAccount", "AccessDeniedException"):
+        _DENIED.replace("macie2:ListInvitations", "macie2:GetAdministratorAccount"),
+    ("organizations:ListTagsForResource", "AccessDeniedException"):
         "allow the exporter's role organizations:ListTagsForResource, and run it in the "
         "organization's management or a delegated administrator account; or write the labels of "
-        "metrics.account_labels under aws.accounts"
-    ),
-    **dict.fromkeys(
-        product(
-            (
-                "organizations:ListAccounts",
-                "organizations:ListAccountsForParent",
-                "organizations:ListOrganizationalUnitsForParent",
-            ),
-            ("AccessDenied", "AccessDeniedException"),
-        ),
-        _DISCOVER,
-    ),
-    ("sts:GetCallerIdentity", "AccessDenied"): (
+        "metrics.account_labels under aws.accounts",
+    **{
+        (f"organizations:List{of}", denied):
+            "allow the exporter's role organizations:ListAccounts (with include_ous also "
+            "ListAccountsForParent and ListOrganizationalUnitsForParent), and run it in the "
+            "organization's management or a delegated administrator account"
+        for of in ("Accounts", "AccountsForParent", "OrganizationalUnitsForParent")
+        for denied in ("AccessDenied", "AccessDeniedException")
+    },
+    ("sts:GetCallerIdentity", "AccessDenied"):
         "this needs no permission: look for a VPC endpoint policy or service control policy that "
-        "denies sts:GetCallerIdentity"
-    ),
+        "denies sts:GetCallerIdentity",
 }
+# fmt: on
 """What mends a code of an action, where it is something else than what mends the code elsewhere."""
 _EXPIRED_SIGNATURE = ("Signature expired", "Signature not yet current")
 
