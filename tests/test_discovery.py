@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from exporter.discovery.loop import Discovery, hint
+from exporter.discovery.directory import hint
+from exporter.discovery.loop import Discovery
 from exporter.model import DEFAULT_REGIONS, Account, AwsError, Failure, Inventory, Member, Role
 from exporter.settings import Settings
 from tests.clocks import ManualClock
@@ -564,7 +565,7 @@ def test_what_a_reload_configures_waits_for_no_answer() -> None:
 
     async def test() -> None:
         directory = Directory([Member("000000000002", "two")])
-        one = {"id": "000000000001"}
+        one: dict[str, Any] = {"id": "000000000001"}
         looking = Looking(directory, {**ORGANIZATION, "accounts": [one]}, metrics=LABELS)
         await looking.look_whole()
         directory.silent = {"organization"}

@@ -1,11 +1,20 @@
 """What this exporter was built from."""
 
 import platform
+from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from exporter import __version__
-from exporter.exposition.fleet import Build
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What this exporter was built from."""
+
+    version: str
+    revision: str
+    python_version: str
 
 
 def build(package: Traversable | None = None) -> Build:

@@ -13,7 +13,8 @@ from math import inf
 
 from prometheus_client.utils import floatToGoString
 
-from exporter.exposition.families import TARGET_LABELS, Family, Sample
+from exporter.exposition.families import TARGET_LABELS, Family
+from exporter.exposition.samples import Sample
 from exporter.model import Target
 
 PIECE = 64

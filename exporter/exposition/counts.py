@@ -8,6 +8,10 @@ from math import inf
 from exporter.exposition.age_buckets import AgeBuckets
 from exporter.model import KNOWN_STATUSES, NO_TRUST, OTHER_STATUS, Invitation, Trust
 
+Counts = dict[tuple[str, ...], int]
+Times = dict[tuple[str, ...], float]
+"""In Unix seconds."""
+
 _FILLED = {"all": KNOWN_STATUSES, "invited": ("Invited",), "none": ()}
 
 
@@ -35,15 +39,18 @@ class Options:
 
 @dataclass(slots=True)
 class InvitationCounts:
-    """Counts and times by status. Built by `count_invitations`, and only read from then on."""
+    """Counts and times by their labels. Built by `count_invitations`, and only read from then on.
 
-    listed: dict[tuple[str, ...], int] = field(default_factory=dict)
-    """By age bucket and status."""
-    untrusted: dict[str, int] = field(default_factory=dict)
-    untrusted_inviters: dict[tuple[str, str], float] = field(default_factory=dict)
-    """When the oldest invitation was sent, by inviter and status; 0 where that is unreadable."""
-    oldest: dict[str, float] = field(default_factory=dict)
-    newest: dict[str, float] = field(default_factory=dict)
+    The labels are the status, and before it what a field says.
+    """
+
+    listed: Counts = field(default_factory=dict)
+    """By age bucket."""
+    untrusted: Counts = field(default_factory=dict)
+    untrusted_inviters: Times = field(default_factory=dict)
+    """When the oldest invitation was sent, by inviter; 0 where that is unreadable."""
+    oldest: Times = field(default_factory=dict)
+    newest: Times = field(default_factory=dict)
     folded: int = 0
     """Those whose status is one of the `other`."""
     valid_until: float = inf
@@ -54,15 +61,17 @@ def count_invitations(
     invitations: Iterable[Invitation], options: Options, now: float
 ) -> InvitationCounts:
     """Return the counts by status and age as of `now` (Unix seconds)."""
-    counts = InvitationCounts(_zeros(options).copy(), dict.fromkeys(options.filled_statuses, 0))
+    listed, untrusted = _zeros(options)
+    counts = InvitationCounts(listed.copy(), untrusted.copy())
     for invitation in invitations:
-        status, invited_at = invitation.relationship_status, invitation.invited_at
-        key = (options.buckets.label(invited_at, now), status)
+        invited_at = invitation.invited_at
+        status = (invitation.relationship_status,)
+        key = (options.buckets.label(invited_at, now), *status)
         counts.listed[key] = counts.listed.get(key, 0) + 1
-        counts.folded += status == OTHER_STATUS
+        counts.folded += invitation.relationship_status == OTHER_STATUS
         if options.trust.trusts(invitation.inviter_account_id) is False:
             counts.untrusted[status] = counts.untrusted.get(status, 0) + 1
-            inviter = (invitation.inviter_account_id, status)
+            inviter = (invitation.inviter_account_id, *status)
             times = (counts.untrusted_inviters.get(inviter), invited_at)
             counts.untrusted_inviters[inviter] = min(filter(None, times), default=0.0)
         if invited_at is not None:
@@ -74,6 +83,8 @@ def count_invitations(
 
 
 @lru_cache(maxsize=8)
-def _zeros(options: Options) -> dict[tuple[str, ...], int]:
+def _zeros(options: Options) -> tuple[Counts, Counts]:
+    """Return the counts that are shown even when they are 0: by age bucket, and without."""
     statuses, buckets = options.filled_statuses, options.buckets.labels
-    return {(bucket, status): 0 for status in statuses for bucket in buckets}
+    by_bucket: Counts = {(bucket, status): 0 for status in statuses for bucket in buckets}
+    return by_bucket, {(status,): 0 for status in statuses}

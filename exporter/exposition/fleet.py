@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from exporter.exposition.build import Build
 from exporter.model import Inventory
 from exporter.state import TargetState
 
@@ -24,15 +25,6 @@ class WebConfig:
     last_success: float
     certificate_expiry: float | None
     """When the server's certificate ends; None without TLS."""
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """What this exporter was built from."""
-
-    version: str
-    revision: str
-    python_version: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from exporter.exposition.columns import (
     piece_of,
 )
 from exporter.exposition.counts import Options, count_invitations
-from exporter.exposition.families import OF_TARGETS, Group, TargetView, families_of
+from exporter.exposition.families import OF_TARGETS, Group, families_of
+from exporter.exposition.samples import TargetView
 from exporter.model import Account, Answer, Target
 from exporter.state import TargetRecord, TargetState
 

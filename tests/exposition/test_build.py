@@ -4,8 +4,7 @@ import platform
 from pathlib import Path
 
 from exporter import __version__
-from exporter.exposition.build import build
-from exporter.exposition.fleet import Build
+from exporter.exposition.build import Build, build
 
 
 def test_a_checkout_has_no_revision() -> None:

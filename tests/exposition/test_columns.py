@@ -8,7 +8,8 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.registry import Collector
 
 from exporter.exposition.columns import PIECE, Column, column_of, header, labels_of, piece_of
-from exporter.exposition.families import Family, Group, Sample
+from exporter.exposition.families import Family, Group
+from exporter.exposition.samples import Sample
 from exporter.model import Target
 from tests.exposition.strategies import ODD_TEXT
 

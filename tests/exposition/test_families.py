@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.exposition.families import METRICS, Family, Group, TargetView
+from exporter.exposition.families import METRICS, Family, Group
+from exporter.exposition.samples import TargetView
 from exporter.model import Account, Answer, Inventory
 from exporter.state import TargetRecord
 from tests.exposition.scene import AUDIT, NOW, PAYMENTS, Scene, invitation, options
