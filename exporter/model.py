@@ -8,18 +8,13 @@ from typing import NamedTuple
 PENDING_STATUSES = ("Invited", "Created", "EmailVerificationInProgress")
 """Relationship statuses of an invitation that nobody has answered yet."""
 
+# fmt: off
 KNOWN_STATUSES = (
-    "Enabled",
-    "Paused",
-    "Invited",
-    "Created",
-    "Removed",
-    "Resigned",
-    "EmailVerificationInProgress",
-    "EmailVerificationFailed",
-    "RegionDisabled",
-    "AccountSuspended",
+    "Enabled", "Paused", "Invited", "Created", "Removed", "Resigned",
+    "EmailVerificationInProgress", "EmailVerificationFailed",
+    "RegionDisabled", "AccountSuspended",
 )
+# fmt: on
 """Macie's RelationshipStatus values, in the order of its API reference."""
 
 UNKNOWN_STATUS = "unknown"
@@ -28,30 +23,15 @@ UNKNOWN_STATUS = "unknown"
 OTHER_STATUS = "other"
 """Stands for statuses beyond those that have a name of their own (`exporter.state.statuses`)."""
 
+# fmt: off
 MACIE_REGIONS = (
-    "af-south-1",
-    "ap-east-1",
-    "ap-northeast-1",
-    "ap-northeast-2",
-    "ap-northeast-3",
-    "ap-south-1",
-    "ap-southeast-1",
-    "ap-southeast-2",
-    "ca-central-1",
-    "eu-central-1",
-    "eu-north-1",
-    "eu-south-1",
-    "eu-west-1",
-    "eu-west-2",
-    "eu-west-3",
-    "il-central-1",
-    "me-south-1",
-    "sa-east-1",
-    "us-east-1",
-    "us-east-2",
-    "us-west-1",
-    "us-west-2",
+    "af-south-1", "ap-east-1", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3",
+    "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ca-central-1",
+    "eu-central-1", "eu-north-1", "eu-south-1", "eu-west-1", "eu-west-2", "eu-west-3",
+    "il-central-1", "me-south-1", "sa-east-1",
+    "us-east-1", "us-east-2", "us-west-1", "us-west-2",
 )
+# fmt: on
 """Regions with Macie, as botocore's endpoint data lists them (a test holds the two together)."""
 
 OPT_IN_REGIONS = frozenset({"af-south-1", "ap-east-1", "eu-south-1", "il-central-1", "me-south-1"})
@@ -59,7 +39,6 @@ OPT_IN_REGIONS = frozenset({"af-south-1", "ap-east-1", "eu-south-1", "il-central
 
 DEFAULT_REGIONS = tuple(region for region in MACIE_REGIONS if region not in OPT_IN_REGIONS)
 """Those that are enabled in every account."""
-
 
 _OTHER_PARTITIONS = re.compile(r"(?:cn|us-gov|us-iso[a-z]?|eu-iso[a-z]?|eusc)-")
 
