@@ -9,7 +9,6 @@ from prometheus_client import CollectorRegistry
 from exporter.audit import Audit
 from exporter.aws.cloud import Cloud
 from exporter.configuration import Configuration, Ports, options_from, trust_from
-from exporter.discovery.directory import hint
 from exporter.discovery.loop import Discovery
 from exporter.exposition.build import build
 from exporter.exposition.fleet import Fleet, Reload, WebConfig
@@ -22,7 +21,7 @@ from exporter.settings.fingerprint import config_hash
 from exporter.state import Snapshot
 from exporter.supervision import LoopLag, Supervisor
 from exporter.terminal import Tell
-from exporter.web.status import Search, Status
+from exporter.web.status import Status
 
 _CATCH_UP_SECONDS = 1.0
 _PROGRESS_SECONDS = 0.1
@@ -135,26 +134,18 @@ class Daemon:
 
     def status(self) -> Status:
         """Return everything that is known now, for the pages."""
-        now, inventory = self._ports.clock.now(), self.discovery.inventory
-        failure = inventory.failure
+        now = self._ports.clock.now()
         return Status(
             now=now,
             settings=self._configuration.settings,
             known=self.snapshot.all(),
             accounts=self._accounts,
             due={target: now + wait for target, wait in self._poller.next_polls().items()},
-            search=Search(
-                known=inventory.known,
-                repeats=self.discovery.repeats,
-                last_success=inventory.last_success,
-                failure=failure,
-                hint=hint(failure) if failure else "",
-            ),
+            inventory=self.discovery.inventory,
             reload=self._reload,
             lag=self._poller.lag(),
             healthy=self.healthy(),
             trust=self._trust,
-            names=inventory.names,
         )
 
     async def one_round(self, tell: Tell) -> bool:

@@ -1,6 +1,7 @@
 """Everything that pages show, made by hand."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from exporter.configuration import trust_from
 from exporter.exposition.fleet import Reload
@@ -9,6 +10,7 @@ from exporter.model import (
     Administrator,
     Answer,
     Failure,
+    Inventory,
     Invitation,
     PollResult,
     Target,
@@ -16,7 +18,7 @@ from exporter.model import (
 )
 from exporter.settings import Settings
 from exporter.state import Snapshot
-from exporter.web.status import Search, Status
+from exporter.web.status import Status
 
 NOW = 1_700_000_000.0
 MINUTE = 60.0
@@ -42,7 +44,7 @@ def status(
     *accounts: Account,
     polls: Mapping[Target, Iterable[Answer | Failure]] | None = None,
     settings: Settings | None = None,
-    search: Search | None = None,
+    inventory: Inventory | None = None,
     reloaded: bool = True,
     lag: float = 0.0,
     healthy: bool = True,
@@ -51,19 +53,24 @@ def status(
 ) -> Status:
     """Say what is known of accounts whose targets were polled, a minute apart, with outcomes."""
     snapshot = snapshot_of(accounts, polls or {})
+    named = names or {account.id: account.name for account in accounts if account.name}
     return Status(
         now=NOW,
         settings=settings or Settings(),
         known=snapshot.all(),
         accounts={account.id: account for account in accounts},
         due={knowledge.target: NOW + MINUTE for knowledge in snapshot.all()},
-        search=search or Search(known=True, repeats=False, last_success=NOW, failure=None),
+        inventory=inventory or Inventory(accounts, named, last_success=NOW),
         reload=Reload(successful=reloaded, last_success=NOW - DAY, config_hash=42.0),
         lag=lag,
         healthy=healthy,
         trust=trust or trust_from(settings or Settings()),
-        names=names or {account.id: account.name for account in accounts if account.name},
     )
+
+
+def named(status: Status, names: Mapping[str, str]) -> Status:
+    """Return the same with these names alone."""
+    return replace(status, inventory=replace(status.inventory, names=names))
 
 
 def snapshot_of(

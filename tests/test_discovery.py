@@ -141,7 +141,6 @@ def test_the_environments_own_account_by_default() -> None:
     """Without configuration: the account of the own credentials, in the environment's region."""
     found = discovery(Directory(), {})
     assert last(found).accounts == (Account(HUB, regions=("eu-west-1",)),)
-    assert not found.repeats
 
 
 def test_own_account_is_asked_for_until_it_answers() -> None:
@@ -195,7 +194,6 @@ def test_members_of_the_organization() -> None:
         Account("000000000001", "one", role("000000000001", "x"), ("eu-west-1",)),
     )
     assert directory.units == (UNITS[0],)
-    assert found.repeats
 
 
 def test_static_accounts_win_and_exclusion_holds_for_members() -> None:
@@ -329,7 +327,6 @@ def test_regions_auto_are_each_accounts_own() -> None:
     assert event == "regions_unknown"
     assert fields["account"] == "000000000002"
     assert "account:ListRegions" in str(fields["hint"])
-    assert found.repeats
 
 
 def test_regions_of_an_account_stay_known_when_it_cannot_be_asked_again() -> None:

@@ -68,11 +68,6 @@ class Discovery:
     def _settings(self) -> Settings:
         return self._directory.settings
 
-    @property
-    def repeats(self) -> bool:
-        """Whether what is found may change with time."""
-        return self._settings.aws.organization is not None or self._settings.auto_regions
-
     async def run(self) -> None:
         """Look until that succeeds, and again and again where what is found may change.
 
@@ -95,7 +90,7 @@ class Discovery:
             async for _ in self._tags.look_up(self.inventory.accounts, anew=failure is None):
                 self._label()
             self.looking = False
-            if failure is None and not self.repeats:
+            if failure is None and not self._settings.discovers:
                 return
             before = self.inventory.accounts
             # Tags take their time, which the next look does not wait for on top.

@@ -285,3 +285,8 @@ class Settings(BaseSettings):
     def auto_regions(self) -> bool:
         """Whether any account's regions are to be asked of AWS."""
         return (AUTO,) in (self.aws.regions, *(account.regions for account in self.aws.accounts))
+
+    @property
+    def discovers(self) -> bool:
+        """Whether AWS is asked what there is to poll, again and again: it may change."""
+        return self.aws.organization is not None or self.auto_regions

@@ -13,6 +13,7 @@ from exporter.model import (
     Administrator,
     Answer,
     Failure,
+    Inventory,
     Invitation,
     Target,
     Trust,
@@ -27,21 +28,6 @@ _PENDING = frozenset(PENDING_STATUSES)
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """How looking for what there is to poll goes."""
-
-    known: bool
-    """Whether it is known what there is to poll."""
-    repeats: bool
-    """Whether that may change, so that it is looked for again and again."""
-    last_success: float
-    """Unix seconds, 0 before the first."""
-    failure: Failure | None
-    hint: str = ""
-    """What mends the failure."""
-
-
-@dataclass(frozen=True, slots=True)
 class Status:
     """Everything known at one moment. Times in Unix seconds."""
 
@@ -51,14 +37,23 @@ class Status:
     accounts: Mapping[str, Account]
     due: Mapping[Target, float]
     """When each target is polled next; without those whose poll is under way."""
-    search: Search
+    inventory: Inventory
     reload: Reload
     lag: float
     """How many seconds late the latest polls started."""
     healthy: bool
     trust: Trust
-    names: Mapping[str, str]
-    """Names of accounts, polled or not, by id; an account without a name is not in it."""
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Names of accounts, polled or not, by id; an account without a name is not in it."""
+        return self.inventory.names
+
+    @property
+    def discovery_hint(self) -> str:
+        """What mends the last discovery; empty where it did not fail."""
+        failure = self.inventory.failure
+        return hint_of(failure, "organizations") if failure else ""
 
     def rows(self) -> list["TargetRow"]:
         """Return every target as a row of the table, in no particular order."""

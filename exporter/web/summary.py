@@ -164,9 +164,13 @@ def _findings(status: Status, fleet: Summary, unknown: Sequence[Stranger]) -> It
         yield _of_strangers(unknown)
     if fleet.troubled:
         yield Verdict("bad", f"{fleet.troubled} of {of_all} cannot be polled")
-    if status.search.failure or not (status.reload.successful and status.healthy) or late(status):
+    if (
+        status.inventory.failure
+        or not (status.reload.successful and status.healthy)
+        or late(status)
+    ):
         yield Verdict("bad", "Something is wrong")
-    if not status.search.known:
+    if not status.inventory.known:
         yield Verdict("busy", "Looking for what there is to poll")
     if not fleet.targets:
         yield Verdict("busy", "There is nothing to poll")
@@ -200,7 +204,7 @@ def absence_reasons(account_id: str, status: Status) -> Iterator[str]:
     mine = shard_of(account_id, shard.total)
     if mine != shard.index:
         yield f"shard {mine} of {shard.total} would poll it; this is shard {shard.index}"
-    if not status.search.known:
+    if not status.inventory.known:
         yield "what there is to poll is not known yet"
     if organization is None:
         yield "it is not among aws.accounts, and no organization is configured"
@@ -208,7 +212,7 @@ def absence_reasons(account_id: str, status: Status) -> Iterator[str]:
     if account_id in organization.exclude_accounts:
         yield "aws.organization.exclude_accounts names it"
         return
-    if status.search.failure is not None:
+    if status.inventory.failure is not None:
         yield "the last discovery through AWS Organizations failed"
     under = " under aws.organization.include_ous" if organization.include_ous else ""
     yield f"AWS Organizations does not list it as an active account{under}"

@@ -142,7 +142,7 @@ class Fleet:
 
     def last_failed(self) -> bool:
         """Return whether the last discovery has ended, and failed."""
-        return self.running.daemon.status().search.failure is not None
+        return self.running.daemon.status().inventory.failure is not None
 
     def discover(self) -> None:
         """Discover anew, now."""
@@ -305,7 +305,7 @@ def test_a_unit_that_is_gone_drops_no_target() -> None:
         listed[two].append(MEMBERS[2])
         fleet.discover()
         until(lambda: fleet.success() == 0 and fleet.last_failed(), "the failure shows")
-        failure = fleet.running.daemon.status().search.failure
+        failure = fleet.running.daemon.status().inventory.failure
         assert failure is not None
         assert failure.message == f"{one}: You gave a parent that"
         until(lambda: polled(fleet) == {HUB, *MEMBERS}, "all are polled")

@@ -22,7 +22,7 @@ from exporter.exposition.counts import Options
 from exporter.exposition.fleet import Reload
 from exporter.exposition.rendering import Exposition
 from exporter.iam.remedies import remedy
-from exporter.model import Account, Answer, Invitation, PollResult, Target, Trust
+from exporter.model import Account, Answer, Inventory, Invitation, PollResult, Target, Trust
 from exporter.settings import Settings
 from exporter.state import Snapshot
 from exporter.web.app import app
@@ -30,7 +30,7 @@ from exporter.web.listening import listen
 from exporter.web.middleware import secured
 from exporter.web.pages import routes
 from exporter.web.places import Places
-from exporter.web.status import Search, Status
+from exporter.web.status import Status
 from tests.web.conftest import Health, Own
 from tests.web.serving import Served
 
@@ -76,12 +76,11 @@ class Restless:
             known=self.snapshot.all(),
             accounts={account.id: account for account in _ACCOUNTS},
             due={},
-            search=Search(known=True, repeats=False, last_success=1.0, failure=None),
+            inventory=Inventory(_ACCOUNTS, last_success=1.0),
             reload=self._reload,
             lag=0.0,
             healthy=True,
             trust=Trust(),
-            names={},
         )
 
     async def _change(self) -> None:

@@ -21,6 +21,7 @@ from exporter.model import (
     Administrator,
     Answer,
     Failure,
+    Inventory,
     Invitation,
     Role,
     Target,
@@ -32,8 +33,7 @@ from exporter.web.listening import listen
 from exporter.web.pages import routes
 from exporter.web.places import Places
 from exporter.web.query import COLUMNS, MOST_PER_PAGE, PARAMETERS
-from exporter.web.status import Search
-from tests.statuses import AUDIT, DAY, PAYMENTS, answered, invited, snapshot_of, status
+from tests.statuses import AUDIT, DAY, PAYMENTS, answered, invited, named, snapshot_of, status
 from tests.web.conftest import Client, Health, Own, Shown
 from tests.web.serving import Served
 
@@ -224,8 +224,8 @@ def test_the_first_page_when_all_is_well(site: Site) -> None:
 def test_the_first_page_before_anything_is_known(site: Site) -> None:
     """It neither claims that all is well nor that something is wrong."""
     assert "The first round is under way: 0 of 3 targets polled" in site.words("/")
-    unknown = Search(known=False, repeats=True, last_success=0.0, failure=None)
-    site.status = status(search=unknown)
+    unknown = Inventory()
+    site.status = status(inventory=unknown)
     assert "Looking for what there is to poll" in site.words("/")
     site.status = status()
     assert "There is nothing to poll" in site.words("/")
@@ -246,7 +246,7 @@ def test_the_first_page_says_who_asks(site: Site) -> None:
     """Who, whom, since when, in which status, with a link to exactly these targets."""
     removed, waits = invited("Removed", inviter=STRANGER), invited(age=9 * DAY, inviter=STRANGER)
     site.polled(PAYMENTS, eu_west_1=[answered(invited(), removed)], us_east_1=[answered(waits)])
-    site.status = replace(site.status, names={STRANGER: "old security"})
+    site.status = named(site.status, {STRANGER: "old security"})
     words = site.words("/")
     assert (
         "An unknown account asks to become the Macie administrator "
@@ -314,7 +314,7 @@ def test_what_is_unknown_is_not_taken_for_none(site: Site) -> None:
     assert "Pending invitations unknown Oldest data" in site.words("/")
     site.polled(PAYMENTS, eu_west_1=[DENIED], us_east_1=[DENIED])
     assert "Pending invitations unknown Oldest data" in site.words("/")
-    site.status = status(search=Search(known=False, repeats=True, last_success=0.0, failure=None))
+    site.status = status(inventory=Inventory())
     assert "Pending invitations unknown Oldest data" in site.words("/")
     site.polled(PAYMENTS, eu_west_1=[answered()], us_east_1=[Answer(enabled=False)])
     assert "Pending invitations 0 Oldest data" in site.words("/")
@@ -348,7 +348,7 @@ def test_links_lead_somewhere_under_any_path(site: Site, path: str) -> None:
         ({"lag": 200.0}, "Polls start 200 s late. Raise poll.concurrency"),
         ({"reloaded": False}, "The last reload was refused."),
         (
-            {"search": Search(known=True, repeats=True, last_success=0.0, failure=DENIED)},
+            {"inventory": Inventory((PAYMENTS,), failure=DENIED)},
             "Accounts cannot be discovered: AccessDenied. User: x is not authorized",
         ),
     ],
@@ -426,7 +426,7 @@ def test_a_table_with_nothing_in_it(site: Site) -> None:
         "it is not among aws.accounts, and no organization is configured "
         "Of 3 targets it is not known now who invites or administers."
     ) in words
-    site.status = status(search=Search(known=False, repeats=True, last_success=0.0, failure=DENIED))
+    site.status = status(inventory=Inventory(failure=DENIED))
     assert "not known yet what there is to poll. The last discovery failed: AccessDenied" in (
         site.words("/targets")
     )
@@ -437,7 +437,7 @@ def test_who_invites_is_found(site: Site) -> None:
     labelled = replace(PAYMENTS, labels={"team": "blue", "cost/center": "7"})
     found = answered(invited(), invited(inviter=STRANGER), invited("Enabled", inviter="1" * 12))
     site.polled(labelled, AUDIT, eu_west_1=[found], us_east_1=[answered(invited())])
-    site.status = replace(site.status, names={STRANGER: "old security"})
+    site.status = named(site.status, {STRANGER: "old security"})
     for query in (
         f"q={STRANGER}",
         "q=OLD+SECURITY",
@@ -626,8 +626,7 @@ def steered(site: Site, *, failing: bool) -> list[str]:
     bad = Failure("other", STEERING, STEERING)
     listed = answered(Invitation(STEERING, STEERING, STEERING, -1e12))
     site.polled(account, eu_west_1=[bad, listed], us_east_1=[bad] if failing else [listed])
-    search = Search(known=True, repeats=True, last_success=0.0, failure=bad, hint="mend it")
-    site.status = replace(site.status, search=search)
+    site.status = replace(site.status, inventory=replace(site.status.inventory, failure=bad))
     return [
         "/",
         "/targets",
@@ -692,7 +691,7 @@ def test_the_api(site: Site) -> None:
     labelled = replace(PAYMENTS, labels={"team": "blue"})
     found = answered(*listed, administrator=administrator)
     site.polled(labelled, AUDIT, eu_west_1=[found, DENIED])
-    site.status = replace(site.status, names={OURS: "security"})
+    site.status = named(site.status, {OURS: "security"})
     document = site.json("/api/v1/targets?sort=region&group=none&per_page=2")
     assert document == {
         "now": "2023-11-14T22:13:20Z",

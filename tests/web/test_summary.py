@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from exporter.model import Administrator, Answer, Failure, Trust
+from exporter.model import Administrator, Answer, Failure, Inventory, Trust
 from exporter.settings import Settings
 from exporter.sharding import shard_of
 from exporter.state import TargetState
-from exporter.web.status import Search, Status
+from exporter.web.status import Status
 from exporter.web.summary import (
     Stranger,
     Verdict,
@@ -185,11 +185,11 @@ def test_a_shard_speaks_for_itself() -> None:
 
 NOT_LISTED = "AWS Organizations does not list it as an active account"
 ORGANIZATION = {"organization": {"role_name": "reader"}}
-FAILED = Search(known=True, repeats=True, last_success=0.0, failure=DENIED)
+FAILED = Inventory((AUDIT,), failure=DENIED)
 
 
 @pytest.mark.parametrize(
-    ("settings", "search", "expected"),
+    ("settings", "inventory", "expected"),
     [
         ({}, None, ["it is not among aws.accounts, and no organization is configured"]),
         (
@@ -213,10 +213,10 @@ FAILED = Search(known=True, repeats=True, last_success=0.0, failure=DENIED)
     ],
 )
 def test_why_an_account_is_not_there(
-    settings: dict[str, object], search: Search | None, expected: list[str]
+    settings: dict[str, object], inventory: Inventory | None, expected: list[str]
 ) -> None:
     """The configuration and discovery tell."""
-    made = status(settings=Settings.model_validate(settings), search=search)
+    made = status(settings=Settings.model_validate(settings), inventory=inventory)
     assert list(absence_reasons(AUDIT.id, made)) == expected
 
 
