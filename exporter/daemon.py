@@ -11,6 +11,7 @@ from exporter.aws.cloud import Cloud
 from exporter.configuration import Configuration, Ports, options_from, trust_from
 from exporter.discovery.loop import Discovery
 from exporter.exposition.build import build
+from exporter.exposition.counts import Options
 from exporter.exposition.fleet import Fleet, Reload, WebConfig
 from exporter.exposition.own_metrics import OwnMetrics
 from exporter.exposition.rendering import Exposition
@@ -41,9 +42,7 @@ class Daemon:
         settings, options, clock = configuration.settings, configuration.poll, ports.clock
         self._log = ports.lines.log
         self.build = build()
-        self._reload = Reload(
-            successful=True, last_success=clock.now(), config_hash=config_hash(settings)
-        )
+        self._reload = Reload(clock.now(), config_hash(settings))
         self.own_metrics = OwnMetrics(CollectorRegistry(), self._fleet)
         self._supervisor = Supervisor(self._log, self.own_metrics.worker_restarted, clock)
         self.cloud = Cloud(
@@ -57,12 +56,7 @@ class Daemon:
         self._trust = trust_from(settings)
         self._audit = Audit(self._log, lambda: self._trust)
         self.snapshot = Snapshot()
-        self.exposition = Exposition(
-            self.snapshot,
-            options_from(settings, self._trust),
-            settings.poll.stale_after.total_seconds(),
-            clock.now,
-        )
+        self.exposition = Exposition(self.snapshot, *self._shown_by(), clock.now)
         self._poller = Poller(
             schedule=Schedule(options.interval, options.concurrency, ports.rng),
             options=options,
@@ -110,11 +104,7 @@ class Daemon:
         self._trust = trust_from(settings, self.discovery.inventory)
         self._ports.lines.configure(level=settings.log.level, form=settings.log.format)
         self._poller.set_options(configuration.poll)
-        self._reload = Reload(
-            successful=True,
-            last_success=self._ports.clock.now(),
-            config_hash=hashed,
-        )
+        self._reload = Reload(self._ports.clock.now(), hashed)
         self.discovery.configure(settings, configuration.region)
         # What is being looked for was asked for by the old settings.
         self.keep("discovery", self.discovery.run)
@@ -204,11 +194,14 @@ class Daemon:
 
     async def show(self) -> None:
         """Show what there is to poll, by the settings in force."""
-        settings = self._configuration.settings
-        stale_after = settings.poll.stale_after.total_seconds()
-        await self.exposition.reconfigure(options_from(settings, self._trust), stale_after)
+        await self.exposition.reconfigure(*self._shown_by())
         await self.exposition.retain(tuple(self._accounts.values()))
         self._has_shown = bool(self._has_shown or self.discovery.inventory.known)
+
+    def _shown_by(self) -> tuple[Options, float]:
+        """Return what is shown, and after how many seconds without an answer nothing is."""
+        settings = self._configuration.settings
+        return options_from(settings, self._trust), settings.poll.stale_after.total_seconds()
 
     async def _keep_showing(self) -> None:
         while True:

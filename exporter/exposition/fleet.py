@@ -12,9 +12,9 @@ from exporter.state import TargetState
 class Reload:
     """How the last loading of the configuration went."""
 
-    successful: bool
     last_success: float
     config_hash: float
+    successful: bool = True
 
 
 @dataclass(frozen=True, slots=True)
