@@ -45,6 +45,11 @@ def after(*outcomes: Answer | Failure) -> TargetRecord:
     return known
 
 
+def state_of(known: TargetRecord, now: float) -> TargetState:
+    """Return a target's state at a time."""
+    return known.as_of(now, STALE_AFTER)[0]
+
+
 some_outcomes = st.lists(
     st.one_of(
         st.builds(lambda names: listing(*map(invitation, names)), st.lists(st.sampled_from("abc"))),
@@ -86,8 +91,6 @@ def test_a_state_and_what_counts_go_together(
     """There is a state for everything, and an answer counts unless the target is stale."""
     known = after(*outcomes)
     state, answer = known.as_of(now, STALE_AFTER)
-    assert state is known.state(now, STALE_AFTER)
-    assert answer is known.current(now, STALE_AFTER)
     assert answer is (None if state is TargetState.STALE else known.answer)
     assert (state is TargetState.STALE) == (now >= known.goes_stale(STALE_AFTER))
 
@@ -111,19 +114,19 @@ def test_a_different_answer_replaces_it() -> None:
 def test_states() -> None:
     """A target is pending, ok, not enabled or failing by its last poll, and stale by time."""
     now = 300.0
-    assert after().state(now, STALE_AFTER) is TargetState.PENDING
-    assert after(listing()).state(now, STALE_AFTER) is TargetState.OK
-    assert after(NOT_ENABLED).state(now, STALE_AFTER) is TargetState.NOT_ENABLED
-    assert after(NOT_ENABLED, DENIED).state(now, STALE_AFTER) is TargetState.FAILING
-    assert after(listing(), DENIED).state(now, STALE_AFTER) is TargetState.FAILING
+    assert state_of(after(), now) is TargetState.PENDING
+    assert state_of(after(listing()), now) is TargetState.OK
+    assert state_of(after(NOT_ENABLED), now) is TargetState.NOT_ENABLED
+    assert state_of(after(NOT_ENABLED, DENIED), now) is TargetState.FAILING
+    assert state_of(after(listing(), DENIED), now) is TargetState.FAILING
 
 
 def test_stale_from_the_second_on() -> None:
     """The last good answer counts for less than stale_after, to the exact second."""
     known = after(listing(), DENIED)
     assert known.goes_stale(STALE_AFTER) == 1000.0
-    assert known.state(999.999, STALE_AFTER) is TargetState.FAILING
-    assert known.state(1000.0, STALE_AFTER) is TargetState.STALE
+    assert state_of(known, 999.999) is TargetState.FAILING
+    assert state_of(known, 1000.0) is TargetState.STALE
 
 
 def test_a_clock_that_was_set_back_keeps_nothing_longer() -> None:
@@ -131,7 +134,7 @@ def test_a_clock_that_was_set_back_keeps_nothing_longer() -> None:
     known = advance(TargetRecord(HERE), polled(listing(), 1_000_000.0))
     known = advance(known, polled(DENIED, 100.0))
     assert known.last_success == 100.0
-    assert known.state(100.0 + STALE_AFTER, STALE_AFTER) is TargetState.STALE
+    assert state_of(known, 100.0 + STALE_AFTER) is TargetState.STALE
     later = advance(known, polled(DENIED, 200.0))
     assert later.goes_stale(STALE_AFTER) == known.goes_stale(STALE_AFTER)
 
@@ -140,8 +143,8 @@ def test_a_target_that_never_answered_is_stale_once_it_has_failed_for_as_long() 
     """It is failing at first, and its first failure counts however many follow."""
     known = after(DENIED, DENIED, DENIED)
     assert known.goes_stale(STALE_AFTER) == 100.0 + STALE_AFTER
-    assert known.state(999.999, STALE_AFTER) is TargetState.FAILING
-    assert known.state(1000.0, STALE_AFTER) is TargetState.STALE
+    assert state_of(known, 999.999) is TargetState.FAILING
+    assert state_of(known, 1000.0) is TargetState.STALE
     assert after(DENIED, listing(), DENIED).goes_stale(STALE_AFTER) == 200.0 + STALE_AFTER
 
 
@@ -152,7 +155,7 @@ def test_only_a_failing_target_goes_stale(
     """A healthy target is as fresh as its interval."""
     known = after(*outcomes)
     assert known.goes_stale(STALE_AFTER) == inf
-    assert known.state(1e12, STALE_AFTER) is not TargetState.STALE
+    assert state_of(known, 1e12) is not TargetState.STALE
 
 
 def told(*outcomes: Answer | Failure) -> list[Change]:

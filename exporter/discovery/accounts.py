@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from exporter.model import Account, Member, Role
 from exporter.settings import AccountSettings, Settings
+from exporter.settings.tree import Organization
 from exporter.sharding import shard_of
 
 
@@ -57,12 +58,11 @@ def _accounts(settings: Settings, known: Known, default: tuple[str, ...]) -> Ite
         name = account.name or (members[account.id].name if account.id in members else "")
         yield Account(account.id, name, role_of(account), account.regions or default)
     if organization is not None:
-        external = secret(organization.external_id)
         for member in members.values():
             if member.id not in configured and member.id not in organization.exclude_accounts:
-                role = Role(role_arn(member.id, organization.role_name), external)
                 is_own = member.id == known.identity
-                yield Account(member.id, member.name, None if is_own else role, default)
+                role = None if is_own else member_role(organization, member.id)
+                yield Account(member.id, member.name, role, default)
     elif not configured and known.identity:
         yield Account(known.identity, regions=default)
 
@@ -87,21 +87,21 @@ def names_of(settings: Settings, known: Known) -> Mapping[str, str]:
     return {account_id: name for account_id, name in {**listed, **configured}.items() if name}
 
 
-def role_of(settings: AccountSettings) -> Role | None:
+def role_of(account: AccountSettings) -> Role | None:
     """Return the role to assume in a configured account, if there is one."""
-    external = secret(settings.external_id)
-    if settings.role_arn:
-        return Role(settings.role_arn, external)
-    if settings.role_name:
-        return Role(role_arn(settings.id, settings.role_name), external)
-    return None
+    arn = account.role_arn or (account.role_name and _arn(account.id, account.role_name))
+    return Role(arn, _secret(account.external_id)) if arn else None
 
 
-def role_arn(account_id: str, role_name: str) -> str:
+def member_role(organization: Organization, account_id: str) -> Role:
+    """Return the role to assume in an account of the organization; `*` stands for any."""
+    return Role(_arn(account_id, organization.role_name), _secret(organization.external_id))
+
+
+def _arn(account_id: str, role_name: str) -> str:
     """Return a role's ARN by its name, path included; Macie is in the partition `aws` alone."""
     return f"arn:aws:iam::{account_id}:role/{role_name}"
 
 
-def secret(value: SecretStr | None) -> str | None:
-    """Return a secret out of its wrapping."""
+def _secret(value: SecretStr | None) -> str | None:
     return value.get_secret_value() if value is not None else None

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.discovery.accounts import role_arn, role_of, secret
+from exporter.discovery.accounts import member_role, role_of
 from exporter.model import Role
 from exporter.settings import Settings
 from exporter.settings.tree import Metrics, Organization
@@ -72,8 +72,7 @@ def grants(settings: Settings) -> Grants:
     roles = [role for role in static if role is not None]
     discovers: tuple[str, ...] = ()
     if organization is not None:
-        anywhere = role_arn("*", organization.role_name)
-        roles = [Role(anywhere, secret(organization.external_id)), *roles]
+        roles = [member_role(organization, "*"), *roles]
         discovers = tuple(_discovers(settings.metrics, organization))
     return Grants(
         tuple(dict.fromkeys(roles)),

@@ -1,7 +1,8 @@
 """A target's last polls in a few bytes: pure `(bytes, result) -> bytes`, and back.
 
-There may be 20,000 targets, so a poll is packed into 19 bytes. What AWS said of a failure does not
-fit: the snapshot keeps the latest failures of all targets whole.
+Of 20,000 targets they take 5 MB so, 11 MB as arrays of numbers, and 30 MB or more as tuples of
+results or of numbers. What AWS said of a failure does not fit: the snapshot keeps the latest
+failures of all targets whole.
 """
 
 from collections.abc import Sequence

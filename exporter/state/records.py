@@ -27,7 +27,7 @@ class TargetRecord:
     failing_since: float = 0.0
     """When the first poll failed of those that have failed ever since; 0 where the last did not."""
     answer: Answer | None = None
-    """The last answer, however old; `current` says whether it still counts."""
+    """The last answer, however old; `as_of` says whether it still counts."""
     listed: tuple[Invitation, ...] | None = None
     """The last list of invitations that AWS gave, for the audit trail alone."""
     polls: bytes = b""
@@ -39,22 +39,15 @@ class TargetRecord:
         outcome = self.last.outcome if self.last else None
         return outcome if isinstance(outcome, Failure) else None
 
-    def state(self, now: float, stale_after: float) -> TargetState:
-        """Return the target's state at a time."""
-        if self.failure is not None:
-            return TargetState.STALE if now >= self.goes_stale(stale_after) else TargetState.FAILING
-        if self.answer is None:
-            return TargetState.PENDING
-        return TargetState.OK if self.answer.enabled else TargetState.NOT_ENABLED
-
-    def current(self, now: float, stale_after: float) -> Answer | None:
-        """Return the answer that still counts: none before the first, none of a stale target."""
-        return self.as_of(now, stale_after)[1]
-
     def as_of(self, now: float, stale_after: float) -> tuple[TargetState, Answer | None]:
-        """Return the state at a time, and the answer that then still counts."""
-        state = self.state(now, stale_after)
-        return state, None if state is TargetState.STALE else self.answer
+        """Return the state at a time, and the answer that then still counts: none if stale."""
+        answer = self.answer
+        if self.failure is not None:
+            stale = now >= self.goes_stale(stale_after)
+            return (TargetState.STALE, None) if stale else (TargetState.FAILING, answer)
+        if answer is None:
+            return TargetState.PENDING, None
+        return TargetState.OK if answer.enabled else TargetState.NOT_ENABLED, answer
 
     def goes_stale(self, stale_after: float) -> float:
         """Return the time from which the target is stale; infinity if never.
