@@ -1,52 +1,12 @@
 """What of a poll is worth a line: the security team's trail of invitations, and what failed."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from exporter.error_codes import hint_of
 from exporter.log import Log
 from exporter.model import NO_TRUST, Failure, Invitation, Target, Trust
 from exporter.state import TargetRecord
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Something that happened to an invitation between two answers."""
-
-    event: str
-    target: Target
-    invitation: Invitation
-    previous_status: str = ""
-    first_poll: bool = False
-
-
-def changes(previous: TargetRecord, following: TargetRecord) -> Iterator[Change]:
-    """Return what happened to invitations from one record to the next."""
-    if following.listed is previous.listed or following.listed is None:
-        return
-    before = _by_identity(previous.listed or ())
-    after = _by_identity(following.listed)
-    for identity, invitation in after.items():
-        old = before.get(identity)
-        if old is None:
-            first = previous.listed is None
-            yield Change("invitation_received", following.target, invitation, first_poll=first)
-        elif old.relationship_status != invitation.relationship_status:
-            status = old.relationship_status
-            yield Change("invitation_status_changed", following.target, invitation, status)
-    for identity, invitation in before.items():
-        if identity not in after:
-            yield Change("invitation_gone", following.target, invitation)
-
-
-def _by_identity(invitations: Iterable[Invitation]) -> Mapping[object, Invitation]:
-    """Key invitations by id; by inviter and time where AWS gave none."""
-    return {
-        invitation.invitation_id
-        or (invitation.inviter_account_id, invitation.invited_at): invitation
-        for invitation in invitations
-    }
 
 
 class Audit:
@@ -58,20 +18,38 @@ class Audit:
 
     def note(self, previous: TargetRecord, following: TargetRecord) -> None:
         """Log the difference that a poll made."""
-        for change in changes(previous, following):
-            self._note_change(change)
+        self._note_changes(previous, following)
         self._note_outcome(following.target, previous.failure, following.failure)
         self._note_enabled(previous, following)
 
-    def _note_change(self, change: Change) -> None:
-        """Log what happened to an invitation; warn of a new one from somebody unknown."""
-        fields, level = _fields(change), self._log.info
-        if change.event == "invitation_received":
-            trusted = self._trust().trusts(change.invitation.inviter_account_id)
-            if trusted is not None:
-                fields["trusted"] = trusted
-                level = self._log.info if trusted else self._log.warning
-        level(change.event, **fields)
+    def _note_changes(self, previous: TargetRecord, following: TargetRecord) -> None:
+        """Log what happened to invitations, each with what was last seen of it."""
+        if following.listed is previous.listed or following.listed is None:
+            return
+        target, first = following.target, previous.listed is None
+        before, after = _by_identity(previous.listed or ()), _by_identity(following.listed)
+        for identity, invitation in after.items():
+            old = before.get(identity)
+            if old is None:
+                self._note_received(target, invitation, first_poll=first)
+            elif old.relationship_status != invitation.relationship_status:
+                fields = {**_fields(target, invitation), "previous_status": old.relationship_status}
+                self._log.info("invitation_status_changed", **fields)
+        for identity, invitation in before.items():
+            if identity not in after:
+                self._log.info("invitation_gone", **_fields(target, invitation))
+
+    def _note_received(self, target: Target, invitation: Invitation, *, first_poll: bool) -> None:
+        """Log a new invitation; warn of one from somebody unknown."""
+        fields = _fields(target, invitation)
+        if first_poll:
+            # Not necessarily new: it was there when this process first looked.
+            fields["first_poll"] = True
+        trusted = self._trust().trusts(invitation.inviter_account_id)
+        if trusted is not None:
+            fields["trusted"] = trusted
+        level = self._log.warning if trusted is False else self._log.info
+        level("invitation_received", **fields)
 
     def _note_outcome(self, target: Target, before: Failure | None, after: Failure | None) -> None:
         if after is not None:
@@ -111,20 +89,21 @@ def _where(target: Target) -> dict[str, object]:
     return {"account": target.account_id, "region": target.region}
 
 
-def _fields(change: Change) -> dict[str, object]:
-    invitation = change.invitation
-    fields = _where(change.target) | {
+def _fields(target: Target, invitation: Invitation) -> dict[str, object]:
+    return _where(target) | {
         "inviter": invitation.inviter_account_id,
         "invitation_id": invitation.invitation_id,
         "status": invitation.relationship_status,
         "invited_at": _iso(invitation.invited_at),
     }
-    if change.previous_status:
-        fields["previous_status"] = change.previous_status
-    if change.first_poll:
-        # Not necessarily new: it was there when this process first looked.
-        fields["first_poll"] = True
-    return fields
+
+
+def _by_identity(invitations: Iterable[Invitation]) -> Mapping[object, Invitation]:
+    """Key invitations by id; by inviter and time where AWS gave none."""
+    return {
+        each.invitation_id or (each.inviter_account_id, each.invited_at): each
+        for each in invitations
+    }
 
 
 def _iso(seconds: float | None) -> str:

@@ -101,9 +101,37 @@ def test_a_time_beyond_the_calendar(at: float) -> None:
 
 
 def test_nothing_new_is_not_logged() -> None:
-    """The same answer again leaves no line."""
+    """The same answer again leaves no line, nor another time of the same invitation."""
     assert lines(listing(invitation()), listing(invitation())) == ""
+    assert lines(listing(invitation()), listing(invitation(at=51.0))) == ""
     assert lines(NOT_ENABLED, NOT_ENABLED) == ""
+
+
+def test_failures_are_no_news_of_invitations() -> None:
+    """Neither a failure nor the same list after it tells of any change."""
+    assert "event=invitation" not in lines(listing(invitation()), DENIED)
+    assert "event=invitation" not in lines(listing(invitation()), DENIED, listing(invitation()))
+
+
+def test_without_macie_nothing_is_known_of_invitations() -> None:
+    """While Macie is not enabled nothing is gone; what differs is told once it is back."""
+    assert "event=invitation" not in lines(listing(invitation()), NOT_ENABLED)
+    assert "event=invitation_gone" in lines(listing(invitation()), NOT_ENABLED, listing())
+
+
+def test_without_an_id_inviter_and_time_tell_invitations_apart() -> None:
+    """An invitation without an id is known again by its inviter and its time."""
+    one, other = invitation(name="", at=1.0), invitation(name="", at=2.0)
+    [line] = lines(listing(one), listing(one, other)).splitlines()
+    assert "event=invitation_received" in line
+    assert "invited_at=1970-01-01T00:00:02" in line
+
+
+def test_listed_twice_is_told_once() -> None:
+    """The same id twice in a list is one invitation; the last one's status counts."""
+    [line] = lines(listing(), listing(invitation(), invitation(status="Enabled"))).splitlines()
+    assert "event=invitation_received" in line
+    assert "status=Enabled" in line
 
 
 def test_a_failure_begins() -> None:

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.audit import Change, changes
 from exporter.model import Answer, Failure, Invitation, PollResult, Target
 from exporter.state import Snapshot, TargetRecord, TargetState
 from exporter.state.records import advance
@@ -156,69 +155,6 @@ def test_only_a_failing_target_goes_stale(
     known = after(*outcomes)
     assert known.goes_stale(STALE_AFTER) == inf
     assert state_of(known, 1e12) is not TargetState.STALE
-
-
-def told(*outcomes: Answer | Failure) -> list[Change]:
-    """Return what the last of these polls changed."""
-    return list(changes(after(*outcomes[:-1]), after(*outcomes)))
-
-
-def test_first_list() -> None:
-    """What the first answer lists is received, and marked: it may be old news."""
-    assert told(listing(invitation())) == [
-        Change("invitation_received", HERE, invitation(), first_poll=True)
-    ]
-
-
-def test_received() -> None:
-    """What a later answer lists first is received."""
-    new = invitation("i2")
-    assert told(listing(invitation()), listing(invitation(), new)) == [
-        Change("invitation_received", HERE, new)
-    ]
-
-
-def test_status_changed() -> None:
-    """A status that differs is told with the one before; another time is no news."""
-    now = invitation(status="Enabled", at=51.0)
-    assert told(listing(invitation()), listing(now)) == [
-        Change("invitation_status_changed", HERE, now, previous_status="Invited")
-    ]
-    assert told(listing(invitation()), listing(invitation(at=51.0))) == []
-
-
-def test_gone() -> None:
-    """What is no longer listed is gone."""
-    assert told(listing(invitation()), listing()) == [Change("invitation_gone", HERE, invitation())]
-
-
-def test_failures_are_no_news_of_invitations() -> None:
-    """Neither a failure nor the same list after it tells of any change."""
-    assert told(listing(invitation()), DENIED) == []
-    assert told(listing(invitation()), DENIED, listing(invitation())) == []
-    assert told(DENIED) == []
-
-
-def test_without_macie_nothing_is_known_of_invitations() -> None:
-    """While Macie is not enabled nothing is gone; what differs is told once it is back."""
-    assert told(listing(invitation()), NOT_ENABLED) == []
-    assert told(listing(invitation()), NOT_ENABLED, listing()) == [
-        Change("invitation_gone", HERE, invitation())
-    ]
-
-
-def test_without_an_id_inviter_and_time_tell_invitations_apart() -> None:
-    """An invitation without an id is known again by its inviter and its time."""
-    one, other = invitation(name="", at=1.0), invitation(name="", at=2.0)
-    assert told(listing(one), listing(one, other)) == [Change("invitation_received", HERE, other)]
-
-
-def test_listed_twice_is_told_once() -> None:
-    """The same id twice in a list is one invitation; the last one's status counts."""
-    twice = listing(invitation(), invitation(status="Enabled"))
-    assert told(listing(), twice) == [
-        Change("invitation_received", HERE, invitation(status="Enabled"))
-    ]
 
 
 def test_retain_knows_exactly_these() -> None:
