@@ -1,6 +1,7 @@
 """A snapshot that is fed by hand, and the exposition made of it."""
 
 import asyncio
+import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
@@ -35,17 +36,9 @@ EDGES = (timedelta(days=1), timedelta(days=7), timedelta(days=30), timedelta(day
 PAYMENTS = Target("111122223333", "eu-west-1")
 AUDIT = Target("000000000042", "us-east-1")
 
-_FIXED = (
-    "#",
-    "macie_exporter_poll",
-    "macie_exporter_invitations_folded",
-    "macie_exporter_loop",
-    "macie_exporter_discovery",
-    "macie_exporter_config",
-    "macie_exporter_web",
-    "macie_exporter_shard",
-    "macie_exporter_build",
-    "macie_trust_configured",
+_LEFT_OUT = re.compile(
+    r"#|macie_exporter_(?!targets)|macie_trust_configured"
+    r"|macie_exporter_targets\{.*\} 0\.0$|.*_series_dropped 0\.0$"
 )
 
 
@@ -142,15 +135,10 @@ class Scene:
         return b"".join(pieces).decode().partition("# HELP macie_exporter_aws_requests")[0]
 
     def lines(self) -> str:
-        """Return the exposition's samples that depend on targets, without their headers."""
+        """Return the samples that depend on targets, without headers and sums that are 0."""
         # Not splitlines(): a label may hold what that takes for the end of a line.
         lines = self.text().split("\n")
-        return "\n".join(line for line in lines if not line.startswith(_FIXED))
-
-    def invitations(self) -> str:
-        """Return the samples that tell of invitations."""
-        shown = ("macie_invitation", "macie_untrusted")
-        return "".join(f"{line}\n" for line in self.lines().split("\n") if line.startswith(shown))
+        return "\n".join(line for line in lines if not _LEFT_OUT.match(line))
 
     def fleet(self) -> Fleet:
         """Return what is said of the exporter as a whole."""

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
+from itertools import product
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from exporter.exposition.counts import Options
-from exporter.model import Account, Answer, Failure, Invitation, Target
+from exporter.model import KNOWN_STATUSES, Account, Answer, Failure, Invitation, Target
 from tests.exposition.scene import EDGES, PAYMENTS, Scene, options
 from tests.exposition.strategies import (
     ODD_TEXT,
@@ -27,6 +28,9 @@ Labels = frozenset[tuple[str, str]]
 Series = dict[tuple[str, Labels], float]
 
 listed = st.lists(invitations, max_size=12)
+
+BUCKETS = ("00d-01d", "01d-07d", "07d-30d", "30d-90d", "90d-inf")
+FILLED = {"all": KNOWN_STATUSES, "invited": ["Invited"], "none": []}
 
 
 def series(families: Iterable[Metric]) -> Series:
@@ -58,21 +62,19 @@ def exact_bucket(invitation: Invitation, now: float) -> str:
     if invitation.invited_at is None:
         return "unknown"
     age = Fraction(now) - Fraction(invitation.invited_at)
-    names = ("00d-01d", "01d-07d", "07d-30d", "30d-90d", "90d-inf")
-    return names[sum(age >= Fraction(edge.total_seconds()) for edge in EDGES)]
+    return BUCKETS[sum(age >= Fraction(edge.total_seconds()) for edge in EDGES)]
 
 
 @given(listed, clocks, all_options())
 def test_every_invitation_is_in_exactly_its_bucket(
     given_: list[Invitation], now: float, shows: Options
 ) -> None:
-    """Counts are by exact age as of the scrape, and their sum is the list's length."""
+    """By exact age as of the scrape; what is filled is 0 where there are none, `unknown` is not."""
     scene = answering(shows, given_, now)
-    shown = list(of(series(read_text(scene.text())), "macie_invitations"))
-    expected = Counter((one.relationship_status, exact_bucket(one, now)) for one in given_)
-    counts = {(by["relationship_status"], by["age_bucket"]): value for by, value in shown}
-    assert {key: value for key, value in counts.items() if value} == expected
-    assert sum(counts.values()) == len(given_)
+    shown = of(series(read_text(scene.text())), "macie_invitations")
+    expected = Counter(dict.fromkeys(product(FILLED[shows.zero_fill], BUCKETS), 0))
+    expected.update((one.relationship_status, exact_bucket(one, now)) for one in given_)
+    assert {(by["relationship_status"], by["age_bucket"]): value for by, value in shown} == expected
 
 
 @given(listed, clocks, all_options())
@@ -91,13 +93,16 @@ def test_oldest_and_newest_are_the_extremes(
         assert {by["relationship_status"]: value for by, value in shown} == expected
 
 
-@given(listed, clocks)
-def test_the_untrusted_are_those_not_trusted(given_: list[Invitation], now: float) -> None:
-    """Untrusted invitations are counted by status, and there is no such metric without a list."""
+@given(listed, clocks, st.sampled_from(sorted(FILLED)))
+def test_the_untrusted_are_those_not_trusted(
+    given_: list[Invitation], now: float, fill: str
+) -> None:
+    """They are counted by status and filled with zeros; without a list there is no such metric."""
     name = "macie_untrusted_invitations"
-    trusting = answering(options(trusted=["999988887777"]), given_, now).text()
+    trusting = answering(options(zero_fill=fill, trusted=["999988887777"]), given_, now).text()
     shown = of(series(read_text(trusting)), name)
-    expected = Counter(
+    expected = Counter(dict.fromkeys(FILLED[fill], 0))
+    expected.update(
         one.relationship_status for one in given_ if one.inviter_account_id != "999988887777"
     )
     assert {by["relationship_status"]: value for by, value in shown} == expected

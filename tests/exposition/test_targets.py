@@ -1,7 +1,9 @@
 """Whole expositions of small fleets, literally: what a reader can check by eye."""
 # ruff: noqa: E501 -- lines are as long as Prometheus' own
 
-from exporter.model import NO_ADMINISTRATOR, Account, Administrator, Answer, Inventory
+from dataclasses import replace
+
+from exporter.model import NO_ADMINISTRATOR, Account, Administrator, Answer, Inventory, Trust
 from tests.exposition.scene import (
     AUDIT,
     DAY,
@@ -178,15 +180,9 @@ def test_pending() -> None:
     assert (
         scene.lines()
         == """\
-macie_untrusted_inviter_series_dropped 0.0
-macie_invitation_series_dropped 0.0
 macie_poll_last_success_timestamp_seconds{aws_account_id="000000000042",aws_region="us-east-1"} 0.0
 macie_poll_last_success_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 0.0
 macie_exporter_targets{state="pending"} 2.0
-macie_exporter_targets{state="ok"} 0.0
-macie_exporter_targets{state="not_enabled"} 0.0
-macie_exporter_targets{state="failing"} 0.0
-macie_exporter_targets{state="stale"} 0.0
 """
     )
 
@@ -209,18 +205,12 @@ macie_invitation_oldest_timestamp_seconds{aws_account_id="111122223333",aws_regi
 macie_invitation_oldest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Enabled"} 1.696544e+09
 macie_invitation_newest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.6999784e+09
 macie_invitation_newest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Enabled"} 1.696544e+09
-macie_untrusted_inviter_series_dropped 0.0
-macie_invitation_series_dropped 0.0
 macie_enabled{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
 macie_poll_success{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
 macie_poll_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7e+09
 macie_poll_last_success_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7e+09
 macie_poll_duration_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 0.25
-macie_exporter_targets{state="pending"} 0.0
 macie_exporter_targets{state="ok"} 1.0
-macie_exporter_targets{state="not_enabled"} 0.0
-macie_exporter_targets{state="failing"} 0.0
-macie_exporter_targets{state="stale"} 0.0
 """
     )
 
@@ -232,18 +222,12 @@ def test_not_enabled() -> None:
     assert (
         scene.lines()
         == """\
-macie_untrusted_inviter_series_dropped 0.0
-macie_invitation_series_dropped 0.0
 macie_enabled{aws_account_id="111122223333",aws_region="eu-west-1"} 0.0
 macie_poll_success{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
 macie_poll_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7e+09
 macie_poll_last_success_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7e+09
 macie_poll_duration_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 0.25
-macie_exporter_targets{state="pending"} 0.0
-macie_exporter_targets{state="ok"} 0.0
 macie_exporter_targets{state="not_enabled"} 1.0
-macie_exporter_targets{state="failing"} 0.0
-macie_exporter_targets{state="stale"} 0.0
 """
     )
 
@@ -261,36 +245,24 @@ def test_failing_then_stale_then_well_again() -> None:
 macie_invitations{age_bucket="00d-01d",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.0
 macie_invitation_oldest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.6999568e+09
 macie_invitation_newest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.6999568e+09
-macie_untrusted_inviter_series_dropped 0.0
-macie_invitation_series_dropped 0.0
 macie_enabled{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
 macie_poll_success{aws_account_id="111122223333",aws_region="eu-west-1"} 0.0
 macie_poll_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7000003e+09
 macie_poll_last_success_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7e+09
 macie_poll_duration_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 0.25
 macie_poll_error_info{aws_account_id="111122223333",aws_region="eu-west-1",error_code="AccessDeniedException"} 1.0
-macie_exporter_targets{state="pending"} 0.0
-macie_exporter_targets{state="ok"} 0.0
-macie_exporter_targets{state="not_enabled"} 0.0
 macie_exporter_targets{state="failing"} 1.0
-macie_exporter_targets{state="stale"} 0.0
 """
     )
     scene.clock.advance(0.001)
     assert (
         scene.lines()
         == """\
-macie_untrusted_inviter_series_dropped 0.0
-macie_invitation_series_dropped 0.0
 macie_poll_success{aws_account_id="111122223333",aws_region="eu-west-1"} 0.0
 macie_poll_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7000003e+09
 macie_poll_last_success_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7e+09
 macie_poll_duration_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 0.25
 macie_poll_error_info{aws_account_id="111122223333",aws_region="eu-west-1",error_code="AccessDeniedException"} 1.0
-macie_exporter_targets{state="pending"} 0.0
-macie_exporter_targets{state="ok"} 0.0
-macie_exporter_targets{state="not_enabled"} 0.0
-macie_exporter_targets{state="failing"} 0.0
 macie_exporter_targets{state="stale"} 1.0
 """
     )
@@ -298,18 +270,12 @@ macie_exporter_targets{state="stale"} 1.0
     assert (
         scene.lines()
         == """\
-macie_untrusted_inviter_series_dropped 0.0
-macie_invitation_series_dropped 0.0
 macie_enabled{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
 macie_poll_success{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
 macie_poll_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7000009e+09
 macie_poll_last_success_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7000009e+09
 macie_poll_duration_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 0.25
-macie_exporter_targets{state="pending"} 0.0
 macie_exporter_targets{state="ok"} 1.0
-macie_exporter_targets{state="not_enabled"} 0.0
-macie_exporter_targets{state="failing"} 0.0
-macie_exporter_targets{state="stale"} 0.0
 """
     )
 
@@ -324,17 +290,11 @@ def test_never_answered() -> None:
     assert (
         scene.lines()
         == """\
-macie_untrusted_inviter_series_dropped 0.0
-macie_invitation_series_dropped 0.0
 macie_poll_success{aws_account_id="111122223333",aws_region="eu-west-1"} 0.0
 macie_poll_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7e+09
 macie_poll_last_success_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 0.0
 macie_poll_duration_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 0.25
 macie_poll_error_info{aws_account_id="111122223333",aws_region="eu-west-1",error_code="CredentialsError"} 1.0
-macie_exporter_targets{state="pending"} 0.0
-macie_exporter_targets{state="ok"} 0.0
-macie_exporter_targets{state="not_enabled"} 0.0
-macie_exporter_targets{state="failing"} 0.0
 macie_exporter_targets{state="stale"} 1.0
 """
     )
@@ -353,39 +313,15 @@ def test_gone() -> None:
     assert (
         scene.lines()
         == """\
-macie_untrusted_inviter_series_dropped 0.0
-macie_invitation_series_dropped 0.0
 macie_account_info{account_name="audit",aws_account_id="000000000042"} 1.0
 macie_enabled{aws_account_id="000000000042",aws_region="us-east-1"} 1.0
 macie_poll_success{aws_account_id="000000000042",aws_region="us-east-1"} 1.0
 macie_poll_timestamp_seconds{aws_account_id="000000000042",aws_region="us-east-1"} 1.7e+09
 macie_poll_last_success_timestamp_seconds{aws_account_id="000000000042",aws_region="us-east-1"} 1.7e+09
 macie_poll_duration_seconds{aws_account_id="000000000042",aws_region="us-east-1"} 0.25
-macie_exporter_targets{state="pending"} 0.0
 macie_exporter_targets{state="ok"} 1.0
-macie_exporter_targets{state="not_enabled"} 0.0
-macie_exporter_targets{state="failing"} 0.0
-macie_exporter_targets{state="stale"} 0.0
 """
     )
-
-
-def test_what_is_folded_is_counted_while_it_counts() -> None:
-    """Invitations of other statuses are counted: not those of a target that is stale or gone."""
-    scene = Scene(AUDIT, PAYMENTS)
-
-    def folded() -> list[str]:
-        name = "macie_exporter_invitations_folded "
-        return [line for line in scene.text().splitlines() if line.startswith(name)]
-
-    scene.answered(PAYMENTS, invitation("a", "other"), invitation("b", "other"), invitation("c"))
-    scene.answered(AUDIT, invitation("a", "other"))
-    assert folded() == ["macie_exporter_invitations_folded 3.0"]
-    scene.failed(PAYMENTS)
-    scene.clock.advance(STALE_AFTER)
-    assert folded() == ["macie_exporter_invitations_folded 1.0"]
-    scene.found(PAYMENTS)
-    assert folded() == ["macie_exporter_invitations_folded 0.0"]
 
 
 def test_account_names() -> None:
@@ -396,15 +332,8 @@ def test_account_names() -> None:
     assert (
         "\n" + scene.lines()
         == r"""
-macie_untrusted_inviter_series_dropped 0.0
-macie_invitation_series_dropped 0.0
 macie_account_info{account_name="",aws_account_id="000000000042"} 1.0
 macie_account_info{account_name="say \"hi\"\\\nto café",aws_account_id="111122223333"} 1.0
-macie_exporter_targets{state="pending"} 0.0
-macie_exporter_targets{state="ok"} 0.0
-macie_exporter_targets{state="not_enabled"} 0.0
-macie_exporter_targets{state="failing"} 0.0
-macie_exporter_targets{state="stale"} 0.0
 """
     )
 
@@ -429,3 +358,11 @@ def test_an_answer_that_was_not_asked_for_the_administrator_shows_none() -> None
     scene.polled(PAYMENTS, Answer(enabled=True, administrator=Administrator("1", "Enabled")))
     scene.reloaded(options())
     assert "administrator" not in scene.text()
+
+
+def test_nobody_is_untrusted_while_it_is_not_known_who_is_trusted() -> None:
+    """Until Organizations has said who belongs to it, the untrusted families are absent."""
+    scene = Scene(PAYMENTS, shows=replace(options(), trust=Trust(True, frozenset(), False)))  # noqa: FBT003 -- configured, not complete
+    scene.answered(PAYMENTS, invitation())
+    assert "macie_untrusted" not in scene.text()
+    assert "macie_trust_configured 1.0" in scene.text()
