@@ -27,18 +27,16 @@ class OwnMetrics:
         """Register what is counted; `fleet` is asked at each scrape."""
         registry.register(_OfFleet(fleet))
         rows = {family.name: family for family in METRICS}
-        requests = rows["macie_exporter_aws_requests_total"]
-        errors = rows["macie_exporter_aws_request_errors_total"]
-        duration = rows["macie_exporter_aws_request_duration_seconds"]
-        self._requests = Counter(requests.name, requests.help, requests.labels, registry=registry)
-        self._errors = Counter(errors.name, errors.help, errors.labels, registry=registry)
-        self._duration = Histogram(
-            duration.name, duration.help, duration.labels, registry=registry, buckets=_SECONDS
-        )
-        restarts = rows["macie_exporter_worker_restarts_total"]
-        self._restarts = Counter(restarts.name, restarts.help, registry=registry)
-        handshakes = rows["macie_exporter_web_tls_handshakes_refused_total"]
-        self._handshakes = Counter(handshakes.name, handshakes.help, registry=registry)
+
+        def counter(name: str) -> Counter:
+            return Counter(name, rows[name].help, rows[name].labels, registry=registry)
+
+        self._requests = counter("macie_exporter_aws_requests_total")
+        self._errors = counter("macie_exporter_aws_request_errors_total")
+        self._restarts = counter("macie_exporter_worker_restarts_total")
+        self._handshakes = counter("macie_exporter_web_tls_handshakes_refused_total")
+        of = rows["macie_exporter_aws_request_duration_seconds"]
+        self._duration = Histogram(of.name, of.help, of.labels, registry=registry, buckets=_SECONDS)
         self._registry, self._shown = registry, _WithoutCreated(registry)
 
     def show_process(self) -> None:

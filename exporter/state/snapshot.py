@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from exporter.model import Failure, PollResult, Target
 from exporter.state.records import TargetRecord, advance
-from exporter.state.statuses import Statuses
+from exporter.state.statuses import ALWAYS, admitted, folded
 
 FAILURES_KEPT = 1000
 """Of all targets together: what AWS said may be 500 characters, and a whole fleet may fail."""
@@ -20,7 +20,7 @@ class Snapshot:
         self._known: dict[Target, TargetRecord] = {}
         self._failures: deque[PollResult] = deque(maxlen=FAILURES_KEPT)
         self._pending: int | None = None
-        self._statuses = Statuses()
+        self._statuses = ALWAYS
 
     def retain(self, targets: Iterable[Target]) -> None:
         """Know exactly these targets from now on: new ones as pending, others not at all."""
@@ -63,6 +63,6 @@ class Snapshot:
         """Return a result with the statuses that have a name, and what it brings of new ones."""
         if isinstance(result.outcome, Failure):
             return result
-        self._statuses = self._statuses.admitting(result.outcome)
-        answer = self._statuses.folded(result.outcome)
+        self._statuses = admitted(self._statuses, result.outcome)
+        answer = folded(self._statuses, result.outcome)
         return result if answer is result.outcome else replace(result, outcome=answer)
