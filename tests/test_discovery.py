@@ -606,6 +606,24 @@ def test_an_account_that_a_reload_takes_out_goes_whatever_aws_answers(what: str)
     run(test())
 
 
+def test_units_that_a_reload_takes_out_are_polled_no_longer_though_aws_is_silent() -> None:
+    """Whose accounts the others hold is known."""
+
+    async def test() -> None:
+        directory = Directory(of_units={unit: [Member(unit[-12:], "")] for unit in UNITS})
+        looking = Looking(directory, {"organization": {"role_name": ROLE, "include_ous": UNITS}})
+        await looking.look()
+        directory.silent = {"organization"}
+        for units in (UNITS[1:], UNITS[:1]):
+            directory.asked.clear()
+            await looking.reload({"organization": {"role_name": ROLE, "include_ous": units}})
+            await looking.asked("organization")
+            assert list(looking.polled) == [unit[-12:] for unit in units]
+        await looking.stop()
+
+    run(test())
+
+
 def test_a_crash_is_logged_and_ends_nothing() -> None:
     """What was found stays, and it is looked for again."""
 

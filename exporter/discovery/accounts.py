@@ -33,9 +33,11 @@ class Known:
         listed = (*self.units.values(), self.organization or ())
         return {member.id: member for members in listed for member in members}
 
-    def polled_members(self) -> Mapping[str, Member]:
-        """Return those that are in use and under the units asked for, by id."""
-        listed = (member for members in self.units.values() for member in members)
+    def polled_members(self, units: tuple[str, ...] = ()) -> Mapping[str, Member]:
+        """Return those in use under some units, or under all while one is not known, by id."""
+        wanted = units or ("",)
+        known = wanted if self.units.keys() >= {*wanted} else self.units
+        listed = (member for unit in known for member in self.units[unit])
         return {member.id: member for member in listed if member.is_active}
 
 
@@ -52,7 +54,8 @@ def accounts_of(settings: Settings, known: Known, default: tuple[str, ...]) -> l
 
 def _accounts(settings: Settings, known: Known, default: tuple[str, ...]) -> Iterator[Account]:
     """Return every account, configured ones first: they win over discovered ones."""
-    members, organization = known.polled_members(), settings.aws.organization
+    organization = settings.aws.organization
+    members = known.polled_members(organization.include_ous if organization else ())
     configured = {account.id for account in settings.aws.accounts}
     for account in settings.aws.accounts:
         name = account.name or (members[account.id].name if account.id in members else "")
