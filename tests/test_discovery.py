@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec
 
 import pytest
 
@@ -15,7 +15,10 @@ from exporter.settings import Settings
 from tests.clocks import ManualClock
 from tests.processes import eventually
 
+P = ParamSpec("P")
+
 HUB = "100000000000"
+ONE, TWO, THREE = (f"00000000000{number}" for number in (1, 2, 3))
 ROLE = "macie-invitations-reader"
 NOW = 1_700_000_000.0
 UNITS = ("ou-ab12-11111111", "ou-ab12-22222222", "ou-ab12-33333333")
@@ -132,6 +135,16 @@ def ids(found: Inventory) -> list[str]:
     return [account.id for account in found.accounts]
 
 
+def members(*account_ids: str) -> list[Member]:
+    """Return accounts of the organization without names."""
+    return [Member(account_id, "") for account_id in account_ids]
+
+
+def organization(**keys: Any) -> dict[str, Any]:
+    """Return settings that discover an organization's accounts."""
+    return {"organization": {"role_name": ROLE, **keys}}
+
+
 def role(account: str, external_id: str | None = None) -> Role:
     """Return the reader role of an account."""
     return Role(f"arn:aws:iam::{account}:role/{ROLE}", external_id)
@@ -139,45 +152,31 @@ def role(account: str, external_id: str | None = None) -> Role:
 
 def test_the_environments_own_account_by_default() -> None:
     """Without configuration: the account of the own credentials, in the environment's region."""
-    found = discovery(Directory(), {})
+    directory = Directory(broken={"identity"})
+    found = discovery(directory, {})
+    unknown = last(found)
+    assert unknown == Inventory(failure=Failure("EndpointConnectionError", "no network"))
+    assert not unknown.known
+    directory.broken.clear()
     assert last(found).accounts == (Account(HUB, regions=("eu-west-1",)),)
-
-
-def test_own_account_is_asked_for_until_it_answers() -> None:
-    """An unreachable STS is a failure that leaves nothing to poll, and nothing forgotten later."""
-    found = last(discovery(Directory(broken={"identity"}), {}))
-    assert found == Inventory(failure=Failure("EndpointConnectionError", "no network"))
-    assert not found.known
 
 
 def test_static_accounts_need_no_network() -> None:
     """Roles by ARN or by name, own regions or the common ones, names kept."""
+    two = {"id": TWO, "role_arn": role(TWO).arn, "external_id": "x", "regions": ["us-west-2"]}
     aws = {
         "regions": ["eu-west-1", "us-east-1"],
-        "accounts": [
-            {"id": "000000000001", "name": "one", "role_name": "path/reader"},
-            {
-                "id": "000000000002",
-                "role_arn": f"arn:aws:iam::000000000002:role/{ROLE}",
-                "external_id": "x",
-                "regions": ["us-west-2"],
-            },
-            {"id": HUB},
-        ],
+        "accounts": [{"id": ONE, "name": "one", "role_name": "path/reader"}, two, {"id": HUB}],
     }
     directory = Directory()
+    by_name = Role(f"arn:aws:iam::{ONE}:role/path/reader")
     assert last(discovery(directory, aws)) == Inventory(
         (
-            Account(
-                "000000000001",
-                "one",
-                Role("arn:aws:iam::000000000001:role/path/reader"),
-                ("eu-west-1", "us-east-1"),
-            ),
-            Account("000000000002", "", role("000000000002", "x"), ("us-west-2",)),
+            Account(ONE, "one", by_name, ("eu-west-1", "us-east-1")),
+            Account(TWO, "", role(TWO, "x"), ("us-west-2",)),
             Account(HUB, "", None, ("eu-west-1", "us-east-1")),
         ),
-        names={"000000000001": "one"},
+        names={ONE: "one"},
         complete=True,
         last_success=NOW,
     )
@@ -186,163 +185,104 @@ def test_static_accounts_need_no_network() -> None:
 
 def test_members_of_the_organization() -> None:
     """Each with the role, the own account with own credentials, names passed on."""
-    directory = Directory([Member(HUB, "hub"), Member("000000000001", "one")])
-    aws = {"organization": {"role_name": ROLE, "external_id": "x", "include_ous": [UNITS[0]]}}
-    found = discovery(directory, aws)
-    assert last(found).accounts == (
+    directory = Directory([Member(HUB, "hub"), Member(ONE, "one")])
+    assert last(discovery(directory, organization(external_id="x"))).accounts == (
         Account(HUB, "hub", None, ("eu-west-1",)),
-        Account("000000000001", "one", role("000000000001", "x"), ("eu-west-1",)),
+        Account(ONE, "one", role(ONE, "x"), ("eu-west-1",)),
     )
-    assert directory.units == (UNITS[0],)
 
 
 def test_static_accounts_win_and_exclusion_holds_for_members() -> None:
     """A static account keeps its own role and regions, and takes only the name if it has none."""
-    directory = Directory(
-        [Member(HUB, ""), Member("000000000001", "one"), Member("000000000002", "")]
-    )
-    aws = {
-        "accounts": [{"id": "000000000001", "regions": ["us-east-1"]}],
-        "organization": {"role_name": ROLE, "exclude_accounts": [HUB, "000000000001"]},
-    }
+    directory = Directory([Member(HUB, ""), Member(ONE, "one"), Member(TWO, "")])
+    static = [{"id": ONE, "regions": ["us-east-1"]}]
+    aws = {"accounts": static, **organization(exclude_accounts=[HUB, ONE])}
     assert last(discovery(directory, aws)).accounts == (
-        Account("000000000001", "one", None, ("us-east-1",)),
-        Account("000000000002", "", role("000000000002"), ("eu-west-1",)),
+        Account(ONE, "one", None, ("us-east-1",)),
+        Account(TWO, "", role(TWO), ("eu-west-1",)),
     )
 
 
-def test_a_failed_refresh_keeps_the_last_known_accounts() -> None:
-    """What is known survives Organizations' silence; static accounts never depend on it."""
-    directory = Directory([Member("000000000001", "")])
-    aws = {"accounts": [{"id": "000000000009"}], "organization": {"role_name": ROLE}}
-    directory.broken.add("organization")
-    found = discovery(directory, aws)
+def test_a_refresh_finds_who_is_there_now_and_keeps_all_where_it_fails() -> None:
+    """Static accounts never depend on it; the next unit is not asked where one has no answer."""
+    directory = Directory(members(ONE, TWO), broken={"organization"})
+    found = discovery(directory, {"accounts": [{"id": HUB}], **organization(include_ous=UNITS)})
     first = last(found)
-    assert [account.id for account in first.accounts] == ["000000000009"]
-    assert not first.complete
+    assert (ids(first), first.complete) == ([HUB], False)
     directory.broken.clear()
+    assert ids(last(found)) == [HUB, ONE, TWO]
+    directory.accounts = members(TWO, THREE)
     complete = last(found)
-    assert [account.id for account in complete.accounts] == [
-        "000000000009",
-        "000000000001",
-    ]
-    assert complete.complete
+    assert (ids(complete), complete.complete) == ([HUB, TWO, THREE], True)
     directory.broken.add("organization")
     failed = last(found)
     assert failed.accounts == complete.accounts
     assert failed.failure == Failure("AccessDenied", "no", "request-9")
-
-
-def test_a_unit_that_is_gone_keeps_its_accounts_and_hides_no_other() -> None:
-    """Discovery has failed then, by the unit's name; the other units are current all the same."""
-    one, two, three = UNITS
-    directory = Directory(
-        of_units={unit: [Member(f"{n:012d}", "")] for n, unit in enumerate(UNITS)}
-    )
-    organization = {"role_name": ROLE, "include_ous": UNITS}
-    found = discovery(directory, {"organization": organization})
-    assert ids(last(found)) == ["000000000000", "000000000001", "000000000002"]
-    directory.broken.add(two)
-    directory.of_units[one] = [Member("000000000007", "")]
-    directory.of_units[three].append(Member("000000000008", ""))
-    failed = last(found)
-    assert ids(failed) == ["000000000007", "000000000001", "000000000002", "000000000008"]
-    assert not failed.complete
-    assert failed.failure == Failure("ParentNotFoundException", f"{two}: no such parent")
-    assert "include_ous" in hint(failed.failure)
-    without = {"organization": {**organization, "include_ous": [one, three]}}
-    found.configure(settings_of(without), "eu-west-1")
-    after = last(found)
-    assert ids(after) == ["000000000007", "000000000002", "000000000008"]
-    assert after.complete
-
-
-def test_a_unit_that_was_never_there_hides_no_other() -> None:
-    """Nothing is known of it, so that discovery has not succeeded; what is known is polled."""
-    directory = Directory([Member("000000000001", "")], broken={UNITS[0]})
-    organization = {"role_name": ROLE, "include_ous": UNITS[:2]}
-    found = last(discovery(directory, {"organization": organization}))
-    assert ids(found) == ["000000000001"]
-    assert found.failure is not None
-
-
-def test_a_reload_with_a_unit_that_is_not_there_drops_no_account() -> None:
-    """Whose accounts it meant is not known: all that were found before stay."""
-    directory = Directory([Member("000000000001", ""), Member("000000000002", "")])
-    before = discovery(directory, {"organization": {"role_name": ROLE}})
-    last(before)
-    directory.of_units[UNITS[0]] = [Member("000000000003", "")]
-    directory.broken.add(UNITS[1])
-    organization = {"role_name": ROLE, "include_ous": UNITS[:2]}
-    before.configure(settings_of({"organization": organization}), "eu-west-1")
-    after = last(before)
-    assert ids(after) == ["000000000003", "000000000001", "000000000002"]
-    assert after.failure is not None
-
-
-def test_an_account_under_two_units_is_there_once() -> None:
-    """Also where one of them lies within the other."""
-    directory = Directory([Member("000000000001", ""), Member("000000000002", "")])
-    organization = {"role_name": ROLE, "include_ous": UNITS}
-    found = last(discovery(directory, {"organization": organization}))
-    assert ids(found) == ["000000000001", "000000000002"]
-
-
-def test_another_failure_is_not_the_units_own() -> None:
-    """Where Organizations does not answer, nothing changes, and the next unit is not asked."""
-    directory = Directory([Member("000000000001", "")])
-    organization = {"role_name": ROLE, "include_ous": UNITS}
-    found = discovery(directory, {"organization": organization})
-    before = last(found)
-    directory.broken.add("organization")
-    after = last(found)
-    assert after.accounts == before.accounts
     assert directory.units == UNITS[:1]
 
 
-def test_members_that_leave_are_gone_and_new_ones_there() -> None:
-    """Each refresh gives exactly who is in the organization now."""
-    directory = Directory([Member("000000000001", ""), Member("000000000002", "")])
-    found = discovery(directory, {"organization": {"role_name": ROLE}})
-    last(found)
-    directory.accounts = [Member("000000000002", ""), Member("000000000003", "")]
-    assert ids(last(found)) == ["000000000002", "000000000003"]
+def test_a_unit_that_is_gone_keeps_its_accounts_and_hides_no_other() -> None:
+    """Discovery has failed then, by the unit's name; the other units are current all the same.
+
+    An account under two units is there once.
+    """
+    one, two, three = UNITS
+    directory = Directory(of_units={one: members(ONE), two: members(TWO), three: members(THREE)})
+    found = discovery(directory, organization(include_ous=UNITS))
+    assert ids(last(found)) == [ONE, TWO, THREE]
+    directory.broken.add(two)
+    directory.of_units[one] = members("000000000007")
+    directory.of_units[three] = members(THREE, "000000000007", "000000000008")
+    failed = last(found)
+    assert ids(failed) == ["000000000007", TWO, THREE, "000000000008"]
+    assert not failed.complete
+    assert failed.failure == Failure("ParentNotFoundException", f"{two}: no such parent")
+    assert "include_ous" in hint(failed.failure)
+    found.configure(settings_of(organization(include_ous=[one, three])), "eu-west-1")
+    after = last(found)
+    assert ids(after) == ["000000000007", THREE, "000000000008"]
+    assert after.complete
+
+
+def test_a_unit_that_was_never_there_hides_no_other_and_drops_no_account() -> None:
+    """Whose accounts it meant is not known: all that were found before stay."""
+    directory = Directory(members(ONE, TWO), broken={UNITS[1]})
+    directory.of_units[UNITS[0]] = members(THREE)
+    aws = organization(include_ous=UNITS[:2])
+    found = last(discovery(directory, aws))
+    assert ids(found) == [THREE]
+    assert found.failure is not None
+    before = discovery(directory, organization())
+    last(before)
+    before.configure(settings_of(aws), "eu-west-1")
+    after = last(before)
+    assert ids(after) == [THREE, ONE, TWO]
+    assert after.failure is not None
 
 
 def test_regions_auto_are_each_accounts_own() -> None:
-    """Every account is asked; who cannot be asked gets the default regions, and the log says so."""
-    accounts = [{"id": "000000000001"}, {"id": "000000000002"}, {"id": "000000000003"}]
-    directory = Directory(
-        enabled={"000000000001": ("eu-west-1", "me-south-1"), "000000000003": ()},
-        broken={"000000000002"},
-    )
-    log = Log()
+    """Every account is asked; who cannot be asked gets the default regions, and the log says so.
+
+    A denial later on does not take regions away, nor add any.
+    """
+    accounts = [{"id": ONE}, {"id": TWO}, {"id": THREE}]
+    enabled = {ONE: ("eu-west-1", "me-south-1"), THREE: ()}
+    directory, log = Directory(enabled=enabled, broken={TWO}), Log()
     found = discovery(directory, {"regions": "auto", "accounts": accounts}, log=log)
-    regions = {account.id: account.regions for account in last(found).accounts}
-    assert regions == {
-        "000000000001": ("eu-west-1", "me-south-1"),
-        "000000000002": DEFAULT_REGIONS,
-    }
+    expected = {ONE: ("eu-west-1", "me-south-1"), TWO: DEFAULT_REGIONS}
+    assert {account.id: account.regions for account in last(found).accounts} == expected
     [(event, fields)] = log.events
-    assert event == "regions_unknown"
-    assert fields["account"] == "000000000002"
+    assert (event, fields["account"]) == ("regions_unknown", TWO)
     assert "account:ListRegions" in str(fields["hint"])
-
-
-def test_regions_of_an_account_stay_known_when_it_cannot_be_asked_again() -> None:
-    """A denial later on does not take regions away, nor add any."""
-    directory = Directory(enabled={"000000000001": ("me-south-1",)})
-    found = discovery(directory, {"regions": "auto", "accounts": [{"id": "000000000001"}]})
-    last(found)
-    directory.broken.add("000000000001")
-    assert last(found).accounts[0].regions == ("me-south-1",)
+    directory.broken.add(ONE)
+    assert {account.id: account.regions for account in last(found).accounts} == expected
 
 
 def test_regions_are_handed_on_while_others_are_still_asked() -> None:
     """With very many accounts the first are polled before the last have answered."""
-    ids = [f"{number:012d}" for number in range(150)]
-    directory = Directory([Member(i, "") for i in ids], dict.fromkeys(ids, ("eu-west-1",)))
-    found = discovery(directory, {"regions": "auto", "organization": {"role_name": ROLE}})
+    many = [f"{number:012d}" for number in range(150)]
+    directory = Directory(members(*many), dict.fromkeys(many, ("eu-west-1",)))
+    found = discovery(directory, {"regions": "auto", **organization()})
     findings = asyncio.run(parts(found))
     assert [len(one.accounts) for one in findings] == [0, 32, 64, 96, 128, 150]
     assert [one.complete for one in findings] == [False] * 5 + [True]
@@ -352,21 +292,23 @@ def test_regions_are_handed_on_while_others_are_still_asked() -> None:
 
 def test_shards_share_the_accounts() -> None:
     """Three shards hold every account once, static and discovered alike."""
-    directory = Directory([Member(f"{number:012d}", "") for number in range(300)])
-    aws = {"accounts": [{"id": "900000000000"}], "organization": {"role_name": ROLE}}
+    many = [f"{number:012d}" for number in range(300)]
+    aws = {"accounts": [{"id": "900000000000"}], **organization()}
     held = [
-        account.id
+        account_id
         for index in range(3)
-        for account in last(discovery(directory, aws, shard={"index": index, "total": 3})).accounts
+        for account_id in ids(
+            last(discovery(Directory(members(*many)), aws, shard={"index": index, "total": 3}))
+        )
     ]
-    assert sorted(held) == sorted([*(member.id for member in directory.accounts), "900000000000"])
+    assert sorted(held) == [*many, "900000000000"]
 
 
 # -- the loop ----------------------------------------------------------------------------------
 
 
-STATIC = {"accounts": [{"id": "000000000001"}], "regions": ["eu-west-1", "us-east-1"]}
-ORGANIZATION = {"organization": {"role_name": ROLE}}
+STATIC = {"accounts": [{"id": ONE}], "regions": ["eu-west-1", "us-east-1"]}
+ORGANIZATION = organization()
 
 
 class Looking:
@@ -397,18 +339,6 @@ class Looking:
         return {account.id: account.regions for account in self.adopted[-1].accounts}
 
     async def look(self) -> None:
-        """Look anew; until it has failed, or is done."""
-        before = self.discovery.inventory
-        await self.begin()
-        await eventually(
-            lambda: self.discovery.inventory != before and self._is_over(), "a look around"
-        )
-
-    def _is_over(self) -> bool:
-        inventory = self.discovery.inventory
-        return inventory.complete or inventory.failure is not None
-
-    async def look_whole(self) -> None:
         """Look anew, until tags too have been asked for."""
         self.discovery.looking = True
         await self.begin()
@@ -416,7 +346,9 @@ class Looking:
 
     async def begin(self) -> None:
         """Look anew, from a new start of the loop."""
-        await self.stop()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
         self._task = asyncio.create_task(self.discovery.run())
 
     async def reload(self, aws: dict[str, Any], metrics: dict[str, Any] | None = None) -> None:
@@ -428,302 +360,253 @@ class Looking:
         """Wait until AWS has been asked for these."""
         await eventually(lambda: set(what) <= set(self.directory.asked), f"{what} asked for")
 
-    async def stop(self) -> None:
-        """End it."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+
+def in_a_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a test in an event loop; everything has to come within half a minute."""
+
+    @wraps(test)
+    def run(*given: P.args, **named: P.kwargs) -> None:
+        asyncio.run(asyncio.wait_for(test(*given, **named), 30))
+
+    return run
 
 
-def run(test: Coroutine[Any, Any, None]) -> None:
-    """Run a test; everything has to come within half a minute."""
-    asyncio.run(asyncio.wait_for(test, 30))
-
-
-def test_regions_that_are_looked_for_drop_nothing_meanwhile() -> None:
+@in_a_loop
+async def test_regions_that_are_looked_for_drop_nothing_meanwhile() -> None:
     """From listed regions to `auto`: each is polled where it was, until ListRegions answers."""
-
-    async def test() -> None:
-        directory = Directory(enabled={"000000000001": ("eu-west-1", "me-south-1")})
-        looking = Looking(directory, STATIC)
-        await looking.look()
-        before = looking.polled
-        directory.silent.add("000000000001")
-        await looking.reload({**STATIC, "regions": "auto"})
-        await looking.asked("000000000001")
-        assert looking.polled == before
-        directory.silent.clear()
-        await looking.reload({**STATIC, "regions": "auto"})
-        await eventually(lambda: looking.adopted[-1].complete, "the regions")
-        assert looking.polled == {"000000000001": ("eu-west-1", "me-south-1")}
-        await looking.stop()
-
-    run(test())
+    directory = Directory(enabled={ONE: ("eu-west-1", "me-south-1")})
+    looking = Looking(directory, STATIC)
+    await looking.look()
+    before = looking.polled
+    directory.silent.add(ONE)
+    await looking.reload({**STATIC, "regions": "auto"})
+    await looking.asked(ONE)
+    assert looking.polled == before
+    directory.silent.clear()
+    await looking.reload({**STATIC, "regions": "auto"})
+    await eventually(lambda: looking.adopted[-1].complete, "the regions")
+    assert looking.polled == {ONE: ("eu-west-1", "me-south-1")}
 
 
-def test_regions_that_cannot_be_asked_for_are_the_default_whatever_was_before() -> None:
+@in_a_loop
+async def test_regions_that_cannot_be_asked_for_are_the_default_whatever_was_before() -> None:
     """A reload to `auto` polls no fewer regions than a restart would, and drops none."""
-
-    async def test() -> None:
-        directory = Directory(broken={"000000000001"})
-        looking = Looking(directory, {**STATIC, "regions": ["me-south-1"]})
-        await looking.look()
-        await looking.reload({**STATIC, "regions": "auto"})
-        expected = {"000000000001": ("me-south-1", *DEFAULT_REGIONS)}
-        await eventually(lambda: looking.polled == expected, "the regions")
-        await looking.stop()
-
-    run(test())
+    directory = Directory(broken={ONE})
+    looking = Looking(directory, {**STATIC, "regions": ["me-south-1"]})
+    await looking.look()
+    await looking.reload({**STATIC, "regions": "auto"})
+    expected = {ONE: ("me-south-1", *DEFAULT_REGIONS)}
+    await eventually(lambda: looking.polled == expected, "the regions")
 
 
-def test_a_reload_does_not_wait_for_what_is_under_way_nor_adopts_of_it() -> None:
+@in_a_loop
+async def test_a_reload_does_not_wait_for_what_is_under_way_nor_adopts_of_it() -> None:
     """ListRegions of one account hangs; what the new settings name is polled at once."""
-
-    async def test() -> None:
-        directory = Directory(silent={"000000000001"})
-        looking = Looking(directory, {**STATIC, "regions": "auto"})
-        await looking.begin()
-        await looking.asked("000000000001")
-        await looking.reload({"accounts": [{"id": "000000000002"}], "regions": ["us-east-1"]})
-        await eventually(lambda: looking.discovery.inventory.complete, "the new settings' targets")
-        assert looking.polled == {"000000000002": ("us-east-1",)}
-        for _ in range(10):
-            await asyncio.sleep(0)
-        assert looking.polled == {"000000000002": ("us-east-1",)}
-        await looking.stop()
-
-    run(test())
+    directory = Directory(silent={ONE})
+    looking = Looking(directory, {**STATIC, "regions": "auto"})
+    await looking.begin()
+    await looking.asked(ONE)
+    await looking.reload({"accounts": [{"id": TWO}], "regions": ["us-east-1"]})
+    await eventually(lambda: looking.discovery.inventory.complete, "the new settings' targets")
+    assert looking.polled == {TWO: ("us-east-1",)}
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert looking.polled == {TWO: ("us-east-1",)}
 
 
-@pytest.mark.parametrize("what", ["identity", "000000000001"])
-def test_what_never_answers_is_given_up_with_poll_timeout(what: str) -> None:
+@pytest.mark.parametrize("what", ["identity", ONE])
+@in_a_loop
+async def test_what_never_answers_is_given_up_with_poll_timeout(what: str) -> None:
     """Who one is, or an account's regions: not after minutes."""
     aws = {} if what == "identity" else {**STATIC, "regions": "auto"}
-
-    async def test() -> None:
-        looking = Looking(Directory(silent={what}), aws, timeout="1s")
-        await looking.look()
-        [told] = [fields for event, fields in looking.log.events if event != "targets_found"]
-        assert told["error_code"] == "Deadline"
-        assert told["error"] == "no answer within poll.timeout, 1 s"
-        await looking.stop()
-
-    run(test())
+    looking = Looking(Directory(silent={what}), aws, timeout="1s")
+    await looking.look()
+    [told] = [fields for event, fields in looking.log.events if event != "targets_found"]
+    assert told["error_code"] == "Deadline"
+    assert told["error"] == "no answer within poll.timeout, 1 s"
 
 
 @pytest.mark.parametrize(
     ("aws", "ids"),
     [
-        (ORGANIZATION, ["000000000001"]),
+        (ORGANIZATION, [ONE]),
         ({"accounts": [{"id": "000000000005"}]}, ["000000000005"]),
     ],
 )
-def test_a_new_configuration_starts_from_what_is_known(aws: dict[str, Any], ids: list[str]) -> None:
+@in_a_loop
+async def test_a_new_configuration_starts_from_what_is_known(
+    aws: dict[str, Any], ids: list[str]
+) -> None:
     """After a reload, members stay known if still wanted even while Organizations fails."""
-
-    async def test() -> None:
-        directory = Directory([Member("000000000001", "")])
-        looking = Looking(directory, ORGANIZATION)
-        await looking.look()
-        directory.broken.add("organization")
-        await looking.reload(aws)
-        await eventually(lambda: list(looking.polled) == ids, f"{ids}")
-        await looking.stop()
-
-    run(test())
+    directory = Directory(members(ONE))
+    looking = Looking(directory, ORGANIZATION)
+    await looking.look()
+    directory.broken.add("organization")
+    await looking.reload(aws)
+    await eventually(lambda: list(looking.polled) == ids, f"{ids}")
 
 
-@pytest.mark.parametrize(
-    "aws", [ORGANIZATION, {**ORGANIZATION, "accounts": [{"id": "000000000002"}]}, {}]
-)
-def test_what_a_reload_looks_for_in_vain_drops_nothing(aws: dict[str, Any]) -> None:
+@pytest.mark.parametrize("aws", [ORGANIZATION, {**ORGANIZATION, "accounts": [{"id": TWO}]}, {}])
+@in_a_loop
+async def test_what_a_reload_looks_for_in_vain_drops_nothing(aws: dict[str, Any]) -> None:
     """Until the new source answers, what was polled before stays; then only what it names does."""
-
-    async def test() -> None:
-        directory = Directory([Member("000000000002", "")])
-        looking = Looking(directory, STATIC)
-        await looking.look()
-        directory.broken |= {"organization", "identity"}
-        await looking.reload(aws)
-        await eventually(lambda: looking.discovery.inventory.failure is not None, "the failure")
-        assert looking.polled["000000000001"] == ("eu-west-1", "us-east-1")
-        directory.broken.clear()
-        await looking.reload(aws)
-        await eventually(lambda: looking.discovery.inventory.complete, "the answer")
-        assert "000000000001" not in looking.polled
-        await looking.stop()
-
-    run(test())
+    directory = Directory(members(TWO))
+    looking = Looking(directory, STATIC)
+    await looking.look()
+    directory.broken |= {"organization", "identity"}
+    await looking.reload(aws)
+    await eventually(lambda: looking.discovery.inventory.failure is not None, "the failure")
+    assert looking.polled[ONE] == ("eu-west-1", "us-east-1")
+    directory.broken.clear()
+    await looking.reload(aws)
+    await eventually(lambda: looking.discovery.inventory.complete, "the answer")
+    assert ONE not in looking.polled
 
 
-def test_what_a_reload_configures_waits_for_no_answer() -> None:
+@in_a_loop
+async def test_what_a_reload_configures_waits_for_no_answer() -> None:
     """Names, labels, regions and roles of listed accounts, and new ones, though AWS is silent."""
-
-    async def test() -> None:
-        directory = Directory([Member("000000000002", "two")])
-        one: dict[str, Any] = {"id": "000000000001"}
-        looking = Looking(directory, {**ORGANIZATION, "accounts": [one]}, metrics=LABELS)
-        await looking.look_whole()
-        directory.silent = {"organization"}
-        labels = {"team": "written"}
-        one |= {"name": "first", "labels": labels, "regions": ["us-east-1"], "role_name": ROLE}
-        three = {"id": "000000000003"}
-        await looking.reload({**ORGANIZATION, "accounts": [one, three]}, LABELS)
-        expected = {
-            "000000000001": ("us-east-1",),
-            "000000000003": ("eu-west-1",),
-            "000000000002": ("eu-west-1",),
-        }
-        await eventually(lambda: looking.polled == expected, "what is configured")
-        first = looking.adopted[-1].accounts[0]
-        assert (first.name, first.labels, first.role) == ("first", labels, role("000000000001"))
-        assert looking.adopted[-1].names == {"000000000001": "first", "000000000002": "two"}
-        assert not looking.adopted[-1].complete
-        await looking.stop()
-
-    run(test())
+    directory = Directory([Member(TWO, "two")])
+    one: dict[str, Any] = {"id": ONE}
+    looking = Looking(directory, {**ORGANIZATION, "accounts": [one]}, metrics=LABELS)
+    await looking.look()
+    directory.silent = {"organization"}
+    labels = {"team": "written"}
+    one |= {"name": "first", "labels": labels, "regions": ["us-east-1"], "role_name": ROLE}
+    three = {"id": THREE}
+    await looking.reload({**ORGANIZATION, "accounts": [one, three]}, LABELS)
+    expected = {
+        ONE: ("us-east-1",),
+        THREE: ("eu-west-1",),
+        TWO: ("eu-west-1",),
+    }
+    await eventually(lambda: looking.polled == expected, "what is configured")
+    first = looking.adopted[-1].accounts[0]
+    assert (first.name, first.labels, first.role) == ("first", labels, role(ONE))
+    assert looking.adopted[-1].names == {ONE: "first", TWO: "two"}
+    assert not looking.adopted[-1].complete
 
 
 @pytest.mark.parametrize("what", ["broken", "silent"])
-def test_an_account_that_a_reload_takes_out_goes_whatever_aws_answers(what: str) -> None:
+@in_a_loop
+async def test_an_account_that_a_reload_takes_out_goes_whatever_aws_answers(what: str) -> None:
     """Also where the organization has never answered."""
-
-    async def test() -> None:
-        directory = Directory(broken={"organization"})
-        one, two = {"id": "000000000001"}, {"id": "000000000002"}
-        looking = Looking(directory, {**ORGANIZATION, "accounts": [one, two]})
-        await looking.look()
-        assert list(looking.polled) == ["000000000001", "000000000002"]
-        directory.broken, directory.silent = set(), set()
-        setattr(directory, what, {"organization"})
-        await looking.reload({**ORGANIZATION, "accounts": [one]})
-        await eventually(lambda: list(looking.polled) == ["000000000001"], "the second to go")
-        await looking.reload({**ORGANIZATION, "accounts": []})
-        await eventually(lambda: not looking.polled, "the first to go")
-        await looking.stop()
-
-    run(test())
+    directory = Directory(broken={"organization"})
+    one, two = {"id": ONE}, {"id": TWO}
+    looking = Looking(directory, {**ORGANIZATION, "accounts": [one, two]})
+    await looking.look()
+    assert list(looking.polled) == [ONE, TWO]
+    directory.broken, directory.silent = set(), set()
+    setattr(directory, what, {"organization"})
+    await looking.reload({**ORGANIZATION, "accounts": [one]})
+    await eventually(lambda: list(looking.polled) == [ONE], "the second to go")
+    await looking.reload({**ORGANIZATION, "accounts": []})
+    await eventually(lambda: not looking.polled, "the first to go")
 
 
-def test_units_that_a_reload_takes_out_are_polled_no_longer_though_aws_is_silent() -> None:
+@in_a_loop
+async def test_units_that_a_reload_takes_out_are_polled_no_longer_though_aws_is_silent() -> None:
     """Whose accounts the others hold is known."""
-
-    async def test() -> None:
-        directory = Directory(of_units={unit: [Member(unit[-12:], "")] for unit in UNITS})
-        looking = Looking(directory, {"organization": {"role_name": ROLE, "include_ous": UNITS}})
-        await looking.look()
-        directory.silent = {"organization"}
-        for units in (UNITS[1:], UNITS[:1]):
-            directory.asked.clear()
-            await looking.reload({"organization": {"role_name": ROLE, "include_ous": units}})
-            await looking.asked("organization")
-            assert list(looking.polled) == [unit[-12:] for unit in units]
-        await looking.stop()
-
-    run(test())
+    directory = Directory(of_units={unit: [Member(unit[-12:], "")] for unit in UNITS})
+    looking = Looking(directory, organization(include_ous=UNITS))
+    await looking.look()
+    directory.silent = {"organization"}
+    for units in (UNITS[1:], UNITS[:1]):
+        directory.asked.clear()
+        await looking.reload(organization(include_ous=units))
+        await looking.asked("organization")
+        assert list(looking.polled) == [unit[-12:] for unit in units]
 
 
-def test_a_crash_is_logged_and_ends_nothing() -> None:
+@in_a_loop
+async def test_a_crash_is_logged_and_ends_nothing() -> None:
     """What was found stays, and it is looked for again."""
-
-    async def test() -> None:
-        directory = Directory(enabled={})
-        looking = Looking(directory, STATIC)
-        await looking.look()
-        before = looking.discovery.inventory
-        await looking.reload({**STATIC, "regions": "auto"})
-        await eventually(lambda: looking.discovery.inventory.failure is not None, "the crash")
-        assert looking.discovery.inventory.accounts == before.accounts
-        failure = looking.discovery.inventory.failure
-        assert failure == Failure("other", "KeyError in the exporter itself")
-        assert "discovery_crashed" in [event for event, _ in looking.log.events]
-        directory.enabled["000000000001"] = ("eu-west-1",)
-        await eventually(lambda: looking.discovery.inventory.complete, "the next look")
-        await looking.stop()
-
-    run(test())
+    directory = Directory(enabled={})
+    looking = Looking(directory, STATIC)
+    await looking.look()
+    before = looking.discovery.inventory
+    await looking.reload({**STATIC, "regions": "auto"})
+    await eventually(lambda: looking.discovery.inventory.failure is not None, "the crash")
+    assert looking.discovery.inventory.accounts == before.accounts
+    failure = looking.discovery.inventory.failure
+    assert failure == Failure("other", "KeyError in the exporter itself")
+    assert "discovery_crashed" in [event for event, _ in looking.log.events]
+    directory.enabled[ONE] = ("eu-west-1",)
+    await eventually(lambda: looking.discovery.inventory.complete, "the next look")
 
 
-def test_what_cannot_change_is_looked_for_once() -> None:
+@in_a_loop
+async def test_what_cannot_change_is_looked_for_once() -> None:
     """Accounts and regions that are listed are what they are."""
-
-    async def test() -> None:
-        looking = Looking(Directory(), STATIC)
-        await looking.discovery.run()
-        assert len(looking.adopted) == 1
-
-    run(test())
+    looking = Looking(Directory(), STATIC)
+    await looking.discovery.run()
+    assert len(looking.adopted) == 1
 
 
 UNIT = UNITS[0]
-ONE, SUSPENDED = Member("000000000001", "one"), Member("000000000009", "gone", is_active=False)
+MEMBER, SUSPENDED = Member(ONE, "one"), Member("000000000009", "gone", is_active=False)
 
 
 def test_whoever_organizations_lists_belongs_to_it() -> None:
     """The own, suspended and excluded accounts too, each by its name; polled are fewer."""
-    directory = Directory([Member(HUB, "hub"), ONE, SUSPENDED, Member("000000000002", "out")])
-    organization = {"role_name": ROLE, "exclude_accounts": ["000000000002"]}
+    directory = Directory([Member(HUB, "hub"), MEMBER, SUSPENDED, Member(TWO, "out")])
+    organization = {"role_name": ROLE, "exclude_accounts": [TWO]}
     found = last(discovery(directory, {"organization": organization}))
-    everyone = {HUB, ONE.id, SUSPENDED.id, "000000000002"}
+    everyone = {HUB, ONE, SUSPENDED.id, TWO}
     assert found.organization == frozenset(everyone)
-    assert found.names == {HUB: "hub", ONE.id: "one", SUSPENDED.id: "gone", "000000000002": "out"}
-    assert ids(found) == [HUB, ONE.id]
+    assert found.names == {HUB: "hub", ONE: "one", SUSPENDED.id: "gone", TWO: "out"}
+    assert ids(found) == [HUB, ONE]
 
 
 def test_units_do_not_narrow_who_is_trusted() -> None:
     """Where the organization is trusted it is listed whole, beside the units that are polled."""
-    directory = Directory([Member(HUB, ""), ONE, SUSPENDED], of_units={UNIT: [ONE]})
-    aws = {"organization": {"role_name": ROLE, "include_ous": [UNIT]}}
+    directory = Directory([Member(HUB, ""), MEMBER, SUSPENDED], of_units={UNIT: [MEMBER]})
+    aws = organization(include_ous=[UNIT])
     assert last(discovery(directory, aws)).organization is None
     assert "whole organization" not in directory.asked
     trusting = last(discovery(directory, aws, metrics={"trust_organization": True}))
-    assert trusting.organization == frozenset({HUB, ONE.id, SUSPENDED.id})
-    assert ids(trusting) == [ONE.id]
+    assert trusting.organization == frozenset({HUB, ONE, SUSPENDED.id})
+    assert ids(trusting) == [ONE]
 
 
 def test_a_list_of_the_whole_that_is_denied_ends_no_poll_and_names_nobody_unknown() -> None:
     """Units are polled, discovery has failed, and who is trusted stays as it was last known."""
-    directory = Directory([ONE, SUSPENDED], of_units={UNIT: [ONE]})
+    directory = Directory([MEMBER, SUSPENDED], of_units={UNIT: [MEMBER]})
     directory.broken = {"whole organization"}
-    aws = {"organization": {"role_name": ROLE, "include_ous": [UNIT]}}
+    aws = organization(include_ous=[UNIT])
     found = discovery(directory, aws, metrics={"trust_organization": True})
     denied = last(found)
-    assert (denied.organization, ids(denied)) == (None, [ONE.id])
+    assert (denied.organization, ids(denied)) == (None, [ONE])
     assert denied.failure is not None
     # There is nothing more to find out of what is polled: the first round can end.
     assert (denied.complete, denied.last_success) == (True, 0.0)
     directory.broken = set()
-    assert last(found).organization == frozenset({ONE.id, SUSPENDED.id})
+    assert last(found).organization == frozenset({ONE, SUSPENDED.id})
     directory.broken = {"whole organization"}
-    assert last(found).organization == frozenset({ONE.id, SUSPENDED.id})
+    assert last(found).organization == frozenset({ONE, SUSPENDED.id})
     directory.broken = {"organization"}
-    assert last(found).organization == frozenset({ONE.id, SUSPENDED.id})
+    assert last(found).organization == frozenset({ONE, SUSPENDED.id})
 
 
-def test_who_leaves_a_unit_goes_though_the_list_of_the_whole_is_denied() -> None:
+@in_a_loop
+async def test_who_leaves_a_unit_goes_though_the_list_of_the_whole_is_denied() -> None:
     """Who is polled is known then; only who may invite is not."""
-
-    async def test() -> None:
-        two = Member("000000000002", "two")
-        directory = Directory([ONE, two], of_units={UNIT: [ONE, two]})
-        directory.broken = {"whole organization"}
-        aws = {"organization": {"role_name": ROLE, "include_ous": [UNIT]}}
-        looking = Looking(directory, aws, metrics={"trust_organization": True})
-        await looking.look_whole()
-        directory.of_units = {UNIT: [ONE]}
-        await looking.look_whole()
-        assert ids(looking.discovery.inventory) == [ONE.id]
-        await looking.stop()
-
-    run(test())
+    two = Member(TWO, "two")
+    directory = Directory([MEMBER, two], of_units={UNIT: [MEMBER, two]})
+    directory.broken = {"whole organization"}
+    aws = organization(include_ous=[UNIT])
+    looking = Looking(directory, aws, metrics={"trust_organization": True})
+    await looking.look()
+    directory.of_units = {UNIT: [MEMBER]}
+    await looking.look()
+    assert ids(looking.discovery.inventory) == [ONE]
 
 
 def test_a_list_of_the_whole_that_is_not_asked_for_any_more_is_not_known() -> None:
     """Who has left since would be trusted for ever, where nobody asks again."""
-    directory = Directory([ONE, SUSPENDED], of_units={UNIT: [ONE]})
-    found = discovery(directory, {"organization": {"role_name": ROLE}})
-    assert last(found).organization == frozenset({ONE.id, SUSPENDED.id})
+    directory = Directory([MEMBER, SUSPENDED], of_units={UNIT: [MEMBER]})
+    found = discovery(directory, organization())
+    assert last(found).organization == frozenset({ONE, SUSPENDED.id})
     aws = {"regions": ["eu-west-1"], "organization": {"role_name": ROLE, "include_ous": [UNIT]}}
     found.configure(Settings.model_validate({"aws": aws}), "eu-west-1")
     assert last(found).organization is None
@@ -732,89 +615,75 @@ def test_a_list_of_the_whole_that_is_not_asked_for_any_more_is_not_known() -> No
 LABELS = {"account_labels": ["team", "environment"]}
 
 
-def test_labels_are_those_configured_else_the_tags() -> None:
+@in_a_loop
+async def test_labels_are_those_configured_else_the_tags() -> None:
     """Key by key; of other tags nothing is kept, and only members are asked for theirs."""
-
-    async def test() -> None:
-        directory = Directory([ONE, Member("000000000002", "")])
-        directory.tagged = {
-            ONE.id: {"team": "tagged", "environment": "prod", "other": "x"},
-            "000000000002": {"other": "x"},
-        }
-        accounts = [{"id": ONE.id, "labels": {"team": "written", "unasked": "y"}}, {"id": HUB}]
-        aws = {"organization": {"role_name": ROLE}, "accounts": accounts}
-        looking = Looking(directory, aws, metrics=LABELS)
-        await looking.look_whole()
-        labels = {each.id: each.labels for each in looking.discovery.inventory.accounts}
-        assert labels == {
-            ONE.id: {"team": "written", "environment": "prod"},
-            HUB: {},
-            "000000000002": {},
-        }
-        assert looking.adopted[-1] == looking.discovery.inventory
-        assert f"tags {HUB}" not in directory.asked
-        await looking.stop()
-
-    run(test())
+    directory = Directory([MEMBER, Member(TWO, "")])
+    directory.tagged = {
+        ONE: {"team": "tagged", "environment": "prod", "other": "x"},
+        TWO: {"other": "x"},
+    }
+    accounts = [{"id": ONE, "labels": {"team": "written", "unasked": "y"}}, {"id": HUB}]
+    aws = {"organization": {"role_name": ROLE}, "accounts": accounts}
+    looking = Looking(directory, aws, metrics=LABELS)
+    await looking.look()
+    labels = {each.id: each.labels for each in looking.discovery.inventory.accounts}
+    assert labels == {
+        ONE: {"team": "written", "environment": "prod"},
+        HUB: {},
+        TWO: {},
+    }
+    assert looking.adopted[-1] == looking.discovery.inventory
+    assert f"tags {HUB}" not in directory.asked
 
 
-def test_tags_that_cannot_be_had_stay_as_they_were_and_keep_nobody_from_being_polled() -> None:
+@in_a_loop
+async def test_tags_that_cannot_be_had_stay_as_they_were_and_keep_nobody_from_being_polled() -> (
+    None
+):
     """It is logged once; after three in vain no others are asked for."""
-
-    async def test() -> None:
-        members = [Member(f"{number:012d}", "") for number in range(1, 7)]
-        directory = Directory(members)
-        directory.tagged = {member.id: {"team": member.id[-1]} for member in members}
-        directory.broken = {f"tags {member.id}" for member in members[1:]}
-        looking = Looking(directory, {"organization": {"role_name": ROLE}}, metrics=LABELS)
-        await looking.look_whole()
-        assert looking.adopted[1].complete
-        assert [each.labels for each in looking.adopted[-1].accounts] == [{"team": "1"}, *5 * [{}]]
-        event, fields = looking.log.events[-1]
-        assert (event, fields["failed"]) == ("tags_unknown", 3)
-        assert sum(asked.startswith("tags") for asked in directory.asked) == 4
-        directory.asked.clear()
-        directory.broken = {f"tags {members[0].id}"}
-        directory.tagged[members[0].id] = {"team": "other"}
-        await looking.look_whole()
-        teams = [each.labels["team"] for each in looking.discovery.inventory.accounts]
-        assert teams == list("123456")
-        # Those that have never answered come first, from where the last look broke off.
-        tags = [asked for asked in directory.asked if asked.startswith("tags")]
-        order = (*members[4:], *members[1:4], members[0])
-        assert tags == [f"tags {member.id}" for member in order]
-        await looking.stop()
-
-    run(test())
+    members = [Member(f"{number:012d}", "") for number in range(1, 7)]
+    directory = Directory(members)
+    directory.tagged = {member.id: {"team": member.id[-1]} for member in members}
+    directory.broken = {f"tags {member.id}" for member in members[1:]}
+    looking = Looking(directory, organization(), metrics=LABELS)
+    await looking.look()
+    assert looking.adopted[1].complete
+    assert [each.labels for each in looking.adopted[-1].accounts] == [{"team": "1"}, *5 * [{}]]
+    event, fields = looking.log.events[-1]
+    assert (event, fields["failed"]) == ("tags_unknown", 3)
+    assert sum(asked.startswith("tags") for asked in directory.asked) == 4
+    directory.asked.clear()
+    directory.broken = {f"tags {members[0].id}"}
+    directory.tagged[members[0].id] = {"team": "other"}
+    await looking.look()
+    teams = [each.labels["team"] for each in looking.discovery.inventory.accounts]
+    assert teams == list("123456")
+    # Those that have never answered come first, from where the last look broke off.
+    tags = [asked for asked in directory.asked if asked.startswith("tags")]
+    order = (*members[4:], *members[1:4], members[0])
+    assert tags == [f"tags {member.id}" for member in order]
 
 
-def test_accounts_whose_tags_are_denied_hide_no_others() -> None:
+@in_a_loop
+async def test_accounts_whose_tags_are_denied_hide_no_others() -> None:
     """Three in a row end a look; the next begins behind them."""
-
-    async def test() -> None:
-        members = [Member(f"{number:012d}", "") for number in range(1, 7)]
-        directory = Directory(members)
-        directory.tagged = {member.id: {"team": member.id[-1]} for member in members}
-        directory.broken = {f"tags {member.id}" for member in members[:3]}
-        looking = Looking(directory, {"organization": {"role_name": ROLE}}, metrics=LABELS)
-        await looking.look_whole()
-        await looking.look_whole()
-        labels = [each.labels for each in looking.discovery.inventory.accounts]
-        assert labels == [{}, {}, {}, {"team": "4"}, {"team": "5"}, {"team": "6"}]
-        await looking.stop()
-
-    run(test())
+    members = [Member(f"{number:012d}", "") for number in range(1, 7)]
+    directory = Directory(members)
+    directory.tagged = {member.id: {"team": member.id[-1]} for member in members}
+    directory.broken = {f"tags {member.id}" for member in members[:3]}
+    looking = Looking(directory, organization(), metrics=LABELS)
+    await looking.look()
+    await looking.look()
+    labels = [each.labels for each in looking.discovery.inventory.accounts]
+    assert labels == [{}, {}, {}, {"team": "4"}, {"team": "5"}, {"team": "6"}]
 
 
-def test_without_keys_nobody_is_asked_for_tags() -> None:
+@in_a_loop
+async def test_without_keys_nobody_is_asked_for_tags() -> None:
     """Nor without an organization, whose tags they would be."""
-
-    async def test() -> None:
-        directory = Directory([ONE])
-        for aws, metrics in (({"organization": {"role_name": ROLE}}, {}), (STATIC, LABELS)):
-            looking = Looking(directory, aws, metrics=metrics)
-            await looking.look_whole()
-            assert not any(asked.startswith("tags") for asked in directory.asked)
-            await looking.stop()
-
-    run(test())
+    directory = Directory([MEMBER])
+    for aws, metrics in ((organization(), {}), (STATIC, LABELS)):
+        looking = Looking(directory, aws, metrics=metrics)
+        await looking.look()
+        assert not any(asked.startswith("tags") for asked in directory.asked)
