@@ -45,7 +45,8 @@ def status(
     snapshot = snapshot_of(accounts, polls or {})
     return Status(
         now=NOW,
-        settings=settings or Settings(),
+        settings=settings
+        or Settings.model_validate({"metrics": {"administrator": {"enabled": True}}}),
         known=snapshot.all(),
         accounts={account.id: account for account in accounts},
         due={knowledge.target: NOW + MINUTE for knowledge in snapshot.all()},

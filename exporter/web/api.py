@@ -66,7 +66,7 @@ def _target(row: TargetRow) -> Document:
         "invitations": row.invitations,
         "untrusted": row.untrusted,
         "inviters": None if row.listed is None else inviters[:INVITERS],
-        "more_inviters": len(inviters[INVITERS:]),
+        "more_inviters": None if row.listed is None else len(inviters[INVITERS:]),
         **administrator,
         "oldest_pending": timestamp(row.oldest_pending),
         "last_poll": timestamp(last.ended if last else None),

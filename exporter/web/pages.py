@@ -171,7 +171,8 @@ class _Pages:
         answer = row.knowledge.answer
         listed = [(now.relation(each), each) for each in (answer.invitations if answer else ())]
         listed.sort(key=lambda pair: pair[0].urgency)
-        administrator = answer.administrator if answer else None
+        asked = now.settings.metrics.administrator.enabled
+        administrator = answer.administrator if asked and answer else None
         values = {
             "status": now,
             "row": row,

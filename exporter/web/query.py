@@ -13,7 +13,8 @@ from exporter.status import TargetRow
 PER_PAGE = 50
 MOST_PER_PAGE = 1000
 _MOST_DIGITS = 9
-_LONGEST_TEXT = 256
+_LONGEST_TEXT = 512
+"""A label has more than others: AWS lets a tag's key have 128 characters, its value 256."""
 _LONGEST_NAME = 64
 _MOST_PARAMETERS = 32
 
@@ -64,8 +65,8 @@ class Query:
     """Whether its inviter must be one that is not trusted."""
     inviter: str = ""
     """The id of the account that must have sent it."""
-    labels: frozenset[tuple[str, str]] = frozenset()
-    """Labels that the account must have."""
+    labels: frozenset[str] = frozenset()
+    """Labels that the account must have, each as KEY=VALUE: keys too may hold a `=`."""
     sort: str = "account"
     order: str = "asc"
     group: str = "account"
@@ -90,7 +91,7 @@ class Query:
             if value != getattr(_DEFAULT, field):
                 yield name, str(value).lower() if value is True else str(value)
         yield from (("state", state.value) for state in TargetState if state in self.states)
-        yield from (("label", f"{key}={value}") for key, value in sorted(self.labels))
+        yield from (("label", label) for label in sorted(self.labels))
 
 
 _DEFAULT = Query()
@@ -165,11 +166,10 @@ def is_account(text: str) -> bool:
     return len(text) == 12 and text.isascii() and text.isdigit()  # noqa: PLR2004 -- see above
 
 
-def _label(value: str) -> tuple[str, str]:
-    key, equals, of = value.partition("=")
-    if not key or not equals:
+def _label(value: str) -> str:
+    if "=" not in value[1:]:
         raise ValueError("must be KEY=VALUE")
-    return key, of
+    return value
 
 
 _READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {

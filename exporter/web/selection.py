@@ -45,10 +45,14 @@ def filtered(rows: Iterable[TargetRow], query: Query) -> list[TargetRow]:
         for row in rows
         if (not query.states or row.state in query.states)
         and (not query.account or row.target.account_id == query.account)
-        and (not query.labels or query.labels <= row.account.labels.items())
+        and (not query.labels or query.labels <= _labels(row))
         and (not related or _is_related(row, query))
         and (not words or _has(row, words))
     ]
+
+
+def _labels(row: TargetRow) -> set[str]:
+    return {f"{key}={value}" for key, value in row.account.labels.items()}
 
 
 def _is_related(row: TargetRow, query: Query) -> bool:

@@ -25,6 +25,7 @@ from exporter.model import (
     Target,
 )
 from exporter.remedies import remedy
+from exporter.settings import Settings
 from exporter.state import TargetState
 from exporter.status import Search
 from exporter.trust import Trust
@@ -458,6 +459,19 @@ def test_who_invites_is_found(site: Site) -> None:
     assert "<option selected>Odd</option>" in text
 
 
+@pytest.mark.parametrize("key", ["team", "a=b", "=", "x" * 128])
+def test_every_label_of_an_account_finds_it(site: Site, key: str) -> None:
+    """AWS lets a tag's key hold `=`, and key and value 128 and 256 characters; pages link to it."""
+    value = "v" * 255 + "="
+    site.polled(replace(PAYMENTS, labels={key: value}), AUDIT)
+    (link,) = set(
+        re.findall(
+            r'targets(\?label=[^"]+)', site.text(f"/targets/{HERE.account_id}/{HERE.region}")
+        )
+    )
+    assert "2 of 3 targets" in site.words(f"/targets{unescape(link)}")
+
+
 def test_a_query_that_cannot_be_understood(site: Site) -> None:
     """Is 400, and says what would be right."""
     words = site.words("/targets?state=bad&pgae=1", 400)
@@ -508,6 +522,19 @@ def test_the_invitations_of_a_target(site: Site) -> None:
     assert "Administrator 660066006600 unknown administrator Enabled" in words
     site.polled(PAYMENTS, eu_west_1=[answered(administrator=NO_ADMINISTRATOR)])
     assert "Administrator none" in site.words("/targets/111122223333/eu-west-1")
+
+
+def test_who_administers_is_not_shown_where_it_is_no_longer_asked(site: Site) -> None:
+    """What the last poll still knew goes with the setting, as the metrics do, at once."""
+    found = answered(administrator=Administrator(STRANGER, "Enabled"))
+    site.polled(PAYMENTS, eu_west_1=[found])
+    target = "/targets/111122223333/eu-west-1"
+    for path in ("/", target, "/api/v1/targets"):
+        assert STRANGER in site.client(path).body.decode()
+    site.status = replace(site.status, settings=Settings())
+    for path in ("/", target, "/api/v1/targets"):
+        assert STRANGER not in site.client(path).body.decode()
+    assert "0 of 2 targets" in site.words(f"/targets?inviter={STRANGER}")
 
 
 def test_very_many_invitations_come_in_pages(site: Site) -> None:
@@ -710,7 +737,7 @@ def test_the_api(site: Site) -> None:
                 "invitations": None,
                 "untrusted": None,
                 "inviters": None,
-                "more_inviters": 0,
+                "more_inviters": None,
                 "oldest_pending": None,
                 "last_poll": None,
                 "last_poll_seconds": None,

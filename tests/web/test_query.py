@@ -84,7 +84,7 @@ queries = st.builds(
     status=st.sampled_from(["", "Enabled", "INVITED"]),
     untrusted=st.booleans(),
     inviter=st.sampled_from(["", OURS, STRANGER]),
-    labels=st.frozensets(st.sampled_from([("team", "Rot"), ("team", "blau"), ("x", "=")])),
+    labels=st.frozensets(st.sampled_from(["team=Rot", "team=blau", "x=="])),
     states=st.frozensets(st.sampled_from(TargetState)),
     sort=st.sampled_from(sorted(COLUMNS)),
     order=st.sampled_from(["asc", "desc"]),
@@ -119,7 +119,7 @@ def test_a_filter_takes_what_fits_and_nothing_else(fleet: list[TargetRow], query
         fits = (
             (not query.states or row.state in query.states)
             and query.account in {"", account.id}
-            and all(account.labels.get(key) == value for key, value in query.labels)
+            and query.labels <= {f"{key}={value}" for key, value in account.labels.items()}
             and all(word in text for word in query.text.casefold().split())
         )
         if query.status or query.untrusted or query.inviter:
@@ -234,8 +234,8 @@ def test_links_of_columns() -> None:
         ([("inviter", "1234")], ["inviter = 1234: must be an account id of 12 digits"]),
         ([("label", "team")], ["label = team: must be KEY=VALUE"]),
         ([("status", "a"), ("status", "b")], ["status = b: is given a second time"]),
-        ([("q", "x" * 257)], [f"q = {'x' * 256}: must have at most 256 characters"]),
-        ([("sort", "x" * 257)], [f"sort = {'x' * 256}: must have at most 256 characters"]),
+        ([("q", "x" * 513)], [f"q = {'x' * 512}: must have at most 512 characters"]),
+        ([("sort", "x" * 513)], [f"sort = {'x' * 512}: must have at most 512 characters"]),
         ([("x" * 65, "")], [f"{'x' * 64}: a name must have at most 64 characters"]),
         ([("x", "y")] * 33, ["at most 32 parameters are read, not 33"]),
         (
