@@ -111,9 +111,7 @@ class Daemon:
         self._ports.lines.configure(level=settings.log.level, form=settings.log.format)
         self._poller.set_options(configuration.poll)
         self._reload = Reload(
-            successful=True,
-            last_success=self._ports.clock.now(),
-            config_hash=hashed,
+            successful=True, last_success=self._ports.clock.now(), config_hash=hashed
         )
         self.discovery.configure(settings, configuration.region)
         # What is being looked for was asked for by the old settings.
@@ -131,6 +129,15 @@ class Daemon:
     def ready(self) -> bool:
         """Whether every target has been polled once since start; once true, it stays so."""
         return self._first_round.is_set()
+
+    def waits_for(self) -> str:
+        """Return what is still to come before it is ready; empty once it is."""
+        inventory = self.discovery.inventory
+        if self.ready():
+            return ""
+        if inventory.failure:
+            return f"discovery, which failed: {inventory.failure.code}"
+        return "the first round of polls" if inventory.complete else "discovery"
 
     def status(self) -> Status:
         """Return everything that is known now, for the pages."""

@@ -9,8 +9,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from exporter.visible import visible_lines
+from exporter.web.connections import Sent
 from exporter.web.negotiation import OPENMETRICS, accepts_gzip, choose_format
-from exporter.web.sending import Sent
 
 
 class Exposition(Protocol):
@@ -42,12 +42,14 @@ class Health(Protocol):
     def healthy(self) -> bool:
         """Return whether polling goes on."""
 
-    def ready(self) -> bool:
-        """Return whether every target has been polled once since start."""
+    def waits_for(self) -> str:
+        """Return what has to happen before every target has been polled once; empty once it has."""
 
 
 Reload = Callable[[], Awaitable[str | None]]
 """Loads the configuration anew; returns the reason why it was refused, if it was."""
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def app(
@@ -63,12 +65,22 @@ def app(
 
     Without `reload` there is no path to ask for one.
     """
-    not_ready = "The first round of polls is under way.\n"
+
+    async def healthy(_: Request) -> Response:
+        if health.healthy():
+            return PlainTextResponse("Healthy.\n")
+        return PlainTextResponse("Polling has stopped.\n", 503)
+
+    async def ready(_: Request) -> Response:
+        if still := health.waits_for():
+            return PlainTextResponse(f"Waiting for {still}.\n", 503)
+        return PlainTextResponse("Ready.\n")
+
     application = Starlette(
         routes=[
             Route(telemetry_path, _metrics(exposition, own)),
-            Route("/-/healthy", _probe(health.healthy, "Healthy.\n", "Polling has stopped.\n")),
-            Route("/-/ready", _probe(health.ready, "Ready.\n", not_ready)),
+            Route("/-/healthy", healthy),
+            Route("/-/ready", ready),
             *pages,
             *([Route("/-/reload", _reloading(reload), methods=["POST"])] if reload else []),
         ],
@@ -78,33 +90,7 @@ def app(
     return application
 
 
-def _reloading(reload: Reload) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(request: Request) -> Response:
-        if _is_of_another_site(request):
-            reason = "a page of another site asked for it"
-            return PlainTextResponse(f"Not reloaded:\n{reason}\n", status_code=403)
-        refusal = await reload()
-        if refusal is None:
-            return PlainTextResponse("Reloaded.\n")
-        return PlainTextResponse(f"Not reloaded:\n{visible_lines(refusal)}\n", status_code=500)
-
-    return answer
-
-
-def _is_of_another_site(request: Request) -> bool:
-    """Return whether a browser asks for a page that is not ours.
-
-    It would send the password or the certificate that it has for us all the same. Programs that
-    are no browsers send neither of these headers (https://www.w3.org/TR/fetch-metadata/, RFC 6454).
-    """
-    sites = request.headers.getlist("sec-fetch-site")
-    ours = [f"{scheme}://{request.headers.get('host')}" for scheme in ("http", "https")]
-    # Either scheme: a proxy in front may end TLS.
-    foreign = [origin for origin in request.headers.getlist("origin") if origin not in ours]
-    return bool(foreign) or any(site not in {"same-origin", "none"} for site in sites)
-
-
-def _metrics(exposition: Exposition, own: OwnMetrics) -> Callable[[Request], Awaitable[Response]]:
+def _metrics(exposition: Exposition, own: OwnMetrics) -> Endpoint:
     async def answer(request: Request) -> Response:
         form = choose_format(_header(request, "accept"))
         tail = own.openmetrics if form == OPENMETRICS else own.text
@@ -121,10 +107,25 @@ def _header(request: Request, name: str) -> str:
     return ",".join(request.headers.getlist(name))
 
 
-def _probe(
-    passes: Callable[[], bool], yes: str, no: str
-) -> Callable[[Request], Awaitable[Response]]:
-    async def probe(_: Request) -> Response:
-        return PlainTextResponse(yes) if passes() else PlainTextResponse(no, status_code=503)
+def _reloading(reload: Reload) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        if _is_of_another_site(request):
+            return PlainTextResponse("Not reloaded:\na page of another site asked for it\n", 403)
+        refusal = await reload()
+        if refusal is None:
+            return PlainTextResponse("Reloaded.\n")
+        return PlainTextResponse(f"Not reloaded:\n{visible_lines(refusal)}\n", 500)
 
-    return probe
+    return answer
+
+
+def _is_of_another_site(request: Request) -> bool:
+    """Return whether a browser asks for a page that is not ours.
+
+    It would send the password or the certificate that it has for us all the same. Programs that
+    are no browsers send neither of these headers (https://www.w3.org/TR/fetch-metadata/, RFC 6454).
+    """
+    # Either scheme: a proxy in front may end TLS.
+    ours = {f"{scheme}://{request.headers.get('host')}" for scheme in ("http", "https")}
+    origins, sites = map(request.headers.getlist, ("origin", "sec-fetch-site"))
+    return not (ours.issuperset(origins) and {"same-origin", "none"}.issuperset(sites))

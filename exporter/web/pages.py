@@ -16,7 +16,7 @@ from exporter.model import Account, Failure, PollResult, Target
 from exporter.settings import Settings
 from exporter.status import Remedy, Status, TargetRow
 from exporter.web import api, assets
-from exporter.web.headers import content_security_policy
+from exporter.web.middleware import content_security_policy
 from exporter.web.places import Places
 from exporter.web.query import COLUMNS, Query, QueryError, bounded, is_account, parse
 from exporter.web.rendering import Templates

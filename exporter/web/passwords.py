@@ -5,11 +5,9 @@ import contextlib
 import hashlib
 import hmac
 import os
-from bisect import insort
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Hashable, Mapping
 from dataclasses import dataclass, field
-from itertools import count
 
 _LONGEST = 72
 """Bytes that bcrypt looks at; what made the hash has cut the rest off too."""
@@ -94,16 +92,6 @@ class CrowdedError(Exception):
     """Too many wait, and this one is the one to go."""
 
 
-@dataclass(order=True, slots=True)
-class _Place:
-    """Of somebody who waits; `turn` says whether to go in or to go."""
-
-    round: int
-    number: int
-    client: Hashable = field(compare=False)
-    turn: asyncio.Future[bool] = field(compare=False)
-
-
 class Turns:
     """One comparison at a time, and in each round one of each client; in one event loop.
 
@@ -113,34 +101,34 @@ class Turns:
 
     def __init__(self, room: int) -> None:
         """Let so many wait."""
-        self._room, self._taken, self._round = room, False, 0
-        self._numbers = count()
-        self._waiting: list[_Place] = []
+        self._room, self._taken = room, False
+        self._waiting: dict[Hashable, deque[asyncio.Future[bool]]] = {}
+        """Of each client, whose turn is next first; each is told whether to go in or to go."""
 
     @contextlib.asynccontextmanager
     async def turn(self, client: Hashable) -> AsyncIterator[None]:
         """Wait for the client's turn, and have it until the block ends.
 
-        Raises CrowdedError where too many wait, and nobody's turn would come later.
+        Raises CrowdedError where too many wait, and no client has more that do.
         """
-        if self._taken:
-            await self._wait(client)
+        if self._taken and not await self._wait(client):
+            raise CrowdedError
         self._taken = True
         try:
             yield
         finally:
             self._pass_on()
 
-    async def _wait(self, client: Hashable) -> None:
-        own = sum(each.client == client for each in self._waiting)
-        turn = asyncio.get_running_loop().create_future()
-        place = _Place(self._round + own + 1, next(self._numbers), client, turn)
-        insort(self._waiting, place)
-        if len(self._waiting) > self._room and not (last := self._waiting.pop().turn).done():
-            last.set_result(False)
+    async def _wait(self, client: Hashable) -> bool:
+        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(client, deque()).append(turn)
+        if sum(map(len, self._waiting.values())) > self._room:
+            # Of clients that have as many, the one that came last.
+            last = max(reversed(self._waiting.values()), key=len).pop()
+            if not last.done():
+                last.set_result(False)
         try:
-            if not await turn:
-                raise CrowdedError
+            return await turn
         except asyncio.CancelledError:
             if not turn.cancelled() and turn.result():
                 self._pass_on()
@@ -148,9 +136,13 @@ class Turns:
 
     def _pass_on(self) -> None:
         while self._waiting:
-            place = self._waiting.pop(0)
-            if not place.turn.done():
-                self._round = place.round
-                place.turn.set_result(True)
+            client = next(iter(self._waiting))
+            turns = self._waiting.pop(client)
+            turn = turns.popleft() if turns else None
+            if turns:
+                # After the others: their turn comes first.
+                self._waiting[client] = turns
+            if turn and not turn.done():
+                turn.set_result(True)
                 return
         self._taken = False

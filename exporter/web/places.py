@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from exporter.background import in_daemon
-from exporter.web.sending import Sent
+from exporter.web.connections import Sent
 
 _AT_ONCE = 1
 _WAITING = 16

@@ -19,9 +19,8 @@ from starlette.types import Receive, Scope, Send
 
 from exporter.log import Lines
 from exporter.web.connections import Limits
-from exporter.web.listening import listen
 from exporter.web.middleware import secured
-from exporter.web.server import DEFAULT_LIMITS
+from exporter.web.server import DEFAULT_LIMITS, listen
 from exporter.web.watcher import Watcher
 from tests.processes import Answer
 from tests.web.pki import Authority, Pair

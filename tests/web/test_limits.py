@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from exporter.web.passwords import CrowdedError, Passwords, Turns
-from exporter.web.rate import Bucket
+from exporter.web.rules import Bucket
 from tests.web.secured import hashed
 
 REMEMBERED = 256

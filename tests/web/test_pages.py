@@ -30,10 +30,10 @@ from exporter.state import TargetState
 from exporter.status import Search
 from exporter.trust import Trust
 from exporter.web.app import app
-from exporter.web.listening import listen
 from exporter.web.pages import routes
 from exporter.web.places import Places
 from exporter.web.query import COLUMNS, MOST_PER_PAGE, PARAMETERS
+from exporter.web.server import listen
 from tests.statuses import AUDIT, DAY, PAYMENTS, answered, invited, snapshot_of, status
 from tests.web.conftest import Client, Health, Own, Shown
 from tests.web.serving import Served
