@@ -8,7 +8,7 @@ from typing import Any
 from exporter.state import TargetState
 from exporter.status import Relation, TargetRow
 from exporter.visible import visible
-from exporter.web.selection import Page
+from exporter.web.query import Page
 
 Document = Mapping[str, Any]
 

@@ -1,6 +1,8 @@
 """The routes: what is answered on each path. Knows nothing of sockets, threads or AWS."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from starlette.applications import Starlette
@@ -8,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from exporter.background import in_daemon
 from exporter.visible import visible_lines
 from exporter.web.connections import Sent
 from exporter.web.negotiation import OPENMETRICS, accepts_gzip, choose_format
@@ -45,6 +48,9 @@ class Health(Protocol):
     def waits_for(self) -> str:
         """Return what has to happen before every target has been polled once; empty once it has."""
 
+
+_AT_ONCE, _WAITING = 1, 16
+"""Pages."""
 
 Reload = Callable[[], Awaitable[str | None]]
 """Loads the configuration anew; returns the reason why it was refused, if it was."""
@@ -88,6 +94,35 @@ def app(
     # /metrics/ is not /metrics: a redirect would hide a mistake in the scrape configuration.
     application.router.redirect_slashes = False
     return application
+
+
+class Places:
+    """The places that all pages share; scrapes and probes are not among them.
+
+    What makes a page holds the interpreter for as long as it may, so every page at once costs a
+    scrape as long again. Nor must those that wait fill the places that there are for connections.
+    """
+
+    def __init__(self) -> None:
+        """Have all of them free."""
+        self._turn, self._asked = asyncio.Semaphore(_AT_ONCE), 0
+
+    def take(self, page: Callable[[Request], Response]) -> Endpoint:
+        """Return what makes a page, in a thread, once it has a place; 503 where too many wait."""
+
+        async def answer(request: Request) -> Response:
+            if self._asked >= _AT_ONCE + _WAITING:
+                busy = "Too many pages are asked for at once.\n"
+                return PlainTextResponse(busy, 503, {"Retry-After": "1"})
+            self._asked += 1
+            try:
+                async with self._turn:
+                    made = await in_daemon(partial(page, request))
+            finally:
+                self._asked -= 1
+            return Sent([bytes(made.body)], made.status_code, made.headers)
+
+        return answer
 
 
 def _metrics(exposition: Exposition, own: OwnMetrics) -> Endpoint:

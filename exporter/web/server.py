@@ -35,7 +35,7 @@ _PAUSE = 0.1
 _TLS_END_SECONDS = 5.0
 _BACKLOG = 1024
 _SEND_BUFFER_BYTES = 4 * 1024 * 1024
-"""As much as the system allows: whatever does not fit waits for the event loop to come round."""
+"""As much as the system allows, for all connections: what does not fit waits for the event loop."""
 
 
 class AddressInUseError(Exception):
@@ -51,13 +51,12 @@ def listen(host: str, port: int) -> socket.socket:
         sock = _bound(host, port)
     except (OSError, UnicodeError) as error:
         # Not error.strerror: create_server has added the address to it, as Python writes it.
-        reason = os.strerror(getattr(error, "errno", None) or 0)
+        why = os.strerror(getattr(error, "errno", None) or 0)
         if isinstance(error, UnicodeError | socket.gaierror):
-            reason = "the host name cannot be resolved"
-        shown = f"[{host}]" if ":" in host else host
-        text = f"cannot listen on {shown}:{port}: {reason}: set another web.listen_address"
+            why = "the host name cannot be resolved"
+        at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        text = f"cannot listen on {at}: {why}: set another web.listen_address"
         raise AddressInUseError(text) from error
-    # Those that it accepts inherit it.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
     return sock
 

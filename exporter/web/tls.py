@@ -61,7 +61,11 @@ def _address(name: str) -> str:
 
 
 class _WrongError(Exception):
-    """What is wrong with `cert`, `key` or `client_ca`, inline or as a file: its name, and what."""
+    """What is wrong with `cert`, `key` or `client_ca`, inline or as a file."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(text)
+        self.name = name
 
 
 def make_tls(settings: TlsServer, origin: str, read: Read) -> Tls:
@@ -83,13 +87,13 @@ def make_tls(settings: TlsServer, origin: str, read: Read) -> Tls:
             return _made(settings, pems)
         except _WrongError as error:
             wrong.append(error)
-    raise ConfigurationError([_line(settings, *each.args, origin) for each in wrong])
+    raise ConfigurationError([_line(settings, each, origin) for each in wrong])
 
 
-def _line(settings: TlsServer, name: str, text: str, origin: str) -> str:
-    path = getattr(settings, f"{name}_file")
-    key, shown = (f"{name}_file", show(path)) if path else (name, "")
-    return str(Problem(("tls_server_config", key), text, shown, origin))
+def _line(settings: TlsServer, wrong: _WrongError, origin: str) -> str:
+    path = getattr(settings, f"{wrong.name}_file")
+    key, shown = (f"{wrong.name}_file", show(path)) if path else (wrong.name, "")
+    return str(Problem(("tls_server_config", key), str(wrong), shown, origin))
 
 
 def _made(settings: TlsServer, pems: Mapping[str, bytes]) -> Tls:

@@ -26,10 +26,9 @@ from exporter.settings import Settings
 from exporter.state import Snapshot
 from exporter.status import Search, Status
 from exporter.trust import Trust
-from exporter.web.app import app
+from exporter.web.app import Places, app
 from exporter.web.middleware import secured
 from exporter.web.pages import routes
-from exporter.web.places import Places
 from exporter.web.server import listen
 from tests.web.conftest import Health, Own
 from tests.web.serving import Served

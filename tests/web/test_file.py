@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from pydantic import BaseModel
 
 from exporter.settings import ConfigurationError
 from exporter.web.config import Headers, HttpServer, RateLimit, TlsServer, WebFile
@@ -186,7 +187,7 @@ def test_every_key_with_nothing_behind_it(tmp_path: Path) -> None:
     assert refused(tmp_path, "basic_auth_users: {alice: }") == [
         "basic_auth_users.alice: must be text"
     ]
-    sections = {
+    sections: dict[str, type[BaseModel]] = {
         "tls_server_config": TlsServer,
         "http_server_config": HttpServer,
         "rate_limit": RateLimit,
