@@ -5,27 +5,11 @@ import contextlib
 import hashlib
 import hmac
 import os
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import AsyncIterator, Hashable, Mapping
-from dataclasses import dataclass, field
 
 _LONGEST = 72
 """Bytes that bcrypt looks at; what made the hash has cut the rest off too."""
-
-_MOST_WRONG = 256
-"""How many wrong passwords of a user are remembered, so that a scrape that has one costs no bcrypt
-each.
-"""
-
-
-@dataclass(slots=True)
-class _User:
-    """A hash, and what is remembered of those who were compared with it."""
-
-    hashed: bytes
-    right: bytes = b""
-    """The mark of the right password; empty as long as nobody has given it."""
-    wrong: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
 
 
 class Passwords:
@@ -36,19 +20,19 @@ class Passwords:
 
     def __init__(self, users: Mapping[str, str], before: "Passwords | None" = None) -> None:
         """Take bcrypt hashes by user; what was known before of users with the same hash goes on."""
-        self._key = os.urandom(32)
-        self._users = {name.encode(): _User(text.encode()) for name, text in users.items()}
+        self._hashes = {name.encode(): text.encode() for name, text in users.items()}
+        self._key, self._right = os.urandom(32), dict[bytes, bytes]()
         if before:
             self._key = before._key  # noqa: SLF001 -- of its own kind
-            for name, old in before._users.items():  # noqa: SLF001 -- likewise
-                if name in self._users and self._users[name].hashed == old.hashed:
-                    self._users[name] = old
+            known, hashes = before._right, before._hashes  # noqa: SLF001 -- likewise
+            same = (user for user in known if hashes[user] == self._hashes.get(user))
+            self._right = {user: known[user] for user in same}
         # What unknown users are compared with: nobody's mark is that.
-        self._nobody = _User(b"", right=os.urandom(32))
+        self._nobody = os.urandom(32)
 
     def __len__(self) -> int:
         """Return how many users there are."""
-        return len(self._users)
+        return len(self._hashes)
 
     def remembered(self, user: bytes, password: bytes) -> bool | None:
         """Return whether these belong together, as far as that needs no bcrypt; None where it does.
@@ -57,30 +41,23 @@ class Passwords:
         other one is wrong. Both take the same time.
         """
         mark = self._mark(user, password)
-        known = self._users.get(user, self._nobody)
+        right = self._right.get(user) if user in self._hashes else self._nobody
         if b"\0" in password:
             # No password has one (RFC 7617), and bcrypt takes it for the end that it adds itself:
             # with "a" it takes "a\0a" too, which would be the one that is remembered.
             return False
-        if known.right:
-            return hmac.compare_digest(known.right, mark)
-        return False if mark in known.wrong else None
+        return hmac.compare_digest(right, mark) if right else None
 
     def check(self, user: bytes, password: bytes) -> bool:
         """Return whether user and password belong together. Takes as long as bcrypt does."""
         # Only here: a start without users need not load it.
         import bcrypt  # noqa: PLC0415
 
-        known, mark = self._users.get(user), self._mark(user, password)
-        if known is None:
+        hashed = self._hashes.get(user)
+        if hashed is None or not bcrypt.checkpw(password[:_LONGEST], hashed):
             return False
-        if bcrypt.checkpw(password[:_LONGEST], known.hashed):
-            known.right = mark
-            return True
-        known.wrong[mark] = None
-        if len(known.wrong) > _MOST_WRONG:
-            known.wrong.popitem(last=False)
-        return False
+        self._right[user] = self._mark(user, password)
+        return True
 
     def _mark(self, user: bytes, password: bytes) -> bytes:
         # A length in front, or "a" with "bc" would be "ab" with "c".

@@ -8,10 +8,9 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from exporter.nearest import nearest
-from exporter.settings.errors import ConfigurationError, Path, Problem, message, show
+from exporter.settings.errors import ConfigurationError, Problem, message, show
 from exporter.settings.yaml import read_yaml
 from exporter.web.config import Headers, HttpServer, RateLimit, TlsServer, WebFile, bcrypt_cost
 from exporter.web.passwords import Passwords
@@ -101,18 +100,17 @@ def read_rules(
 
 
 def _remarks(file: WebFile, origin: str) -> Iterator[Problem]:
-    """Return what is taken, and yet not as whoever wrote it may think."""
+    """Yield what is taken, and yet not as whoever wrote it may think."""
     if file.http_server_config.http2:
         text = "HTTP/2 is not spoken here: HTTP/1.1 is, and Prometheus needs no more"
-        yield Problem(("http_server_config", "http2"), text, "true", origin)
+        yield Problem(("http_server_config", "http2"), text, origin=origin)
     for name, hashed in file.basic_auth_users.items():
         cost = bcrypt_cost(hashed)
         if cost > _DEAREST_COST:
             seconds = _USUAL_SECONDS * 2 ** (cost - _USUAL_COST)
             text = (
-                f"bcrypt's cost is {cost}: the first answer after a start or a change takes about "
-                f"{seconds:.0f} s, and every guess of a stranger that comes before it as long; "
-                f"a scrape waits 10 s. {_USUAL_COST} is usual"
+                f"bcrypt's cost is {cost}: until somebody has come in, each guess takes about "
+                f"{seconds:.0f} s, one after the other; a scrape waits 10 s. {_USUAL_COST} is usual"
             )
             yield Problem(("basic_auth_users", name), text, origin=origin)
 
@@ -152,38 +150,24 @@ def unusable(path: str, text: str) -> ConfigurationError:
 
 
 def _problems(error: ValidationError, origin: str) -> Iterator[Problem]:
+    """Yield what pydantic found wrong. No value is shown: it may be a secret in the wrong place."""
     for detail in error.errors(include_url=False):
-        path: Path = tuple(step for step in detail["loc"] if step != "[key]")
-        inside = f"{'.'.join(map(str, path))}."
-        text = message(detail, [key.removeprefix(inside) for key in _KEYS if inside in key])
+        *above, key = path = tuple(step for step in detail["loc"] if step != "[key]")
+        text = message(detail, _keys(key))
         if detail["type"] == "extra_forbidden":
-            section = inside[: inside.rindex(str(path[-1]))]
-            known = [key for key in _KEYS if key.startswith(section)] or _KEYS
-            text = f"unknown key; the nearest known key is {nearest(inside[:-1], known)}"
-        yield Problem(
-            path, text, show(detail["input"]) if _may_be_shown(path, detail) else "", origin
-        )
+            best = nearest(str(key), _keys(above[-1] if above else ""))
+            text = f"unknown key; the nearest known key is {best}"
+        yield Problem(path, text, origin=origin)
 
 
-def _may_be_shown(path: Path, detail: ErrorDetails) -> bool:
-    """Return whether a value is no secret: what an unknown key or a section has may be one."""
-    return (
-        len(path) > 1
-        and detail["type"] != "extra_forbidden"
-        and path[0] != "basic_auth_users"
-        and path[-1] not in {"key", "cert", "client_ca"}
-        and detail["input"] != ""
-    )
+_SECTIONS: Mapping[str | int, type[BaseModel]] = {
+    "tls_server_config": TlsServer,
+    "http_server_config": HttpServer,
+    "headers": Headers,
+    "rate_limit": RateLimit,
+}
 
 
-def _keys(section: type[BaseModel], above: str = "") -> Iterator[str]:
-    return (f"{above}{each.alias or name}" for name, each in section.model_fields.items())
-
-
-_KEYS = (
-    *_keys(WebFile),
-    *_keys(TlsServer, "tls_server_config."),
-    *_keys(HttpServer, "http_server_config."),
-    *_keys(Headers, "http_server_config.headers."),
-    *_keys(RateLimit, "rate_limit."),
-)
+def _keys(section: str | int) -> list[str]:
+    fields = _SECTIONS.get(section, WebFile).model_fields
+    return [field.alias or name for name, field in fields.items()]
