@@ -122,6 +122,15 @@ class Daemon:
         """Whether every target has been polled once since start; once true, it stays so."""
         return self._first_round.is_set()
 
+    def waits_for(self) -> str:
+        """Return what is still to come before it is ready; empty once it is."""
+        inventory = self.discovery.inventory
+        if self.ready():
+            return ""
+        if inventory.failure:
+            return f"discovery, which failed: {inventory.failure.code}"
+        return "the first round of polls" if inventory.complete else "discovery"
+
     def status(self) -> Status:
         """Return everything that is known now, for the pages."""
         now = self._ports.clock.now()

@@ -56,7 +56,8 @@ def status(
     named = names or {account.id: account.name for account in accounts if account.name}
     return Status(
         now=NOW,
-        settings=settings or Settings(),
+        settings=settings
+        or Settings.model_validate({"metrics": {"administrator": {"enabled": True}}}),
         known=snapshot.all(),
         accounts={account.id: account for account in accounts},
         due={knowledge.target: NOW + MINUTE for knowledge in snapshot.all()},

@@ -29,8 +29,7 @@ from exporter.state import TargetRecord
 from exporter.state.history import recall, remember
 from exporter.state.records import advance
 from exporter.state.snapshot import FAILURES_KEPT
-from exporter.web.query import Query
-from exporter.web.selection import select
+from exporter.web.query import Query, select
 from exporter.web.status import Status
 from exporter.web.summary import failure_groups, strangers, summary, verdict
 from tests import faulty
@@ -395,7 +394,7 @@ def fleet_of_2000() -> Status:
 
 
 @pytest.mark.parametrize(
-    "query", [Query(), Query(sort="oldest"), Query(text="r1 7", sort="next"), Query(untrusted=True)]
+    "query", [Query(), Query(sort="oldest"), Query(q="r1 7", sort="next"), Query(untrusted=True)]
 )
 def test_a_page_of_targets_is_a_few_calls_a_target(query: Query) -> None:
     """Rows are made, filtered and sorted for all, rendered for fifty: 50 to 120 ms of 20,000."""

@@ -247,7 +247,9 @@ def test_starts_before_its_network(tmp_path: Path) -> None:
     with running(no_aws(tmp_path)) as exporter:
         until(lambda: exporter.log.count("event=discovery_failed") > 1, "asked again")
         assert "error_code=EndpointConnectionError" in exporter.log
-        assert exporter.request("/-/ready").status == 503
+        answer = exporter.request("/-/ready")
+        assert answer.status == 503
+        assert answer.body == b"Waiting for discovery, which failed: EndpointConnectionError.\n"
         assert exporter.request("/-/healthy").status == 200
         assert "macie_poll_success{" not in exporter.metrics()
 

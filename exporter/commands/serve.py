@@ -23,12 +23,10 @@ from exporter.settings.errors import Problem, show
 from exporter.settings.fields import listen_address
 from exporter.settings.fingerprint import config_hash
 from exporter.settings.load import LARGEST_FILE
-from exporter.web.app import app
-from exporter.web.listening import AddressInUseError, listen
+from exporter.web.app import Places, app
 from exporter.web.middleware import secured
 from exporter.web.pages import routes
-from exporter.web.places import Places
-from exporter.web.server import Server
+from exporter.web.server import AddressInUseError, Server, listen
 from exporter.web.watcher import Watcher
 
 _WEB_STOP_SECONDS = 1.5

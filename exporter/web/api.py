@@ -7,7 +7,7 @@ from typing import Any
 
 from exporter.state import TargetState
 from exporter.visible import visible
-from exporter.web.selection import Page
+from exporter.web.query import Page
 from exporter.web.status import Relation, TargetRow
 
 Document = Mapping[str, Any]
@@ -66,7 +66,7 @@ def _target(row: TargetRow) -> Document:
         "invitations": row.invitations,
         "untrusted": row.untrusted,
         "inviters": None if row.listed is None else inviters[:INVITERS],
-        "more_inviters": len(inviters[INVITERS:]),
+        "more_inviters": None if row.listed is None else len(inviters[INVITERS:]),
         **administrator,
         "oldest_pending": timestamp(row.oldest_pending),
         "last_poll": timestamp(last.ended if last else None),

@@ -1,13 +1,13 @@
 """The web configuration file, in the format of Prometheus' exporter-toolkit, as frozen values.
 
 https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md. What the
-format has works here or is refused by its name, with the reason; nothing is ignored.
+format has works here or is refused by its name; nothing is ignored.
 """
 
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -15,13 +15,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    NonNegativeInt,
     SecretStr,
     ValidationInfo,
     field_validator,
 )
 
 from exporter.nearest import nearest
-from exporter.settings.errors import show
+from exporter.settings.durations import parse
 
 CIPHERS: Mapping[str, str] = {
     "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA": "ECDHE-ECDSA-AES128-SHA",
@@ -48,45 +49,25 @@ NO_CLIENT, IF_GIVEN, REQUIRED = (
     "RequireAndVerifyClientCert",
 )
 
-BCRYPT = re.compile(r"\$2[aby]\$(?P<cost>[0-9]{2})\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
+_BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-8])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
 """Of the salt's last character but two bits count, and the others are 0 in what bcrypt writes."""
 
-_LEAST_COST, _MOST_COST = 4, 18
-_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?(?:ns|us|µs|ms|s|m|h))+", re.ASCII)
-_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?)(ns|us|µs|ms|s|m|h)")
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_LONGEST_INTERVAL = timedelta(days=1)
-_HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
+T = TypeVar("T")
 
 
-def _client_auth(value: object) -> object:
-    if value in {"RequestClientCert", "RequireAnyClientCert", "RequireClientCert"}:
+def bcrypt_cost(hashed: SecretStr) -> int:
+    """Return what a hash costs: one more is twice the time. Raises ValueError where it is none."""
+    found = _BCRYPT.fullmatch(hashed.get_secret_value())
+    if not found:
         raise ValueError(
-            "Python's ssl cannot ask for a certificate without verifying it, and it would prove "
-            f"nothing: use {REQUIRED} or {IF_GIVEN}"
+            "not a bcrypt hash with a cost from 4 to 18; make one with: htpasswd -nBC 10 USER"
         )
-    return value
+    return int(found[1])
 
 
-def _version(value: object) -> object:
-    if value in {"TLS10", "TLS11"}:
-        raise ValueError("OpenSSL 3 no longer speaks it safely: use TLS12 or TLS13")
-    return value
-
-
-def _curves(value: object) -> object:
-    if value:
-        raise ValueError("Python's ssl cannot be held to a list of curves: leave it out")
-    return value
-
-
-def _ciphers(value: tuple[str, ...]) -> tuple[str, ...]:
-    known = (*CIPHERS, *sorted(TLS13_CIPHERS))
-    for name in value:
-        if name not in known:
-            best = nearest(name, known)
-            raise ValueError(f"{show(name)} is unknown or unsafe; the nearest safe one is {best}")
-    return value
+def _hash(secret: SecretStr) -> SecretStr:
+    bcrypt_cost(secret)
+    return secret
 
 
 def _user(name: str) -> str:
@@ -95,42 +76,45 @@ def _user(name: str) -> str:
     return name
 
 
-def _hashed(secret: SecretStr) -> SecretStr:
-    found = BCRYPT.fullmatch(secret.get_secret_value())
-    if not found:
-        raise ValueError("not a bcrypt hash; make one with: htpasswd -nBC 10 USER")
-    if not _LEAST_COST <= int(found["cost"]) <= _MOST_COST:
-        raise ValueError(f"bcrypt's cost must be from {_LEAST_COST} to {_MOST_COST}: 10 is usual")
-    return secret
+def _cipher(name: str) -> str:
+    known = (*CIPHERS, *sorted(TLS13_CIPHERS))
+    if name not in known:
+        raise ValueError(f"is unknown or unsafe; the nearest safe one is {nearest(name, known)}")
+    return name
+
+
+def _curves(_: object) -> object:
+    raise ValueError("Python's ssl cannot be held to a list of curves: leave it out")
 
 
 def _header(value: str) -> str:
-    if not _HEADER_VALUE.fullmatch(value):
+    if not (value.isascii() and value.isprintable()):
         raise ValueError("must be one line of printable ASCII")
     return value
 
 
-def _interval(value: object) -> object:
-    if value == "0" or value == timedelta():
-        return timedelta()
-    if not isinstance(value, str) or not _DURATION.fullmatch(value):
-        raise ValueError("not a duration; write it like 100ms, 1.5s or 1m, or 0 for no limit")
-    seconds = sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(value))
-    if seconds > _LONGEST_INTERVAL.total_seconds():
-        raise ValueError("must be at most 24h")
-    return timedelta(seconds=seconds)
+def _interval(value: object) -> timedelta:
+    return timedelta() if value == "0" else parse(str(value))
+
+
+def _section(said: T) -> T | None:
+    if said is None:
+        # Commented out or cut off, more often than not; and without it everybody comes in.
+        raise ValueError("has nothing behind it; {} says that there is none")
+    return said or None
 
 
 class _Section(BaseModel):
     """A section of the file. A field is checked with those that stand before it."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class TlsServer(_Section):
     """`tls_server_config`; paths are as they were written."""
+
+    # Without a value too a field may be wrong, beside what stands before it.
+    model_config = ConfigDict(validate_default=True)
 
     cert: str = ""
     key: SecretStr = SecretStr("")
@@ -138,16 +122,17 @@ class TlsServer(_Section):
     cert_file: str = ""
     key_file: str = ""
     client_ca_file: str = ""
-    client_auth_type: Annotated[
-        Literal["NoClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"],
-        BeforeValidator(_client_auth),
+    client_auth_type: Literal[
+        "NoClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"
     ] = "NoClientCert"
     client_allowed_sans: tuple[str, ...] = ()
-    min_version: Annotated[Literal["TLS12", "TLS13"], BeforeValidator(_version)] = "TLS12"
-    max_version: Annotated[Literal["TLS12", "TLS13"], BeforeValidator(_version)] = "TLS13"
-    cipher_suites: Annotated[tuple[str, ...], AfterValidator(_ciphers)] = ()
+    min_version: Literal["TLS12", "TLS13"] = "TLS12"
+    max_version: Literal["TLS12", "TLS13"] = "TLS13"
+    cipher_suites: tuple[Annotated[str, AfterValidator(_cipher)], ...] = ()
     prefer_server_cipher_suites: bool = True
-    curve_preferences: Annotated[tuple[str, ...], BeforeValidator(_curves)] = ()
+    curve_preferences: Annotated[None, BeforeValidator(_curves), Field(validate_default=False)] = (
+        None
+    )
 
     @field_validator("cert_file", "key_file", "client_ca_file")
     @classmethod
@@ -162,9 +147,7 @@ class TlsServer(_Section):
     @field_validator("client_auth_type")
     @classmethod
     def _has_authority(cls, value: str, info: ValidationInfo) -> str:
-        if not {"client_ca", "client_ca_file"} <= info.data.keys():
-            return value
-        authority = info.data["client_ca"] or info.data["client_ca_file"]
+        authority = info.data.get("client_ca") or info.data.get("client_ca_file")
         if authority and value == NO_CLIENT:
             raise ValueError(f"must be {REQUIRED} or {IF_GIVEN} for client_ca to be of use")
         if not authority and value != NO_CLIENT:
@@ -202,12 +185,12 @@ _Header = Annotated[str, AfterValidator(_header)]
 
 
 class Headers(_Section):
-    """`headers`: those that the format lets people set."""
+    """`headers`: those that the format lets people set. Only those that are set are sent."""
 
     csp: _Header = Field("", alias="Content-Security-Policy")
     hsts: _Header = Field("", alias="Strict-Transport-Security")
-    content_type: Literal["nosniff"] | None = Field(None, alias="X-Content-Type-Options")
-    frame: Literal["deny", "sameorigin"] | None = Field(None, alias="X-Frame-Options")
+    content_type: Literal["nosniff"] = Field("nosniff", alias="X-Content-Type-Options")
+    frame: Literal["deny", "sameorigin"] = Field("deny", alias="X-Frame-Options")
     xss: _Header = Field("", alias="X-XSS-Protection")
 
 
@@ -222,29 +205,24 @@ class RateLimit(_Section):
     """`rate_limit`: one request an interval, and so many at once after a pause."""
 
     interval: Annotated[timedelta, BeforeValidator(_interval)] = timedelta()
-    burst: int = 0
+    burst: NonNegativeInt = Field(0, validate_default=True)
 
-    @field_validator("burst", mode="before")
+    @field_validator("burst")
     @classmethod
-    def _answers(cls, value: object, info: ValidationInfo) -> int:
-        text = str(value)
-        if not (text.isascii() and text.isdigit()):
-            raise ValueError("must be a whole number")
-        if not int(text) and info.data.get("interval"):
+    def _answers(cls, value: int, info: ValidationInfo) -> int:
+        if not value and info.data.get("interval"):
             raise ValueError(
                 "must be at least 1 where an interval is set: with 0 nothing would be answered"
             )
-        return int(text)
+        return value
 
 
 class WebFile(_Section):
-    """The file's whole. `{}` behind a section says that there is none."""
+    """The file's whole."""
 
-    tls_server_config: Annotated[TlsServer | None, BeforeValidator(lambda said: said or None)] = (
-        None
-    )
+    tls_server_config: Annotated[TlsServer | None, BeforeValidator(_section)] = None
     http_server_config: HttpServer = HttpServer()
     basic_auth_users: dict[
-        Annotated[str, AfterValidator(_user)], Annotated[SecretStr, AfterValidator(_hashed)]
+        Annotated[str, AfterValidator(_user)], Annotated[SecretStr, AfterValidator(_hash)]
     ] = Field(default_factory=dict)
     rate_limit: RateLimit = RateLimit()

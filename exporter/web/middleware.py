@@ -1,6 +1,6 @@
 """What stands in front of the application: headers, limits, the rate limit, passwords.
 
-The order is exporter-toolkit's, on every path; each takes the rules in force at the request.
+The order is exporter-toolkit's, on every path; each request has the rules in force when it comes.
 """
 
 import base64
@@ -17,7 +17,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.background import in_daemon
-from exporter.web.headers import DEFAULT_HEADERS
 from exporter.web.passwords import CrowdedError, Passwords, Turns
 from exporter.web.rules import Rules
 
@@ -32,121 +31,110 @@ _MAX_WAITING = 128
 
 _CHALLENGE = 'Basic realm="macie-invitations-exporter", charset="UTF-8"'
 
-_ABSOLUTE = re.compile(
-    rb"https?://((?:\[[0-9a-f:.]+\]|[^/@:\[\]]+)(?::[0-9]*)?)(/.*)?", re.IGNORECASE | re.DOTALL
-)
+_ABSOLUTE = re.compile(rb"https?://[^/@:][^/@]*(/.*)?", re.IGNORECASE | re.DOTALL)
 """Scheme, host and port, path. A user before the host is an error (RFC 9110, section 4.2.4)."""
 
-InForce = Callable[[], Rules]
 
+def content_security_policy(*, forms: str) -> str:
+    """Return the policy: nothing from elsewhere, in no frame, no script or style in a page itself.
 
-def secured(app: ASGIApp, rules: InForce = Rules) -> ASGIApp:
-    """Return the application behind all that stands in front of it."""
-    return with_headers(within_limits(rate_limited(authenticated(app, rules), rules)), rules)
-
-
-def with_headers(app: ASGIApp, rules: InForce) -> ASGIApp:
-    """Have every answer bear the web file's headers, else the page's own, else the defaults.
-
-    An empty value in the file takes a header away.
+    `forms` says where forms may be sent, as the policy writes it: `'self'` or `'none'`.
     """
-    defaults = _encoded(DEFAULT_HEADERS)
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        f"connect-src 'self'; form-action {forms}; base-uri 'none'; frame-ancestors 'none'"
+    )
+
+
+DEFAULT_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": content_security_policy(forms="'none'"),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "deny",
+}
+"""What every answer has, unless a page or the web file says otherwise."""
+
+
+def secured(app: ASGIApp, rules: Callable[[], Rules] = Rules) -> ASGIApp:
+    """Return the application behind all that stands in front of it."""
+    turns = Turns(_MAX_WAITING)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        forced = _encoded(rules().headers)
-
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                own = {name for name, _ in message["headers"]}
-                message["headers"] = [
-                    *(header for header in message["headers"] if header[0] not in forced),
-                    *(each for each in defaults.items() if each[0] not in own | forced.keys()),
-                    *(header for header in forced.items() if header[1]),
-                ]
-            await send(message)
-
-        await app(scope, receive, sending)
+        now, scope = rules(), _with_path_alone(scope)
+        refusal = _beyond_limits(scope) or _beyond_rate(now)
+        if now.passwords and not refusal:
+            refusal = await _without_password(scope, now.passwords, turns)
+        await (refusal or app)(scope, receive, _with_headers(now.headers, send))
 
     return answer
 
 
-def _encoded(headers: Mapping[str, str]) -> dict[bytes, bytes]:
-    return {name.lower().encode(): value.encode("ascii") for name, value in headers.items()}
+def _with_headers(forced: Mapping[str, str], send: Send) -> Send:
+    """Have an answer bear the web file's headers, else the page's own, else the defaults.
+
+    An empty value in the file takes a header away.
+    """
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            own = {name.decode(): value.decode("latin-1") for name, value in message["headers"]}
+            named = _lower(DEFAULT_HEADERS) | own | _lower(forced)
+            message["headers"] = [(k.encode(), v.encode("latin-1")) for k, v in named.items() if v]
+        await send(message)
+
+    return sending
 
 
-def within_limits(app: ASGIApp) -> ASGIApp:
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _with_path_alone(scope: Scope) -> Scope:
+    """Return a request as if it had named a path: proxies may send scheme and host before it.
+
+    RFC 9112, section 3.2.2.
+    """
+    found = _ABSOLUTE.fullmatch(scope["raw_path"])
+    if found is None:
+        return scope
+    path = found[1] or b"/"
+    return {**scope, "raw_path": path, "path": unquote(path.decode("ascii"))}
+
+
+def _beyond_limits(scope: Scope) -> Response | None:
     """Refuse what is larger than any request that is answered here, or has no path.
 
     No head that comes in pieces gets here either: HTTP's parser refuses it.
     """
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        headers, aimed = Headers(scope=scope), _aimed_at_a_path(scope)
-        head = [scope["method"], scope["raw_path"], scope["query_string"]]
-        head_bytes = sum(map(len, head)) + sum(len(n) + len(v) for n, v in headers.raw)
-        if aimed is None:
-            refusal = _plain("Bad Request", 400, Connection="close")
-        elif head_bytes > MAX_HEAD_BYTES:
-            refusal = _plain("Request Header Fields Too Large", 431, Connection="close")
-        elif "transfer-encoding" in headers:
-            # Of chunks nobody knows how many come.
-            refusal = _plain("Length Required", 411, Connection="close")
-        elif int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
-            refusal = _plain("Content Too Large", 413, Connection="close")
-        else:
-            return await app(aimed, receive, send)
-        return await refusal(scope, receive, send)
-
-    return answer
+    headers = Headers(scope=scope)
+    head = [scope["method"], scope["raw_path"], scope["query_string"]]
+    head_bytes = sum(map(len, head)) + sum(len(n) + len(v) for n, v in headers.raw)
+    if not scope["raw_path"].startswith(b"/"):
+        return _refusal("Bad Request", 400, Connection="close")
+    if head_bytes > MAX_HEAD_BYTES:
+        return _refusal("Request Header Fields Too Large", 431, Connection="close")
+    if "transfer-encoding" in headers:
+        # Of chunks nobody knows how many come.
+        return _refusal("Length Required", 411, Connection="close")
+    if int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
+        return _refusal("Content Too Large", 413, Connection="close")
+    return None
 
 
-def _aimed_at_a_path(scope: Scope) -> Scope | None:
-    """Return the request with its path alone (RFC 9112, section 3.2); None where there is none.
-
-    Proxies may send scheme and host before it.
-    """
-    if scope["raw_path"].startswith(b"/"):
-        return scope
-    found = _ABSOLUTE.fullmatch(scope["raw_path"])
-    if found is None:
-        return None
-    path = found[2] or b"/"
-    others = [header for header in scope["headers"] if header[0] != b"host"]
-    headers = [(b"host", found[1]), *others]
-    return {**scope, "raw_path": path, "path": unquote(path.decode("ascii")), "headers": headers}
+def _beyond_rate(rules: Rules) -> Response | None:
+    wait = rules.bucket.take() if rules.bucket else 0.0
+    return _refusal("Too Many Requests", 429, Retry_After=str(ceil(wait))) if wait else None
 
 
-def rate_limited(app: ASGIApp, rules: InForce) -> ASGIApp:
-    """Answer as many requests as the web file lets in, over all clients."""
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        bucket = rules().bucket
-        wait = bucket.take() if bucket else 0.0
-        refusal = _plain("Too Many Requests", 429, Retry_After=str(ceil(wait))) if wait else None
-        await (refusal or app)(scope, receive, send)
-
-    return answer
-
-
-def authenticated(app: ASGIApp, rules: InForce) -> ASGIApp:
-    """Answer those whose user and password belong together, where the web file has users."""
-    turns = Turns(_MAX_WAITING)
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        passwords = rules().passwords
-        refusal = await _refusal(scope, passwords, turns) if passwords else None
-        await (refusal or app)(scope, receive, send)
-
-    return answer
-
-
-async def _refusal(scope: Scope, passwords: Passwords, turns: Turns) -> Response | None:
+async def _without_password(scope: Scope, passwords: Passwords, turns: Turns) -> Response | None:
+    """Refuse who has not a user and a password that belong together."""
     given = _credentials(Headers(scope=scope))
     try:
         known = given is not None and await _belong(passwords, given, turns, _network(scope))
     except CrowdedError:
-        return _plain("Service Unavailable", 503, Retry_After="1")
-    return None if known else _plain("Unauthorized", 401, WWW_Authenticate=_CHALLENGE)
+        return _refusal("Service Unavailable", 503, Retry_After="1")
+    return None if known else _refusal("Unauthorized", 401, WWW_Authenticate=_CHALLENGE)
 
 
 async def _belong(
@@ -162,9 +150,7 @@ async def _belong(
         return known
     async with turns.turn((given[0], network)):
         known = passwords.remembered(*given)
-        if known is None:
-            known = await in_daemon(partial(passwords.check, *given))
-        return known
+        return await in_daemon(partial(passwords.check, *given)) if known is None else known
 
 
 def _credentials(headers: Headers) -> tuple[bytes, bytes] | None:
@@ -182,17 +168,15 @@ def _credentials(headers: Headers) -> tuple[bytes, bytes] | None:
 
 def _network(scope: Scope) -> str:
     """Return what tells one client from the next: of IPv6, all but the part that it may choose."""
-    host = scope["client"][0] if scope.get("client") else ""
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
+    if not scope.get("client"):
+        return ""
+    address = ip_address(scope["client"][0].partition("%")[0])
     if not isinstance(address, IPv6Address):
-        return host
+        return str(address)
     # On a socket for both, IPv4 is written as a part of IPv6, all of it in one network.
     return str(address.ipv4_mapped or address.packed[:8].hex())
 
 
-def _plain(text: str, status: int, **headers: str) -> Response:
+def _refusal(text: str, status: int, **headers: str) -> Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return PlainTextResponse(f"{text}\n", status_code=status, headers=named)
+    return PlainTextResponse(f"{text}\n", status, named)

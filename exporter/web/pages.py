@@ -1,6 +1,6 @@
 """The pages for people and `/api/v1/targets`: a status in, a response out.
 
-Plain methods, each of which is run in a thread when it has a place: see exporter/web/places.py.
+Plain methods, each of which is run in a thread when it has a place.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,11 +16,18 @@ from exporter.iam.remedies import Remedy
 from exporter.model import Account, Failure, PollResult, Target
 from exporter.settings import Settings
 from exporter.web import api, assets
-from exporter.web.headers import content_security_policy
-from exporter.web.places import Places
-from exporter.web.query import COLUMNS, Query, QueryError, bounded, is_account, parse
+from exporter.web.app import Places
+from exporter.web.middleware import content_security_policy
+from exporter.web.query import (
+    Query,
+    QueryError,
+    bounded,
+    is_account,
+    pages_of,
+    parse,
+    select,
+)
 from exporter.web.rendering import Templates
-from exporter.web.selection import pages_of, select
 from exporter.web.status import Status, TargetRow
 from exporter.web.summary import (
     TROUBLED,
@@ -41,18 +48,6 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 """Of every page."""
-
-TITLES = {
-    "account": "Account",
-    "region": "Region",
-    "state": "State",
-    "pending": "Invitations",
-    "oldest": "Oldest pending",
-    "success": "Last success",
-    "next": "Next poll",
-    "error": "Last error",
-}
-"""The table's columns, by what they are sorted by."""
 
 _DOCUMENTATION = (
     "https://github.com/macie-invitations-exporter/macie-invitations-exporter/blob/v{version}/docs/"
@@ -142,7 +137,7 @@ class _Pages:
             return self._mistake(request, now, error)
         rows = now.rows()
         page = select(rows, query)
-        lone = query.account or (query.text if is_account(query.text) else "")
+        lone = query.account or (query.q if is_account(query.q) else "")
         absent = lone and lone not in now.accounts and not page.total
         values = {
             "status": now,
@@ -150,8 +145,6 @@ class _Pages:
             "page": page,
             "groups": _groups(page.rows) if query.group == "account" else [(None, page.rows)],
             "counts_of": counted(rows),
-            "titles": TITLES,
-            "columns": tuple(COLUMNS),
             "lone": lone,
             "reasons": list(absence_reasons(lone, now)) if absent else [],
             "unknown": sum(row.answer is None for row in rows),
@@ -172,7 +165,8 @@ class _Pages:
         answer = row.knowledge.answer
         listed = [(now.relation(each), each) for each in (answer.invitations if answer else ())]
         listed.sort(key=lambda pair: pair[0].urgency)
-        administrator = answer.administrator if answer else None
+        asked = now.settings.metrics.administrator.enabled
+        administrator = answer.administrator if asked and answer else None
         values = {
             "status": now,
             "row": row,

@@ -5,29 +5,11 @@ import contextlib
 import hashlib
 import hmac
 import os
-from bisect import insort
-from collections import OrderedDict
+from collections import deque
 from collections.abc import AsyncIterator, Hashable, Mapping
-from dataclasses import dataclass, field
-from itertools import count
 
 _LONGEST = 72
 """Bytes that bcrypt looks at; what made the hash has cut the rest off too."""
-
-_MOST_WRONG = 256
-"""How many wrong passwords of a user are remembered, so that a scrape that has one costs no bcrypt
-each.
-"""
-
-
-@dataclass(slots=True)
-class _User:
-    """A hash, and what is remembered of those who were compared with it."""
-
-    hashed: bytes
-    right: bytes = b""
-    """The mark of the right password; empty as long as nobody has given it."""
-    wrong: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
 
 
 class Passwords:
@@ -38,19 +20,19 @@ class Passwords:
 
     def __init__(self, users: Mapping[str, str], before: "Passwords | None" = None) -> None:
         """Take bcrypt hashes by user; what was known before of users with the same hash goes on."""
-        self._key = os.urandom(32)
-        self._users = {name.encode(): _User(text.encode()) for name, text in users.items()}
+        self._hashes = {name.encode(): text.encode() for name, text in users.items()}
+        self._key, self._right = os.urandom(32), dict[bytes, bytes]()
         if before:
             self._key = before._key  # noqa: SLF001 -- of its own kind
-            for name, old in before._users.items():  # noqa: SLF001 -- likewise
-                if name in self._users and self._users[name].hashed == old.hashed:
-                    self._users[name] = old
+            known, hashes = before._right, before._hashes  # noqa: SLF001 -- likewise
+            same = (user for user in known if hashes[user] == self._hashes.get(user))
+            self._right = {user: known[user] for user in same}
         # What unknown users are compared with: nobody's mark is that.
-        self._nobody = _User(b"", right=os.urandom(32))
+        self._nobody = os.urandom(32)
 
     def __len__(self) -> int:
         """Return how many users there are."""
-        return len(self._users)
+        return len(self._hashes)
 
     def remembered(self, user: bytes, password: bytes) -> bool | None:
         """Return whether these belong together, as far as that needs no bcrypt; None where it does.
@@ -59,30 +41,23 @@ class Passwords:
         other one is wrong. Both take the same time.
         """
         mark = self._mark(user, password)
-        known = self._users.get(user, self._nobody)
+        right = self._right.get(user) if user in self._hashes else self._nobody
         if b"\0" in password:
             # No password has one (RFC 7617), and bcrypt takes it for the end that it adds itself:
             # with "a" it takes "a\0a" too, which would be the one that is remembered.
             return False
-        if known.right:
-            return hmac.compare_digest(known.right, mark)
-        return False if mark in known.wrong else None
+        return hmac.compare_digest(right, mark) if right else None
 
     def check(self, user: bytes, password: bytes) -> bool:
         """Return whether user and password belong together. Takes as long as bcrypt does."""
         # Only here: a start without users need not load it.
         import bcrypt  # noqa: PLC0415
 
-        known, mark = self._users.get(user), self._mark(user, password)
-        if known is None:
+        hashed = self._hashes.get(user)
+        if hashed is None or not bcrypt.checkpw(password[:_LONGEST], hashed):
             return False
-        if bcrypt.checkpw(password[:_LONGEST], known.hashed):
-            known.right = mark
-            return True
-        known.wrong[mark] = None
-        if len(known.wrong) > _MOST_WRONG:
-            known.wrong.popitem(last=False)
-        return False
+        self._right[user] = self._mark(user, password)
+        return True
 
     def _mark(self, user: bytes, password: bytes) -> bytes:
         # A length in front, or "a" with "bc" would be "ab" with "c".
@@ -94,16 +69,6 @@ class CrowdedError(Exception):
     """Too many wait, and this one is the one to go."""
 
 
-@dataclass(order=True, slots=True)
-class _Place:
-    """Of somebody who waits; `turn` says whether to go in or to go."""
-
-    round: int
-    number: int
-    client: Hashable = field(compare=False)
-    turn: asyncio.Future[bool] = field(compare=False)
-
-
 class Turns:
     """One comparison at a time, and in each round one of each client; in one event loop.
 
@@ -113,34 +78,34 @@ class Turns:
 
     def __init__(self, room: int) -> None:
         """Let so many wait."""
-        self._room, self._taken, self._round = room, False, 0
-        self._numbers = count()
-        self._waiting: list[_Place] = []
+        self._room, self._taken = room, False
+        self._waiting: dict[Hashable, deque[asyncio.Future[bool]]] = {}
+        """Of each client, whose turn is next first; each is told whether to go in or to go."""
 
     @contextlib.asynccontextmanager
     async def turn(self, client: Hashable) -> AsyncIterator[None]:
         """Wait for the client's turn, and have it until the block ends.
 
-        Raises CrowdedError where too many wait, and nobody's turn would come later.
+        Raises CrowdedError where too many wait, and no client has more that do.
         """
-        if self._taken:
-            await self._wait(client)
+        if self._taken and not await self._wait(client):
+            raise CrowdedError
         self._taken = True
         try:
             yield
         finally:
             self._pass_on()
 
-    async def _wait(self, client: Hashable) -> None:
-        own = sum(each.client == client for each in self._waiting)
-        turn = asyncio.get_running_loop().create_future()
-        place = _Place(self._round + own + 1, next(self._numbers), client, turn)
-        insort(self._waiting, place)
-        if len(self._waiting) > self._room and not (last := self._waiting.pop().turn).done():
-            last.set_result(False)
+    async def _wait(self, client: Hashable) -> bool:
+        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(client, deque()).append(turn)
+        if sum(map(len, self._waiting.values())) > self._room:
+            # Of clients that have as many, the one that came last.
+            last = max(reversed(self._waiting.values()), key=len).pop()
+            if not last.done():
+                last.set_result(False)
         try:
-            if not await turn:
-                raise CrowdedError
+            return await turn
         except asyncio.CancelledError:
             if not turn.cancelled() and turn.result():
                 self._pass_on()
@@ -148,9 +113,13 @@ class Turns:
 
     def _pass_on(self) -> None:
         while self._waiting:
-            place = self._waiting.pop(0)
-            if not place.turn.done():
-                self._round = place.round
-                place.turn.set_result(True)
+            client = next(iter(self._waiting))
+            turns = self._waiting.pop(client)
+            turn = turns.popleft() if turns else None
+            if turns:
+                # After the others: their turn comes first.
+                self._waiting[client] = turns
+            if turn and not turn.done():
+                turn.set_result(True)
                 return
         self._taken = False

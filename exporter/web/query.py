@@ -1,29 +1,32 @@
-"""Which targets are asked for, and in what order: a query read from a URL. Pure."""
+"""Which targets are asked for, in what order, and what that selects. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
 from exporter.nearest import nearest
+from exporter.settings.errors import message
 from exporter.state import TargetState
+from exporter.visible import visible
 from exporter.web.status import TargetRow
 
-PER_PAGE = 50
 MOST_PER_PAGE = 1000
-_MOST_DIGITS = 9
-_LONGEST_TEXT = 256
+_MOST_PAGES = 999_999_999
+_LONGEST_VALUE = 512
+"""A label has more than others: AWS lets a tag's key have 128 characters, its value 256."""
 _LONGEST_NAME = 64
 _MOST_PARAMETERS = 32
 
 _SEVERITY = {state: rank for rank, state in enumerate(reversed(TargetState))}
 """Stale first, pending last: the later in the enumeration, the more it asks for somebody."""
 
-Key = Callable[[TargetRow], Any]
-"""Returns what a column is sorted by: values that compare, or None for those that go last."""
+Column = Literal["account", "region", "state", "pending", "oldest", "success", "next", "error"]
 
-COLUMNS: Mapping[str, Key] = {
+COLUMNS: Mapping[Column, Callable[[TargetRow], Any]] = {
     "account": lambda row: (row.account.name.casefold(), row.target.account_id),
     "region": lambda row: row.target.region,
     "state": lambda row: _SEVERITY[row.state],
@@ -33,10 +36,7 @@ COLUMNS: Mapping[str, Key] = {
     "next": lambda row: row.next_poll,
     "error": lambda row: row.failure.code if row.failure else None,
 }
-"""What can be sorted by."""
-
-_ORDERS = ("asc", "desc")
-_GROUPS = ("account", "none")
+"""What can be sorted by: values that compare, or None for those that go last."""
 
 
 class QueryError(Exception):
@@ -48,34 +48,52 @@ class QueryError(Exception):
         self.lines = tuple(lines)
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """Which targets to show."""
+def is_account(text: str) -> bool:
+    """Return whether a text is an account id."""
+    return len(text) == 12 and text.isascii() and text.isdigit()  # noqa: PLR2004 -- see below
 
-    text: str = ""
+
+def _account(value: str) -> str:
+    if value and not is_account(value):
+        raise ValueError("must be an account id of 12 digits")
+    return value
+
+
+def _label(value: str) -> str:
+    if "=" not in value[1:]:
+        raise ValueError("must be KEY=VALUE")
+    return value
+
+
+class Query(BaseModel):
+    """Which targets to show. Each field is a parameter of the URL."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    q: str = ""
     """Words that must all occur in the account, its labels, the region, the error or an inviter."""
-    account: str = ""
+    account: Annotated[str, AfterValidator(_account)] = ""
     """The id of an account; empty: all."""
-    states: frozenset[TargetState] = frozenset()
-    """Empty: all."""
     status: str = ""
     """The relationship status that an invitation must have, in whatever case."""
     untrusted: bool = False
     """Whether its inviter must be one that is not trusted."""
-    inviter: str = ""
+    inviter: Annotated[str, AfterValidator(_account)] = ""
     """The id of the account that must have sent it."""
-    labels: frozenset[tuple[str, str]] = frozenset()
-    """Labels that the account must have."""
-    sort: str = "account"
-    order: str = "asc"
-    group: str = "account"
+    sort: Column = "account"
+    order: Literal["asc", "desc"] = "asc"
+    group: Literal["account", "none"] = "account"
     """`account` keeps the targets of an account together, `none` does not."""
-    page: int = 1
-    per_page: int = PER_PAGE
+    page: Annotated[int, Field(ge=1, le=_MOST_PAGES)] = 1
+    per_page: Annotated[int, Field(ge=1, le=MOST_PER_PAGE)] = 50
+    state: frozenset[TargetState] = frozenset()
+    """Empty: all. It may be given more than once, and so may a label."""
+    label: frozenset[Annotated[str, AfterValidator(_label)]] = frozenset()
+    """Labels that the account must have, each as KEY=VALUE: keys too may hold a `=`."""
 
     def url(self, **changes: Any) -> str:  # noqa: ANN401 -- whatever the fields are
         """Return a relative link to the first page of the query, changed so."""
-        other = replace(self, **{"page": 1, **changes})
+        other = self.model_copy(update={"page": 1, **changes})
         return f"?{urlencode(list(other.parameters()))}"
 
     def sorted_by(self, column: str) -> str:
@@ -85,38 +103,42 @@ class Query:
 
     def parameters(self) -> Iterator[tuple[str, str]]:
         """Yield what differs from the defaults, as parameters of a URL."""
-        for name, (field, _) in _READERS.items():
-            value = getattr(self, field)
-            if value != getattr(_DEFAULT, field):
-                yield name, str(value).lower() if value is True else str(value)
-        yield from (("state", state.value) for state in TargetState if state in self.states)
-        yield from (("label", f"{key}={value}") for key, value in sorted(self.labels))
+        for name, value in self.model_dump(mode="json", exclude_defaults=True).items():
+            for each in sorted(value) if isinstance(value, list) else [value]:
+                yield name, "true" if each is True else str(each)
 
 
-_DEFAULT = Query()
+PARAMETERS = tuple(Query.model_fields)
+"""What a query may hold."""
+
+_REPEATABLE = frozenset({"state", "label"})
 
 
 def parse(parameters: Iterable[tuple[str, str]]) -> Query:
     """Read a query. Raises QueryError with everything that is wrong."""
-    fields: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     lines = []
     for name, value in bounded(parameters):
-        try:
-            if name in _REPEATABLE:
-                field, read = _REPEATABLE[name]
-                fields[field] = fields.get(field, frozenset()) | {read(value)}
-            elif name in _READERS:
-                field, read = _READERS[name]
-                if field in fields:
-                    raise ValueError("is given a second time")  # noqa: TRY301 -- as other mistakes
-                fields[field] = read(value)
-            else:
-                lines.append(f"{name}: unknown; the nearest is {nearest(name, PARAMETERS)}")
-        except ValueError as error:
-            lines.append(f"{name} = {value}: {error}")
+        if name in _REPEATABLE:
+            given.setdefault(name, []).append(value)
+        elif name in given:
+            lines.append(f"{name} = {value}: is given a second time")
+        else:
+            given[name] = value
+    try:
+        query = Query.model_validate(given)
+    except ValidationError as error:
+        raise QueryError([*lines, *map(_line, error.errors(include_url=False))]) from None
     if lines:
         raise QueryError(lines)
-    return Query(**fields)
+    return query
+
+
+def _line(detail: ErrorDetails) -> str:
+    name = str(detail["loc"][0])
+    if detail["type"] == "extra_forbidden":
+        return f"{name}: unknown; the nearest is {nearest(name, PARAMETERS)}"
+    return f"{name} = {detail['input']}: {message(detail)}"
 
 
 def bounded(parameters: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -131,62 +153,97 @@ def bounded(parameters: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         if len(name) > _LONGEST_NAME:
             told = f"{name[:_LONGEST_NAME]}: a name must have at most {_LONGEST_NAME} characters"
             raise QueryError([told])
-        if len(value) > _LONGEST_TEXT:
-            told = f"{name} = {value[:_LONGEST_TEXT]}: must have at most {_LONGEST_TEXT} characters"
-            raise QueryError([told])
+        if len(value) > _LONGEST_VALUE:
+            shown = value[:_LONGEST_VALUE]
+            raise QueryError([f"{name} = {shown}: must have at most {_LONGEST_VALUE} characters"])
     return given
 
 
-def _choice(choices: Sequence[str], value: str) -> str:
-    if value not in choices:
-        raise ValueError(f"must be one of {', '.join(choices)}")
-    return value
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of what a query selects, and how much that is in all."""
+
+    rows: tuple[TargetRow, ...]
+    number: int
+    pages: int
+    total: int
+    continued: bool = False
+    """Whether the first row's account began on the page before."""
 
 
-def _whole(high: int, value: str) -> int:
-    digits = value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
-    if not digits or not 1 <= int(value) <= high:
-        raise ValueError(f"must be a whole number from 1 to {high}")
-    return int(value)
+def select(rows: Iterable[TargetRow], query: Query) -> Page:
+    """Filter, sort, group and cut a page. A page beyond the last is empty."""
+    chosen = arranged(filtered(rows, query), query)
+    start = (query.page - 1) * query.per_page
+    shown = tuple(chosen[start : start + query.per_page])
+    before = chosen[start - 1].target.account_id if shown and start else ""
+    continued = bool(shown) and before == shown[0].target.account_id
+    pages = pages_of(len(chosen), query.per_page)
+    return Page(shown, query.page, pages, len(chosen), continued)
 
 
-def _state(value: str) -> TargetState:
-    return TargetState(_choice(tuple(state.value for state in TargetState), value))
+def pages_of(total: int, per_page: int) -> int:
+    """Return how many pages so many rows take; at least one, if an empty one."""
+    return max(-(-total // per_page), 1)
 
 
-def _account(value: str) -> str:
-    if not is_account(value):
-        raise ValueError("must be an account id of 12 digits")
-    return value
+def filtered(rows: Iterable[TargetRow], query: Query) -> list[TargetRow]:
+    """Return the rows that a query asks for."""
+    words = [visible(word) for word in query.q.casefold().split()]
+    related = query.status or query.untrusted or query.inviter
+    return [
+        row
+        for row in rows
+        if (not query.state or row.state in query.state)
+        and (not query.account or row.target.account_id == query.account)
+        and (not query.label or query.label <= _labels(row))
+        and (not related or _is_related(row, query))
+        and (not words or _has(row, words))
+    ]
 
 
-def is_account(text: str) -> bool:
-    """Return whether a text is an account id."""
-    return len(text) == 12 and text.isascii() and text.isdigit()  # noqa: PLR2004 -- see above
+def _labels(row: TargetRow) -> set[str]:
+    return {f"{key}={value}" for key, value in row.account.labels.items()}
 
 
-def _label(value: str) -> tuple[str, str]:
-    key, equals, of = value.partition("=")
-    if not key or not equals:
-        raise ValueError("must be KEY=VALUE")
-    return key, of
+def _is_related(row: TargetRow, query: Query) -> bool:
+    """Return whether one invitation, or the administrator in fact, is all that is asked for."""
+    return any(
+        (not query.untrusted or each.trusted is False)
+        and (not query.inviter or each.account_id == query.inviter)
+        and (not query.status or each.status.casefold() == query.status.casefold())
+        for each in map(row.status.relation, row.related())
+    )
 
 
-_READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
-    "q": ("text", str.strip),
-    "account": ("account", _account),
-    "status": ("status", str.strip),
-    "untrusted": ("untrusted", lambda value: bool(_choice(("true",), value))),
-    "inviter": ("inviter", _account),
-    "sort": ("sort", partial(_choice, tuple(COLUMNS))),
-    "order": ("order", partial(_choice, _ORDERS)),
-    "group": ("group", partial(_choice, _GROUPS)),
-    "page": ("page", partial(_whole, 10**_MOST_DIGITS - 1)),
-    "per_page": ("per_page", partial(_whole, MOST_PER_PAGE)),
-}
-_REPEATABLE: Mapping[str, tuple[str, Callable[[str], object]]] = {
-    "state": ("states", _state),
-    "label": ("labels", _label),
-}
-PARAMETERS = (*_REPEATABLE, *_READERS)
-"""What a query may hold."""
+def _has(row: TargetRow, words: Sequence[str]) -> bool:
+    failure, account = row.failure, row.account
+    error = f"{failure.code} {failure.message} {failure.request_id}" if failure else ""
+    labels = " ".join(account.labels.values())
+    # As pages show it, so that what is seen there can be looked for.
+    text = visible(f"{account.id} {account.name} {labels} {row.target.region} {error}".casefold())
+    missing = [word for word in words if word not in text]
+    if not missing or row.answer is None or not (row.listed or row.administrator):
+        return not missing
+    inviters = {(each.account_id, each.name) for each in map(row.status.relation, row.related())}
+    text = visible(" ".join(f"{account_id} {name}" for account_id, name in inviters).casefold())
+    return all(word in text for word in missing)
+
+
+def arranged(rows: Sequence[TargetRow], query: Query) -> list[TargetRow]:
+    """Sort rows by the query's column, those without a value last, equal ones by target.
+
+    Grouped, an account stands where the first of its rows does, and the others follow it.
+    """
+    key = COLUMNS[query.sort]
+    by_target = sorted(rows, key=lambda row: (row.target.account_id, row.target.region))
+    keyed = [(key(row), row) for row in by_target]
+    present = [pair for pair in keyed if pair[0] is not None]
+    present.sort(key=lambda pair: pair[0], reverse=query.order == "desc")
+    ordered = [row for _, row in present] + [row for value, row in keyed if value is None]
+    if query.group == "none":
+        return ordered
+    groups: dict[str, list[TargetRow]] = {}
+    for row in ordered:
+        groups.setdefault(row.target.account_id, []).append(row)
+    return [row for group in groups.values() for row in group]

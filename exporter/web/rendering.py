@@ -24,6 +24,17 @@ LABELS = {
     TargetState.FAILING: "failing",
     TargetState.STALE: "stale",
 }
+TITLES = {
+    "account": "Account",
+    "region": "Region",
+    "state": "State",
+    "pending": "Invitations",
+    "oldest": "Oldest pending",
+    "success": "Last success",
+    "next": "Next poll",
+    "error": "Last error",
+}
+"""Of the table's columns, by what they are sorted by."""
 MEANINGS = {
     TargetState.OK: "The last poll got an answer.",
     TargetState.PENDING: "The first poll is still to come.",
@@ -77,6 +88,7 @@ class Templates:
             "asset": lambda name: self._assets[name].path,
             "labels": LABELS,
             "meanings": MEANINGS,
+            "titles": TITLES,
             "known_statuses": KNOWN_STATUSES,
             "pending_statuses": PENDING_STATUSES,
             "states": tuple(TargetState),

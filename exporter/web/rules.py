@@ -8,20 +8,41 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from exporter.nearest import nearest
-from exporter.settings.errors import ConfigurationError, Path, Problem, message, show
+from exporter.settings.errors import ConfigurationError, Problem, message, show
 from exporter.settings.yaml import read_yaml
-from exporter.web.config import BCRYPT, Headers, HttpServer, RateLimit, TlsServer, WebFile
+from exporter.web.config import Headers, HttpServer, RateLimit, TlsServer, WebFile, bcrypt_cost
 from exporter.web.passwords import Passwords
-from exporter.web.rate import Bucket
 from exporter.web.tls import Read, Tls, make_tls
 
-_NOTHING = "has nothing behind it: give it a value ({} is an empty section), or leave it out"
 _USUAL_COST, _DEAREST_COST = 10, 14
 _USUAL_SECONDS = 0.05
 """What a comparison of the usual cost takes; one more of cost is twice the time."""
+
+
+class Bucket:
+    """A token more each interval, up to as many as the burst; each request takes one.
+
+    As Go's rate limiter has it.
+    """
+
+    def __init__(self, interval: float, burst: int, monotonic: Callable[[], float]) -> None:
+        """Make it full; interval and clock in seconds."""
+        self.limit = interval, burst
+        self._monotonic = monotonic
+        self._tokens, self._at = float(burst), monotonic()
+
+    def take(self) -> float:
+        """Take a token and return 0, or return the seconds until there is one."""
+        interval, burst = self.limit
+        now = self._monotonic()
+        grown = self._tokens + (now - self._at) / interval
+        self._tokens, self._at = min(grown, float(burst)), now
+        if self._tokens >= 1:
+            self._tokens -= 1
+            return 0.0
+        return (1 - self._tokens) * interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,59 +84,45 @@ def read_rules(
         return Rules()
     before = before or Rules()
     file = read_web_file(path, read)
-    tls = make_tls(file.tls_server_config, path, read) if file.tls_server_config else None
-    headers = file.http_server_config.headers.model_dump(by_alias=True, exclude_unset=True)
     users = {name: hashed.get_secret_value() for name, hashed in file.basic_auth_users.items()}
+    interval, burst = file.rate_limit.interval.total_seconds(), file.rate_limit.burst
+    bucket = Bucket(interval, burst, monotonic) if interval else None
+    if bucket and before.bucket and before.bucket.limit == bucket.limit:
+        # A new one is full: each writing of the file would let so many in.
+        bucket = before.bucket
     return Rules(
-        tls,
-        headers,
+        make_tls(file.tls_server_config, path, read) if file.tls_server_config else None,
+        file.http_server_config.headers.model_dump(by_alias=True, exclude_unset=True),
         Passwords(users, before.passwords) if users else None,
-        _bucket(file.rate_limit, monotonic, before.bucket),
+        bucket,
         tuple(str(remark) for remark in _remarks(file, path)),
     )
 
 
-def _bucket(
-    limit: RateLimit, monotonic: Callable[[], float], before: Bucket | None
-) -> Bucket | None:
-    if not limit.interval:
-        return None
-    new = Bucket(limit.interval.total_seconds(), limit.burst, monotonic)
-    # A new one is full: each writing of the file would let so many in.
-    return before if before and before.limit == new.limit else new
-
-
 def _remarks(file: WebFile, origin: str) -> Iterator[Problem]:
-    """Return what is taken, and yet not as whoever wrote it may think."""
+    """Yield what is taken, and yet not as whoever wrote it may think."""
     if file.http_server_config.http2:
         text = "HTTP/2 is not spoken here: HTTP/1.1 is, and Prometheus needs no more"
-        yield Problem(("http_server_config", "http2"), text, "true", origin)
+        yield Problem(("http_server_config", "http2"), text, origin=origin)
     for name, hashed in file.basic_auth_users.items():
-        found = BCRYPT.fullmatch(hashed.get_secret_value())
-        cost = int(found["cost"]) if found else 0
+        cost = bcrypt_cost(hashed)
         if cost > _DEAREST_COST:
             seconds = _USUAL_SECONDS * 2 ** (cost - _USUAL_COST)
             text = (
-                f"bcrypt's cost is {cost}: the first answer after a start or a change takes about "
-                f"{seconds:.0f} s, and every guess of a stranger that comes before it as long; "
-                f"a scrape waits 10 s. {_USUAL_COST} is usual"
+                f"bcrypt's cost is {cost}: until somebody has come in, each guess takes about "
+                f"{seconds:.0f} s, one after the other; a scrape waits 10 s. {_USUAL_COST} is usual"
             )
             yield Problem(("basic_auth_users", name), text, origin=origin)
 
 
 def read_web_file(path: str, read: Read) -> WebFile:
     """Return the file's values. Raises ConfigurationError with everything that is wrong."""
-    empty: list[Path] = []
-    tree = _filled(_document(path, read), (), empty)
-    problems, file = [Problem(each, _NOTHING, origin=path) for each in empty], None
     try:
-        file = WebFile.model_validate(tree)
+        return WebFile.model_validate(_document(path, read))
     except ValidationError as error:
-        problems += _refused(error, path)
-    if file is None or problems:
-        # Outside of the block above: pydantic's error holds every value, secrets included.
-        raise ConfigurationError(map(str, problems))
-    return file
+        lines = [str(problem) for problem in _problems(error, path)]
+    # Outside of the block above: pydantic's error holds every value, secrets included.
+    raise ConfigurationError(lines)
 
 
 def _document(path: str, read: Read) -> dict[str, Any]:
@@ -142,50 +149,25 @@ def unusable(path: str, text: str) -> ConfigurationError:
     return ConfigurationError([str(Problem(("web", "config_file"), text, show(path)))])
 
 
-def _filled(node: Any, path: Path, empty: list[Path]) -> Any:  # noqa: ANN401 -- what YAML has
-    """Return a tree without keys that have nothing behind them, whose places go to `empty`."""
-    if isinstance(node, list):
-        return [_filled(each, (*path, at), empty) for at, each in enumerate(node)]
-    if not isinstance(node, dict):
-        return node
-    empty += [(*path, key) for key, value in node.items() if value is None]
-    there = {key: value for key, value in node.items() if value is not None}
-    return {key: _filled(value, (*path, key), empty) for key, value in there.items()}
-
-
-def _refused(error: ValidationError, origin: str) -> Iterator[Problem]:
+def _problems(error: ValidationError, origin: str) -> Iterator[Problem]:
+    """Yield what pydantic found wrong. No value is shown: it may be a secret in the wrong place."""
     for detail in error.errors(include_url=False):
-        path: Path = tuple(step for step in detail["loc"] if step != "[key]")
-        inside = f"{'.'.join(map(str, path))}."
-        text = message(detail, [key.removeprefix(inside) for key in _KEYS if inside in key])
+        *above, key = path = tuple(step for step in detail["loc"] if step != "[key]")
+        text = message(detail, _keys(key))
         if detail["type"] == "extra_forbidden":
-            section = "".join(f"{step}." for step in path[:-1])
-            known = [key for key in _KEYS if key.startswith(section)] or _KEYS
-            best = nearest(f"{section}{path[-1]}", known)
+            best = nearest(str(key), _keys(above[-1] if above else ""))
             text = f"unknown key; the nearest known key is {best}"
-        shown = show(detail["input"]) if _may_be_shown(path, detail) else ""
-        yield Problem(path, text, shown, origin)
+        yield Problem(path, text, origin=origin)
 
 
-def _may_be_shown(path: Path, detail: ErrorDetails) -> bool:
-    """Return whether a value is no secret: what an unknown key or a section has may be one."""
-    return (
-        len(path) > 1
-        and detail["type"] != "extra_forbidden"
-        and path[0] != "basic_auth_users"
-        and path[-1] not in {"key", "cert", "client_ca"}
-        and detail["input"] != ""
-    )
+_SECTIONS: Mapping[str | int, type[BaseModel]] = {
+    "tls_server_config": TlsServer,
+    "http_server_config": HttpServer,
+    "headers": Headers,
+    "rate_limit": RateLimit,
+}
 
 
-def _keys(section: type[BaseModel], above: str = "") -> Iterator[str]:
-    return (f"{above}{each.alias or name}" for name, each in section.model_fields.items())
-
-
-_KEYS = (
-    *_keys(WebFile),
-    *_keys(TlsServer, "tls_server_config."),
-    *_keys(HttpServer, "http_server_config."),
-    *_keys(Headers, "http_server_config.headers."),
-    *_keys(RateLimit, "rate_limit."),
-)
+def _keys(section: str | int) -> list[str]:
+    fields = _SECTIONS.get(section, WebFile).model_fields
+    return [field.alias or name for name, field in fields.items()]

@@ -1,34 +1,31 @@
 """The HTTP server: accepts connections, and drops those that are waited for too long.
 
 There is a place for so many connections. Where all are taken, whoever has been waited for the
-longest makes room: slow connections, however many, do not keep others out.
+longest makes room: slow connections, however many, do not keep others out. That is why it accepts
+by itself: uvicorn and asyncio can refuse who comes, but not send away who is there.
 """
 
 import asyncio
-import contextlib
 import errno
 import logging
+import os
 import socket
+import ssl
 from collections.abc import Callable
 from math import ceil, inf
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from exporter.log import Log
 from exporter.memory import give_back_large_blocks
-from exporter.web.connections import Connection, Limits, telling
+from exporter.web.connections import CONNECTION, Connection, Limits, UnderWay
 from exporter.web.middleware import MAX_HEAD_BYTES
-from exporter.web.sending import UNDER_WAY, UnderWay
-from exporter.web.tls import Tls
+from exporter.web.tls import Tls, reason
 
 DEFAULT_LIMITS = Limits()
-
-_CONNECTION = "connection"
-"""Where a request's connection stands, in the scope's state."""
 
 _LOGGERS = ("uvicorn.error", "asyncio")
 """Where what goes wrong in the server is told; without a handler it would go to stderr as it is."""
@@ -36,6 +33,46 @@ _LOGGERS = ("uvicorn.error", "asyncio")
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PAUSE = 0.1
 _TLS_END_SECONDS = 5.0
+_BACKLOG = 1024
+_SEND_BUFFER_BYTES = 4 * 1024 * 1024
+"""As much as the system allows, for all connections: what does not fit waits for the event loop."""
+
+
+class AddressInUseError(Exception):
+    """The listening address cannot be had; the message says why."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind the listening socket; an empty host means every interface, of IPv6 and IPv4.
+
+    Raises AddressInUseError.
+    """
+    try:
+        sock = _bound(host, port)
+    except (OSError, UnicodeError) as error:
+        # Not error.strerror: create_server has added the address to it, as Python writes it.
+        why = os.strerror(getattr(error, "errno", None) or 0)
+        if isinstance(error, UnicodeError | socket.gaierror):
+            why = "the host name cannot be resolved"
+        at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        text = f"cannot listen on {at}: {why}: set another web.listen_address"
+        raise AddressInUseError(text) from error
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+    return sock
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    if not host:
+        both = socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if both else socket.AF_INET
+        return socket.create_server(
+            ("", port), family=family, backlog=_BACKLOG, dualstack_ipv6=both
+        )
+    family, _, _, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    # The whole address: that of an IPv6 host may name an interface, as in fe80::1%eth0.
+    return socket.create_server(address, family=family, backlog=_BACKLOG)
 
 
 class Server:
@@ -60,8 +97,6 @@ class Server:
         self._tls, self._limits, self._count_refused = tls, limits, handshake_refused
         self._troubles = _Troubles(log)
         self._state, self._under_way = ServerState(), UnderWay(limits.held_bytes)
-        self._telling = telling(self._refused)
-        self._connections: set[Connection] = set()
         self._sweeping: asyncio.TimerHandle | None = None
         self._config = uvicorn.Config(
             self._answer,
@@ -83,6 +118,10 @@ class Server:
         port: int = self._socket.getsockname()[1]
         return port
 
+    @property
+    def _connections(self) -> list[Connection]:
+        return [each for each in self._state.connections if isinstance(each, Connection)]
+
     def start(self) -> None:
         """Begin to serve."""
         give_back_large_blocks()
@@ -100,12 +139,12 @@ class Server:
             self._sweeping.cancel()
             self._sweeping = None
             self._loop.remove_reader(self._socket)
-            for connection in tuple(self._connections):
+            for connection in self._connections:
                 if not connection.is_answering:
                     connection.drop()
             if self._state.tasks:
                 await asyncio.wait(self._state.tasks, timeout=seconds)
-            for connection in tuple(self._connections):
+            for connection in self._connections:
                 connection.drop()
             await asyncio.sleep(0)
         for task in self._state.tasks:
@@ -116,16 +155,12 @@ class Server:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, and have its connection know of it."""
-        connection = scope["state"][_CONNECTION]
+        connection: Connection = scope["state"][CONNECTION]
         connection.begin_answer()
         try:
             await self._app(scope, receive, send)
         finally:
             connection.end_answer()
-
-    def _refused(self, reason: str) -> None:
-        self._count_refused()
-        self._log.debug("tls_handshake_refused", reason=reason)
 
     def _listen(self) -> None:
         if self._sweeping is not None:
@@ -141,41 +176,41 @@ class Server:
                 self._make_room()
                 self._loop.remove_reader(self._socket)
                 self._loop.call_later(_PAUSE, self._listen)
-        else:
-            sock.setblocking(False)  # noqa: FBT003 -- the socket module's
-            self._admit(sock)
-
-    def _admit(self, sock: socket.socket) -> None:
-        tls = self._tls()
-        if len(self._connections) >= self._limits.connections and not self._make_room():
+            return
+        if len(self._state.connections) >= self._limits.connections and not self._make_room():
             sock.close()
             return
-        connection = Connection(tls, self._limits, self._refused)
-        state = {_CONNECTION: connection, UNDER_WAY: (self._under_way, connection.drop)}
-        connection.http = H11Protocol(self._config, self._state, state)
-        connection.ended = lambda: self._connections.discard(connection)
-        self._connections.add(connection)
-        connection.opening = self._loop.create_task(self._open(connection, sock))
+        sock.setblocking(False)  # noqa: FBT003 -- the socket module's
+        http = self._config, self._state
+        made = Connection(http, self._limits, self._under_way, self._tls(), self._refused)
+        made.opening = self._loop.create_task(self._open(made, sock))
         # Not in the task itself: it may be cancelled before it begins.
-        connection.opening.add_done_callback(lambda _: self._opened(connection, sock))
+        made.opening.add_done_callback(lambda _: self._opened(made, sock))
 
     async def _open(self, connection: Connection, sock: socket.socket) -> None:
         """Bring a connection to where HTTP begins."""
-        options: dict[str, Any] = {}
-        if connection.tls:
-            connection.tls.context.sslobject_class = self._telling
+        tls, options = connection.tls, dict[str, Any]()
+        if tls:
             options = {
-                "ssl": connection.tls.context,
+                "ssl": tls.context,
                 "ssl_handshake_timeout": self._limits.handshake,
                 "ssl_shutdown_timeout": _TLS_END_SECONDS,
             }
-        with contextlib.suppress(OSError):
+        try:
             await self._loop.connect_accepted_socket(lambda: connection, sock, **options)
+        except ssl.SSLError as error:
+            self._refused(reason(error))
+        except OSError:
+            pass
 
     def _opened(self, connection: Connection, sock: socket.socket) -> None:
         if connection.transport is None:
-            self._connections.discard(connection)
+            self._state.connections.discard(connection)
             sock.close()
+
+    def _refused(self, reason: str) -> None:
+        self._count_refused()
+        self._log.debug("tls_handshake_refused", reason=reason)
 
     def _make_room(self) -> bool:
         """Drop whoever has been waited for the longest; return whether there was anybody."""
@@ -183,7 +218,7 @@ class Server:
         if not waited_for:
             return False
         longest = min(waited_for, key=lambda each: each.waits_since)
-        self._connections.discard(longest)
+        self._state.connections.discard(longest)
         longest.drop()
         return True
 
@@ -191,7 +226,7 @@ class Server:
         """Drop whoever takes too long, and idle connections that were made by other rules."""
         self._sweeping = self._loop.call_later(self._limits.look_every, self._sweep)
         now, tls = self._loop.time(), self._tls()
-        for each in tuple(self._connections):
+        for each in self._connections:
             if now > each.waits_until or (each.is_idle and each.tls is not tls):
                 each.drop()
 

@@ -194,8 +194,12 @@ class TargetRow:
 
     @property
     def administrator(self) -> Administrator | None:
-        """The administrator in fact; None if unknown, NO_ADMINISTRATOR if there is none."""
-        return self.answer.administrator if self.answer else None
+        """The administrator in fact; NO_ADMINISTRATOR if there is none, None if unknown.
+
+        Or not asked for: what is still known of it from before goes with the setting, at once.
+        """
+        asked = self.status.settings.metrics.administrator.enabled
+        return self.answer.administrator if asked and self.answer else None
 
     def related(self) -> Iterator[Invitation | Administrator]:
         """Yield what asks to administer the target, and what does."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from exporter.settings import ConfigurationError
 from exporter.settings.errors import Problem, show
@@ -16,15 +17,8 @@ from exporter.web.config import CIPHERS, IF_GIVEN, REQUIRED, TLS13_CIPHERS, TlsS
 Read = Callable[[Path], bytes]
 """Reads a file whole; raises OSError."""
 
-Name = tuple[str, str]
-"""A kind, as the ssl module calls it, and a name of that kind."""
-
 _VERIFY = {IF_GIVEN: ssl.CERT_OPTIONAL, REQUIRED: ssl.CERT_REQUIRED}
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
-
-_ADDRESS = "IP Address"
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-"""What a URI begins with (RFC 3986 section 3.1), and neither a host nor a mail address does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,36 +27,37 @@ class Tls:
 
     context: ssl.SSLContext
     expiry: float
-    allowed_names: frozenset[Name]
+    allowed_names: frozenset[tuple[str, str]]
+    """Each with its kind, as the ssl module has it; empty: whoever has a certificate."""
 
     @property
     def requires_certificates(self) -> bool:
         """Whether nobody comes in without a certificate."""
         return self.context.verify_mode == ssl.CERT_REQUIRED
 
-    def admits(self, certificate: object) -> bool:
+    def admits(self, certificate: Mapping[str, Any] | None) -> bool:
         """Return whether a client with this certificate, as `getpeercert` has it, may come in."""
-        if not self.allowed_names:
-            return True
-        names = certificate.get("subjectAltName", ()) if isinstance(certificate, dict) else ()
-        return not self.allowed_names.isdisjoint(map(_as_listed, names))
+        names = (certificate or {}).get("subjectAltName", ())
+        # OpenSSL writes IPv6 in full; the list has it as people do.
+        listed = {(kind, _address(name) or name) for kind, name in names}
+        return not self.allowed_names or not self.allowed_names.isdisjoint(listed)
 
 
-def _meant(listed: str) -> Name:
+def _meant(listed: str) -> tuple[str, str]:
     """Return a listed name with its kind: authorities let others choose URIs than DNS names."""
-    with contextlib.suppress(ValueError):
-        return _ADDRESS, str(ip_address(listed))
-    if _SCHEME.match(listed):
+    if address := _address(listed):
+        return "IP Address", address
+    if re.match("[A-Za-z][A-Za-z0-9+.-]*:", listed):
+        # What a URI begins with (RFC 3986 section 3.1), and neither a host nor a mail address does.
         return "URI", listed
     return "email" if "@" in listed else "DNS", listed
 
 
-def _as_listed(name: Name) -> Name:
-    kind, value = name
-    # OpenSSL writes IPv6 in full; the list has it as people do.
-    with contextlib.suppress(ValueError):
-        return (kind, str(ip_address(value.strip()))) if kind == _ADDRESS else name
-    return name
+def _address(name: str) -> str:
+    try:
+        return str(ip_address(name.strip()))
+    except ValueError:
+        return ""
 
 
 class _WrongError(Exception):
@@ -95,11 +90,10 @@ def make_tls(settings: TlsServer, origin: str, read: Read) -> Tls:
     raise ConfigurationError([_line(settings, each, origin) for each in wrong])
 
 
-def _line(settings: TlsServer, error: _WrongError, origin: str) -> str:
-    path = getattr(settings, f"{error.name}_file")
-    key = f"{error.name}_file" if path else error.name
-    shown = show(path) if path else ""
-    return str(Problem(("tls_server_config", key), str(error), shown, origin))
+def _line(settings: TlsServer, wrong: _WrongError, origin: str) -> str:
+    path = getattr(settings, f"{wrong.name}_file")
+    key, shown = (f"{wrong.name}_file", show(path)) if path else (wrong.name, "")
+    return str(Problem(("tls_server_config", key), str(wrong), shown, origin))
 
 
 def _made(settings: TlsServer, pems: Mapping[str, bytes]) -> Tls:
@@ -109,14 +103,18 @@ def _made(settings: TlsServer, pems: Mapping[str, bytes]) -> Tls:
         try:
             context.load_cert_chain(certificate, key)
         except ssl.SSLError as error:
-            reason = (error.reason or "").lower().replace("_", " ")
-            raise _WrongError("cert", f"OpenSSL does not take it: {reason}") from None
+            raise _WrongError("cert", f"OpenSSL does not take it: {reason(error)}") from None
     if pems["client_ca"]:
         try:
             context.load_verify_locations(cadata=pems["client_ca"].decode("ascii"))
         except (ssl.SSLError, ValueError):
             raise _WrongError("client_ca", "not certificates in PEM") from None
     return Tls(context, expiry, frozenset(map(_meant, settings.client_allowed_sans)))
+
+
+def reason(error: ssl.SSLError) -> str:
+    """Return what OpenSSL says is wrong, in words."""
+    return (error.reason or "unknown").lower().replace("_", " ")
 
 
 def _check_pair(certificate: bytes, key: bytes) -> float:
@@ -142,10 +140,8 @@ def _check_pair(certificate: bytes, key: bytes) -> float:
     if publics[0] == public:
         return chain[0].not_valid_after_utc.timestamp()
     if public in publics:
-        raise _WrongError(
-            "cert",
-            "the key's certificate is in it, but not first: put it before the others",
-        )
+        text = "the key's certificate is in it, but not first: put it before the others"
+        raise _WrongError("cert", text)
     raise _WrongError("key", "is not the key of the certificate")
 
 
@@ -156,9 +152,7 @@ def _context(settings: TlsServer) -> ssl.SSLContext:
     context.verify_mode = _VERIFY.get(settings.client_auth_type, ssl.CERT_NONE)
     # A client could make the server work by asking for a handshake over and over.
     context.options |= ssl.OP_NO_RENEGOTIATION
-    if settings.prefer_server_cipher_suites:
-        context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
-    else:
+    if not settings.prefer_server_cipher_suites:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     suites = [CIPHERS[name] for name in settings.cipher_suites if name not in TLS13_CIPHERS]
     if suites:

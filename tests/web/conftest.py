@@ -11,8 +11,7 @@ import pytest
 
 from exporter.web.app import app
 from exporter.web.connections import Limits
-from exporter.web.listening import listen
-from exporter.web.server import DEFAULT_LIMITS
+from exporter.web.server import DEFAULT_LIMITS, listen
 from tests.web.pki import Authority
 from tests.web.secured import Secured
 from tests.web.serving import Served
@@ -47,15 +46,15 @@ class Health:
     """Health as a test sets it."""
 
     is_healthy: bool = True
-    is_ready: bool = True
+    waiting: str = ""
 
     def healthy(self) -> bool:
         """Return what the test says."""
         return self.is_healthy
 
-    def ready(self) -> bool:
+    def waits_for(self) -> str:
         """Return what the test says."""
-        return self.is_ready
+        return self.waiting
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def served() -> Iterator[tuple[Served, Health]]:
 @pytest.fixture
 def health(served: tuple[Served, Health]) -> Health:
     """What the server's probes say; all is well, unless the test says otherwise."""
-    served[1].is_healthy = served[1].is_ready = True
+    served[1].is_healthy, served[1].waiting = True, ""
     return served[1]
 
 

@@ -25,11 +25,10 @@ from exporter.iam.remedies import remedy
 from exporter.model import Account, Answer, Inventory, Invitation, PollResult, Target, Trust
 from exporter.settings import Settings
 from exporter.state import Snapshot
-from exporter.web.app import app
-from exporter.web.listening import listen
+from exporter.web.app import Places, app
 from exporter.web.middleware import secured
 from exporter.web.pages import routes
-from exporter.web.places import Places
+from exporter.web.server import listen
 from exporter.web.status import Status
 from tests.web.conftest import Health, Own
 from tests.web.serving import Served

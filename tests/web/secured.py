@@ -7,7 +7,7 @@ import ssl
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -19,9 +19,8 @@ from starlette.types import Receive, Scope, Send
 
 from exporter.log import Lines
 from exporter.web.connections import Limits
-from exporter.web.listening import listen
 from exporter.web.middleware import secured
-from exporter.web.server import DEFAULT_LIMITS
+from exporter.web.server import DEFAULT_LIMITS, listen
 from exporter.web.watcher import Watcher
 from tests.processes import Answer
 from tests.web.pki import Authority, Pair
@@ -36,13 +35,19 @@ async def hello(scope: Scope, receive: Receive, send: Send) -> None:
 class Secured:
     """A server with a web file in a folder, the log that it writes, and what it answers."""
 
-    def __init__(self, folder: Path, text: str, limits: Limits = DEFAULT_LIMITS) -> None:
-        """Write the file and serve."""
+    def __init__(
+        self,
+        folder: Path,
+        text: str,
+        limits: Limits = DEFAULT_LIMITS,
+        wait: Callable[[float], object] = lambda _: None,
+    ) -> None:
+        """Write the file and serve; `wait` is how it is waited for that a file settles."""
         self.file = folder / "web.yml"
         self.file.write_text(text)
         self._log = io.StringIO()
         log = Lines(self._log, level="debug", form="logfmt", now=lambda: 0.0).log
-        self.watcher = Watcher(str(self.file), time.time, log, wait=lambda _: None)
+        self.watcher = Watcher(str(self.file), time.time, log, wait)
         self.handshakes_refused = 0
         self.server = Served(
             secured(hello, self.watcher.rules),

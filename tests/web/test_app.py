@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from exporter.web.app import app
-from exporter.web.listening import listen
+from exporter.web.server import listen
 from tests.web.conftest import Client, Health, Own, Shown
 from tests.web.serving import Served
 
@@ -86,10 +86,10 @@ def test_healthy_only_while_polling_goes_on(client: Client, health: Health) -> N
 
 
 def test_ready_only_after_the_first_round(client: Client, health: Health) -> None:
-    """The first round under way is 503; the process is healthy meanwhile."""
-    health.is_ready = False
+    """Until then it is 503 and says what it waits for; the process is healthy meanwhile."""
+    health.waiting = "the first round of polls"
     answer = client("/-/ready")
-    assert (answer.status, answer.body) == (503, b"The first round of polls is under way.\n")
+    assert (answer.status, answer.body) == (503, b"Waiting for the first round of polls.\n")
     assert client("/-/healthy").status == 200
 
 

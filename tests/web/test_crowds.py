@@ -15,8 +15,7 @@ from dataclasses import replace
 import pytest
 
 from exporter.web.app import app
-from exporter.web.listening import listen
-from exporter.web.server import DEFAULT_LIMITS
+from exporter.web.server import DEFAULT_LIMITS, listen
 from tests.processes import until
 from tests.web import fleet
 from tests.web.conftest import Health, Own, Shown

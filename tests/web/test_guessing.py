@@ -21,8 +21,6 @@ CROWD = 100
 QUICK = 5
 """A cost of bcrypt whose comparisons, a hundred of them, take a second on a busy machine."""
 
-SLOW = 11
-
 
 def file_of(**hashes: str) -> str:
     """Write a web file with users."""
@@ -96,15 +94,16 @@ def asked(secured: Secured, user: str, password: str) -> tuple[int, float]:
 
 def test_who_is_known_stays_so_where_the_file_changes_elsewhere(secure: Secure) -> None:
     """A comment, another user: none of them makes bcrypt run again, for the right or the wrong."""
-    alice = hashed("right", SLOW)
+    alice = hashed("right")
     secured = secure(file_of(alice=alice))
-    _, first = asked(secured, "alice", "right")
+    assert asked(secured, "alice", "right")[0] == 200
     for text in ("# a comment\n" + file_of(alice=alice), file_of(alice=alice, bob=hashed("b"))):
         secured.file.write_text(text)
         secured.look()
-        for password, status in (("right", 200), ("wrong", 401)):
-            answer, took = asked(secured, "alice", password)
-            assert (answer, took < first / 4) == (status, True), (took, first)
+        passwords = secured.watcher.rules().passwords
+        assert passwords
+        assert passwords.remembered(b"alice", b"right") is True
+        assert passwords.remembered(b"alice", b"wrong") is False
 
 
 def test_what_is_remembered_goes_with_the_hash(secure: Secure) -> None:
@@ -125,19 +124,6 @@ def test_what_is_remembered_goes_with_the_hash(secure: Secure) -> None:
         ("bob", "alice's", 200),
     ):
         assert asked(secured, user, password)[0] == status
-
-
-def test_an_unknown_user_costs_nothing_and_neither_do_guesses_at_a_known_one(
-    secure: Secure,
-) -> None:
-    """So time does not tell who there is, once somebody has come in as that user."""
-    secured = secure(file_of(alice=hashed("right", SLOW)))
-    status, once = asked(secured, "alice", "right")
-    assert status == 200
-    for attempt in range(10):
-        for user in ("alice", "nobody"):
-            status, took = asked(secured, user, f"guess {attempt}")
-            assert (status, took < once / 4) == (401, True), (user, took, once)
 
 
 def test_a_password_with_an_end_in_it_is_none(secure: Secure) -> None:

@@ -11,8 +11,8 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from exporter.web.connections import Limits
-from exporter.web.listening import listen
 from exporter.web.middleware import MAX_BODY_BYTES, MAX_HEAD_BYTES
+from exporter.web.server import listen
 from tests.processes import Exporter, no_aws, running, until
 from tests.web.conftest import Client, Secure
 from tests.web.pki import Authority

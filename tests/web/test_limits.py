@@ -1,14 +1,12 @@
-"""What is kept between requests has its bounds: tokens, wrong passwords, who waits for bcrypt."""
+"""What is kept between requests has its bounds: tokens, and who waits for bcrypt."""
 
 import asyncio
 
 import pytest
 
 from exporter.web.passwords import CrowdedError, Passwords, Turns
-from exporter.web.rate import Bucket
+from exporter.web.rules import Bucket
 from tests.web.secured import hashed
-
-REMEMBERED = 256
 
 
 def test_tokens_do_not_pile_up_beyond_the_burst() -> None:
@@ -24,14 +22,20 @@ def test_tokens_do_not_pile_up_beyond_the_burst() -> None:
     assert [bucket.take() for _ in range(2)] == [0, 2.0]
 
 
-def test_wrong_passwords_are_forgotten_the_oldest_first() -> None:
-    """Strangers cannot make the exporter keep more."""
-    passwords = Passwords({"a": hashed("right")})
-    for number in range(REMEMBERED + 1):
-        assert not passwords.check(b"a", b"%d" % number)
-    assert passwords.remembered(b"a", b"0") is None
-    assert passwords.remembered(b"a", b"1") is False
-    assert passwords.remembered(b"a", b"right") is None
+def test_what_needs_no_bcrypt() -> None:
+    """Unknown users, and whatever is said once the right password has been given: right or wrong.
+
+    So time does not tell who there is, and a scrape costs nothing.
+    """
+    passwords = Passwords({"alice": hashed("right"), "bob": hashed("right")})
+    assert passwords.remembered(b"nobody", b"right") is False
+    assert passwords.remembered(b"alice", b"right") is None
+    assert not passwords.check(b"alice", b"wrong")
+    assert passwords.remembered(b"alice", b"wrong") is None
+    assert passwords.check(b"alice", b"right")
+    assert passwords.remembered(b"alice", b"right") is True
+    assert passwords.remembered(b"alice", b"wrong") is False
+    assert passwords.remembered(b"bob", b"right") is None
 
 
 def served(waiters: str, room: int = 100) -> tuple[str, str]:

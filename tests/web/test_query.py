@@ -21,8 +21,7 @@ from exporter.model import (
 )
 from exporter.state import TargetRecord, TargetState
 from exporter.state.records import advance
-from exporter.web.query import COLUMNS, Query, QueryError, parse
-from exporter.web.selection import arranged, filtered, select
+from exporter.web.query import COLUMNS, Query, QueryError, arranged, filtered, parse, select
 from exporter.web.status import TargetRow
 from tests.statuses import status
 
@@ -78,15 +77,15 @@ fleets = st.sets(targets, max_size=9).flatmap(
 )
 queries = st.builds(
     Query,
-    text=st.sampled_from(
+    q=st.sampled_from(
         ["", "west", "EU 1", "äpfel", "denied us", "none such", "STRASSE rot", "0066 prod"]
     ),
     account=st.sampled_from(["", "000000000002"]),
     status=st.sampled_from(["", "Enabled", "INVITED"]),
     untrusted=st.booleans(),
     inviter=st.sampled_from(["", OURS, STRANGER]),
-    labels=st.frozensets(st.sampled_from([("team", "Rot"), ("team", "blau"), ("x", "=")])),
-    states=st.frozensets(st.sampled_from(TargetState)),
+    label=st.frozensets(st.sampled_from(["team=Rot", "team=blau", "x=="])),
+    state=st.frozensets(st.sampled_from(TargetState)),
     sort=st.sampled_from(sorted(COLUMNS)),
     order=st.sampled_from(["asc", "desc"]),
     group=st.sampled_from(["account", "none"]),
@@ -118,10 +117,10 @@ def test_a_filter_takes_what_fits_and_nothing_else(fleet: list[TargetRow], query
         parts = (account.id, account.name, labels, row.target.region, error, inviters)
         text = " ".join(parts).casefold()
         fits = (
-            (not query.states or row.state in query.states)
+            (not query.state or row.state in query.state)
             and query.account in {"", account.id}
-            and all(account.labels.get(key) == value for key, value in query.labels)
-            and all(word in text for word in query.text.casefold().split())
+            and query.label <= {f"{key}={value}" for key, value in account.labels.items()}
+            and all(word in text for word in query.q.casefold().split())
         )
         if query.status or query.untrusted or query.inviter:
             fits = fits and any(
@@ -143,14 +142,9 @@ def test_nothing_is_lost_or_doubled(fleet: list[TargetRow], query: Query) -> Non
     shown = [
         row
         for number in range(1, pages + 1)
-        for row in select(fleet, Query(**{**fields(query), "page": number})).rows  # type: ignore[arg-type]
+        for row in select(fleet, query.model_copy(update={"page": number})).rows
     ]
     assert ids(shown) == ids(chosen)
-
-
-def fields(query: Query) -> dict[str, object]:
-    """Return a query's fields by name."""
-    return {name: getattr(query, name) for name in Query.__dataclass_fields__}
 
 
 @given(fleets, queries)
@@ -209,7 +203,7 @@ def test_a_query_survives_its_address(query: Query) -> None:
 
 def test_links_of_columns() -> None:
     """The first click sorts upwards, the second downwards, from the first page on."""
-    query = Query(text="a b", page=3)
+    query = Query(q="a b", page=3)
     assert query.sorted_by("oldest") == "?q=a+b&sort=oldest"
     assert parse(parse_qsl(query.sorted_by("oldest")[1:])).sorted_by("oldest") == (
         "?q=a+b&sort=oldest&order=desc"
@@ -223,25 +217,28 @@ def test_links_of_columns() -> None:
         (
             [("state", "bad"), ("page", "0")],
             [
-                "state = bad: must be one of pending, ok, not_enabled, failing, stale",
-                "page = 0: must be a whole number from 1 to 999999999",
+                "page = 0: Input should be greater than or equal to 1",
+                "state = bad: Input should be 'pending', 'ok', 'not_enabled', 'failing' or 'stale'",
             ],
         ),
-        ([("page", "٣")], ["page = ٣: must be a whole number from 1 to 999999999"]),
-        ([("per_page", "1001")], ["per_page = 1001: must be a whole number from 1 to 1000"]),
-        ([("order", "up")], ["order = up: must be one of asc, desc"]),
-        ([("group", "region")], ["group = region: must be one of account, none"]),
-        ([("untrusted", "yes")], ["untrusted = yes: must be one of true"]),
+        (
+            [("page", "٣")],
+            ["page = ٣: Input should be a valid integer, unable to parse string as an integer"],
+        ),
+        ([("per_page", "1001")], ["per_page = 1001: Input should be less than or equal to 1000"]),
+        ([("order", "up")], ["order = up: must be asc or desc"]),
+        ([("group", "region")], ["group = region: must be account or none"]),
+        ([("untrusted", "maybe")], ["untrusted = maybe: must be true or false"]),
         ([("inviter", "1234")], ["inviter = 1234: must be an account id of 12 digits"]),
         ([("label", "team")], ["label = team: must be KEY=VALUE"]),
         ([("status", "a"), ("status", "b")], ["status = b: is given a second time"]),
-        ([("q", "x" * 257)], [f"q = {'x' * 256}: must have at most 256 characters"]),
-        ([("sort", "x" * 257)], [f"sort = {'x' * 256}: must have at most 256 characters"]),
+        ([("q", "x" * 513)], [f"q = {'x' * 512}: must have at most 512 characters"]),
+        ([("sort", "x" * 513)], [f"sort = {'x' * 512}: must have at most 512 characters"]),
         ([("x" * 65, "")], [f"{'x' * 64}: a name must have at most 64 characters"]),
         ([("x", "y")] * 33, ["at most 32 parameters are read, not 33"]),
         (
             [("sort", "age")],
-            [f"sort = age: must be one of {', '.join(COLUMNS)}"],
+            [f"sort = age: must be {', '.join(list(COLUMNS)[:-1])} or error"],
         ),
     ],
 )

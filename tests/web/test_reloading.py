@@ -1,12 +1,17 @@
 """The web file is read anew without a restart; what is wrong is told, and the old stays."""
 
 import http.client
+import io
 import ssl
+import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from exporter.log import Lines
+from exporter.web.watcher import Watcher
 from tests.processes import until
 from tests.web.conftest import Secure
 from tests.web.pki import Authority, Pair
@@ -88,6 +93,67 @@ def test_what_is_wrong_is_refused_and_the_old_stays(secure: Secure, bad: str | N
     assert "level=error" in line
     assert ("basic_auth_users.alice" if bad and "plain" in bad else "web.config_file") in line
     assert "plain" not in line
+
+
+@pytest.mark.parametrize("reloaded", [True, False])
+def test_a_file_that_is_being_written_lets_nobody_in(tmp_path: Path, *, reloaded: bool) -> None:
+    """It is read when it has settled, by a reload as by itself; and then it holds."""
+    rest = "http_server_config: {headers: {X-Frame-Options: deny}}\n"
+    seen, served = list[int](), list[Secured]()
+
+    def write_on(_: float) -> None:
+        """Write the other half, once it is waited for."""
+        for secured in served:
+            seen.append(secured.get().status)
+            if secured.file.read_text() == rest:
+                secured.file.write_text(rest + users("new"))
+
+    secured = Secured(tmp_path, rest + users("old"), wait=write_on)
+    served.append(secured)
+    watcher = secured.watcher
+    read_anew = partial(watcher.use, str(secured.file)) if reloaded else watcher.look
+    try:
+        secured.file.write_text(rest)
+        secured.server.loop.do(read_anew)
+        assert set(seen) == {401}
+        assert (secured.get().status, status(secured, "new")) == (401, 200)
+    finally:
+        secured.server.stop(5)
+
+
+def test_a_start_while_the_file_is_being_written_lets_nobody_in(tmp_path: Path) -> None:
+    """The exporter begins once the file has settled."""
+    file = tmp_path / "web.yml"
+    file.write_text("http_server_config: {}\n")
+    more = iter(["# half\n", users("right")])
+
+    def write_on(_: float) -> None:
+        with file.open("a") as writer:
+            writer.write(next(more, ""))
+
+    log = Lines(io.StringIO(), level="error", form="logfmt").log
+    assert Watcher(str(file), time.time, log, write_on).rules().passwords
+    assert not [*more]
+
+
+def test_no_state_without_a_file_and_no_end_of_a_certificate_without_tls(tmp_path: Path) -> None:
+    """What there is not becomes no metric."""
+    log = Lines(io.StringIO(), level="error", form="logfmt").log
+    assert Watcher("", time.time, log).state() is None
+    file = tmp_path / "web.yml"
+    file.write_text("{}")
+    state = Watcher(str(file), lambda: time.time() + 1000, log).state()
+    assert state
+    assert (state.successful, state.certificate_expiry) == (True, None)
+
+
+def test_what_a_file_means_otherwise_is_warned_of(secure: Secure) -> None:
+    """As node_exporter's own has it: it is served with all the same."""
+    secured = secure("http_server_config: {http2: true}")
+    assert secured.get().status == 200
+    (line,) = [line for line in secured.log.splitlines() if "event=web_config_warning" in line]
+    assert "level=warning" in line
+    assert "HTTP/2 is not spoken here" in line
 
 
 def test_no_refusal_shows_a_secret(secure: Secure, pair: Pair) -> None:

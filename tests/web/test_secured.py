@@ -1,10 +1,9 @@
 """TLS, client certificates, passwords, headers and rate limit, over real sockets."""
 
+import contextlib
 import http.client
 import socket
 import ssl
-import time
-from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -13,7 +12,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from exporter.web.headers import DEFAULT_HEADERS
+from exporter.web.middleware import DEFAULT_HEADERS
+from tests.processes import until
 from tests.web.conftest import Secure
 from tests.web.pki import DAY, Authority, Pair
 from tests.web.secured import Secured, basic, hashed, trusting
@@ -22,7 +22,7 @@ TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key"
 CLIENTS = TLS + ", client_ca_file: ca.pem, client_auth_type: "
 REFUSED_HANDSHAKE = (ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)
 SLOW = 11
-"""A cost of bcrypt that takes an eighth of a second, which one can tell from none."""
+"""A cost of bcrypt that takes an eighth of a second: a crowd's takes long."""
 
 
 @pytest.fixture(autouse=True)
@@ -150,25 +150,25 @@ def test_allowed_names(secure: Secure, authority: Authority) -> None:
 
 
 @pytest.mark.parametrize(
-    ("client", "alert", "reason"),
+    ("client", "reason"),
     [
-        ("none", "CERTIFICATE_REQUIRED", "peer did not return a certificate"),
-        ("another's", "UNKNOWN_CA", "certificate verify failed"),
-        ("TLS 1.2", "PROTOCOL_VERSION", "unsupported protocol"),
+        ("none", "peer did not return a certificate"),
+        ("another's", "certificate verify failed"),
+        ("TLS 1.2", "unsupported protocol"),
     ],
 )
-def test_both_sides_are_told_why_a_handshake_is_refused(
-    secure: Secure, authority: Authority, client: str, alert: str, reason: str
+def test_a_handshake_that_is_refused(
+    secure: Secure, authority: Authority, client: str, reason: str
 ) -> None:
-    """The client by an alert, as from exporter-toolkit; the exporter at debug, and by a count."""
+    """Is counted, and at level debug the log says why."""
     secured = secure(CLIENTS + "RequireAndVerifyClientCert, min_version: TLS13}")
     context = trusting(authority, Authority("another").sign() if client == "another's" else None)
     if client == "TLS 1.2":
         context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with pytest.raises(ssl.SSLError) as caught:
+    with pytest.raises(REFUSED_HANDSHAKE):
         secured.get_tls(context)
-    assert str(caught.value.reason).endswith(alert)
-    assert f'level=debug event=tls_handshake_refused reason="{reason}"' in secured.log
+    told = f'level=debug event=tls_handshake_refused reason="{reason}"'
+    until(lambda: told in secured.log, "the reason")
     assert secured.handshakes_refused == 1
 
 
@@ -222,46 +222,27 @@ def test_passwords_longer_than_bcrypt_looks_at(secure: Secure) -> None:
     assert secured.get(Authorization=basic("alice", long[:-1])).status == 401
 
 
-def seconds(action: Callable[[], object]) -> float:
-    """Return how long an action takes."""
-    start = time.monotonic()
-    action()
-    return time.monotonic() - start
-
-
-@pytest.mark.alone
-def test_a_password_costs_bcrypt_once(secure: Secure) -> None:
-    """Right or wrong: a scrape a minute is no bcrypt a minute. An unknown user's costs none."""
-    secured = secure(f"basic_auth_users: {{alice: {hashed('wonder', SLOW)}}}")
-
-    def took(user: str, password: str) -> float:
-        return seconds(lambda: secured.get(Authorization=basic(user, password)))
-
-    wrong = min(took("alice", f"wrong{attempt}") for attempt in range(3))
-    assert max(took("nobody", f"wrong{attempt}") for attempt in range(3)) < wrong / 4
-    assert min(took("alice", "wrong1") for _ in range(3)) < wrong / 4
-    right = took("alice", "wonder")
-    assert right > wrong / 2
-    assert min(took("alice", "wonder") for _ in range(3)) < wrong / 4
-
-
 def test_a_flood_of_wrong_passwords_does_not_keep_who_is_known(secure: Secure) -> None:
     """One bcrypt runs at a time, and who has been recognised needs none."""
     secured = secure(f"basic_auth_users: {{alice: {hashed('wonder')}, bob: {hashed('b', SLOW)}}}")
     known = basic("alice", "wonder")
     assert secured.get(Authorization=known).status == 200
-    sockets = []
-    for attempt in range(140):
-        sock = socket.create_connection(("127.0.0.1", secured.port), timeout=30)
-        value = basic("bob", f"guess{attempt}")
-        sock.sendall(f"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: {value}\r\n\r\n".encode())
-        sockets.append(sock)
-    took = seconds(lambda: secured.get(Authorization=known))
-    assert took < 1
-    # Beyond those that may wait nobody does.
-    assert sockets[-1].recv(100).startswith(b"HTTP/1.1 503 ")
-    for sock in sockets:
-        sock.close()
+    with contextlib.ExitStack() as stack:
+        sockets = []
+        for attempt in range(140):
+            sock = socket.create_connection(("127.0.0.1", secured.port), timeout=30)
+            sockets.append(stack.enter_context(sock))
+            value = basic("bob", f"guess{attempt}")
+            sock.sendall(f"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: {value}\r\n\r\n".encode())
+        # Beyond those that may wait nobody does.
+        assert sockets[-1].recv(100).startswith(b"HTTP/1.1 503 ")
+        assert secured.get(Authorization=known).status == 200
+        # Nor has the crowd had its turn by then.
+        waiting = sockets[100]
+        waiting.setblocking(False)  # noqa: FBT003 -- the socket module's
+        with pytest.raises(BlockingIOError):
+            waiting.recv(100)
+        secured.server.stop(0)
 
 
 def test_headers_of_every_answer(secure: Secure) -> None:
@@ -301,16 +282,6 @@ def test_rate_limit(secure: Secure) -> None:
     refused = secured.get()
     assert refused.body == b"Too Many Requests\n"
     assert 1 <= int(refused.headers["retry-after"]) <= 30
-
-
-def test_rate_limit_lets_in_again(secure: Secure) -> None:
-    """Once the time has come that it told."""
-    secured = secure("rate_limit: {interval: 1s, burst: 1}")
-    assert secured.get().status == 200
-    refused = secured.get()
-    assert (refused.status, refused.headers["retry-after"]) == (429, "1")
-    time.sleep(int(refused.headers["retry-after"]))
-    assert secured.get().status == 200
 
 
 def test_who_is_limited_costs_no_bcrypt(secure: Secure) -> None:

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from exporter.background import in_daemon
 from exporter.log import Lines
-from exporter.web.listening import AddressInUseError, listen
+from exporter.web.server import AddressInUseError, listen
 from tests.web.conftest import Client
 from tests.web.serving import Served
 

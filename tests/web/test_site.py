@@ -126,9 +126,3 @@ def test_templates_and_files_are_in_the_wheel(tmp_path: Path) -> None:
         for path in (web / folder).iterdir()
     }
     assert wanted <= set(zipfile.ZipFile(wheel).namelist())
-
-
-def test_no_page_is_paid_for_before_somebody_looks() -> None:
-    """Starting does not import what renders."""
-    script = "import sys, exporter.daemon; sys.exit('jinja2' in sys.modules)"
-    subprocess.run([sys.executable, "-c", script], check=True)
