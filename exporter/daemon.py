@@ -23,7 +23,7 @@ from exporter.status import Search, Status
 from exporter.supervision import LoopLag, Supervisor
 from exporter.terminal import Tell
 
-_CATCH_UP_SECONDS = 1.0
+_CATCH_UP_SECONDS = 5.0
 _PROGRESS_SECONDS = 0.1
 
 
