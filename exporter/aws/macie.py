@@ -49,18 +49,10 @@ class Macie:
     async def read(self, account: Account, region: str, *, administrator: bool = False) -> Answer:
         """Read every page, and who the account's administrator is, where that is asked for.
 
-        A session that AWS refuses is renewed once. Raises AwsError.
+        Raises AwsError.
         """
         read = self._pages_and_administrator if administrator else self._pages
-        used = await self._credentials.for_account(account)
-        try:
-            answer = await read(region, used)
-        except AwsError as error:
-            if not self._credentials.renew(account, used, region, error.failure.code):
-                raise
-            answer = await read(region, await self._credentials.for_account(account))
-        self._credentials.worked(account, region)
-        return answer
+        return await self._credentials.using(account, region, partial(read, region))
 
     async def _pages_and_administrator(
         self, region: str, credentials: ReadOnlyCredentials
