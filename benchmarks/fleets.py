@@ -1,5 +1,6 @@
 """The whole process with very many targets, and with very few."""
 
+import asyncio
 import contextlib
 import gzip
 import subprocess
@@ -8,7 +9,7 @@ import time
 from collections.abc import Iterator
 from statistics import median
 
-from benchmarks.polls import LATENCY, MANY
+from benchmarks.polls import LATENCY, MANY, Floor
 from benchmarks.processes import (
     MB,
     Endpoint,
@@ -27,6 +28,9 @@ ROUNDS = 10
 _INTERVAL, _STALE_AFTER = "10s", "1h"
 """Too short an interval for so many targets: each poll is late and begins at once; and so much
 patience that none fails for that."""
+
+_PAUSE = 0.5
+"""Seconds between the polls of twenty targets every ten seconds."""
 
 
 def cost(*, quick: bool) -> Figures:
@@ -139,11 +143,24 @@ def smallest(*, quick: bool) -> Figures:
         time.sleep(window / 10)
         before, began = server.count()[0], time.monotonic()
         idle, used = one.processor_seconds, twenty.processor_seconds
-        time.sleep(window)
-        seconds, polls = time.monotonic() - began, server.count()[0] - before
+        calls = round(window / _PAUSE)
+        floor = asyncio.run(_seldom_floor(server, calls))
+        seconds, polls = time.monotonic() - began, server.count()[0] - before - calls
         return {
             "resident_start_mb": resident,
             "idle_percent": (one.processor_seconds - idle) / seconds * 100,
             "idle_threads": one.threads,
             "seldom_poll_ms": (twenty.processor_seconds - used) / polls * 1000,
+            "seldom_floor_ms": floor / calls * 1000,
         }
+
+
+async def _seldom_floor(server: Endpoint, calls: int) -> float:
+    """Return the processor seconds of so many polls at the floor, as seldom as those of twenty."""
+    floor, used = Floor(server), time.process_time()
+    for _ in range(calls):
+        await asyncio.sleep(_PAUSE)
+        await floor.read(1)
+    used = time.process_time() - used
+    await floor.close()
+    return used

@@ -171,6 +171,7 @@ _NUMBERS = (
     ("polls a second over ten rounds, scraped every second", "rounds_polls_per_second", 1, "/s"),
     ("processor time of each, scrapes and all", "rounds_poll_ms", 1, "ms"),
     ("the same, every 5 minutes, scraped every minute", "settled_poll_ms", 1, "ms"),
+    ("20 targets every 10 s: the floor, as seldom", "seldom_floor_ms", 1, "ms"),
     ("text scrape of 100,000 targets at full speed", "largest_first_text_scrape_ms", 1, "ms"),
     ("longest time that the loop is held with 100,000", "largest_loop_held_ms", 1, "ms"),
     ("gzip scrape, 200,000 series, nothing changed", "scrape_unchanged_gzip_ms", 1, "ms"),

@@ -1,9 +1,9 @@
 """What waits elsewhere: work on threads that hold up no exit, and tasks that several wait for."""
 
 import asyncio
-import contextlib
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -15,25 +15,17 @@ async def in_daemon(work: Callable[[], T]) -> T:
     Not on an executor's: those are joined when the interpreter ends, and work that hangs, such as
     looking up a name, would hold it. Whoever is cancelled leaves the thread to itself.
     """
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[T] = loop.create_future()
-
-    def end(settle: Callable[[Any], None], outcome: object) -> None:
-        if not ended.done():
-            settle(outcome)
+    ended: Future[T] = Future()
+    ended.set_running_or_notify_cancel()
 
     def run() -> None:
-        settle: Callable[[Any], None] = ended.set_result
-        outcome: object
         try:
-            outcome = work()
+            ended.set_result(work())
         except BaseException as error:  # noqa: BLE001 -- raised again where it is waited for
-            settle, outcome = ended.set_exception, error
-        with contextlib.suppress(RuntimeError):  # The loop has been closed: nobody waits.
-            loop.call_soon_threadsafe(end, settle, outcome)
+            ended.set_exception(error)
 
     threading.Thread(target=run, name="in-daemon", daemon=True).start()
-    return await ended
+    return await asyncio.wrap_future(ended)
 
 
 def is_cancelled() -> bool:

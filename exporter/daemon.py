@@ -24,7 +24,7 @@ from exporter.supervision import LoopLag, Supervisor
 from exporter.terminal import Tell
 from exporter.web.status import Status
 
-_CATCH_UP_SECONDS = 1.0
+_CATCH_UP_SECONDS = 5.0
 _PROGRESS_SECONDS = 0.1
 
 

@@ -14,7 +14,7 @@ Each is new memory then, whenever one of its lines has changed: 0.2 ms, which ma
 cost a third more. With `zero_fill: invited` nearly all blocks are smaller, and it costs nothing.
 """
 
-_LOOKS = (5_000, 5, 400)
+_LOOKS = (3_000, 3, 1_000)
 """New objects after which Python looks for garbage among them; after so many such looks it looks
 among those too that outlived one, and after so many of these among all."""
 

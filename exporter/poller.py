@@ -167,11 +167,11 @@ class Poller:
         if now >= self._look_at:
             self._look_at = now + patience / _LOOKS
             self._overdue = self._schedule.overdue(now - patience)
-        failure = Failure("Deadline", f"no place was free for {patience:g} s: others hang")
         for _ in range(min(len(self._overdue), _AT_A_TIME)):
             target = self._overdue.pop()
             # It may have had its place meanwhile.
             if self._schedule.is_overdue(target, now - patience):
+                failure = Failure("Deadline", f"no place was free for {patience:g} s: others hang")
                 self._hand_on(PollResult(target, self._clock.now(), 0.0, failure))
 
     def _patience(self) -> float:

@@ -1,10 +1,10 @@
 """Each account's credentials: one refreshing session for all its regions, or the exporter's own."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.credentials import ReadOnlyCredentials
 
@@ -17,6 +17,8 @@ from exporter.error_codes import Retry, error_kind
 from exporter.model import Account, AwsError, Failure, Role
 from exporter.settings.fields import ACCOUNT_ID
 
+T = TypeVar("T")
+
 SESSION_SECONDS = 3600
 """The longest that AWS allows where one role assumes another."""
 
@@ -25,6 +27,9 @@ SESSION_NAME = "macie-invitations-exporter"
 _AT_ONCE = 32
 """AssumeRole calls, however many polls there are: STS throttles by the account that makes them,
 whose others would suffer, and a first round wants all roles in its first seconds."""
+
+_SELF = Account("")
+"""Stands for the exporter itself: no role is assumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,29 @@ class Credentials:
             error.add_note(f"the session of {account.role.arn}" if account.role else own)
             raise
 
-    def renew(
+    async def using(
+        self,
+        account: Account,
+        region: str,
+        work: Callable[[ReadOnlyCredentials], Awaitable[T]],
+    ) -> T:
+        """Return what work with an account's credentials in a region gives. Raises AwsError.
+
+        Credentials that AWS refuses are renewed, and the work is done anew, once.
+        """
+        used = await self.for_account(account)
+        try:
+            done = await work(used)
+        except AwsError as error:
+            if not self._renew(account, used, region, error.failure.code):
+                raise
+            done = await work(await self.for_account(account))
+        source = self._role_of(account)
+        if source is not None:
+            source.worked(region)
+        return done
+
+    def _renew(
         self, account: Account, used: ReadOnlyCredentials, region: str, error_code: str
     ) -> bool:
         """Forget credentials that AWS refused in a region; tell whether to ask again with others.
@@ -83,12 +110,6 @@ class Credentials:
         if source is None:
             return refused and self._own.renew(used, self._step())
         return (denied or refused) and source.renew(used, region, denied=denied)
-
-    def worked(self, account: Account, region: str) -> None:
-        """Note that AWS took an account's credentials in a region."""
-        source = self._role_of(account)
-        if source is not None:
-            source.worked(region)
 
     def keep(self, accounts: tuple[Account, ...]) -> None:
         """Forget the sessions of every other account; whoever waits for one still has it."""
@@ -118,19 +139,11 @@ class Credentials:
     async def as_self(
         self, service: str, operation: str, region: str, /, **parameters: object
     ) -> Mapping[str, Any]:
-        """Call with the exporter's own credentials, read anew once if AWS refuses them.
-
-        Raises AwsError.
-        """
-        used = await self._own.current()
-        try:
-            return await self._client.call(service, operation, region, used, **parameters)
-        except AwsError as error:
-            refused = error_kind(error.failure.code).retry is Retry.RENEW
-            if not refused or not self._own.renew(used, self._step()):
-                raise
-        own = await self._own.current()
-        return await self._client.call(service, operation, region, own, **parameters)
+        """Call with the exporter's own credentials. Raises AwsError."""
+        call = self._client.call
+        return await self.using(
+            _SELF, region, lambda own: call(service, operation, region, own, **parameters)
+        )
 
     def _role_of(self, account: Account) -> AssumedRole | None:
         """Return the source of an account with a role, the same one each time."""

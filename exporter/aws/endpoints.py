@@ -76,10 +76,7 @@ class Endpoint:
         self._serializer = create_serializer(model.resolved_protocol, include_validation=False)
         # Nearly all requests are for a first page; to write one is half of what a poll costs.
         self._unsigned = lru_cache(maxsize=_KEPT)(self._written)
-
-    def answers(self, operation: str) -> tuple[str, Any]:
-        """Return the wire protocol and the shape of an operation's answers, by botocore."""
-        return self._model.resolved_protocol, self._model.operation_model(operation).output_shape
+        self.answers = lru_cache(self._answers)
 
     def request(
         self, operation: str, parameters: Mapping[str, object], credentials: ReadOnlyCredentials
@@ -103,6 +100,10 @@ class Endpoint:
             message = "a request could not be written: do the credentials hold a line break?"
             raise AwsError("CredentialsError", message)
         return Request(unsigned.method, unsigned.url, headers, unsigned.body, self._proxy)
+
+    def _answers(self, operation: str) -> tuple[str, Any]:
+        """Return the wire protocol and the shape of an operation's answers, by botocore."""
+        return self._model.resolved_protocol, self._model.operation_model(operation).output_shape
 
     def _written(
         self, operation: str, parameters: tuple[tuple[str, object], ...], token: str

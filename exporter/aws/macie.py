@@ -49,53 +49,45 @@ class Macie:
     async def read(self, account: Account, region: str, *, administrator: bool = False) -> Answer:
         """Read every page, and who the account's administrator is, where that is asked for.
 
-        A session that AWS refuses is renewed once. Raises AwsError.
+        Raises AwsError.
         """
-        read = self._pages_and_administrator if administrator else self._pages
-        used = await self._credentials.for_account(account)
+        read = partial(self._answer, region, administrator=administrator)
+        return await self._credentials.using(account, region, read)
+
+    async def _answer(
+        self, region: str, credentials: ReadOnlyCredentials, *, administrator: bool
+    ) -> Answer:
         try:
-            answer = await read(region, used)
+            answer = await self._listed(region, credentials)
+            if administrator:
+                found = await self._administrator(region, credentials)
+                answer = replace(answer, administrator=found)
         except AwsError as error:
-            if not self._credentials.renew(account, used, region, error.failure.code):
-                raise
-            answer = await read(region, await self._credentials.for_account(account))
-        self._credentials.worked(account, region)
+            if _not_enabled(error):
+                return Answer(enabled=False)
+            raise
         return answer
 
-    async def _pages_and_administrator(
-        self, region: str, credentials: ReadOnlyCredentials
-    ) -> Answer:
-        answer = await self._pages(region, credentials)
-        if not answer.enabled:
-            return answer
+    async def _listed(self, region: str, credentials: ReadOnlyCredentials) -> Answer:
+        invitations: list[Invitation] = []
+        count = 0
+        call = partial(self._client.call, "macie2", "ListInvitations", region, credentials)
+        parameters = {"maxResults": PAGE_SIZE}
+        async for taken in pages(call, _invitations, "nextToken", parameters, LONGEST_TOKEN):
+            count += 1
+            invitations += taken
+            if len(invitations) > MAX_INVITATIONS:
+                raise AwsError("MalformedResponse", f"more than {MAX_INVITATIONS} invitations")
+        return Answer(enabled=True, invitations=tuple(invitations), pages=count)
+
+    async def _administrator(self, region: str, credentials: ReadOnlyCredentials) -> Administrator:
         try:
             page = await self._client.call("macie2", "GetAdministratorAccount", region, credentials)
         except AwsError as error:
             if error.failure.code == "ResourceNotFoundException":
-                return replace(answer, administrator=NO_ADMINISTRATOR)
-            if _not_enabled(error):
-                return Answer(enabled=False)
+                return NO_ADMINISTRATOR
             raise
-        return replace(answer, administrator=_administrator(page))
-
-    async def _pages(self, region: str, credentials: ReadOnlyCredentials) -> Answer:
-        invitations: list[Invitation] = []
-        count = 0
-        call = partial(self._client.call, "macie2", "ListInvitations", region, credentials)
-
-        def take(page: Page) -> list[Invitation]:
-            return _invitations(page, MAX_INVITATIONS - len(invitations))
-
-        try:
-            listed = pages(call, take, "nextToken", {"maxResults": PAGE_SIZE}, LONGEST_TOKEN)
-            async for taken in listed:
-                count += 1
-                invitations += taken
-        except AwsError as error:
-            if _not_enabled(error):
-                return Answer(enabled=False)
-            raise
-        return Answer(enabled=True, invitations=tuple(invitations), pages=count)
+        return _administrator(page)
 
 
 def _not_enabled(error: AwsError) -> bool:
@@ -108,13 +100,11 @@ def _not_enabled(error: AwsError) -> bool:
     return failure.code in _DENIED and bool(_NOT_ENABLED.match(failure.message))
 
 
-def _invitations(page: Page, most: int) -> list[Invitation]:
+def _invitations(page: Page) -> list[Invitation]:
     """Take a page's invitations. A page without the list is not an empty list."""
     listed = page.get("invitations")
     if not isinstance(listed, list):
         raise _malformed("an answer without invitations", page)
-    if len(listed) > most:
-        raise _malformed(f"more than {MAX_INVITATIONS} invitations", page)
     try:
         return [_invitation(fields) for fields in listed]
     except (AttributeError, TypeError, ValueError) as error:

@@ -50,8 +50,11 @@ class Organizations:
         Raises AwsError.
         """
         found = _Members()
-        async for account in self._under(units) if units else self._all():
-            found.add(Member(_account_id(account), _name(account), _is_active(account)))
+        listed = self._under(units) if units else self._items("ListAccounts", "Accounts")
+        async for account in listed:
+            # `State` supersedes `Status`, which AWS is retiring.
+            state = account.get("State") or account.get("Status")
+            found.add(Member(_account_id(account), _shown(account.get("Name")), state == "ACTIVE"))
         members = tuple(found.by_id.values())
         if not units and not any(member.is_active for member in members):
             # There is always the management account: this is no answer to lose every target over.
@@ -60,10 +63,9 @@ class Organizations:
 
     async def tags(self, account_id: str) -> Mapping[str, str]:
         """Return an account's tags. Raises AwsError."""
-        call = self._asking("ListTagsForResource")
         tags: dict[str, str] = {}
-        async for tag in _items(call, "Tags", ResourceId=account_id):
-            tags[_text(tag, "Key")] = _tag_value(tag)
+        async for tag in self._items("ListTagsForResource", "Tags", ResourceId=account_id):
+            tags[_text(tag, "Key")] = _shown(tag.get("Value"))
             if len(tags) > MAX_TAGS:
                 raise AwsError("MalformedResponse", f"more than {MAX_TAGS} tags")
         return tags
@@ -84,9 +86,6 @@ class Organizations:
             raise AwsError("MalformedResponse", "an account without any region that has Macie")
         return found
 
-    def _all(self) -> AsyncIterator[Item]:
-        return _items(self._asking("ListAccounts"), "Accounts")
-
     async def _under(self, units: tuple[str, ...]) -> AsyncIterator[Item]:
         """Return the accounts of units or roots, those of nested units included."""
         ahead, found = [(unit, 0) for unit in units], len(units)
@@ -94,31 +93,29 @@ class Organizations:
             parent, depth = ahead.pop()
             if depth > _DEEPEST:
                 raise AwsError("MalformedResponse", f"units nested more than {_DEEPEST} deep")
-            try:
-                async for account in self._of_unit("ListAccountsForParent", "Accounts", parent):
-                    yield account
-                operation = "ListOrganizationalUnitsForParent"
-                async for unit in self._of_unit(operation, "OrganizationalUnits", parent):
-                    ahead.append((_text(unit, "Id"), depth + 1))
-                    found += 1
-                    _bound_units(found)
-            except AwsError as error:
-                failure = error.failure
-                if failure.code == NO_SUCH_UNIT:
-                    # AWS does not say which.
-                    failure = replace(failure, message=f"{parent}: {failure.message}")
-                raise AwsError.of(failure) from error
+            async for account in self._of_unit("ListAccountsForParent", "Accounts", parent):
+                yield account
+            operation = "ListOrganizationalUnitsForParent"
+            async for unit in self._of_unit(operation, "OrganizationalUnits", parent):
+                ahead.append((_text(unit, "Id"), depth + 1))
+                found += 1
+                if found > MAX_UNITS:
+                    raise AwsError("MalformedResponse", f"more than {MAX_UNITS} units")
 
-    def _of_unit(self, operation: str, key: str, unit: str) -> AsyncIterator[Item]:
-        return _items(self._asking(operation), key, ParentId=unit)
+    async def _of_unit(self, operation: str, key: str, unit: str) -> AsyncIterator[Item]:
+        try:
+            async for item in self._items(operation, key, ParentId=unit):
+                yield item
+        except AwsError as error:
+            failure = error.failure
+            if failure.code == NO_SUCH_UNIT:
+                # AWS does not say which.
+                failure = replace(failure, message=f"{unit}: {failure.message}")
+            raise AwsError.of(failure) from error
 
-    def _asking(self, operation: str) -> Callable[..., Awaitable[Page]]:
-        return partial(self._credentials.as_self, "organizations", operation, GLOBAL_REGION)
-
-
-def _bound_units(found: int) -> None:
-    if found > MAX_UNITS:
-        raise AwsError("MalformedResponse", f"more than {MAX_UNITS} units")
+    def _items(self, operation: str, key: str, **parameters: object) -> AsyncIterator[Item]:
+        ask = partial(self._credentials.as_self, "organizations", operation, GLOBAL_REGION)
+        return _items(ask, key, **parameters)
 
 
 class _Members:
@@ -161,11 +158,6 @@ def _listed(key: str, page: Page) -> list[Item]:
     return items
 
 
-def _is_active(account: Item) -> bool:
-    """Return whether an account is in use; `State` supersedes `Status`, which AWS is retiring."""
-    return (account.get("State") or account.get("Status")) == "ACTIVE"
-
-
 def _account_id(account: Item) -> str:
     """Return an account's id, which becomes a label, a part of a role's ARN and of a path."""
     found = _text(account, "Id")
@@ -174,17 +166,8 @@ def _account_id(account: Item) -> str:
     return found
 
 
-def _name(account: Item) -> str:
-    """Return an account's name; an empty one for what is none: it is polled all the same."""
-    return _shown(account.get("Name"))
-
-
-def _tag_value(tag: Item) -> str:
-    """Return a tag's value, which may be empty; an empty one for what is none."""
-    return _shown(tag.get("Value"))
-
-
 def _shown(text: object) -> str:
+    """Return an account's name, or a tag's value; an empty one for what is none."""
     if not isinstance(text, str) or len(text) > _LONGEST_TEXT:
         return ""
     # JSON can spell half a surrogate pair, which no page can be written with.

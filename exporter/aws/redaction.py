@@ -5,7 +5,6 @@ However those are spelled there. Pure.
 
 import html
 import re
-from array import array
 from collections.abc import Iterable
 
 _LONGEST_MESSAGE, _LONGEST_ID = 500, 127
@@ -23,8 +22,6 @@ _LEVELS = 4
 """What is spelled may be spelled once more: a query within a text within JSON."""
 
 _USERINFO = re.compile(r"(?<=//)[^\s/@]+(?=@)")
-_MARK = b"\1"
-_MARKED = re.compile(_MARK + b"+")
 
 
 def shown(text: str, hidden: Iterable[str]) -> str:
@@ -47,45 +44,26 @@ def _shortened(text: str, longest: int) -> str:
 
 
 def without(secrets: Iterable[str], text: str) -> str:
-    """Put three dots for secrets, in whatever spelling, and for user and password of a URL."""
-    whole = text.encode(errors="surrogatepass")
-    shown = bytearray()
-    at = 0
-    for secret in _MARKED.finditer(_marks(secrets, whole)):
-        shown += whole[at : secret.start()] + b"..."
-        at = secret.end()
-    return _USERINFO.sub("...", (shown + whole[at:]).decode(errors="surrogatepass"))
+    """Put three dots for secrets, and for user and password of a URL.
 
-
-def _marks(secrets: Iterable[str], whole: bytes) -> bytearray:
-    """Return a mark for each byte that belongs to a secret, whatever it stands for there."""
-    wanted = [secret.encode(errors="surrogatepass") for secret in secrets if secret]
-    marks = bytearray(len(whole))
-    read, origins = whole, array("I", range(len(whole) + 1))
+    Where a secret is spelled in another way, the whole text is shown as what it spells.
+    """
+    wanted = sorted((_bytes(secret) for secret in secrets if secret), key=len, reverse=True)
+    read, shown = _bytes(text), text
     for _ in range(_LEVELS):
+        hidden = read
         for secret in wanted:
-            at = read.find(secret)
-            while at >= 0:
-                start, end = origins[at], origins[at + len(secret)]
-                marks[start:end] = _MARK * (end - start)
-                at = read.find(secret, at + 1)
-        if not _ESCAPE.search(read):
+            hidden = hidden.replace(secret, b"...")
+        if hidden != read or shown is not text:
+            shown = hidden.decode(errors="replace")
+        read = _ESCAPE.sub(_meant, hidden)
+        if read == hidden:
             break
-        read, origins = _unescaped(read, origins)
-    return marks
+    return _USERINFO.sub("...", shown)
 
 
-def _unescaped(text: bytes, origins: "array[int]") -> tuple[bytes, "array[int]"]:
-    """Read a text's escapes; give what they stand for, and where each byte of it comes from."""
-    read, sources = bytearray(), array("I")
-    at = 0
-    for escape in _ESCAPE.finditer(text):
-        start = escape.start()
-        meant = _meant(escape)
-        read += text[at:start] + meant
-        sources += origins[at:start] + array("I", [origins[start]] * len(meant))
-        at = escape.end()
-    return bytes(read + text[at:]), sources + origins[at:]
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
 
 
 def _meant(escape: re.Match[bytes]) -> bytes:
@@ -93,5 +71,5 @@ def _meant(escape: re.Match[bytes]) -> bytes:
     if percent:
         return bytes.fromhex(percent.decode())
     if unicode or byte:
-        return chr(int(unicode or byte, 16)).encode(errors="surrogatepass")
-    return bytes(itself) if itself else html.unescape(entity.decode()).encode()
+        return _bytes(chr(int(unicode or byte, 16)))
+    return itself or _bytes(html.unescape(entity.decode()))

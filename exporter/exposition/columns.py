@@ -158,12 +158,8 @@ def _around(family: Family, own: tuple[str, ...]) -> tuple[str, str]:
     return f"{family.name}{{{before}", f"{behind}}} "
 
 
-def _number(value: float) -> str:
-    """Return a number as the client library writes it; most are zeros and ones."""
-    return _NUMBERS.get(value) or str(floatToGoString(value))  # type: ignore[no-untyped-call]
-
-
-_NUMBERS = {0.0: "0.0", 1.0: "1.0"}
+# As the client library writes them; most are zeros, ones, or the time of one poll in two families.
+_number: Callable[[float], str] = lru_cache(maxsize=64)(floatToGoString)
 
 
 @lru_cache(maxsize=4096)

@@ -78,7 +78,7 @@ class Exposition:
     async def catch_up(self) -> None:
         """Render what time has changed: age edges and staleness, or a clock that was set back.
 
-        A scrape does it as well; called every second there is little left for that to do.
+        A scrape does it as well; called every few seconds there is little left for that to do.
         """
         rendering, turn, now = self._shown, _Turn(self._turn), self._now()
         overdue = [row for row in rendering.rows.values() if not row.since <= now < row.until]
