@@ -21,7 +21,6 @@ from exporter.commands import Process, main
 from exporter.commands.arguments import parse
 from exporter.commands.descriptions import COMMANDS
 from exporter.commands.once import once
-from exporter.commands.parser import help_text
 from exporter.configuration import Configuration, Ports
 from exporter.log import Lines
 from exporter.settings import Settings, load
@@ -88,7 +87,7 @@ def test_help(terminal: Terminal, argv: list[str]) -> None:
         assert re.search(rf"^  {name} +{re.escape(command.help)}$", terminal.out, re.MULTILINE)
     for name, key in FLAGS.items():
         assert f"\n  --{name} " in terminal.out
-        assert help_text(key).endswith(".")
+        assert key.description.endswith(".")
     assert (
         """
 metrics:
