@@ -63,13 +63,8 @@ WITH_REGION = '{"id": "000000000001", "regions": ["eu-west-1"]}'
     [
         (),
         ("aws.regions=",),
-        (
-            'aws.accounts=[{"id": "000000000001", "regions": ["eu-west-1"]}, {"id": "000000000002"}]',
-        ),
-        (
-            'aws.accounts=[{"id": "000000000001", "regions": ["eu-west-1"]}]',
-            "aws.organization.role-name=r",
-        ),
+        (f'aws.accounts=[{WITH_REGION}, {{"id": "000000000002"}}]',),
+        (f"aws.accounts=[{WITH_REGION}]", "aws.organization.role-name=r"),
     ],
 )
 def test_without_any_region_it_says_so(flags: tuple[str, ...]) -> None:
