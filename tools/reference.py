@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from exporter.commands.descriptions import COMMANDS
-from exporter.commands.parser import default_of, help_text, parser_of
+from exporter.commands.parser import default_of, parser_of
 from exporter.error_codes import ERRORS
 from exporter.exposition.families import METRICS, TARGET_LABELS
 from exporter.settings.keys import FLAGS
@@ -58,7 +58,7 @@ def settings_table() -> str:
             (
                 f"`{key.dotted}`",
                 f"`{default_of(key)}`" if default_of(key) else "",
-                help_text(key),
+                key.description,
             )
             for key in FLAGS.values()
         ),

@@ -20,6 +20,7 @@ from exporter.aws import environment
 from exporter.aws.answers import UNREADABLE, answered, is_plain_xml
 from exporter.aws.client import Client
 from exporter.aws.endpoints import objection, proxy_of
+from exporter.aws.models import new_session
 from exporter.aws.redaction import shown
 from exporter.aws.transport import Reply, Request
 from exporter.background import Shared, in_daemon
@@ -122,7 +123,7 @@ class BaseCredentials:
         if source is None:
             # A new session reads files and the environment anew. Without a region boto3 would ask
             # STS where AWS_DEFAULT_REGION or the profile say.
-            session = boto3.Session(region_name=region)
+            session = boto3.Session(region_name=region, botocore_session=new_session())
             self._sent_secrets.listen(session)
             session.events.register("before-send", partial(self._relay, loop))
             source = session.get_credentials()

@@ -18,6 +18,7 @@ from botocore.httpsession import get_cert_path
 
 from exporter.aws import answers, endpoints, environment
 from exporter.aws.endpoints import Endpoint
+from exporter.aws.models import new_session
 from exporter.aws.transport import TIMEOUTS, Reply, Request, Timeouts, Transport
 from exporter.background import Shared, in_daemon
 from exporter.clock import Clock
@@ -66,7 +67,7 @@ class Client:
         """Report to the observer of each attempt. To be made in a running loop."""
         self._clock, self._observer, self._rng = clock, observer, rng
         self._attempts, self._sleep = attempts, sleep
-        self._session = botocore.session.get_session()
+        self._session = new_session()
         self._transport = Transport(_ca_bundle(self._session), timeouts)
         self._endpoints: dict[tuple[str, str], Endpoint] = {}
         self._finding: dict[tuple[str, str], Shared[Endpoint]] = {}

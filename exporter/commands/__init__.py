@@ -14,6 +14,7 @@ from typing import NoReturn, TextIO
 from exporter import __version__
 from exporter.commands.arguments import Flags, help_of, parse
 from exporter.commands.parser import NAME
+from exporter.memory import look_for_garbage_seldom
 from exporter.settings import ConfigurationError, load
 from exporter.signals import handle_hangup, handle_stop
 from exporter.streams import delivered, standard_streams
@@ -35,6 +36,8 @@ class Process:
     """Has a hangup, held back until then, reload; with None it ends the command."""
     handle_stop: Callable[[Callable[[], object]], object] = lambda _: None
     """Has signals stop a command in order, from when it runs its loop; until then they end it."""
+    imported: Callable[[], object] = lambda: None
+    """Is called once everything is imported that the command needs."""
 
 
 def main(argv: Sequence[str], process: Process) -> int:
@@ -50,7 +53,9 @@ def main(argv: Sequence[str], process: Process) -> int:
         if arguments.command not in _RELOADING:
             process.handle_hangup(None)
         # boto3 and the web server take half a second to import: not for `--help` or a wrong flag.
-        return int(import_module(f"exporter.commands.{arguments.command}").run(arguments, process))
+        command = import_module(f"exporter.commands.{arguments.command}")
+        process.imported()
+        return int(command.run(arguments, process))
     except ConfigurationError as error:
         complain(process, error.lines)
         return MISUSED
@@ -59,7 +64,7 @@ def main(argv: Sequence[str], process: Process) -> int:
 def run() -> NoReturn:
     """Run as the process: its arguments, environment, streams and signals."""
     out, err = standard_streams()
-    process = Process(os.environ, out, err, handle_hangup, handle_stop)
+    process = Process(os.environ, out, err, handle_hangup, handle_stop, look_for_garbage_seldom)
     with delivered(out, err) as delivery:
         code = main(sys.argv[1:], process)
     sys.exit(FAILED if delivery.failed else code)

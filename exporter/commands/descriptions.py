@@ -40,7 +40,7 @@ COMMANDS: Mapping[str, Command] = {
         "Prints on standard output what /metrics would answer after the first round, without "
         "process_* and python_info: also a file for node_exporter's textfile collector. On a "
         "terminal a bar on standard error shows how far it is.",
-        "0 only if every target answered, else 1.",
+        "0 only if every target answered, else 1, and a line on standard error says why.",
         (
             (
                 "once --aws.regions=eu-west-1,us-east-1 --log.level=error",

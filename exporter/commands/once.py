@@ -1,10 +1,10 @@
 """`once`: polls every target once, and prints the exposition."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from exporter.commands import FAILED, OK, Process
+from exporter.commands import FAILED, OK, Process, complain
 from exporter.commands.arguments import Arguments
 from exporter.commands.identity import refuse_strange_accounts
 from exporter.commands.start import configuration_of, ports_of
@@ -12,16 +12,20 @@ from exporter.configuration import Configuration, Ports
 from exporter.daemon import Daemon
 from exporter.terminal import Tell, as_seen, progress
 
+_DOCTOR = "the command doctor says what to do"
+
 
 def run(arguments: Arguments, process: Process) -> int:
-    """Print the exposition; succeed only if every target answered."""
+    """Print the exposition; succeed only if every target answered, else say why not."""
     configuration = configuration_of(arguments, process)
     with progress("targets", process.stderr, process.environ) as (tell, stderr):
         ports = ports_of(configuration.settings, replace(process, stderr=stderr))
-        text, succeeded = asyncio.run(once(configuration, ports, tell, process.handle_stop))
+        text, why_not = asyncio.run(once(configuration, ports, tell, process.handle_stop))
     process.stdout.write(as_seen(text, process.stdout))
     process.stdout.flush()
-    return OK if succeeded else FAILED
+    if why_not:
+        complain(process, [why_not])
+    return FAILED if why_not else OK
 
 
 async def once(
@@ -29,8 +33,8 @@ async def once(
     ports: Ports,
     tell: Tell,
     handle_stop: Callable[[Callable[[], object]], object],
-) -> tuple[str, bool]:
-    """Return the exposition, and whether every target that there is answered.
+) -> tuple[str, str]:
+    """Return the exposition, and why not every target that there is answered, empty if they did.
 
     A stop ends it early, with what is known by then. `tell` takes the progress.
     """
@@ -41,9 +45,20 @@ async def once(
         handle_stop(round_.cancel)
         daemon.start()
         await asyncio.wait([round_])
-        finished = not round_.cancelled() and round_.result()
         await daemon.show()
         text = b"".join(await daemon.exposition.text(daemon.own_metrics.text)).decode()
     finally:
         await daemon.stop()
-    return text, finished and not any(known.failure for known in daemon.snapshot.all())
+    return text, "; ".join(_objections(daemon, round_))
+
+
+def _objections(daemon: Daemon, round_: asyncio.Task[bool]) -> Iterator[str]:
+    known = daemon.snapshot.all()
+    codes = [each.failure.code for each in known if each.failure]
+    if round_.cancelled():
+        yield "stopped before every target was polled"
+    elif not round_.result():
+        yield f"not every target was found: {_DOCTOR}"
+    if codes:
+        which = ", ".join(sorted({*codes}))
+        yield f"{len(codes)} of {len(known)} targets did not answer ({which}): {_DOCTOR}"

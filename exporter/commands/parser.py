@@ -82,13 +82,8 @@ def default_of(key: Key) -> str:
     return _shown(key.field.get_default())
 
 
-def help_text(key: Key) -> str:
-    """Return what a setting is for, on one line."""
-    return " ".join((key.field.description or "").split())
-
-
 def _described(key: Key) -> dict[str, Any]:
-    said = f"{help_text(key)}{_in_brackets(default_of(key))}"
+    said = f"{key.description}{_in_brackets(default_of(key))}"
     described = {"action": "append", "metavar": _kind(key), "help": said.replace("%", "%%")}
     return described | (_SWITCH if key.field.annotation is bool else {})
 

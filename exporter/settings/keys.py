@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from exporter.nearest import nearest
 from exporter.settings.errors import Path, dotted
+from exporter.settings.section import docstrings
 from exporter.settings.tree import Settings
 
 
@@ -20,10 +21,17 @@ class Key:
     path: tuple[str, ...]
     dotted: str
     """As messages and the documentation name it."""
+    section: type[BaseModel]
+    """Where it is declared."""
     field: FieldInfo
     keys: tuple[str, ...] = ()
     """The keys of the section, or of the sections, behind it."""
     in_list: bool = False
+
+    @property
+    def description(self) -> str:
+        """What it is for, on one line."""
+        return " ".join(docstrings(self.section).get(self.path[-1], "").split())
 
     @property
     def is_list(self) -> bool:
@@ -42,7 +50,7 @@ def _keys(
     for name, field in model.model_fields.items():
         section = _section(field.annotation)
         keys = tuple(section.model_fields) if section else ()
-        key = Key((*above, name), f"{before}{name}", field, keys, in_list)
+        key = Key((*above, name), f"{before}{name}", model, field, keys, in_list)
         yield key
         if section:
             behind = f"{key.dotted}{'[]' if key.is_list else ''}."

@@ -30,7 +30,8 @@ _SERVICE_LINK = re.compile(r"(?:SERVICE_(?:HOST|PORT(?:_.+)?)|PORT(?:_[0-9]+_.+)
 LARGEST_FILE = 64 * 1024 * 1024
 """Bytes of the configuration file: ten thousand accounts are 2 MiB."""
 
-_FILE, _INDEX = ("config", "file"), ("shard", "index")
+_FILE, _INDEX, _REGIONS = ("config", "file"), ("shard", "index"), ("aws", "regions")
+_NO_REGION = "not set, and the AWS environment names no region: set it, or AWS_REGION"
 _EMPTY = "is empty; to have the defaults, write {}"
 _ORDINAL = re.compile(r".*-([0-9]+)", re.ASCII)
 
@@ -40,23 +41,25 @@ def load(
 ) -> Settings:
     """Load the settings: flags, as (dotted kebab-case name, text), over environment over file.
 
-    `region` is that of the AWS environment, for accounts without one of their own; empty where it
-    names none, which is an error if any account needs it. None leaves such accounts without.
+    `region` is that of the AWS environment, for accounts without one of their own. Empty, it is an
+    error if any account needs it, and nothing else is wrong; None leaves such accounts without.
 
     Raises ConfigurationError with everything that is wrong.
     """
-    sources = read_sources(flags, environ)
-    problems = sources.problems
-    if region is not None and checks.needs_region(sources):
-        problems += sources.fall_back_on(region)
-    problems += checks.problems(sources)
+    sources, settings = read_sources(flags, environ), None
+    lacks_region = region is not None and checks.needs_region(sources)
+    if lacks_region and region:
+        sources.put(_REGIONS, [region], "the AWS environment")
+    problems = [*sources.problems, *checks.problems(sources)]
     try:
         settings = Settings(_build_sources=((InitSettingsSource(Settings, sources.tree),), {}))
     except ValidationError as error:
         problems += _refused(error, sources)
-        # Not from the error: it holds every value, secrets included.
-        raise ConfigurationError(map(str, problems)) from None
-    if problems:
+    if lacks_region and not region and not problems:
+        # Alone: whoever looks at a file elsewhere than where it is to run has none, and knows it.
+        problems = [Problem(_REGIONS, _NO_REGION)]
+    if settings is None or problems:
+        # Not from pydantic's error: it holds every value, secrets included.
         raise ConfigurationError(map(str, problems))
     return settings
 

@@ -1,6 +1,5 @@
 """What file, environment and flags say together: one tree of text, and which of them said what."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from exporter.settings.errors import Path, Problem
@@ -49,15 +48,6 @@ class Sources:
         if isinstance(section, dict):
             section[path[-1]] = value
             self.origins[path] = origin
-
-    def fall_back_on(self, region: str) -> Iterator[Problem]:
-        """Have a region be that of everything without one."""
-        if region:
-            self.put(("aws", "regions"), [region], "the AWS environment")
-        elif not any(problem.path == ("config", "file") for problem in self.problems):
-            # A file that could not be read may well name one.
-            said = "not set, and the AWS environment names no region: set it, or AWS_REGION"
-            yield Problem(("aws", "regions"), said)
 
 
 def unknown_key(path: Path, origin: str) -> Problem:

@@ -6,12 +6,10 @@ schema are made from it.
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationInfo,
@@ -40,29 +38,9 @@ from exporter.settings.fields import (
     listed,
     whole,
 )
+from exporter.settings.section import Section, describe
 
 DAY = timedelta(days=1)
-
-
-def _describe_defaults(schema: dict[str, Any], model: type[BaseModel]) -> None:
-    """Write defaults in a schema as they are written here: a duration as 5m, not as PT5M."""
-    written = model.model_construct().model_dump(mode="json")
-    for name, described in schema["properties"].items():
-        if "$ref" in described:
-            described.pop("default", None)
-        elif "default" in described:
-            described["default"] = written[name]
-
-
-class Section(BaseModel):
-    """A branch of the tree: frozen, and without unknown keys."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        json_schema_extra=_describe_defaults,
-    )
 
 
 class Poll(Section):
@@ -254,12 +232,7 @@ class Config(Section):
 class Settings(BaseSettings):
     """All configuration, frozen."""
 
-    model_config = SettingsConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        json_schema_extra=_describe_defaults,
-    )
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", json_schema_extra=describe)
 
     config: Config = Config()
     poll: Poll = Poll()

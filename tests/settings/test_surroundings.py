@@ -55,16 +55,19 @@ def test_the_region_of_the_aws_environment_is_the_default() -> None:
     ]
 
 
+WITH_REGION = '{"id": "000000000001", "regions": ["eu-west-1"]}'
+
+
 @pytest.mark.parametrize(
     "flags",
     [
         (),
         ("aws.regions=",),
-        ('aws.accounts=[{"id": "1", "regions": ["eu-west-1"]}, {"id": "2"}]',),
-        ('aws.accounts=[{"id": "1", "regions": ["eu-west-1"]}]', "aws.organization.role-name=r"),
+        (f'aws.accounts=[{WITH_REGION}, {{"id": "000000000002"}}]',),
+        (f"aws.accounts=[{WITH_REGION}]", "aws.organization.role-name=r"),
     ],
 )
 def test_without_any_region_it_says_so(flags: tuple[str, ...]) -> None:
     """It is an error only where something would be polled in no region."""
     message = "aws.regions: not set, and the AWS environment names no region: set it, or AWS_REGION"
-    assert refused(*flags, region="")[0] == message
+    assert refused(*flags, region="") == [message]
