@@ -338,7 +338,7 @@ def test_once_tells_of_a_target_that_failed(terminal: Terminal, aws: World) -> N
 @pytest.mark.parametrize("command", ["serve", "once", "doctor"])
 def test_an_account_that_the_credentials_do_not_belong_to(terminal: Terminal, command: str) -> None:
     """Without a role it would show another account's numbers: it is refused at the start."""
-    ids = f'[{{"id": "{fleets.HUB}"}}, {{"id": "111122223333"}}]'
+    ids = f'[{{"id": "{fleets.HUB}", "role_name": "reader"}}, {{"id": "111122223333"}}]'
     assert terminal.run(command, f"--aws.accounts={ids}", "--web.listen-address=127.0.0.1:0") == 2
     assert terminal.err == (
         'aws.accounts[1].id = "111122223333": has no role, and the credentials are of account '
@@ -385,7 +385,7 @@ def test_once_ends_when_its_discovery_crashes() -> None:
 def test_serve_is_the_default_and_ends_when_it_is_stopped(terminal: Terminal) -> None:
     """It listens, warns of what is most likely not meant, and ends in order with exit code 0."""
     terminal.stop_at_once()
-    accounts = ",".join(f'{{"id": "{number:012d}"}}' for number in range(2000))
+    accounts = ",".join(f'{{"id": "{number:012d}", "role_name": "r"}}' for number in range(2000))
     listening = "--web.listen-address=127.0.0.1:0"
     assert terminal.run(listening, f"--aws.accounts=[{accounts}]") == 0
     events = re.findall(r" event=(\w+)", terminal.err)
