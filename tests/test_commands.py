@@ -425,5 +425,5 @@ def test_the_demo_refuses_what_serve_would() -> None:
     """Its exporter is configured like any other: what is wrong is all that is said."""
     terminal = Terminal()
     assert terminal.run("demo", "--no.such=1") == 2
-    assert terminal.err.startswith("no (from --no.such): unknown key")
+    assert terminal.err.startswith("no.such (from --no.such): unknown key")
     assert terminal.out == ""
