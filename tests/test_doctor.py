@@ -13,7 +13,8 @@ import pytest
 
 from exporter.clock import SystemClock
 from exporter.commands import Process, main
-from exporter.commands.doctor import Doctor, Step, as_json, as_table, consult
+from exporter.commands.doctor import Doctor, consult
+from exporter.commands.steps import Step, as_json, as_table
 from exporter.configuration import Configuration, Ports
 from exporter.log import Lines
 from exporter.model import Account, Role, Target

@@ -1,10 +1,8 @@
 """`doctor`: tries every step for every target, and says of each failure what would mend it."""
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from operator import attrgetter
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
 
 from exporter.aws.cloud import Cloud
 from exporter.clock import Clock
@@ -12,6 +10,7 @@ from exporter.commands import FAILED, OK, Process
 from exporter.commands.arguments import Arguments
 from exporter.commands.identity import refuse_strange_accounts
 from exporter.commands.start import configuration_of, ports_of
+from exporter.commands.steps import Step, as_json, as_table
 from exporter.configuration import Configuration, Ports, trust_from
 from exporter.daemon import Daemon
 from exporter.discovery import LONGEST_SECONDS, hint
@@ -22,12 +21,10 @@ from exporter.report import WITHOUT_TRUST
 from exporter.settings import Settings
 from exporter.settings.fields import AUTO
 from exporter.terminal import Tell, progress, write
-from exporter.visible import visible
 
 _STEP_SECONDS = 60.0
 _AT_ONCE = 16
 """Accounts that are looked at together."""
-_ALL_WELL = "Everything works."
 DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
@@ -43,22 +40,6 @@ def run(arguments: Arguments, process: Process) -> int:
         report, healthy = asyncio.run(consult(configuration, ports, *wanted, form=form, tell=tell))
     write(report, process.stdout, process.environ)
     return OK if healthy else FAILED
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that was tried. `remedy` is empty where it worked."""
-
-    account: str
-    region: str
-    step: str
-    ok: bool = True
-    name: str = ""
-    """The account's, where it is known."""
-    seconds: float = 0.0
-    detail: str = ""
-    error_code: str = ""
-    remedy: str = ""
 
 
 class Doctor:
@@ -236,71 +217,10 @@ async def _examined(
     return [step for steps in looked_at for step in steps]
 
 
-def as_json(steps: Iterable[Step]) -> str:
-    """Return the steps as a JSON list."""
-    return json.dumps([asdict(step) for step in steps], indent=2) + "\n"
-
-
-def as_table(steps: Sequence[Step], targets: Collection[Target], *, whole: bool = False) -> str:
-    """Return the steps as a table, what mends each failure below it, and the verdict on targets.
-
-    What worked is a line for each kind of step, unless the whole table is wanted.
-    """
-    failed = [step for step in steps if not step.ok]
-    shown = map(_row, steps) if whole else [*map(_row, failed), *_worked(steps)]
-    rows = [("", "account", "region", "step", "seconds", "result"), *shown]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    # What came of it is the last, and may be long.
-    lines = ["  ".join([*map(str.ljust, row, widths), row[-1]]) for row in rows]
-    remedies = dict.fromkeys(f"- {_place(step)}: {visible(step.remedy)}" for step in failed)
-    said = ["What to do:", *remedies, "", _verdict(failed, targets)] if failed else [_ALL_WELL]
-    return "\n".join(line.rstrip() for line in [*lines, "", *said]) + "\n"
-
-
-def _row(step: Step) -> tuple[str, ...]:
-    said = step.detail if step.ok else f"{step.error_code}: {step.detail}"
-    verdict, seconds = "ok" if step.ok else "FAIL", f"{step.seconds:.3f}"
-    return (verdict, _named(step, "-"), step.region or "-", step.step, seconds, visible(said))
-
-
-def _worked(steps: Sequence[Step]) -> Iterator[tuple[str, ...]]:
-    """Yield a row for each kind of step that worked: where, and what the slowest took."""
-    for kind in dict.fromkeys(step.step for step in steps):
-        alike = [step for step in steps if step.ok and step.step == kind]
-        if len(alike) == 1:
-            yield _row(alike[0])
-        elif alike:
-            accounts, regions = (len({*map(attrgetter(of), alike)}) for of in ("account", "region"))
-            where = f"{regions} regions" if alike[0].region else "-"
-            slowest = f"{max(step.seconds for step in alike):.3f}"
-            yield ("ok", f"{accounts} accounts", where, kind, slowest, f"worked {len(alike)} times")
-
-
-def _verdict(failed: Sequence[Step], targets: Collection[Target]) -> str:
-    """Say how many targets fail, in how many accounts, and what to mend first."""
-    if not targets:
-        return f"No target was tried. Mend first: {_place(failed[0])}."
-    # A step of a whole account fails all of its targets; one of no account says nothing of targets.
-    places = {(step.account, step.region) for step in failed if step.account}
-    lost = [each for each in targets if {each, (each.account_id, "")} & places]
-    accounts = len({each.account_id for each in lost})
-    plural = "" if accounts == 1 else "s"
-    where = f"{len(lost):,} of {len(targets):,} targets in {accounts:,} account{plural} fail"
-    return f"{where}. Mend first: {_place(failed[0])}."
-
-
-def _named(step: Step, otherwise: str) -> str:
-    return f"{step.account} {visible(step.name)}".strip() or otherwise
-
-
 def _own_remedy(failure: Failure) -> str:
     sources = "environment, profile, IRSA, Pod Identity, instance role"
     give = f"give the exporter AWS credentials ({sources}), and a way to STS"
     return give if failure.code == "CredentialsError" else hint_of(failure, "sts")
-
-
-def _place(step: Step) -> str:
-    return " ".join(part for part in (_named(step, "exporter"), step.region, step.step) if part)
 
 
 def _if_denied(remedy: str) -> Callable[[Failure], str]:
