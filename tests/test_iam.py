@@ -280,8 +280,12 @@ def test_terraform_as_terraform_would_write_it(tmp_path: Path) -> None:
             for name in ("terraform", "hub-terraform"):
                 file = tmp_path / f"{len(list(tmp_path.iterdir()))}.tf"
                 file.write_text(printed(configured, name, organization_id=organization_id))
-    command = [terraform, "fmt", "-check", "-diff", tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [terraform, "fmt", "-check", "-diff", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stdout) == (0, "")
 
 

@@ -13,7 +13,7 @@ from exporter.commands.start import configuration_of, ports_of
 from exporter.commands.steps import Step, as_json, as_table
 from exporter.configuration import Configuration, Ports, trust_from
 from exporter.daemon import Daemon
-from exporter.discovery import LONGEST_SECONDS, hint
+from exporter.discovery import LONGEST_SECONDS, Discovery, hint
 from exporter.error_codes import hint_of
 from exporter.model import Account, AwsError, Failure, Inventory, Target
 from exporter.remedies import allow, assume_role
@@ -25,6 +25,7 @@ from exporter.terminal import Tell, progress, write
 _STEP_SECONDS = 60.0
 _AT_ONCE = 16
 """Accounts that are looked at together."""
+_LIST_REGIONS = "account:ListRegions"
 DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
@@ -50,12 +51,28 @@ class Doctor:
         self._cloud, self._clock = cloud, clock
         self._asks_regions = _asks_regions(settings)
         self._asks_administrator = settings.metrics.administrator.enabled
-        organization = settings.aws.organization
-        self.asks_tags = bool(settings.metrics.account_labels and organization)
+        self.asks_tags = bool(settings.metrics.account_labels and settings.aws.organization)
 
     async def own_credentials(self) -> Step:
         """Find out who the exporter is to AWS."""
         return await self._try(Step("", "", "own credentials"), self._who_am_i(), _own_remedy)
+
+    async def discovery(self, discovery: Discovery) -> tuple[Inventory, list[Step]]:
+        """Find what there is to poll; a step says how that went, where AWS decides it."""
+        found, failure, started = Inventory(), None, self._clock.monotonic()
+        try:
+            async with asyncio.timeout(LONGEST_SECONDS):
+                async for found in discovery.find():
+                    failure = found.failure
+        except TimeoutError:
+            failure = Failure("Deadline", f"discovery took longer than {LONGEST_SECONDS:g} s")
+        seconds = round(self._clock.monotonic() - started, 3)
+        step = Step("", "", "discovery", seconds=seconds)
+        if failure is not None:
+            policy = "; `iam` prints that policy" if failure.code in DENIED else ""
+            return found, [_failed(step, failure, hint(failure) + policy)]
+        detail = f"{len(found.accounts)} accounts, {len(found.targets())} targets"
+        return found, [replace(step, detail=detail)] if discovery.repeats else []
 
     async def account(self, account: Account, regions: Sequence[str]) -> list[Step]:
         """Look at one account: its role, its regions, and its invitations in each region."""
@@ -66,10 +83,7 @@ class Doctor:
             if not steps[0].ok:
                 return steps
         if self._asks_regions(account):
-            step, remedy = (
-                Step(account.id, "", "ListRegions"),
-                allow("account:ListRegions", account),
-            )
+            step, remedy = Step(account.id, "", "ListRegions"), allow(_LIST_REGIONS, account)
             steps.append(await self._try(step, self._regions(account), _if_denied(remedy)))
         listing = _if_denied(allow("macie2:ListInvitations", account))
         asking = _if_denied(allow("macie2:GetAdministratorAccount", account))
@@ -84,9 +98,8 @@ class Doctor:
 
     async def tags(self, account: Account) -> Step:
         """Look up the tags of an account in Organizations."""
-        return await self._try(
-            Step(account.id, "", "ListTagsForResource"), self._tags(account), hint
-        )
+        step = Step(account.id, "", "ListTagsForResource")
+        return await self._try(step, self._tags(account), hint)
 
     async def _who_am_i(self) -> str:
         return (await self._cloud.credentials.identity()).arn
@@ -100,9 +113,8 @@ class Doctor:
 
     async def _read(self, account: Account, region: str) -> str:
         answer = await self._cloud.macie.read(account, region)
-        return (
-            f"{len(answer.invitations)} invitations" if answer.enabled else "Macie is not enabled"
-        )
+        listed = f"{len(answer.invitations)} invitations"
+        return listed if answer.enabled else "Macie is not enabled"
 
     async def _administrator(self, account: Account, region: str) -> str:
         answer = await self._cloud.macie.read(account, region, administrator=True)
@@ -169,17 +181,9 @@ async def _steps(
     regions: Collection[str],
     tell: Tell,
 ) -> tuple[list[Step], Collection[Target]]:
-    steps, found = [await doctor.own_credentials()], Inventory()
-    failure = None
-    try:
-        async with asyncio.timeout(LONGEST_SECONDS):
-            async for found in daemon.discovery.find():
-                failure = found.failure
-    except TimeoutError:
-        failure = Failure("Deadline", f"discovery took longer than {LONGEST_SECONDS:g} s")
-    if failure is not None:
-        policy = "; `iam` prints that policy" if failure.code in DENIED else ""
-        steps.append(_failed(Step("", "", "discovery"), failure, hint(failure) + policy))
+    steps = [await doctor.own_credentials()]
+    found, discovered = await doctor.discovery(daemon.discovery)
+    steps += discovered
     members = found.organization or found.names
     if doctor.asks_tags:
         tagged = [account for account in found.accounts if account.id in members][:1]
