@@ -29,7 +29,7 @@ _NOBODY = (
     b"<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message>"
     b"</Error><RequestId>r</RequestId></ErrorResponse>"
 )
-"""Of GetCallerIdentity: a thousand accounts are polled without a role, whose they all are not."""
+"""Of GetCallerIdentity: whose the credentials are stays open, whatever account is measured."""
 _TOKEN_LENGTH = 700
 """Characters of a session token; real ones have from 300 to 1,000, and each call carries one."""
 

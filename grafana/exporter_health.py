@@ -374,7 +374,7 @@ _REPLICAS = Panel(
             "Value #H": "Loaded",
         }
     ),
-    runbooks=("MacieExporterDown", "MacieShardMissing"),
+    runbooks=("MacieExporterDown", "MacieShardMissing", "MacieNothingPolled"),
     width=24,
 )
 _DISCOVERY_AGE = Panel(

@@ -210,6 +210,14 @@ def test_check_for_an_organization_of_a_size(terminal: Terminal) -> None:
     [
         (["chek"], ["chek: unknown command; the nearest is check"]),
         (["-v"], ["-v: unexpected; settings are given as --KEY=VALUE"]),
+        (["--assume-accounts=5"], ["--assume-accounts: an option of check, not of serve"]),
+        (
+            ["once", "--verbose", "--format=json"],
+            [
+                "--verbose: an option of doctor, not of once",
+                "--format: an option of doctor, not of once",
+            ],
+        ),
         (["--log.level=info", "check"], ["check: the command comes first"]),
         (
             ["check", "serve", "-x"],
@@ -345,7 +353,7 @@ def test_once_tells_of_a_target_that_failed(terminal: Terminal, aws: World) -> N
 @pytest.mark.parametrize("command", ["serve", "once", "doctor"])
 def test_an_account_that_the_credentials_do_not_belong_to(terminal: Terminal, command: str) -> None:
     """Without a role it would show another account's numbers: it is refused at the start."""
-    ids = f'[{{"id": "{fleets.HUB}"}}, {{"id": "111122223333"}}]'
+    ids = f'[{{"id": "{fleets.HUB}", "role_name": "reader"}}, {{"id": "111122223333"}}]'
     assert terminal.run(command, f"--aws.accounts={ids}", "--web.listen-address=127.0.0.1:0") == 2
     assert terminal.err == (
         'aws.accounts[1].id = "111122223333": has no role, and the credentials are of account '
@@ -393,7 +401,7 @@ def test_once_ends_when_its_discovery_crashes() -> None:
 def test_serve_is_the_default_and_ends_when_it_is_stopped(terminal: Terminal) -> None:
     """It listens, warns of what is most likely not meant, and ends in order with exit code 0."""
     terminal.stop_at_once()
-    accounts = ",".join(f'{{"id": "{number:012d}"}}' for number in range(2000))
+    accounts = ",".join(f'{{"id": "{number:012d}", "role_name": "r"}}' for number in range(2000))
     listening = "--web.listen-address=127.0.0.1:0"
     assert terminal.run(listening, f"--aws.accounts=[{accounts}]") == 0
     events = re.findall(r" event=(\w+)", terminal.err)
@@ -402,13 +410,15 @@ def test_serve_is_the_default_and_ends_when_it_is_stopped(terminal: Terminal) ->
     assert "series=112000 targets=2000 hint=" in terminal.err
 
 
-def test_serve_on_an_address_that_is_taken(terminal: Terminal) -> None:
-    """One clear line, and exit code 1."""
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_an_address_that_is_taken(terminal: Terminal, command: str) -> None:
+    """One clear line, and exit code 1; the demo promises nothing before."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert terminal.run("serve", f"--web.listen-address=127.0.0.1:{port}") == 1
+        assert terminal.run(command, f"--web.listen-address=127.0.0.1:{port}") == 1
     assert len(terminal.err.splitlines()) == 1
     assert str(port) in terminal.err
+    assert terminal.out == ""
 
 
 def test_regions_that_only_aws_knows(terminal: Terminal) -> None:
@@ -419,8 +429,9 @@ def test_regions_that_only_aws_knows(terminal: Terminal) -> None:
     assert terminal.run("check", "--aws.regions=auto") == 0
 
 
-def test_demo_passes_settings_on() -> None:
-    """The exporter of the demo is configured like any other, and its exit code is the demo's."""
+def test_the_demo_refuses_what_serve_would() -> None:
+    """Its exporter is configured like any other: what is wrong is all that is said."""
     terminal = Terminal()
-    assert terminal.run("demo", "--web.listen-address=127.0.0.1:0", "--no.such=1") == 2
-    assert "/metrics" in terminal.out
+    assert terminal.run("demo", "--no.such=1") == 2
+    assert terminal.err.startswith("no.such (from --no.such): unknown key")
+    assert terminal.out == ""

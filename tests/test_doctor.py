@@ -5,6 +5,7 @@ import io
 import json
 import os
 import random
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -192,12 +193,16 @@ def test_the_command(world: World) -> None:
     done = Run(*flags)
     assert (done.code, done.err) == (1, "")
     assert f"let the trust policy of {world.role_arn(OTHER)} name" in done.out
+    assert re.search(
+        r"^ok +- +- +discovery +[0-9.]+ +3 accounts, 6 targets$", done.out, re.MULTILINE
+    )
     assert "set metrics.trusted_inviters or metrics.trust_organization" in done.out
     done = Run(*flags, f"--account={ACCOUNT}", "--region=us-east-1", "--format=json")
     assert done.code == 0
     steps = [(step["account"], step["region"], step["step"]) for step in json.loads(done.out)]
     assert steps == [
         ("", "", "own credentials"),
+        ("", "", "discovery"),
         (ACCOUNT, "", "AssumeRole"),
         (ACCOUNT, "us-east-1", "ListInvitations"),
     ]
@@ -259,6 +264,22 @@ What to do:
 """
     )
     assert as_table(STEPS[:2], TARGETS).endswith("\n\nEverything works.\n")
+
+
+def test_what_somebody_can_mend_comes_first() -> None:
+    """What may pass by itself comes last; a failure of no target's is not counted as one's."""
+    throttled = replace(STEPS[2], account="000000000002", error_code="ThrottlingException")
+    table = as_table([throttled, STEPS[2]], TARGETS)
+    assert [line.split()[1] for line in table.splitlines()[1:3]] == ["000000000001", "000000000002"]
+    assert table.endswith("Mend first: 000000000001 prod eu-west-1 ListInvitations.\n")
+    verdict = (
+        "1 of 2 targets in 1 account fail. Nothing to mend: this may pass by itself; try again."
+    )
+    assert as_table([throttled], TARGETS).splitlines()[-1] == verdict
+    tags = replace(STEPS[2], account="", name="", region="", step="discovery")
+    assert as_table([tags], TARGETS).splitlines()[-1] == (
+        "No target fails. Mend first: exporter discovery."
+    )
 
 
 def test_a_table_of_many_targets_is_short() -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -141,7 +142,7 @@ def test_the_hub_as_a_template_and_as_a_module() -> None:
     assert role["Policies"][0]["PolicyDocument"] == policy
     assert template["Parameters"]["TrustedService"]["Default"] == "pods.eks.amazonaws.com"
     module = printed(ORGANIZED, "hub-terraform", organization_id=ORGANIZATION)
-    assert 'name               = "exporter"' in module
+    assert '  name        = "exporter"' in module
     inner = module.partition("  policy = jsonencode(")[2].partition(")\n}")[0]
     assert json.loads(inner) == policy
 
@@ -271,6 +272,25 @@ def test_terraform_as_a_reader_checks_it() -> None:
     assert printed(one, "terraform") == f"# {arn}\n{TERRAFORM}"
 
 
+def test_terraform_as_terraform_would_write_it(tmp_path: Path) -> None:
+    """It reads them, and finds nothing to format. Its validate would fetch the provider first."""
+    terraform = shutil.which("terraform")
+    if terraform is None:
+        pytest.skip("terraform is in no package index")
+    for configured in (STATIC, ORGANIZED, OPTED_IN):
+        for organization_id in ("", ORGANIZATION):
+            for name in ("terraform", "hub-terraform"):
+                file = tmp_path / f"{len(list(tmp_path.iterdir()))}.tf"
+                file.write_text(printed(configured, name, organization_id=organization_id))
+    done = subprocess.run(
+        [terraform, "fmt", "-check", "-diff", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 def test_everything_at_once_and_what_needs_no_roles() -> None:
     """Each document under its name; without roles there is only the exporter's own policy."""
     text = printed(STATIC, *DOCUMENTS)
@@ -333,22 +353,22 @@ variable "external_id" {
 }
 
 resource "aws_iam_role" "reader" {
-  name               = "macie-invitations-reader"
-  path               = "/"
-  description        = "Lets macie-invitations-exporter list Macie invitations."
+  name        = "macie-invitations-reader"
+  path        = "/"
+  description = "Lets macie-invitations-exporter list Macie invitations."
   assume_role_policy = jsonencode({
-    "Version": "2012-10-17",
-    "Statement": [
+    "Version" : "2012-10-17",
+    "Statement" : [
       {
-        "Sid": "LetTheExporterIn",
-        "Effect": "Allow",
-        "Principal": {
-          "AWS": "${var.hub_principal_arn}"
+        "Sid" : "LetTheExporterIn",
+        "Effect" : "Allow",
+        "Principal" : {
+          "AWS" : "${var.hub_principal_arn}"
         },
-        "Action": "sts:AssumeRole",
-        "Condition": {
-          "StringEquals": {
-            "sts:ExternalId": "${var.external_id}"
+        "Action" : "sts:AssumeRole",
+        "Condition" : {
+          "StringEquals" : {
+            "sts:ExternalId" : "${var.external_id}"
           }
         }
       }
@@ -357,16 +377,16 @@ resource "aws_iam_role" "reader" {
 }
 
 resource "aws_iam_role_policy" "read_invitations" {
-  name   = "read-invitations"
-  role   = aws_iam_role.reader.id
+  name = "read-invitations"
+  role = aws_iam_role.reader.id
   policy = jsonencode({
-    "Version": "2012-10-17",
-    "Statement": [
+    "Version" : "2012-10-17",
+    "Statement" : [
       {
-        "Sid": "ReadInvitations",
-        "Effect": "Allow",
-        "Action": "macie2:ListInvitations",
-        "Resource": "*"
+        "Sid" : "ReadInvitations",
+        "Effect" : "Allow",
+        "Action" : "macie2:ListInvitations",
+        "Resource" : "*"
       }
     ]
   })

@@ -224,8 +224,8 @@ def test_discovered_accounts_may_be_assumed() -> None:
 
 def test_very_many_series_are_warned_of() -> None:
     """Above 100,000, with the number and with what to do; and no sooner."""
-    many = ",".join(f'{{"id": "{number:012d}"}}' for number in range(1, 1788))
-    few = ",".join(f'{{"id": "{number:012d}"}}' for number in range(1, 1786))
+    many = ",".join(f'{{"id": "{number:012d}", "role_name": "r"}}' for number in range(1, 1788))
+    few = ",".join(f'{{"id": "{number:012d}", "role_name": "r"}}' for number in range(1, 1786))
     warned = loaded(f"aws.accounts=[{many}]", "aws.regions=eu-west-1")
     numbers = estimate(warned)
     assert numbers.series == 1787 * 56

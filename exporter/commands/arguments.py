@@ -82,10 +82,21 @@ def parse(argv: Sequence[str], wrong: Callable[[Flags], Iterable[str]]) -> Argum
         for name, option in own.items()
         if name in given and not given[name][-1].strip(" ,")
     ]
-    flags = [(name, texts[-1]) for name, texts in given.items() if name not in own]
+    others = {name: of for name in given.keys() - own if (of := _commands_with(name))}
+    lines += [
+        f"--{name}: an option of {' and '.join(others[name])}, not of {command}"
+        for name in given
+        if name in others
+    ]
+    known = own.keys() | others
+    flags = [(name, texts[-1]) for name, texts in given.items() if name not in known]
     if lines:
         raise ConfigurationError([*lines, *wrong(flags)])
     return Arguments(command, flags, {name: given[name][-1] for name in own if name in given})
+
+
+def _commands_with(option: str) -> list[str]:
+    return [name for name, command in COMMANDS.items() if option in command.options]
 
 
 def help_of(argv: Sequence[str]) -> str:

@@ -14,9 +14,10 @@ from exporter.commands.steps import Step, as_json, as_table
 from exporter.configuration import Configuration, Ports, trust_from
 from exporter.daemon import Daemon
 from exporter.discovery.directory import hint
+from exporter.discovery.loop import Discovery
 from exporter.error_codes import hint_of
 from exporter.iam.remedies import allow, assume_role
-from exporter.model import Account, AwsError, Failure, Target
+from exporter.model import Account, AwsError, Failure, Inventory, Target
 from exporter.report import WITHOUT_TRUST
 from exporter.settings import Settings
 from exporter.settings.fields import AUTO
@@ -49,13 +50,26 @@ class Doctor:
         """Try what the settings ask for."""
         self._cloud, self._clock = cloud, clock
         self._asks_regions = _asks_regions(settings)
+        self._discovers = settings.discovers
         self._asks_administrator = settings.metrics.administrator.enabled
-        organization = settings.aws.organization
-        self.asks_tags = bool(settings.metrics.account_labels and organization)
+        self.asks_tags = bool(settings.metrics.account_labels and settings.aws.organization)
 
     async def own_credentials(self) -> Step:
         """Find out who the exporter is to AWS."""
         return await self._try(Step("", "", "own credentials"), self._who_am_i(), _own_remedy)
+
+    async def discovery(self, discovery: Discovery) -> tuple[Inventory, list[Step]]:
+        """Find what there is to poll; a step says how that went, where AWS decides it."""
+        started = self._clock.monotonic()
+        failure = await discovery.look()
+        found = discovery.inventory
+        seconds = round(self._clock.monotonic() - started, 3)
+        step = Step("", "", "discovery", seconds=seconds)
+        if failure is not None:
+            policy = "; `iam` prints that policy" if failure.code in DENIED else ""
+            return found, [_failed(step, failure, hint(failure) + policy)]
+        detail = f"{len(found.accounts)} accounts, {len(found.targets())} targets"
+        return found, [replace(step, detail=detail)] if self._discovers else []
 
     async def account(self, account: Account, regions: Sequence[str]) -> list[Step]:
         """Look at one account: its role, its regions, and its invitations in each region."""
@@ -66,10 +80,7 @@ class Doctor:
             if not steps[0].ok:
                 return steps
         if self._asks_regions(account):
-            step, remedy = (
-                Step(account.id, "", "ListRegions"),
-                allow("account:ListRegions", account),
-            )
+            step, remedy = Step(account.id, "", "ListRegions"), allow(_LIST_REGIONS, account)
             steps.append(await self._try(step, self._regions(account), _if_denied(remedy)))
         listing = _if_denied(allow("macie2:ListInvitations", account))
         asking = _if_denied(allow("macie2:GetAdministratorAccount", account))
@@ -84,9 +95,8 @@ class Doctor:
 
     async def tags(self, account: Account) -> Step:
         """Look up the tags of an account in Organizations."""
-        return await self._try(
-            Step(account.id, "", "ListTagsForResource"), self._tags(account), hint
-        )
+        step = Step(account.id, "", "ListTagsForResource")
+        return await self._try(step, self._tags(account), hint)
 
     async def _who_am_i(self) -> str:
         return (await self._cloud.credentials.identity()).arn
@@ -100,9 +110,8 @@ class Doctor:
 
     async def _read(self, account: Account, region: str) -> str:
         answer = await self._cloud.macie.read(account, region)
-        return (
-            f"{len(answer.invitations)} invitations" if answer.enabled else "Macie is not enabled"
-        )
+        listed = f"{len(answer.invitations)} invitations"
+        return listed if answer.enabled else "Macie is not enabled"
 
     async def _administrator(self, account: Account, region: str) -> str:
         answer = await self._cloud.macie.read(account, region, administrator=True)
@@ -170,11 +179,8 @@ async def _steps(
     tell: Tell,
 ) -> tuple[list[Step], Collection[Target]]:
     steps = [await doctor.own_credentials()]
-    failure = await daemon.discovery.look()
-    found = daemon.discovery.inventory
-    if failure is not None:
-        policy = "; `iam` prints that policy" if failure.code in DENIED else ""
-        steps.append(_failed(Step("", "", "discovery"), failure, hint(failure) + policy))
+    found, discovered = await doctor.discovery(daemon.discovery)
+    steps += discovered
     members = found.organization or found.names
     if doctor.asks_tags:
         tagged = [account for account in found.accounts if account.id in members][:1]

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from operator import attrgetter
 
+from exporter.error_codes import Retry, error_kind
 from exporter.model import Target
 from exporter.visible import visible
 
@@ -37,7 +38,7 @@ def as_table(steps: Sequence[Step], targets: Collection[Target], *, whole: bool 
 
     What worked is a line for each kind of step, unless the whole table is wanted.
     """
-    failed = [step for step in steps if not step.ok]
+    failed = sorted((step for step in steps if not step.ok), key=_passes)
     shown = map(_row, steps) if whole else [*map(_row, failed), *_worked(steps)]
     rows = [("", "account", "region", "step", "seconds", "result"), *shown]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
@@ -69,15 +70,24 @@ def _worked(steps: Sequence[Step]) -> Iterator[tuple[str, ...]]:
 
 def _verdict(failed: Sequence[Step], targets: Collection[Target]) -> str:
     """Say how many targets fail, in how many accounts, and what to mend first."""
+    passing = "Nothing to mend: this may pass by itself; try again."
+    first = passing if _passes(failed[0]) else f"Mend first: {_place(failed[0])}."
     if not targets:
-        return f"No target was tried. Mend first: {_place(failed[0])}."
+        return f"No target was tried. {first}"
     # A step of a whole account fails all of its targets; one of no account says nothing of targets.
     places = {(step.account, step.region) for step in failed if step.account}
     lost = [each for each in targets if {each, (each.account_id, "")} & places]
+    if not lost:
+        return f"No target fails. {first}"
     accounts = len({each.account_id for each in lost})
     plural = "" if accounts == 1 else "s"
     where = f"{len(lost):,} of {len(targets):,} targets in {accounts:,} account{plural} fail"
-    return f"{where}. Mend first: {_place(failed[0])}."
+    return f"{where}. {first}"
+
+
+def _passes(step: Step) -> bool:
+    """Return whether a failure may pass by itself, such as one for too many calls."""
+    return error_kind(step.error_code).retry is Retry.SOON
 
 
 def _named(step: Step, otherwise: str) -> str:

@@ -1,4 +1,4 @@
-"""The demo's AWS: what the exporter asks of STS, Organizations and Macie, over HTTP on loopback.
+"""The demo's AWS: what the exporter asks of four services, over HTTP on loopback.
 
 It answers from the story. An access key is its account's id with four letters before it, and
 signatures are not looked at: here nobody has anything to hide.
@@ -22,6 +22,7 @@ from exporter.demo.story import (
     DENIED,
     HUB,
     NOT_ENABLED,
+    REGIONS,
     ROLE_NAME,
     THROTTLED,
     Invitation,
@@ -63,6 +64,7 @@ def _app(aws: "Aws") -> web.Application:
             web.post("/", aws.sts_or_organizations),
             web.get("/invitations", aws.invitations),
             web.get("/administrator", aws.administrator),
+            web.post("/listRegions", _list_regions),
         ]
     )
     return app
@@ -89,7 +91,7 @@ def _arn(account: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Aws:
-    """Three services, one story."""
+    """The services that tell of the story."""
 
     story: Story
 
@@ -164,6 +166,12 @@ def _organizations(operation: str, asked: Mapping[str, object]) -> web.Response:
         return web.json_response({"Tags": [{"Key": k, "Value": v} for k, v in tags.items()]})
     error = {"__type": "UnknownOperationException", "Message": f"not in the demo: {operation}"}
     return web.json_response(error, status=HTTPStatus.BAD_REQUEST)
+
+
+async def _list_regions(_: web.Request) -> web.Response:
+    """Answer ListRegions: every account has those of the story."""
+    regions = [{"RegionName": each, "RegionOptStatus": "ENABLED"} for each in REGIONS]
+    return web.json_response({"Regions": regions})
 
 
 def _session(account: str) -> str:

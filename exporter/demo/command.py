@@ -37,6 +37,7 @@ _LONGEST_LINE: Final = 1 << 20
 _SIGNAL_EXIT_BASE: Final = 128
 # What is there at first would bury what happens: all but warnings is logged at debug.
 _FIRST_ROUND: Final = re.compile(rb'level(?:=|": ?")info.*first_poll(?:=|": ?)true')
+_SEEN: Final = "\nEvery account has been asked once: open {}/\n\n"
 _DEBUG: Final = "--log.level=debug"
 
 
@@ -66,7 +67,7 @@ async def _run(listen_address: str, flags: Sequence[str], stdout: TextIO) -> int
         )
         beside = [asyncio.create_task(each) for each in (_forward(signals, child), _move(told))]
         try:
-            await _copy_log(child, everything=_DEBUG in flags)
+            await _copy_log(child, address_of(listen_address), everything=_DEBUG in flags)
             code = await child.wait()
         finally:
             for each in beside:
@@ -90,13 +91,15 @@ async def _forward(signals: "asyncio.Queue[int]", child: Process) -> None:
             child.send_signal(number)
 
 
-async def _copy_log(child: Process, *, everything: bool) -> None:
-    """Copy what the exporter logs until it ends."""
+async def _copy_log(child: Process, address: str, *, everything: bool) -> None:
+    """Copy what the exporter logs until it ends, and say when there is something to see."""
     assert child.stderr is not None  # noqa: S101 -- for the type checker
     async for line in child.stderr:
         if everything or not _FIRST_ROUND.search(line):
             # In a thread: who stops reading, as a pager does, does not stop the demo's AWS.
             await asyncio.to_thread(_write, line)
+        if b"first_round_done" in line:
+            await asyncio.to_thread(_write, _SEEN.format(address).encode())
 
 
 def _write(line: bytes) -> None:
@@ -131,10 +134,15 @@ def _inherited(ours: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def address_of(listen_address: str) -> str:
+    """Return where a browser of this machine finds what listens there."""
+    host, _, port = listen_address.rpartition(":")
+    return f"http://{LOOPBACK if host in _EVERYWHERE else host}:{port}"
+
+
 def announcement(listen_address: str, environment: Mapping[str, str]) -> str:
     """Return what is said first: where the exporter answers, and how to try other commands."""
-    host, _, port = listen_address.rpartition(":")
-    address = f"http://{LOOPBACK if host in _EVERYWHERE else host}:{port}"
+    address = address_of(listen_address)
     given = (f"{name}={value}" for name, value in environment.items())
     doctor = shlex.join(["env", "-i", *given, *_EXPORTER, "doctor"])
     return (

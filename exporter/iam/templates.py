@@ -80,14 +80,14 @@ def terraform(kind: Kind, needs: Grants, hub: str, organization_id: str) -> str:
         [
             *variables,
             'resource "aws_iam_role" "reader" {',
-            f"  name               = {json.dumps(kind.name)}",
-            f"  path               = {json.dumps(kind.path)}",
-            '  description        = "Lets macie-invitations-exporter list Macie invitations."',
+            f"  name        = {json.dumps(kind.name)}",
+            f"  path        = {json.dumps(kind.path)}",
+            '  description = "Lets macie-invitations-exporter list Macie invitations."',
             f"  assume_role_policy = {_jsonencode(trust)}",
             "}\n",
             'resource "aws_iam_role_policy" "read_invitations" {',
-            '  name   = "read-invitations"',
-            "  role   = aws_iam_role.reader.id",
+            '  name = "read-invitations"',
+            "  role = aws_iam_role.reader.id",
             f"  policy = {_jsonencode(member_policy(needs))}",
             "}\n",
             'output "role_arn" {',
@@ -139,13 +139,13 @@ def hub_terraform(needs: Grants, hub: str, organization_id: str) -> str:
         [
             _variable("trusted_service", "Service that runs the exporter", _SERVICE),
             'resource "aws_iam_role" "hub" {',
-            f"  name               = {json.dumps(_hub_name(hub))}",
-            '  description        = "What macie-invitations-exporter runs as."',
+            f"  name        = {json.dumps(_hub_name(hub))}",
+            '  description = "What macie-invitations-exporter runs as."',
             f"  assume_role_policy = {_jsonencode(trust)}",
             "}\n",
             'resource "aws_iam_role_policy" "hub" {',
-            '  name   = "macie-invitations-exporter"',
-            "  role   = aws_iam_role.hub.id",
+            '  name = "macie-invitations-exporter"',
+            "  role = aws_iam_role.hub.id",
             f"  policy = {_jsonencode(hub_policy(needs, organization_id))}",
             "}\n",
             'output "hub_role_arn" {',
@@ -206,5 +206,6 @@ def _variable(name: str, description: str, value: str = "", unset: str = "") -> 
 
 
 def _jsonencode(document: Document) -> str:
-    inner = json.dumps(document, indent=2).replace("\n", "\n  ")
+    """Return a document as an expression, spaced as `terraform fmt` does."""
+    inner = json.dumps(document, indent=2, separators=(",", " : ")).replace("\n", "\n  ")
     return f"jsonencode({inner})"

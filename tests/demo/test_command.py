@@ -41,6 +41,7 @@ log(json.dumps([sys.argv[1:], list(os.environ)]))
 while True:
     time.sleep(1)
 """
+DEMO_ITSELF = (sys.executable, "-m", "exporter", "demo")
 DEMO = "import sys, exporter.demo.command as demo; sys.exit(demo.run({!r}, {!r}, sys.stdout))"
 USERS_OWN = {"AWS_PROFILE": "production", "HTTP_PROXY": "http://x", "MACIE_EXPORTER_LOG__LEVEL": ""}
 
@@ -92,10 +93,13 @@ def test_the_first_round_is_logged_at_debug(tmp_path: Path, flags: Sequence[str]
 
 
 def test_addresses_come_first_and_other_commands_work_on_it() -> None:
-    """Before any line of the log; and what is said of `doctor` and `once` is so."""
+    """Before any line of the log; and what is said of `doctor` and `once` is so.
+
+    After the first round it says where to look. Its AWS knows every account's regions.
+    """
     address = f"127.0.0.1:{free_port()}"
     with subprocess.Popen(
-        [sys.executable, "-m", "exporter", "demo", f"--web.listen-address={address}"],
+        [*DEMO_ITSELF, f"--web.listen-address={address}", "--aws.regions=auto"],
         env=os.environ | USERS_OWN,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -112,6 +116,9 @@ def test_addresses_come_first_and_other_commands_work_on_it() -> None:
                 logged.append(next(lines))
             info = [line for line in logged if "level=info" in line]
             assert "first_poll=true" not in "".join(info)
+            guessed = [line for line in logged if "event=regions_unknown" in line]
+            assert [f"account={BROKEN} " in line for line in guessed] == [True]
+            assert [next(lines) for _ in range(3)][1].endswith(f"open http://{address}/\n")
             doctor, once = other_commands(said)
         finally:
             demo.terminate()

@@ -123,7 +123,7 @@ def _kubectl(words: Sequence[str], stage: Stage) -> None:
         words = words[2:]
     verb, *rest = words
     inner = rest[rest.index("--") + 1 :] if "--" in rest else []
-    assert (verb, rest[0]) == ("rollout", "status") or verb in KUBECTL
+    assert (verb, rest[0]) in ROLLOUTS or verb in KUBECTL
     assert {word for word in rest if re.match(r"--?\w", word)} - {*inner} <= KUBECTL.get(
         verb, set()
     )
@@ -327,6 +327,7 @@ def _cosign(words: Sequence[str], _: Stage) -> None:
     assert re.match(pattern, made)
 
 
+ROLLOUTS = {("rollout", "status"), ("rollout", "restart")}
 KUBECTL: Mapping[str, set[str]] = {
     "describe": {"-l"},
     "exec": {"--"},

@@ -45,6 +45,7 @@ RECEIVERS = {
     "MacieExporterDown": "pager",
     "MacieExporterAbsent": "pager",
     "MacieShardMissing": "pager",
+    "MacieNothingPolled": "pager",
     "MacieUntrustedAdministrator": "pager,security",
     "MacieUntrustedInvitation": "security",
     "MacieTrustNotConfigured": "security",
@@ -147,9 +148,14 @@ FAILING = alert("MacieTargetsFailing", job="a")
     [
         pytest.param(
             DOWN,
-            [alert("MacieTargetStale", **HERE), alert("MacieShardMissing", job="a")],
+            [
+                alert("MacieTargetStale", **HERE),
+                alert("MacieShardMissing", job="a"),
+                alert("MacieNothingPolled", job="a"),
+            ],
             [
                 alert("MacieTargetStale", **{**HERE, "job": "b"}),
+                alert("MacieNothingPolled", job="b"),
                 alert("MacieUntrustedInvitation", **HERE),
                 alert("MacieUntrustedAdministrator", **HERE),
                 alert("MacieInvitationPending", **THERE),

@@ -258,6 +258,10 @@ DAMAGE: Mapping[str, tuple[str, str, str, str]] = {
     "one administrator for all": ("MacieUntrustedAdministrator",) * 2
     + (r", inviter_account_id\) \(", ") ("),
     "an administrator only with a name": ("MacieUntrustedAdministrator",) * 2 + (NAMELESS, ""),
+    "one that knows speaks for all": ("MacieNothingPolled",) * 2 + (r", instance\) mac", ") mac"),
+    "nothing only where it is unknown": ("MacieNothingPolled",) * 2 + (r"sum by.*?\bor\n", ""),
+    "each shard needs accounts": ("MacieNothingPolled",) * 2
+    + (r"(?<=sum by \()job", "job, instance"),
     "gone though it is down": ("MacieJobGone", "MacieJobGone", r"unless on \(job\) up", ""),
     "gone though it comes from elsewhere": ("MacieJobGone",) * 2
     + (r"unless on \(job\) macie_\w+", ""),

@@ -16,7 +16,7 @@ def file(tmp_path: Path) -> Path:
 poll: {interval: 1m, timeout: 10s, concurrency: 4}
 aws:
   regions: [eu-west-1]
-  accounts: [{id: "111122223333"}, {id: "444455556666"}]
+  accounts: [{id: "111122223333"}, {id: "444455556666", role_name: reader}]
   organization: {role_name: from-file, include_ous: [r-file], refresh_interval: 2h}
 metrics: {trusted_inviters: ["111122223333"], per_invitation: {max_series: 5}}
 """)

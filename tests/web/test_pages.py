@@ -321,12 +321,22 @@ def test_what_is_unknown_is_not_taken_for_none(site: Site) -> None:
     assert "of 2 targets nothing is known Oldest data" in words
 
 
-@pytest.mark.parametrize("path", ["/", "/targets", f"/targets/{HERE.account_id}/{HERE.region}"])
-def test_links_lead_somewhere_under_any_path(site: Site, path: str) -> None:
-    """A proxy may have put the pages under a path of its own, which they need not know."""
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/", 200),
+        ("/targets", 200),
+        ("/targets?state=none", 400),
+        (f"/targets/{HERE.account_id}/{HERE.region}", 200),
+        ("/targets/999999999999/eu-west-1", 404),
+        ("/config", 200),
+    ],
+)
+def test_links_lead_somewhere_under_any_path(site: Site, path: str, code: int) -> None:
+    """A proxy may have put every page under a path of its own, which they need not know."""
     labelled = replace(PAYMENTS, labels={"team": "a&b"})
     site.polled(labelled, eu_west_1=[answered(invited(inviter=STRANGER))], us_east_1=[DENIED])
-    for link in set(re.findall(r'(?:href|src|action)="([^"#]+)', unescape(site.text(path)))):
+    for link in set(re.findall(r'(?:href|src|action)="([^"#]+)', unescape(site.text(path, code)))):
         url = urlsplit(urljoin(f"http://host/some/macie{path}", link))
         if link.startswith(HOME):
             assert (PROJECT / link.removeprefix(HOME)).is_file(), link
