@@ -3,8 +3,8 @@
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from exporter.model import AwsError
+from tests import inprocess, processes
 from tests.aws.rig import rig
 from tests.faults.services import HUB, IDENTITY, MEMBERS, SESSION, Services, refusal
 from tests.faulty import (
@@ -27,7 +28,8 @@ from tests.faulty import (
     send,
     send_and_close,
 )
-from tests.processes import command, running, until
+from tests.inprocess import command
+from tests.processes import Scraped, until
 
 MARK = "Z9mark"
 """Stands in every secret and in nothing else."""
@@ -311,17 +313,27 @@ _REFUSED = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_told_to_loggers(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Require that libraries' warnings, which a process writes on standard error, show none."""
+    yield
+    assert marked(caplog.text) == set()
+
+
 def outputs(place: Mapping[str, str], commands: Sequence[Sequence[str]]) -> Iterator[str]:
     """Return everything that commands write."""
-    with ThreadPoolExecutor(2) as pool:
-        for done in pool.map(lambda words: command(place, *words), commands):
-            yield done.stdout + done.stderr
+    for words in commands:
+        done = command(place, *words)
+        yield done.stdout + done.stderr
 
 
-def served(place: Mapping[str, str], form: str) -> Iterator[str]:
+Run = Callable[[Mapping[str, str], Sequence[str]], AbstractContextManager[Scraped]]
+
+
+def served(run: Run, place: Mapping[str, str], form: str) -> Iterator[str]:
     """Return what the daemon answers and logs, at debug level, from its start to its end."""
     flags = ["--log.level=debug", f"--log.format={form}", "--web.enable-lifecycle=true"]
-    with running(place, flags) as exporter:
+    with run(place, flags) as exporter:
         exporter.wait_until_ready()
         hidden = {"Authorization": f"Basic {secret('basic')}", "Cookie": secret("cookie")}
         for path in PAGES:
@@ -429,16 +441,18 @@ def test_what_needs_no_network_shows_no_secret(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("aws", "form"), [("all is well", "json"), ("everything is repeated", "logfmt")]
+    ("aws", "run", "form"),
+    [
+        ("all is well", inprocess.running, "json"),
+        ("page tokens are repeated", processes.running, "logfmt"),
+    ],
+    ids=["well", "repeated"],
 )
-def test_what_is_served_shows_no_secret(tmp_path: Path, aws: str, form: str) -> None:
-    """Nor the log, which is written at debug level."""
-    services = (
-        Services(_sts, _organizations, _echo_second_page) if aws != "all is well" else AWS[aws]
-    )
-    with FaultyServer(services) as server:
+def test_what_is_served_shows_no_secret(tmp_path: Path, aws: str, run: Run, form: str) -> None:
+    """Nor the log, which is written at debug level; nor what a process writes as it ends."""
+    with FaultyServer(AWS[aws]) as server:
         given = {"AWS_ENDPOINT_URL": server.url, **_ANSWERED["environment"].given(tmp_path)}
-        said = "".join(served(given, form))
+        said = "".join(served(run, given, form))
     assert "listening" in said
     assert marked(said) == set()
 
@@ -483,7 +497,7 @@ def test_who_may_not_read_sees_no_hash(tmp_path: Path, form: str) -> None:
         given = {"AWS_ENDPOINT_URL": server.url, **_ANSWERED["environment"].given(tmp_path)}
         given["MACIE_EXPORTER_WEB__CONFIG_FILE"] = str(tmp_path / "web.yaml")
         flags = ["--log.level=debug", f"--log.format={form}"]
-        with running(given, flags) as exporter:
+        with inprocess.running(given, flags) as exporter:
             answers = [
                 exporter.request(path, headers={"Authorization": f"Basic {tried}"})
                 for path in ("/metrics", "/targets", "/config")
