@@ -162,12 +162,19 @@ def series_of(text: str) -> Series:
     }
 
 
+_REFUSING = socket.socket()
+_REFUSING.bind(("127.0.0.1", 0))
+
+
+def refusing_port() -> int:
+    """Return a port of loopback that refuses connections: it is taken, and nobody listens on it."""
+    return int(_REFUSING.getsockname()[1])
+
+
 def no_aws(path: Path) -> dict[str, str]:
     """Return the variables of an AWS whose endpoint nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
     return {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{refusing_port()}",
         "AWS_ACCESS_KEY_ID": "a",
         "AWS_SECRET_ACCESS_KEY": "b",
         "AWS_REGION": "eu-west-1",

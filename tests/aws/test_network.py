@@ -18,7 +18,6 @@ from tests.faulty import (
     chunked,
     drip,
     flood,
-    free_port,
     full_backlog,
     invitation,
     page,
@@ -27,6 +26,7 @@ from tests.faulty import (
     send_and_close,
     send_and_hang,
 )
+from tests.processes import refusing_port
 
 BODY = page([invitation()], nextToken=None)
 WHOLE = response(BODY)
@@ -62,7 +62,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
 
 def test_a_refused_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing listens: tried again, as it may only be starting."""
-    endpoint(monkeypatch, f"http://{LOOPBACK}:{free_port()}")
+    endpoint(monkeypatch, f"http://{LOOPBACK}:{refusing_port()}")
     with rig() as made:
         failure = made.failure()
         assert failure.code == "EndpointConnectionError"

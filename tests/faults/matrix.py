@@ -23,7 +23,6 @@ from tests.faulty import (
     chunked,
     drip,
     flood,
-    free_port,
     full_backlog,
     invitation,
     page,
@@ -33,6 +32,7 @@ from tests.faulty import (
     send_and_hang,
     send_and_reset,
 )
+from tests.processes import refusing_port
 
 Endpoint = Callable[[], Any]
 """Makes a context manager that gives the URL of an endpoint."""
@@ -79,7 +79,7 @@ def _elsewhere(name: str, code: str, endpoint: Endpoint, timeout: float = 10.0) 
 
 @contextmanager
 def _refused() -> Iterator[str]:
-    yield f"http://{LOOPBACK}:{free_port()}"
+    yield f"http://{LOOPBACK}:{refusing_port()}"
 
 
 @contextmanager

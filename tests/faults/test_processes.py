@@ -25,7 +25,7 @@ from tests.daemons import running as a_daemon
 from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import Fault, World
 from tests.faults.services import Services
-from tests.faulty import FaultyServer, send_and_hang
+from tests.faulty import FaultyServer, free_port, send_and_hang
 from tests.inprocess import Served
 from tests.processes import (
     PATIENCE,
@@ -337,8 +337,7 @@ def test_a_read_only_root_and_no_home(aws: EmbeddedAws) -> None:
 @pytest.mark.parametrize("stream", STREAMS)
 def test_a_full_disk_for_the_log(aws: EmbeddedAws, stream: str) -> None:
     """It polls, serves and stops all the same."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     script = f'exec "$0" -m exporter --web.listen-address=127.0.0.1:{port} {stream}'
     process = subprocess.Popen(
         ["/bin/sh", "-c", script, sys.executable], env=environment(aws.environment())

@@ -20,7 +20,6 @@ from tests.faulty import (
     Behaviour,
     FaultyServer,
     Peer,
-    free_port,
     invitation,
     page,
     proxy,
@@ -29,7 +28,7 @@ from tests.faulty import (
     send_and_close,
 )
 from tests.inprocess import command
-from tests.processes import Scraped, until
+from tests.processes import Scraped, refusing_port, until
 
 MARK = "Z9mark"
 """Stands in every secret and in nothing else."""
@@ -208,7 +207,7 @@ _ANSWERED = {
 }
 _UNANSWERED = {
     "endpoint that refuses": _environment(
-        AWS_ENDPOINT_URL=f"http://user:{secret('endpoint')}@localhost:{free_port()}"
+        AWS_ENDPOINT_URL=f"http://user:{secret('endpoint')}@localhost:{refusing_port()}"
     ),
     "endpoint without a host": _environment(
         AWS_ENDPOINT_URL=f"http://user:{secret('endpoint')}@nowhere.invalid"
@@ -217,7 +216,7 @@ _UNANSWERED = {
     "endpoint without a scheme": _environment(AWS_ENDPOINT_URL=f"user:{secret('endpoint')}"),
     "endpoint of STS without a scheme": _environment(
         AWS_ENDPOINT_URL_STS=f"user:{secret('endpoint')}",
-        AWS_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}",
+        AWS_ENDPOINT_URL=f"http://127.0.0.1:{refusing_port()}",
     ),
     "endpoint with a port that is none": _environment(
         AWS_ENDPOINT_URL=f"http://localhost:{secret('port')}"
@@ -226,7 +225,7 @@ _UNANSWERED = {
         AWS_ENDPOINT_URL=f"http://user:{secret('endpoint')}@localhost:{secret('port')}"
     ),
     "proxy that refuses": _environment(
-        HTTP_PROXY=f"http://user:{secret('proxy')}@127.0.0.1:{free_port()}", NO_PROXY=""
+        HTTP_PROXY=f"http://user:{secret('proxy')}@127.0.0.1:{refusing_port()}", NO_PROXY=""
     ),
     "proxy that cannot be read": _environment(
         HTTP_PROXY=f"http://user:{secret('proxy')}@[x:99999", NO_PROXY=""
@@ -262,7 +261,7 @@ _ASKED_FOR = {
 """What credentials are had for from STS."""
 
 _ASKED_WHERE = {
-    "refuses": f"http://user:{secret('endpoint')}@localhost:{free_port()}",
+    "refuses": f"http://user:{secret('endpoint')}@localhost:{refusing_port()}",
     "has no host": f"http://user:{secret('endpoint')}@nowhere.invalid",
     "has no scheme": f"user:{secret('endpoint')}",
     "has a bad port": f"http://user:{secret('endpoint')}@localhost:{secret('port')}",
