@@ -41,6 +41,7 @@ SLOW = (
     "test_doctor.py",
     "test_iam.py",
     "test_terminal.py",
+    "test_recovery.py",
     "test_streams.py",
     "aws",
     "rules",
@@ -48,8 +49,8 @@ SLOW = (
 )
 """What starts processes or waits, the longest first: begun last, one of these would end last."""
 
-ALONE = ("soak", "test_costs.py", "test_recovery.py")
-"""What counts or measures, and would count the others too."""
+ALONE = ("soak",)
+"""What measures, and would measure the others too."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,6 +5,7 @@ A server takes a behaviour, which answers one request and tells whether the conn
 
 import contextlib
 import json
+import random
 import select
 import socket
 import ssl
@@ -329,7 +330,8 @@ def full_backlog() -> Iterator[int]:
 
 
 def free_port() -> int:
-    """Return a port on which nothing listens."""
-    with socket.create_server((LOOPBACK, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a port to listen on: one that the kernel gives to nobody who asks for any."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server((LOOPBACK, port)):
+            return port

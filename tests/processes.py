@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,33 +64,23 @@ class Answer:
     body: bytes
 
 
-@dataclass
-class Exporter:
-    """A running exporter."""
-
-    process: subprocess.Popen[str]
-    lines: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        """Collect the log as it is written."""
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.lines.append(line.rstrip("\n"))
+class Scraped(ABC):
+    """An exporter that serves, wherever it runs."""
 
     @property
+    @abstractmethod
     def log(self) -> str:
         """Everything logged so far."""
-        return "\n".join(self.lines)
+
+    @abstractmethod
+    def has_ended(self) -> bool:
+        """Return whether it has ended."""
 
     @property
     def port(self) -> int:
         """The port it listens on."""
         said = re.compile(r'event(?:=|": ")listening(?: port=|", "port": )(\d+)')
-        until(lambda: bool(said.search(self.log)) or self.process.poll() is not None, "listening")
+        until(lambda: bool(said.search(self.log)) or self.has_ended(), "listening")
         found = said.search(self.log)
         assert found, self.log
         return int(found[1])
@@ -116,6 +107,38 @@ class Exporter:
         """Scrape, by name and labels."""
         return series_of(self.metrics())
 
+    @property
+    def lines(self) -> list[str]:
+        """The log, line by line."""
+        return self.log.splitlines()
+
+
+@dataclass
+class Exporter(Scraped):
+    """A running exporter."""
+
+    process: subprocess.Popen[str]
+    _said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Collect the log as it is written."""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._said.append(line.rstrip("\n"))
+
+    @property
+    def log(self) -> str:
+        """Everything logged so far."""
+        return "\n".join(self._said)
+
+    def has_ended(self) -> bool:
+        """Return whether it has ended."""
+        return self.process.poll() is not None
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
         self.process.send_signal(number)
@@ -139,12 +162,19 @@ def series_of(text: str) -> Series:
     }
 
 
+_REFUSING = socket.socket()
+_REFUSING.bind(("127.0.0.1", 0))
+
+
+def refusing_port() -> int:
+    """Return a port of loopback that refuses connections: it is taken, and nobody listens on it."""
+    return int(_REFUSING.getsockname()[1])
+
+
 def no_aws(path: Path) -> dict[str, str]:
     """Return the variables of an AWS whose endpoint nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
     return {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{refusing_port()}",
         "AWS_ACCESS_KEY_ID": "a",
         "AWS_SECRET_ACCESS_KEY": "b",
         "AWS_REGION": "eu-west-1",

@@ -24,6 +24,8 @@ from tests.faulty import Behaviour, FaultyServer, page, response, send
 
 ACCOUNT = Account("111122223333")
 REGION = "eu-west-1"
+AT_ONCE = 10.0
+"""Seconds: far more than any machine needs, far less than what hangs or drips in tests takes."""
 T = TypeVar("T")
 
 

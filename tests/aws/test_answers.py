@@ -153,7 +153,7 @@ def test_no_json_is_another_exception(serve: Serve) -> None:
     with rig() as made:
 
         @given(st.one_of(JSON, st.fixed_dictionaries({"invitations": st.lists(JSON)})))
-        @settings(max_examples=150)
+        @settings(max_examples=100)
         def holds(value: Any) -> None:
             nonlocal sent
             sent = value

@@ -10,7 +10,7 @@ import pytest
 from exporter.aws.base_credentials import BaseCredentials
 from exporter.model import Account, AwsError, Failure, Role
 from tests.aws.conftest import Serve
-from tests.aws.rig import REGION, Rig, Stopwatch, rig
+from tests.aws.rig import REGION, Rig, rig
 from tests.clocks import ManualClock
 from tests.faults.bounds import bounded
 from tests.faults.services import IDENTITY, SESSION
@@ -46,9 +46,8 @@ def test_a_chain_that_hangs_holds_no_poll(serve: Serve) -> None:
     """With an STS that accepts and never answers each poll ends at its own deadline."""
     server = serve(send_and_hang())
     with rig() as made:
-        watch = Stopwatch()
         assert [made.failure(0.5).code for _ in range(3)] == ["Deadline"] * 3
-        assert watch.seconds() < 3
+        server.wait_for(requests=1)
     # And one look is under way for all of them.
     assert len(server.requests) == 1
 
@@ -97,7 +96,7 @@ def test_what_sts_answers_the_chain_is_bounded_too(serve: Serve) -> None:
     """A hundred megabytes in the place of credentials are none."""
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n"
     serve(flood(head, b"x" * 1024 * 1024, 100))
-    with rig() as made, bounded(30.0):
+    with rig() as made, bounded():
         failure = made.failure(30.0)
     assert (failure.code, failure.asked) == ("MalformedResponse", "own sts:")
 
@@ -212,10 +211,9 @@ def test_what_hangs_holds_no_exit(
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
         config = tmp_path / "config"
-        config.write_text("[default]\ncredential_process = /bin/sleep 30\n")
+        config.write_text("[default]\ncredential_process = /bin/sleep 100\n")
         monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
         before = ""
-    watch = Stopwatch()
     done = subprocess.run(
         [sys.executable, "-c", HANGS.format(before=before)],
         capture_output=True,
@@ -224,4 +222,3 @@ def test_what_hangs_holds_no_exit(
         check=False,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("Deadline\n", "", 0)
-    assert watch.seconds() < 20

@@ -14,7 +14,6 @@ from tests.aws.rig import Rig, rig
 from tests.faulty import (
     LOOPBACK,
     FaultyServer,
-    free_port,
     invitation,
     page,
     proxy,
@@ -22,6 +21,7 @@ from tests.faulty import (
     send,
     send_and_close,
 )
+from tests.processes import refusing_port
 
 ANSWER = send(response(page([invitation()])))
 IDENTITY = send(
@@ -138,7 +138,7 @@ def test_an_unreadable_configuration_is_said(configured: Path) -> None:
 def test_each_service_may_have_an_endpoint_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """AWS_ENDPOINT_URL_MACIE2 and _STS win over AWS_ENDPOINT_URL."""
     with FaultyServer(ANSWER) as macie, FaultyServer(IDENTITY) as sts:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{LOOPBACK}:{free_port()}")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{LOOPBACK}:{refusing_port()}")
         monkeypatch.setenv("AWS_ENDPOINT_URL_MACIE2", f"{macie.url}/a/path")
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
         with rig() as made:
@@ -218,7 +218,7 @@ def test_no_proxy_is_honoured(
 ) -> None:
     """Such as for a VPC endpoint."""
     server = serve(ANSWER)
-    monkeypatch.setenv("HTTP_PROXY", f"http://{LOOPBACK}:{free_port()}")
+    monkeypatch.setenv("HTTP_PROXY", f"http://{LOOPBACK}:{refusing_port()}")
     monkeypatch.setenv("NO_PROXY", exception)
     with rig() as made:
         assert answers(made)
@@ -307,7 +307,7 @@ def test_a_proxy_that_is_no_url(monkeypatch: pytest.MonkeyPatch, url: str) -> No
 def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """Named as the connection that it is, password left out."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://macie.invalid")
-    monkeypatch.setenv("HTTP_PROXY", f"http://user:hunter2@{LOOPBACK}:{free_port()}")
+    monkeypatch.setenv("HTTP_PROXY", f"http://user:hunter2@{LOOPBACK}:{refusing_port()}")
     with rig(attempts=1) as made:
         failure = made.failure()
     assert failure.code == "EndpointConnectionError"

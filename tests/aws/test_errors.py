@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 import pytest
@@ -12,9 +12,10 @@ from exporter.aws.client import ATTEMPTS
 from exporter.error_codes import ERRORS, Retry, error_kind, hint_of
 from exporter.model import Answer, AwsError, Failure
 from tests.aws.conftest import Serve
-from tests.aws.rig import REGION, Pauses, Rig, Stage, rig
+from tests.aws.rig import ACCOUNT, REGION, Pauses, Rig, Stage, rig
 from tests.faults.services import HUB, IDENTITY, refusal
 from tests.faulty import REQUEST_ID, by_turns, invitation, page, response, send, send_and_hang
+from tests.processes import eventually
 
 MODELLED = {
     "AccessDeniedException": 403,
@@ -314,24 +315,32 @@ def test_the_deadline_ends_a_pause(serve: Serve) -> None:
 
     class Endless(Pauses):
         async def wait(self, seconds: float) -> None:
-            del seconds
+            self.waited.append(seconds)
             await asyncio.Event().wait()
 
-    with rig(pauses=Endless()) as made:
-        made.warm().attempts.codes.clear()
-        server.requests.clear()
-        assert made.failure(1.0).code == "Deadline"
+    pauses = Endless()
+    with rig(pauses=pauses) as made:
+        made.run(abandoned(made, lambda: pauses.waited != []))
         assert made.attempts.codes == ["ThrottlingException"]
     assert len(server.requests) == 1
 
 
 def test_an_attempt_that_nobody_waits_for_is_counted(serve: Serve) -> None:
     """With how long it took until then."""
-    serve(send_and_hang())
+    server = serve(send_and_hang())
     with rig() as made:
-        assert made.failure(2.0).code == "Deadline"
+        made.run(abandoned(made, lambda: server.requests != []))
         assert made.attempts.codes == ["Deadline"]
-        assert 0 < made.attempts.seconds[0] < 2
+        assert made.attempts.seconds[0] > 0
+
+
+async def abandoned(made: Rig, begun: Callable[[], bool]) -> None:
+    """Read a target until something has begun, and then wait for it no more, as at a deadline."""
+    reading = asyncio.create_task(made.macie.read(ACCOUNT, REGION))
+    await eventually(begun, "a beginning")
+    reading.cancel()
+    await asyncio.wait([reading])
+    assert reading.cancelled()
 
 
 OF_STS: Mapping[str, tuple[str, int, str]] = {

@@ -8,7 +8,7 @@ import pytest
 from exporter.aws.transport import MAX_BODY_BYTES, Timeouts
 from exporter.model import Answer, AwsError
 from tests.aws.conftest import Serve
-from tests.aws.rig import Rig, Stage, Stopwatch, rig
+from tests.aws.rig import AT_ONCE, Rig, Stage, Stopwatch, rig
 from tests.faults.bounds import bounded
 from tests.faulty import (
     LOOPBACK,
@@ -18,7 +18,6 @@ from tests.faulty import (
     chunked,
     drip,
     flood,
-    free_port,
     full_backlog,
     invitation,
     page,
@@ -27,15 +26,13 @@ from tests.faulty import (
     send_and_close,
     send_and_hang,
 )
+from tests.processes import refusing_port
 
 BODY = page([invitation()], nextToken=None)
 WHOLE = response(BODY)
 NOT_ENABLED = response(
     '{"message": "Macie is not enabled."}', 403, {"x-amzn-ErrorType": "AccessDeniedException"}
 )
-LATE = 1.0
-"""Seconds that a deadline may be passed by."""
-
 LOST = {"EndpointConnectionError", "MalformedResponse"}
 
 
@@ -62,7 +59,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
 
 def test_a_refused_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing listens: tried again, as it may only be starting."""
-    endpoint(monkeypatch, f"http://{LOOPBACK}:{free_port()}")
+    endpoint(monkeypatch, f"http://{LOOPBACK}:{refusing_port()}")
     with rig() as made:
         failure = made.failure()
         assert failure.code == "EndpointConnectionError"
@@ -194,7 +191,7 @@ def test_a_slow_drip_ends_at_the_deadline(single: Stage, behaviour: Behaviour) -
     made = single.play(behaviour)
     watch = Stopwatch()
     assert made.failure(0.5).code == "Deadline"
-    assert 0.5 <= watch.seconds() < 0.5 + LATE
+    assert watch.seconds() < AT_ONCE
 
 
 def test_a_body_that_drips(single: Stage) -> None:
@@ -203,12 +200,12 @@ def test_a_body_that_drips(single: Stage) -> None:
 
     def behave(peer: Peer) -> bool:
         peer.socket.sendall(head + b"\r\n\r\n")
-        return drip(BODY.encode())(peer)
+        return drip(BODY.encode(), 0.2)(peer)
 
     made = single.play(behave)
     watch = Stopwatch()
     assert made.failure(0.5).code == "Deadline"
-    assert 0.5 <= watch.seconds() < 0.5 + LATE
+    assert watch.seconds() < AT_ONCE
 
 
 def test_a_hundred_megabytes_are_refused_early(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,7 +244,7 @@ def test_a_hundred_megabytes_are_refused_early(monkeypatch: pytest.MonkeyPatch) 
 )
 def test_what_is_around_a_body_takes_no_memory(single: Stage, behaviour: Behaviour) -> None:
     """However little of an answer is its body; the deadline ends it, if nothing else does."""
-    with bounded(1.0):
+    with bounded():
         failure = single.play(behaviour).failure(1.0)
     assert failure.code in LOST | {"Deadline"}
 

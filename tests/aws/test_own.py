@@ -16,7 +16,7 @@ from tests.aws.rig import ACCOUNT, REGION, Rig, rig
 from tests.faults.bounds import bounded
 from tests.faults.services import HUB, SESSION, refusal, sts
 from tests.faulty import Behaviour, by_turns, flood, response, send, send_and_close
-from tests.processes import command
+from tests.inprocess import command
 
 ROLE = f"arn:aws:iam::{HUB}:role/exporter"
 MEMBER = Account("111122223333", role=Role("arn:aws:iam::111122223333:role/reader"))
@@ -130,7 +130,7 @@ def test_what_is_no_answer_of_sts(serve: Serve, name: str) -> None:
     serve(behaviour)
     with rig() as made:
         made.failure(0.0)
-        with bounded(10.0):
+        with bounded():
             found = failure(made)
     assert found.code == code
     assert "CredentialsError" not in found.message

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.faulty import LOOPBACK, FaultyServer, send_and_close
-from tests.processes import command
+from tests.inprocess import command
 
 _KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
 _ROLE = "arn:aws:iam::100000000000:role/exporter"

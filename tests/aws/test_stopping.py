@@ -9,7 +9,7 @@ import pytest
 from exporter.aws.transport import Timeouts
 from exporter.model import Failure
 from tests.aws.conftest import Serve
-from tests.aws.rig import ACCOUNT, REGION, Pauses, Rig, Stopwatch, rig
+from tests.aws.rig import ACCOUNT, AT_ONCE, REGION, Pauses, Rig, Stopwatch, rig
 from tests.faulty import (
     LOOPBACK,
     Behaviour,
@@ -25,7 +25,6 @@ from tests.faulty import (
 READERS = 8
 PATIENT = Timeouts(connect=60, read=60)
 STOPPING = Failure("Deadline", "the exporter is stopping")
-AT_ONCE = 1.0
 
 
 def stopped(made: Rig, begun: Callable[[], bool]) -> int:

@@ -23,7 +23,6 @@ from tests.faulty import (
     chunked,
     drip,
     flood,
-    free_port,
     full_backlog,
     invitation,
     page,
@@ -33,6 +32,7 @@ from tests.faulty import (
     send_and_hang,
     send_and_reset,
 )
+from tests.processes import PATIENCE, refusing_port
 
 Endpoint = Callable[[], Any]
 """Makes a context manager that gives the URL of an endpoint."""
@@ -52,7 +52,7 @@ class Fault:
     behaviours: Sequence[Behaviour] = ()
     codes: frozenset[str] = frozenset()
     endpoint: Endpoint | None = None
-    timeout: float = 10.0
+    timeout: float = PATIENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,13 @@ class Oddity:
     behaviours: Sequence[Behaviour]
     says: str = SAYS
     state: str = "ok"
-    timeout: float = 10.0
 
 
-def _fault(name: str, code: str, *behaviours: Behaviour, timeout: float = 10.0) -> Fault:
+def _fault(name: str, code: str, *behaviours: Behaviour, timeout: float = PATIENCE) -> Fault:
     return Fault(name, behaviours, frozenset(code.split()), timeout=timeout)
 
 
-def _elsewhere(name: str, code: str, endpoint: Endpoint, timeout: float = 10.0) -> Fault:
+def _elsewhere(name: str, code: str, endpoint: Endpoint, timeout: float = PATIENCE) -> Fault:
     return Fault(name, (), frozenset(code.split()), endpoint, timeout)
 
 
@@ -79,7 +78,7 @@ def _elsewhere(name: str, code: str, endpoint: Endpoint, timeout: float = 10.0) 
 
 @contextmanager
 def _refused() -> Iterator[str]:
-    yield f"http://{LOOPBACK}:{free_port()}"
+    yield f"http://{LOOPBACK}:{refusing_port()}"
 
 
 @contextmanager
@@ -108,19 +107,24 @@ def _first(behaviour: Behaviour) -> Iterator[str]:
         yield f"https://localhost:{server.port}"
 
 
+def _some(sizes: range) -> Sequence[int]:
+    """Return sizes from the first to the last: an answer may be cut anywhere."""
+    return sorted({*sizes[::17], *sizes[:3], *sizes[-3:]})
+
+
 _LOST = "EndpointConnectionError MalformedResponse"
 _STATUS, _HEADERS = GOOD.index(b"\r\n"), GOOD.index(b"\r\n\r\n") + 4
 _REGIONS = {
     "before the answer": range(1),
     "in the status line": range(1, _STATUS),
-    "in the headers": range(_STATUS, _HEADERS),
-    "in the body": range(_HEADERS, len(GOOD)),
+    "in the headers": _some(range(_STATUS, _HEADERS)),
+    "in the body": _some(range(_HEADERS, len(GOOD))),
 }
 _BODY = page(LISTED)
 
 CONNECTION = (
     _elsewhere("connection refused", "EndpointConnectionError", _refused),
-    _elsewhere("name that does not exist", "EndpointConnectionError", _no_name, 30.0),
+    _elsewhere("name that does not exist", "EndpointConnectionError", _no_name),
     _elsewhere("connection that is never accepted", "Deadline", _blackhole, TIMEOUT),
     _elsewhere(
         "certificate of an unknown authority",
@@ -528,7 +532,7 @@ def _many_pages(count: int) -> Behaviour:
 ODDITIES: Mapping[str, Oddity] = {
     oddity.name: oddity
     for oddity in (
-        Oddity("2,000 pages", (_many_pages(2_000),), timeout=60.0),
+        Oddity("2,000 pages", (_many_pages(2_000),)),
         Oddity(
             "duplicate ids",
             (

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults.bounds import SLACK
 from tests.faults.matrix import FAULTS, ODDITIES, Fault
 from tests.faults.test_fleet import ASSUME, ORGANIZATIONS
 from tests.faults.test_processes import (
@@ -21,6 +20,7 @@ from tests.faults.test_processes import (
     UNREAD,
     WAYS,
 )
+from tests.processes import PATIENCE
 from tests.test_poller import SURPRISES
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ def aws() -> Iterator[Row]:
     """Return what AWS's side may do to a poll."""
     here = "tests/faults/test_matrix.py"
     for name, fault in FAULTS.items():
-        bound = f" within {fault.timeout + SLACK:g} s" if fault.timeout < 1 else ""
+        bound = " at its deadline" if fault.timeout < PATIENCE else ""
         yield Row(name, f"the poll fails{bound}: {_codes(fault)}", f"{here}::test_fault[{name}]")
     for name, oddity in ODDITIES.items():
         yield Row(name, _MEANT[name], f"{here}::test_oddity[{name}]")
@@ -226,7 +226,7 @@ _ELSEWHERE = (
     ),
     Row(
         "SIGTERM while AWS hangs",
-        "ends in five seconds, in order",
+        "ends within seconds, in order",
         "tests/test_daemon.py::test_stops_in_order_while_aws_hangs[15]",
     ),
     Row(

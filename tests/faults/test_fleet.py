@@ -88,7 +88,7 @@ def test_a_role_that_cannot_be_assumed(stage: Stage, name: str) -> None:
     services.sts = behaviour
     watch.account = _account(name)
     for good in (1, 2):
-        with bounded(10.0):
+        with bounded():
             outcome = watch.poll().outcome
         assert isinstance(outcome, Failure)
         assert outcome.code == code

@@ -29,8 +29,8 @@ ATTEMPTS = 3
 
 def code_of(watch: Watch, fault: Fault) -> str:
     """Poll while the fault lasts; give the code, which is one that may be."""
-    with bounded(fault.timeout):
-        outcome = watch.poll().outcome
+    with bounded():
+        outcome = watch.poll(fault.timeout).outcome
     assert isinstance(outcome, Failure), outcome
     assert outcome.code in fault.codes, outcome
     return outcome.code
@@ -50,9 +50,9 @@ def forms(fault: Fault, stage: Stage, stack: ExitStack) -> Iterator[Begin]:
         yield partial(stage.play, behaviour)
 
 
-def well(stage: Stage, timeout: float) -> Watch:
+def well(stage: Stage) -> Watch:
     """Return a target that was polled while all was well."""
-    watch = Watch(stage.play(send(GOOD)), timeout=timeout)
+    watch = Watch(stage.play(send(GOOD)))
     watch.poll()
     assert watch.text() == watch.expected(SAYS + OK)
     return watch
@@ -60,7 +60,7 @@ def well(stage: Stage, timeout: float) -> Watch:
 
 def met(stage: Stage, fault: Fault, begin: Begin) -> tuple[Watch, str]:
     """Have a target meet the fault that was well before; give it, and the error code."""
-    known = well(stage, fault.timeout)
+    known = well(stage)
     known.rig = begin()
     code = code_of(known, fault)
     assert known.text() == known.expected(SAYS + FAILED, code=code, good=1)
@@ -72,7 +72,7 @@ def met(stage: Stage, fault: Fault, begin: Begin) -> tuple[Watch, str]:
 def test_fault(patient: Stage, name: str) -> None:
     """What was known stays, then goes stale; of what never was nothing is said; then it heals.
 
-    And it takes neither long nor much memory.
+    It ends at its deadline, if nothing else ends it, and takes little memory.
     """
     fault = FAULTS[name]
     with ExitStack() as stack:
@@ -80,7 +80,7 @@ def test_fault(patient: Stage, name: str) -> None:
         known, code = [met(patient, fault, begin) for begin in begins][-1]
         known.pass_time(STALE_AFTER - MINUTE)
         assert known.text() == known.expected(STALE, code=code, good=15, ago=14)
-        new = Watch(begins[-1](), timeout=fault.timeout)
+        new = Watch(begins[-1]())
         assert new.text() == new.expected(PENDING)
         code = code_of(new, fault)
         assert new.text() == new.expected(NEVER, code=code)
@@ -106,9 +106,9 @@ def test_oddity(patient: Stage, name: str) -> None:
     """A strange answer says what it says, no more and no less; the next usual one as usual."""
     oddity = ODDITIES[name]
     for behaviour in oddity.behaviours:
-        watch = well(patient, oddity.timeout)
+        watch = well(patient)
         watch.rig = patient.play(behaviour)
-        with bounded(oddity.timeout):
+        with bounded():
             watch.poll()
         assert watch.text() == watch.expected(oddity.says + OK.replace("ok", oddity.state))
         watch.rig = patient.play(send(GOOD))

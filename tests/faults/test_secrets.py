@@ -3,8 +3,8 @@
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -13,13 +13,13 @@ import pytest
 import yaml
 
 from exporter.model import AwsError
+from tests import inprocess, processes
 from tests.aws.rig import rig
 from tests.faults.services import HUB, IDENTITY, MEMBERS, SESSION, Services, refusal
 from tests.faulty import (
     Behaviour,
     FaultyServer,
     Peer,
-    free_port,
     invitation,
     page,
     proxy,
@@ -27,7 +27,8 @@ from tests.faulty import (
     send,
     send_and_close,
 )
-from tests.processes import command, running, until
+from tests.inprocess import command
+from tests.processes import Scraped, refusing_port, until
 
 MARK = "Z9mark"
 """Stands in every secret and in nothing else."""
@@ -206,7 +207,7 @@ _ANSWERED = {
 }
 _UNANSWERED = {
     "endpoint that refuses": _environment(
-        AWS_ENDPOINT_URL=f"http://user:{secret('endpoint')}@localhost:{free_port()}"
+        AWS_ENDPOINT_URL=f"http://user:{secret('endpoint')}@localhost:{refusing_port()}"
     ),
     "endpoint without a host": _environment(
         AWS_ENDPOINT_URL=f"http://user:{secret('endpoint')}@nowhere.invalid"
@@ -215,7 +216,7 @@ _UNANSWERED = {
     "endpoint without a scheme": _environment(AWS_ENDPOINT_URL=f"user:{secret('endpoint')}"),
     "endpoint of STS without a scheme": _environment(
         AWS_ENDPOINT_URL_STS=f"user:{secret('endpoint')}",
-        AWS_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}",
+        AWS_ENDPOINT_URL=f"http://127.0.0.1:{refusing_port()}",
     ),
     "endpoint with a port that is none": _environment(
         AWS_ENDPOINT_URL=f"http://localhost:{secret('port')}"
@@ -224,7 +225,7 @@ _UNANSWERED = {
         AWS_ENDPOINT_URL=f"http://user:{secret('endpoint')}@localhost:{secret('port')}"
     ),
     "proxy that refuses": _environment(
-        HTTP_PROXY=f"http://user:{secret('proxy')}@127.0.0.1:{free_port()}", NO_PROXY=""
+        HTTP_PROXY=f"http://user:{secret('proxy')}@127.0.0.1:{refusing_port()}", NO_PROXY=""
     ),
     "proxy that cannot be read": _environment(
         HTTP_PROXY=f"http://user:{secret('proxy')}@[x:99999", NO_PROXY=""
@@ -260,7 +261,7 @@ _ASKED_FOR = {
 """What credentials are had for from STS."""
 
 _ASKED_WHERE = {
-    "refuses": f"http://user:{secret('endpoint')}@localhost:{free_port()}",
+    "refuses": f"http://user:{secret('endpoint')}@localhost:{refusing_port()}",
     "has no host": f"http://user:{secret('endpoint')}@nowhere.invalid",
     "has no scheme": f"user:{secret('endpoint')}",
     "has a bad port": f"http://user:{secret('endpoint')}@localhost:{secret('port')}",
@@ -311,17 +312,27 @@ _REFUSED = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_told_to_loggers(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Require that libraries' warnings, which a process writes on standard error, show none."""
+    yield
+    assert marked(caplog.text) == set()
+
+
 def outputs(place: Mapping[str, str], commands: Sequence[Sequence[str]]) -> Iterator[str]:
     """Return everything that commands write."""
-    with ThreadPoolExecutor(2) as pool:
-        for done in pool.map(lambda words: command(place, *words), commands):
-            yield done.stdout + done.stderr
+    for words in commands:
+        done = command(place, *words)
+        yield done.stdout + done.stderr
 
 
-def served(place: Mapping[str, str], form: str) -> Iterator[str]:
+Run = Callable[[Mapping[str, str], Sequence[str]], AbstractContextManager[Scraped]]
+
+
+def served(run: Run, place: Mapping[str, str], form: str) -> Iterator[str]:
     """Return what the daemon answers and logs, at debug level, from its start to its end."""
     flags = ["--log.level=debug", f"--log.format={form}", "--web.enable-lifecycle=true"]
-    with running(place, flags) as exporter:
+    with run(place, flags) as exporter:
         exporter.wait_until_ready()
         hidden = {"Authorization": f"Basic {secret('basic')}", "Cookie": secret("cookie")}
         for path in PAGES:
@@ -429,16 +440,18 @@ def test_what_needs_no_network_shows_no_secret(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("aws", "form"), [("all is well", "json"), ("everything is repeated", "logfmt")]
+    ("aws", "run", "form"),
+    [
+        ("all is well", inprocess.running, "json"),
+        ("page tokens are repeated", processes.running, "logfmt"),
+    ],
+    ids=["well", "repeated"],
 )
-def test_what_is_served_shows_no_secret(tmp_path: Path, aws: str, form: str) -> None:
-    """Nor the log, which is written at debug level."""
-    services = (
-        Services(_sts, _organizations, _echo_second_page) if aws != "all is well" else AWS[aws]
-    )
-    with FaultyServer(services) as server:
+def test_what_is_served_shows_no_secret(tmp_path: Path, aws: str, run: Run, form: str) -> None:
+    """Nor the log, which is written at debug level; nor what a process writes as it ends."""
+    with FaultyServer(AWS[aws]) as server:
         given = {"AWS_ENDPOINT_URL": server.url, **_ANSWERED["environment"].given(tmp_path)}
-        said = "".join(served(given, form))
+        said = "".join(served(run, given, form))
     assert "listening" in said
     assert marked(said) == set()
 
@@ -483,7 +496,7 @@ def test_who_may_not_read_sees_no_hash(tmp_path: Path, form: str) -> None:
         given = {"AWS_ENDPOINT_URL": server.url, **_ANSWERED["environment"].given(tmp_path)}
         given["MACIE_EXPORTER_WEB__CONFIG_FILE"] = str(tmp_path / "web.yaml")
         flags = ["--log.level=debug", f"--log.format={form}"]
-        with running(given, flags) as exporter:
+        with inprocess.running(given, flags) as exporter:
             answers = [
                 exporter.request(path, headers={"Authorization": f"Basic {tried}"})
                 for path in ("/metrics", "/targets", "/config")

@@ -11,6 +11,7 @@ from exporter.schedule import Schedule
 from tests.aws.rig import ACCOUNT, REGION, Rig
 from tests.exposition.scene import Scene, options
 from tests.faulty import invitation, page, response
+from tests.processes import PATIENCE
 
 TARGET = Target(ACCOUNT.id, REGION)
 TRUSTED = "222233334444"
@@ -71,6 +72,10 @@ _LABELS = f'aws_account_id="{TARGET.account_id}",aws_region="{TARGET.region}"'
 _STATES = ("pending", "ok", "not_enabled", "failing", "stale")
 
 
+def _options(timeout: float) -> PollOptions:
+    return PollOptions(300.0, 1, timeout)
+
+
 class _Clock(SystemClock):
     """The scene's time of day; deadlines are real."""
 
@@ -85,24 +90,25 @@ class _Clock(SystemClock):
 class Watch:
     """Polls one target, and shows what a scrape gets."""
 
-    def __init__(self, rig: Rig, *, timeout: float = 10.0, account: Account = ACCOUNT) -> None:
-        """Poll an account through a rig, within so many seconds."""
-        self.rig, self.account, self._timeout = rig, account, timeout
+    def __init__(self, rig: Rig, *, account: Account = ACCOUNT) -> None:
+        """Poll an account through a rig."""
+        self.rig, self.account = rig, account
         shows = options(zero_fill="invited", trusted=(TRUSTED,), most=10)
         self._scene = Scene(TARGET, shows=shows)
         self._poller = Poller(
             schedule=Schedule(300.0, 1, random.Random(1)),
-            options=PollOptions(300.0, 1, timeout),
+            options=_options(PATIENCE),
             clock=_Clock(self._scene),
             read=self._read,
             record=lambda _: None,
             log=_Log(),
         )
 
-    def poll(self) -> PollResult:
-        """Poll once, a minute after whatever was before."""
+    def poll(self, timeout: float = PATIENCE) -> PollResult:
+        """Poll once within so many seconds, a minute after whatever was before."""
         self.pass_time(MINUTE)
-        result = self.rig.run(self._poller.poll(TARGET), 2 * self._timeout)
+        self._poller.set_options(_options(timeout))
+        result = self.rig.run(self._poller.poll(TARGET), 2 * PATIENCE)
         self._scene.record(result)
         return result
 
