@@ -1,5 +1,6 @@
 """Configurations in the documents are loaded by what they are for."""
 
+import io
 import json
 import subprocess
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from exporter.commands import Process, main
 from exporter.settings import Settings
 from exporter.web.config import WebFile
 from exporter.web.rules import read_web_file
@@ -15,7 +17,6 @@ from tests.conftest import require
 from tests.docs.documents import CHART, Block, blocks
 from tests.helm.charts import objects, of_kind, run
 from tests.helm.conftest import require_tool
-from tests.processes import command
 
 RULES = CHART / "files" / "rules" / "macie-invitations.rules.yaml"
 OF_PROMETHEUS = {"global", "scrape_configs", "rule_files", "alerting"}
@@ -25,8 +26,9 @@ OF_THE_EXPORTER = set(Settings.model_fields) - {"config"}
 
 def check(file: Path) -> None:
     """Have the exporter load its configuration."""
-    done = command({"AWS_REGION": "eu-west-1"}, "check", f"--config.file={file}")
-    assert done.returncode == 0, done.stderr
+    err = io.StringIO()
+    process = Process({"AWS_REGION": "eu-west-1"}, io.StringIO(), err)
+    assert main(["check", f"--config.file={file}"], process) == 0, err.getvalue()
 
 
 def _by_prometheus(file: Path) -> None:

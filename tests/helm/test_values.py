@@ -22,9 +22,8 @@ from tests.helm.charts import (
     workload,
 )
 from tests.helm.kubernetes import NEWEST, OLDEST, complaints
-from tests.helm.values_table import described
 from tests.helm.values_table import written as table_written
-from tools.schema import definitions, main, written
+from tools.schema import definitions, written
 
 SCHEMA = CHART / "values.schema.json"
 VALUES = CHART / "values.yaml"
@@ -238,17 +237,6 @@ def test_the_schema_has_every_setting_that_a_file_may_hold() -> None:
     ]
 
 
-def test_the_schema_is_written_in_place(tmp_path: Path) -> None:
-    """The chart's own part stays; a definition that the settings no longer have goes."""
-    file = tmp_path / "values.schema.json"
-    own = {"type": "string"}
-    file.write_text(json.dumps({"properties": {"a": own}, "$defs": {"own": own, "Gone": own}}))
-    main([str(file)])
-    schema = json.loads(file.read_text())
-    assert schema["properties"] == {"a": own, "config": {"$ref": "#/$defs/Settings"}}
-    assert schema["$defs"] == {"own": own, **definitions()}
-
-
 def test_the_schema_knows_just_the_keys_that_there_are() -> None:
     """No value is missing in it, and it has none that values.yaml does not show."""
     schema = json.loads(SCHEMA.read_text())
@@ -290,12 +278,6 @@ def test_the_readme_has_every_value() -> None:
     text = (CHART / "README.md").read_text()
     assert table_written(text, VALUES.read_text()) == text
     assert "| `shards` | `1` | How many replicas share the accounts." in text
-
-
-def test_a_value_without_a_comment_is_found() -> None:
-    """Wherever it is; a comment that stands further above does not count."""
-    with pytest.raises(KeyError, match=r"a\.c: no comment that begins with `# -- ` above it"):
-        described("a:\n  # -- Of b.\n  b: 1\n  c: 2\n")
 
 
 def test_thresholds_are_those_of_the_rules() -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -121,6 +122,8 @@ def failures(promtool: Path, folder: Path, trials: Mapping[str, Trial]) -> dict[
         files[name].write_text(json.dumps({**tests, "tests": trial.cases}))
     done = subprocess.run(
         [promtool, "test", "rules", *files.values()],
+        # Go collects the garbage of a small heap all the time.
+        env={**os.environ, "GOGC": "400"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -137,3 +140,18 @@ def failures(promtool: Path, folder: Path, trials: Mapping[str, Trial]) -> dict[
         for name, file in files.items()
         if told[str(file)].strip() != "SUCCESS"
     }
+
+
+def unnoticed(
+    promtool: Path, folder: Path, broken: Mapping[str, Sequence[Rule]], cases: Iterable[Case]
+) -> list[str]:
+    """Return which of several broken sets of rules no case notices, each tried until one does."""
+    left = dict(broken)
+    for case in cases:
+        if not left:
+            break
+        noticed = failures(
+            promtool, folder, {what: Trial(tried, [case]) for what, tried in left.items()}
+        )
+        left = {what: tried for what, tried in left.items() if what not in noticed}
+    return sorted(left)

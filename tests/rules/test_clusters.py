@@ -5,6 +5,7 @@ The chart's `prometheusRule.additionalAggregationLabels` makes them; the real he
 
 import json
 import re
+from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,7 @@ from tests.rules.rulefile import (
     needed,
     read_cases,
     rules,
+    unnoticed,
 )
 from tests.rules.rulefile import cases as all_cases
 from tests.rules.test_rules import INNERMOST, queries
@@ -53,11 +55,12 @@ def cases(alert: str) -> list[Case]:
     return [case for case in all_cases(alert) if case["input_series"]]
 
 
-def by_length(alert: str) -> list[Sequence[Case]]:
-    """Return an alert's cases, those of hours together and those of days together."""
-    hours = [case for case in cases(alert) if minutes(case) <= 1000]
-    days = [case for case in cases(alert) if minutes(case) > 1000]
-    return [some for some in (hours, days) if some]
+def by_length(alert: str, *ends: int) -> list[Sequence[Case]]:
+    """Return an alert's cases, those of hours and of days apart; and what ends sooner than that."""
+    groups: dict[int, list[Case]] = {}
+    for case in cases(alert):
+        groups.setdefault(bisect((*ends, 1000), minutes(case)), []).append(case)
+    return [*groups.values()]
 
 
 def of_cluster(series: Mapping[str, str], cluster: str) -> Mapping[str, str]:
@@ -66,15 +69,19 @@ def of_cluster(series: Mapping[str, str], cluster: str) -> Mapping[str, str]:
     return {**series, "series": f'{name}{{cluster="{cluster}",{labels or "}"}'}
 
 
+def of_clusters(path: Path) -> list[Case]:
+    """Return the cases of a file that has several clusters in each, the shortest first."""
+    return sorted(read_cases(path), key=minutes)
+
+
 @pytest.mark.parametrize("path", CLUSTERS, ids=lambda path: path.stem)
 def test_clusters_do_not_hide_each_other(path: Path, promtool: Path, tmp_path: Path) -> None:
     """What is whole, or there, in one cluster says nothing of another."""
-    tried = read_cases(path)
-    trials = {
-        "apart": Trial(needed(path.stem, apart("cluster")), tried),
-        "as one": Trial(needed(path.stem), tried),
-    }
-    assert [*failures(promtool, tmp_path, trials)] == ["as one"]
+    kept = needed(path.stem, apart("cluster"))
+    trials = {str(case.get("name")): Trial(kept, [case]) for case in of_clusters(path)}
+    assert failures(promtool, tmp_path, trials) == {}
+    as_one = {"as one": needed(path.stem)}
+    assert unnoticed(promtool, tmp_path, as_one, of_clusters(path)) == []
 
 
 def in_both(case: Case) -> Case:
@@ -202,7 +209,7 @@ def test_cases_notice_a_place_that_forgets_the_label(
 ) -> None:
     """Wherever two clusters are taken for one, a case fails."""
     kept = needed(witness, apart("cluster"))
-    left = {
+    broken = {
         f"{name}, {number}": [
             {**rule, "expr": forgetful(rule["expr"], number)} if name == name_of(rule) else rule
             for rule in kept
@@ -210,15 +217,11 @@ def test_cases_notice_a_place_that_forgets_the_label(
         for name, number in places(witness)
     }
     own = HERE / "clusters" / f"{witness}.yaml"
-    for tried in (
-        [*read_cases(own)] if own in CLUSTERS else [],
-        *([all_at_once(witness, some)] for some in by_length(witness)),
-    ):
-        if left and tried:
-            trials = {place: Trial(broken, tried) for place, broken in left.items()}
-            noticed = failures(promtool, tmp_path, trials)
-            left = {place: broken for place, broken in left.items() if place not in noticed}
-    assert sorted(left) == []
+    tried = of_clusters(own) if own in CLUSTERS else []
+    # Few and short ones notice most.
+    at_once = [*by_length(witness, 30, 90), *by_length(witness)]
+    tried += [all_at_once(witness, some) for some in at_once]
+    assert unnoticed(promtool, tmp_path, broken, tried) == []
 
 
 def forgetful(expr: str, number: int) -> str:
