@@ -6,7 +6,7 @@ from exporter.demo.command import run as run_demo
 from exporter.demo.command import variables
 from exporter.settings import load
 from exporter.settings.fields import listen_address
-from exporter.web.listening import AddressInUseError, listen
+from exporter.web.server import AddressInUseError, listen
 from exporter.web.watcher import check_web_file
 
 

@@ -26,6 +26,7 @@ from exporter.terminal import Tell, progress, write
 _STEP_SECONDS = 60.0
 _AT_ONCE = 16
 """Accounts that are looked at together."""
+_LIST_REGIONS = "account:ListRegions"
 DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
