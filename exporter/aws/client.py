@@ -71,7 +71,7 @@ class Client:
         self._endpoints: dict[tuple[str, str], Endpoint] = {}
         self._finding: dict[tuple[str, str], Shared[Endpoint]] = {}
         self._session_free = asyncio.Lock()
-        self._proxies = tuple(filter(None, environment.secrets(os.environ)))
+        self._proxies = tuple(environment.secrets(os.environ))
 
     async def close(self) -> None:
         """Let nothing begin any more, and close every connection."""

@@ -6,10 +6,14 @@ However those are spelled there. Pure.
 import html
 import re
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 _LONGEST_MESSAGE, _LONGEST_ID = 500, 127
 """Characters, and one more that says that there were more; AWS's ids have 36."""
+
+SHORTEST = 4
+"""Characters of what is hidden. To hide each `p` of a text would tell what the secret is, and take
+the words apart by which AWS's answers are told."""
 
 _PLAIN_ID = re.compile(r"[\w-]{0,64}", re.ASCII)
 
@@ -36,7 +40,7 @@ def shown_id(text: object, hidden: Iterable[str]) -> str:
     """Return what is said to be AWS's id of a request."""
     if not isinstance(text, str):
         return ""
-    if _PLAIN_ID.fullmatch(text) and not any(secret in text for secret in hidden):
+    if _PLAIN_ID.fullmatch(text) and not any(secret in text for secret in _long_ones(hidden)):
         return text  # As AWS's are, which every answer has.
     return _shortened(without(hidden, text), _LONGEST_ID)
 
@@ -57,9 +61,13 @@ def without(secrets: Iterable[str], text: str) -> str:
     return _USERINFO.sub("...", (shown + whole[at:]).decode(errors="surrogatepass"))
 
 
+def _long_ones(secrets: Iterable[str]) -> Iterator[str]:
+    return (secret for secret in secrets if len(secret) >= SHORTEST)
+
+
 def _marks(secrets: Iterable[str], whole: bytes) -> bytearray:
     """Return a mark for each byte that belongs to a secret, whatever it stands for there."""
-    wanted = [secret.encode(errors="surrogatepass") for secret in secrets if secret]
+    wanted = [secret.encode(errors="surrogatepass") for secret in _long_ones(secrets)]
     marks = bytearray(len(whole))
     read, origins = whole, array("I", range(len(whole) + 1))
     for _ in range(_LEVELS):
