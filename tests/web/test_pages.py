@@ -508,6 +508,9 @@ def test_the_invitations_of_a_target(site: Site) -> None:
     assert "Administrator 660066006600 unknown administrator Enabled" in words
     site.polled(PAYMENTS, eu_west_1=[answered(administrator=NO_ADMINISTRATOR)])
     assert "Administrator none" in site.words("/targets/111122223333/eu-west-1")
+    stale = [answered(administrator=NO_ADMINISTRATOR), *[DENIED] * 20]
+    site.polled(PAYMENTS, eu_west_1=stale)
+    assert "Administrator none" not in site.words("/targets/111122223333/eu-west-1")
 
 
 def test_very_many_invitations_come_in_pages(site: Site) -> None:
@@ -531,6 +534,8 @@ def test_very_many_invitations_come_in_pages(site: Site) -> None:
         ([Answer(enabled=False)], "Macie is not enabled in this account and region"),
         ([answered()], "None: the account has received no invitation here"),
         ([answered(invited()), *[DENIED] * 20], "too old to be exported"),
+        ([answered(), *[DENIED] * 20], "too old to be exported. None: the account has"),
+        ([Answer(enabled=False), *[DENIED] * 20], "too old to be exported. Macie is not enabled"),
     ],
 )
 def test_a_target_without_invitations_says_why(
