@@ -145,8 +145,7 @@ class BaseCredentials:
         if loop.is_closed():
             raise HTTPClientError(error="the exporter has stopped")
         try:
-            _, service, operation = event_name.split(".")
-            sending = self._bounded(_plain(request), service, operation)
+            sending = self._bounded(_plain(request), *event_name.split(".")[1:])
             reply = asyncio.run_coroutine_threadsafe(sending, loop).result()
         except AwsError as error:
             # What botocore tries again.

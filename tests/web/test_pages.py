@@ -508,8 +508,8 @@ def test_the_invitations_of_a_target(site: Site) -> None:
     assert "Administrator 660066006600 unknown administrator Enabled" in words
     site.polled(PAYMENTS, eu_west_1=[answered(administrator=NO_ADMINISTRATOR)])
     assert "Administrator none" in site.words("/targets/111122223333/eu-west-1")
-    stale = [answered(administrator=NO_ADMINISTRATOR), *[DENIED] * 20]
-    site.polled(PAYMENTS, eu_west_1=stale)
+    none = answered(administrator=NO_ADMINISTRATOR)
+    site.polled(PAYMENTS, eu_west_1=[none, *[DENIED] * 20])
     assert "Administrator none" not in site.words("/targets/111122223333/eu-west-1")
 
 
