@@ -69,7 +69,10 @@ _OLD_PROJECTION = (
     "the service account's token has expired: AWS_WEB_IDENTITY_TOKEN_FILE must be the projected "
     "token that the kubelet renews"
 )
-_AWS_SIDE = "a fault on AWS's side: it is polled again soon; see the AWS Health Dashboard"
+_AWS_SIDE = (
+    "a fault on AWS's side, or of a proxy on the way there: it is polled again soon; see the AWS "
+    "Health Dashboard"
+)
 _THROTTLED = (
     "AWS limits the rate: it is polled again soon; if it stays, raise poll.interval or lower "
     "poll.concurrency"
