@@ -183,8 +183,9 @@ ERRORS: Mapping[str, ErrorKind] = {
         ErrorKind(
             "Deadline",
             Retry.SOON,
-            "pages and retries took longer than poll.timeout, or others hung so that no place was "
-            "free: check the network; raise poll.timeout if the target holds very many invitations",
+            "pages and retries took longer than poll.timeout, or no place was free: check the "
+            "network; raise poll.timeout if the target holds very many invitations, and "
+            "poll.concurrency if polls start late",
         ),
         ErrorKind(
             "MalformedResponse",

@@ -25,6 +25,8 @@ All that may be under way would be a tenth of a second, again and again, in whic
 answered.
 """
 
+_NO_PLACE = "no place was free for {:g} s: others hang, or are too many"
+
 _LOOKS = 4
 """For polls that wait too long, in the time that they may."""
 
@@ -167,7 +169,7 @@ class Poller:
         if now >= self._look_at:
             self._look_at = now + patience / _LOOKS
             self._overdue = self._schedule.overdue(now - patience)
-        failure = Failure("Deadline", f"no place was free for {patience:g} s: others hang")
+        failure = Failure("Deadline", _NO_PLACE.format(patience))
         for _ in range(min(len(self._overdue), _AT_A_TIME)):
             target = self._overdue.pop()
             # It may have had its place meanwhile.
