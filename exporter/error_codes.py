@@ -50,7 +50,10 @@ _WEB_IDENTITY = (
     "(AWS_ROLE_ARN), and the role's trust policy must name it, the service account as its `sub` "
     "and `sts.amazonaws.com` as its `aud`"
 )
-_AWS_SIDE = "a fault on AWS's side: it is polled again soon; see the AWS Health Dashboard"
+_AWS_SIDE = (
+    "a fault on AWS's side, or of a proxy on the way there: it is polled again soon; see the AWS "
+    "Health Dashboard"
+)
 _THROTTLED = (
     "AWS limits the rate: it is polled again soon; if it stays, raise poll.interval or lower "
     "poll.concurrency"
@@ -113,8 +116,9 @@ _TABLE = (
     _row("ReadTimeout", Retry.SOON,
          "AWS accepted the request and sent no answer in time: " + _NETWORK),
     _row("Deadline", Retry.SOON,
-         "pages and retries took longer than poll.timeout, or others hung so that no place was "
-         "free: check the network; raise poll.timeout if the target holds very many invitations"),
+         "pages and retries took longer than poll.timeout, or no place was free: check the "
+         "network; raise poll.timeout if the target holds very many invitations, and "
+         "poll.concurrency if polls start late"),
     _row("MalformedResponse", Retry.LATER,
          "what answered in the place of SERVICE does not speak its protocol: check "
          "AWS_ENDPOINT_URL and proxies"),

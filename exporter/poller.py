@@ -25,6 +25,8 @@ All that may be under way would be a tenth of a second, again and again, in whic
 answered.
 """
 
+_NO_PLACE = "no place was free for {:g} s: others hang, or are too many"
+
 _LOOKS = 4
 """For polls that wait too long, in the time that they may."""
 
@@ -171,7 +173,7 @@ class Poller:
             target = self._overdue.pop()
             # It may have had its place meanwhile.
             if self._schedule.is_overdue(target, now - patience):
-                failure = Failure("Deadline", f"no place was free for {patience:g} s: others hang")
+                failure = Failure("Deadline", _NO_PLACE.format(patience))
                 self._hand_on(PollResult(target, self._clock.now(), 0.0, failure))
 
     def _patience(self) -> float:

@@ -8,11 +8,15 @@ import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
+
 from exporter.clock import SystemClock
 from exporter.commands.serve import Service
 from exporter.configuration import Configuration, Ports
 from exporter.log import Lines
 from exporter.settings import ConfigurationError
+from tests.faults.services import HUB, IDENTITY
+from tests.faulty import FaultyServer, response, send
 from tests.processes import PATIENCE, eventually
 from tests.settings.loads import loaded
 
@@ -138,3 +142,20 @@ def test_a_reload_that_leaves_open_who_may_invite_is_warned_of() -> None:
         assert "set metrics.trusted_inviters or metrics.trust_organization" in log.getvalue()
 
     run(test)
+
+
+def test_a_reload_is_refused_for_an_account_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the start is: without a role it would show the numbers of the credentials' account."""
+
+    async def test(service: Service, slow: Slow, log: io.StringIO) -> None:
+        slow.succeed()
+        assert "000000000001" in (await service.reload() or "")
+        assert 'event=reload_failed error="aws.accounts[0].id = ' in log.getvalue()
+        slow.outcomes.put(lambda: configured(f'aws.accounts=[{{"id": "{HUB}"}}]'))
+        assert await service.reload() is None
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with FaultyServer(send(response(IDENTITY))) as sts:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
+        run(test)

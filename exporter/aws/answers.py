@@ -49,6 +49,15 @@ def answer(reply: Reply, protocol: str, shape: Any, hidden: Iterable[str]) -> di
     return {**fields, "ResponseMetadata": {"RequestId": request_id}}
 
 
+def error_code(reply: Reply) -> str | None:
+    """Return the code of a reply to a request of boto3's; None where it is an answer."""
+    try:
+        answer(reply, "query" if reply.body.startswith(b"<") else "rest-json", None, ())
+    except AwsError as error:
+        return error.failure.code
+    return None
+
+
 def answered(response: Mapping[str, Any], hidden: Iterable[str] = ()) -> AwsError:
     """Return an error that AWS answered, given as botocore's parsers give it."""
     metadata = response.get("ResponseMetadata", {})

@@ -136,13 +136,17 @@ class BaseCredentials:
         return _Chain(region, source, keys)
 
     def _relay(
-        self, loop: asyncio.AbstractEventLoop, request: AWSPreparedRequest, **_: object
+        self,
+        loop: asyncio.AbstractEventLoop,
+        request: AWSPreparedRequest,
+        event_name: str,
+        **_: object,
     ) -> Any:  # noqa: ANN401 -- the stubs expect None
         """Have the loop send what a client of boto3's made, so that the same bounds hold."""
         if loop.is_closed():
             raise HTTPClientError(error="the exporter has stopped")
         try:
-            sending = self._bounded(_plain(request))
+            sending = self._bounded(_plain(request), *event_name.split(".")[1:])
             reply = asyncio.run_coroutine_threadsafe(sending, loop).result()
         except AwsError as error:
             # What botocore tries again.
@@ -150,8 +154,8 @@ class BaseCredentials:
         headers: Any = reply.headers
         return AWSResponse(str(request.url), reply.status, headers, _Raw(reply.body))
 
-    async def _bounded(self, request: Request) -> Reply:
-        reply = await self._client.send(request)
+    async def _bounded(self, request: Request, service: str, operation: str) -> Reply:
+        reply = await self._client.send(request, service, operation, self._region())
         if reply.body.startswith(b"<") and not is_plain_xml(reply.body):
             message = f"HTTP {reply.status}, not of the API's form"
             raise AwsError("MalformedResponse", message)

@@ -72,7 +72,7 @@ class Client:
         self._endpoints: dict[tuple[str, str], Endpoint] = {}
         self._finding: dict[tuple[str, str], Shared[Endpoint]] = {}
         self._session_free = asyncio.Lock()
-        self._proxies = tuple(filter(None, environment.secrets(os.environ)))
+        self._proxies = tuple(environment.secrets(os.environ))
 
     async def close(self) -> None:
         """Let nothing begin any more, and close every connection."""
@@ -119,9 +119,21 @@ class Client:
                 self._observer.attempt(service, operation, region, seconds, code)
             await self._sleep(_FIRST_PAUSE * 2.0 ** (attempts - 1) * (0.5 + self._rng.random()))
 
-    async def send(self, request: Request) -> Reply:
-        """Send what is no call, within the same bounds, and once. Raises AwsError."""
-        return await self._transport.send(request)
+    async def send(self, request: Request, service: str, operation: str, region: str) -> Reply:
+        """Send what boto3 made, within the same bounds, and once. Raises AwsError."""
+        started = self._clock.monotonic()
+        code: str | None = "Deadline"
+        try:
+            reply = await self._transport.send(request)
+            code = answers.error_code(reply)
+        except AwsError as error:
+            code = error.failure.code
+            raise
+        else:
+            return reply
+        finally:
+            seconds = self._clock.monotonic() - started
+            self._observer.attempt(service, operation, region, seconds, code)
 
     async def _endpoint(self, service: str, region: str) -> Endpoint:
         key = (service, region)

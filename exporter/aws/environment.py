@@ -9,9 +9,6 @@ from botocore.exceptions import BotoCoreError, ProfileNotFound
 
 from exporter.model import in_other_partition
 
-_SHORTEST_ALONE = 4
-"""Characters; to hide each `p` of a text would tell what the password is."""
-
 _PROFILES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
 """In botocore's order."""
 
@@ -57,7 +54,5 @@ def secrets(environ: Mapping[str, str]) -> Iterator[str]:
         if at and name.lower().endswith("_proxy"):
             user_and_password = unquote(written.rpartition("//")[2])
             yield user_and_password
-            password = user_and_password.partition(":")[2]
-            if len(password) >= _SHORTEST_ALONE:
-                yield password
+            yield user_and_password.partition(":")[2]
             yield b64encode(user_and_password.encode()).decode()

@@ -5,10 +5,14 @@ However those are spelled there. Pure.
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 _LONGEST_MESSAGE, _LONGEST_ID = 500, 127
 """Characters, and one more that says that there were more; AWS's ids have 36."""
+
+SHORTEST = 4
+"""Characters of what is hidden. To hide each `p` of a text would tell what the secret is, and take
+the words apart by which AWS's answers are told."""
 
 _PLAIN_ID = re.compile(r"[\w-]{0,64}", re.ASCII)
 
@@ -33,7 +37,7 @@ def shown_id(text: object, hidden: Iterable[str]) -> str:
     """Return what is said to be AWS's id of a request."""
     if not isinstance(text, str):
         return ""
-    if _PLAIN_ID.fullmatch(text) and not any(secret in text for secret in hidden):
+    if _PLAIN_ID.fullmatch(text) and not any(secret in text for secret in _long_ones(hidden)):
         return text  # As AWS's are, which every answer has.
     return _shortened(without(hidden, text), _LONGEST_ID)
 
@@ -43,12 +47,16 @@ def _shortened(text: str, longest: int) -> str:
     return line if len(line) <= longest else f"{line[:longest]}…"
 
 
+def _long_ones(secrets: Iterable[str]) -> Iterator[str]:
+    return (secret for secret in secrets if len(secret) >= SHORTEST)
+
+
 def without(secrets: Iterable[str], text: str) -> str:
     """Put three dots for secrets, and for user and password of a URL.
 
     Where a secret is spelled in another way, the whole text is shown as what it spells.
     """
-    wanted = sorted((_bytes(secret) for secret in secrets if secret), key=len, reverse=True)
+    wanted = sorted(map(_bytes, _long_ones(secrets)), key=len, reverse=True)
     read, shown = _bytes(text), text
     for _ in range(_LEVELS):
         hidden = read

@@ -159,6 +159,7 @@ class Service:
         """Reload; what is refused changes nothing: the configuration in force stays."""
         try:
             configuration, hashed = await in_daemon(self._loaded)
+            await refuse_strange_accounts(configuration.settings, self.daemon)
             await self._web.use(configuration.settings.web.config_file)
             self._take_on(configuration, hashed)
         except ConfigurationError as error:

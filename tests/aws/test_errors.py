@@ -122,6 +122,15 @@ def test_macie_not_enabled_is_an_answer(patient: Stage, where: str) -> None:
         assert patient.play(send(said)).read() == Answer(enabled=False)
 
 
+def test_a_short_key_takes_no_answer_apart(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secrets are hidden in what AWS says, by which an answer is told: a letter is no secret."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "e")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "not")
+    serve(send(error("AccessDeniedException", 403, message="Macie is not enabled.")))
+    with rig() as made:
+        assert made.read() == Answer(enabled=False)
+
+
 @pytest.mark.parametrize(
     "message",
     [

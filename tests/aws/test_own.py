@@ -70,6 +70,7 @@ def test_a_service_account_that_gets_no_role(serve: Serve, code: str) -> None:
     serve(send(refusal(code, status, text)))
     with rig() as made:
         found = failure(made)
+        assert {*made.attempts.codes} == {code}
     assert (found.code, found.message) == (code, text)
     assert hint in hint_of(found)
     assert remedy(MEMBER, found, Settings()).text == hint_of(found)

@@ -528,6 +528,9 @@ def test_the_invitations_of_a_target(site: Site) -> None:
     assert "Administrator 660066006600 unknown administrator Enabled" in words
     site.polled(PAYMENTS, eu_west_1=[answered(administrator=NO_ADMINISTRATOR)])
     assert "Administrator none" in site.words("/targets/111122223333/eu-west-1")
+    none = answered(administrator=NO_ADMINISTRATOR)
+    site.polled(PAYMENTS, eu_west_1=[none, *[DENIED] * 20])
+    assert "Administrator none" not in site.words("/targets/111122223333/eu-west-1")
 
 
 def test_who_administers_is_not_shown_where_it_is_no_longer_asked(site: Site) -> None:
@@ -564,6 +567,8 @@ def test_very_many_invitations_come_in_pages(site: Site) -> None:
         ([Answer(enabled=False)], "Macie is not enabled in this account and region"),
         ([answered()], "None: the account has received no invitation here"),
         ([answered(invited()), *[DENIED] * 20], "too old to be exported"),
+        ([answered(), *[DENIED] * 20], "too old to be exported. None: the account has"),
+        ([Answer(enabled=False), *[DENIED] * 20], "too old to be exported. Macie is not enabled"),
     ],
 )
 def test_a_target_without_invitations_says_why(
