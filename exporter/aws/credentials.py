@@ -173,9 +173,6 @@ class Credentials:
                 DurationSeconds=SESSION_SECONDS,
                 **external,
             )
-        user = response.get("AssumedRoleUser") or {}
-        if _account_of(user.get("Arn", role.arn)) != _account_of(role.arn):
-            raise _malformed("AssumeRole gave a session of another account")
         given = response.get("Credentials") or {}
         key, secret = given.get("AccessKeyId"), given.get("SecretAccessKey")
         if not key or not secret:
@@ -183,10 +180,6 @@ class Credentials:
         now, end = self._clock.now(), given.get("Expiration")
         expires = end if isinstance(end, float) else now + SESSION_SECONDS
         return Session(ReadOnlyCredentials(key, secret, given.get("SessionToken")), now, expires)
-
-
-def _account_of(arn: str) -> str:
-    return ":".join(arn.split(":")[4:5])
 
 
 def _malformed(message: str) -> AwsError:

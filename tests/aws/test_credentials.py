@@ -19,7 +19,7 @@ from tests.aws.rig import stage
 from tests.clocks import ManualClock
 from tests.clouds import STEP, Skies, embedded_cloud
 from tests.embedded_aws.world import World
-from tests.faulty import Peer, response, send
+from tests.faulty import Peer, response
 
 ROLE = Role("arn:aws:iam::111122223333:role/macie-invitations-reader")
 REGIONS = ("eu-west-1", "eu-central-1", "us-east-1", "us-east-2")
@@ -297,21 +297,6 @@ def test_a_fleet_does_not_ask_sts_for_all_roles_at_once() -> None:
         running = made.play(behave)
         assert running.run(all_of_them(running.credentials)) == 100
     assert 1 < at_once["most"] <= 32
-
-
-def test_a_session_of_another_account_is_none() -> None:
-    """Its numbers would be shown as those of the account that was asked for."""
-    session = (
-        "<R><AssumeRoleResult><AssumedRoleUser>"
-        "<Arn>arn:aws:sts::444455556666:assumed-role/reader/x</Arn></AssumedRoleUser>"
-        "<Credentials><AccessKeyId>ASIAEXAMPLE</AccessKeyId><SecretAccessKey>secret"
-        "</SecretAccessKey></Credentials></AssumeRoleResult></R>"
-    )
-    with stage() as made:
-        running = made.play(send(response(session)))
-        asked = running.credentials.for_account(Account("111122223333", role=ROLE))
-        with pytest.raises(AwsError, match="of another account"):
-            running.run(asked)
 
 
 @pytest.fixture
