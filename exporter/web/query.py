@@ -167,8 +167,6 @@ class Page:
     number: int
     pages: int
     total: int
-    continued: bool = False
-    """Whether the first row's account began on the page before."""
 
 
 def select(rows: Iterable[TargetRow], query: Query) -> Page:
@@ -176,10 +174,7 @@ def select(rows: Iterable[TargetRow], query: Query) -> Page:
     chosen = arranged(filtered(rows, query), query)
     start = (query.page - 1) * query.per_page
     shown = tuple(chosen[start : start + query.per_page])
-    before = chosen[start - 1].target.account_id if shown and start else ""
-    continued = bool(shown) and before == shown[0].target.account_id
-    pages = pages_of(len(chosen), query.per_page)
-    return Page(shown, query.page, pages, len(chosen), continued)
+    return Page(shown, query.page, pages_of(len(chosen), query.per_page), len(chosen))
 
 
 def pages_of(total: int, per_page: int) -> int:

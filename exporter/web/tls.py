@@ -12,7 +12,7 @@ from typing import Any
 
 from exporter.settings import ConfigurationError
 from exporter.settings.errors import Problem, show
-from exporter.web.config import CIPHERS, IF_GIVEN, REQUIRED, TLS13_CIPHERS, TlsServer
+from exporter.web.config import CIPHERS, IF_GIVEN, REQUIRED, TlsServer
 
 Read = Callable[[Path], bytes]
 """Reads a file whole; raises OSError."""
@@ -154,9 +154,9 @@ def _context(settings: TlsServer) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_RENEGOTIATION
     if not settings.prefer_server_cipher_suites:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
-    suites = [CIPHERS[name] for name in settings.cipher_suites if name not in TLS13_CIPHERS]
-    if suites:
-        context.set_ciphers(":".join(suites))
+    suites = [CIPHERS[name] for name in settings.cipher_suites]
+    if any(suites):
+        context.set_ciphers(":".join(filter(None, suites)))
     context.set_alpn_protocols(["http/1.1"])
     return context
 

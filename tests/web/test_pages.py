@@ -418,7 +418,7 @@ def test_the_table_as_asked_for(site: Site) -> None:
     assert 'aria-sort="descending"' in text
     assert "us-east-1</a>" not in text
     second = site.words("/targets?q=payments&per_page=1&page=2")
-    assert "payments 111122223333 continued" in second
+    assert "payments 111122223333" in second
 
 
 def test_a_table_with_nothing_in_it(site: Site) -> None:

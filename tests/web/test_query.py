@@ -182,15 +182,6 @@ def test_a_page_says_where_it_stands(fleet: list[TargetRow], query: Query) -> No
     assert page.total == len(filtered(fleet, query))
     assert page.pages == max(1, -(-page.total // query.per_page))
     assert bool(page.rows) == (query.page <= page.pages and page.total > 0)
-    if query.page == 1:
-        assert not page.continued
-
-
-def test_an_account_that_goes_on_is_said_to() -> None:
-    """The page before ended within it."""
-    made = status(Account("000000000001", regions=("a", "b"))).rows()
-    assert select(made, Query(page=2, per_page=1)).continued
-    assert not select(made, Query(page=2, per_page=2)).continued
 
 
 @given(queries)

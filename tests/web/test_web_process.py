@@ -173,7 +173,7 @@ def strangers(exporter: Exporter) -> Iterator[list[int]]:
     ended = threading.Event()
 
     def ask_on() -> None:
-        while not ended.is_set():
+        while not ended.wait(0.05):
             statuses.append(exporter.request("/metrics").status)
 
     thread = threading.Thread(target=ask_on)
