@@ -181,8 +181,7 @@ def test_check_says_all_that_is_wrong(terminal: Terminal, tmp_path: Path) -> Non
     assert terminal.run("check", f"--config.file={file}") == 2
     assert terminal.err == (
         f'log.level = "loud" (from {file}): must be debug, info, warning or error\n'
-        f"rate_limit.burst (from {web}): Input should be a valid integer, "
-        "unable to parse string as an integer\n"
+        f"rate_limit.burst (from {web}): must be a whole number\n"
     )
 
 

@@ -74,17 +74,19 @@ def message(detail: ErrorDetails, keys: Iterable[str] = ()) -> str:
             return str(context["error"])
         case "missing":
             return "is required"
-        case "literal_error":
+        case "literal_error" | "enum":
             return f"must be {context['expected'].replace(chr(39), '')}"
         case kind if kind.startswith("model"):
             return f"must be a mapping with the keys {', '.join(keys)}"
         case kind:
-            return _EXPECTED.get(kind.partition("_")[0], detail["msg"])
+            expected = _EXPECTED.get(kind.partition("_")[0])
+            return expected or detail["msg"].replace("Input should", "must")
 
 
 _EXPECTED = {
     "string": "must be text",
     "bool": "must be true or false",
+    "int": "must be a whole number",
     "tuple": "must be a list",
     "dict": "must be a mapping",
 }

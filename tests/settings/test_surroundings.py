@@ -63,7 +63,7 @@ WITH_REGION = '{"id": "000000000001", "regions": ["eu-west-1"]}'
     [
         (),
         ("aws.regions=",),
-        (f'aws.accounts=[{WITH_REGION}, {{"id": "000000000002"}}]',),
+        (f'aws.accounts=[{WITH_REGION}, {{"id": "000000000002", "role_name": "r"}}]',),
         (f"aws.accounts=[{WITH_REGION}]", "aws.organization.role-name=r"),
     ],
 )
