@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from exporter.clock import Clock
 from exporter.discovery.accounts import accounts_of, labelled, names_of
-from exporter.discovery.directory import Directory, Identity, Organizations, fields_of, hint
+from exporter.discovery.directory import Directory, Identity, Organizations, hint
 from exporter.discovery.tags import Tags
 from exporter.log import Log
 from exporter.model import Account, Failure, Inventory
@@ -188,7 +188,7 @@ class Discovery:
 
     def _note_failure(self, failure: Failure, pause: float) -> None:
         self._log.warning(
-            "discovery_failed", **fields_of(failure), hint=hint(failure), next_try_seconds=pause
+            "discovery_failed", **failure.fields(), hint=hint(failure), next_try_seconds=pause
         )
 
 
