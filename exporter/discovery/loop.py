@@ -100,7 +100,7 @@ class Discovery:
         """Look once, and hand on what is found; return why that failed, if it did."""
         try:
             async with asyncio.timeout(_LONGEST_SECONDS):
-                async for found in self.find():
+                async for found in self._find():
                     self._hand_on(found)
         except TimeoutError:
             failure = Failure("Deadline", f"discovery took longer than {_LONGEST_SECONDS:g} s")
@@ -112,7 +112,7 @@ class Discovery:
         self.inventory = replace(self.inventory, failure=failure)
         return failure
 
-    async def find(self) -> AsyncIterator[Inventory]:
+    async def _find(self) -> AsyncIterator[Inventory]:
         """Find what there is to poll, part by part as it comes."""
         failure = await self._directory.ask_accounts()
         answered = failure is None or self._directory.accounts_known
