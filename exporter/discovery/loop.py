@@ -1,6 +1,6 @@
-"""Asks AWS which targets there are: Organizations' accounts, their regions and their tags.
+"""The loop that keeps current which targets there are.
 
-And the loop that keeps that current. What was last found stays: a failed refresh loses nothing.
+What was last found stays: a failed refresh loses nothing.
 """
 
 import asyncio
@@ -120,13 +120,10 @@ class Discovery:
             self._staying = ()
         accounts = self._accounts()
         asking = [account for account in accounts if account.regions == _AUTO]
-        if asking:
+        for start in range(0, len(asking), _AT_ONCE):
             # Who left goes at once, however long the regions of the others take.
             yield self._inventory(accounts, failure)
-        for start in range(0, len(asking), _AT_ONCE):
             await self._directory.ask_regions(asking[start : start + _AT_ONCE])
-            if start + _AT_ONCE < len(asking):
-                yield self._inventory(accounts, failure)
         self._known.regions = {account.id: self._known.regions[account.id] for account in asking}
         self._known.polled.clear()
         yield self._inventory(accounts, failure, complete=answered)
