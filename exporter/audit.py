@@ -75,14 +75,7 @@ class Audit:
     def _failed(self, target: Target, failure: Failure, *, repeated: bool) -> None:
         """Warn when a failure begins or changes; its repetitions are for those who look closely."""
         level = self._log.debug if repeated else self._log.warning
-        level(
-            "poll_failed",
-            **_where(target),
-            error_code=failure.code,
-            aws_request_id=failure.request_id,
-            error=failure.message,
-            hint=hint_of(failure),
-        )
+        level("poll_failed", **_where(target), **failure.fields(), hint=hint_of(failure))
 
 
 def _where(target: Target) -> dict[str, object]:

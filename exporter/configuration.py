@@ -7,7 +7,7 @@ from exporter.clock import Clock
 from exporter.exposition.age_buckets import AgeBuckets
 from exporter.exposition.counts import Options
 from exporter.log import Lines
-from exporter.model import Inventory, Trust
+from exporter.model import Trust
 from exporter.poller import PollOptions
 from exporter.settings import Settings
 
@@ -57,9 +57,9 @@ def options_from(settings: Settings, trust: Trust) -> Options:
     )
 
 
-def trust_from(settings: Settings, inventory: Inventory = Inventory()) -> Trust:  # noqa: B008 -- frozen
-    """Return who may invite, by the settings and by what Organizations lists."""
-    metrics, listed = settings.metrics, inventory.organization
+def trust_from(settings: Settings, listed: frozenset[str] | None = None) -> Trust:
+    """Return who may invite, by the settings and by the accounts that Organizations lists."""
+    metrics = settings.metrics
     whole = metrics.trust_organization
     accounts = frozenset(metrics.trusted_inviters).union((listed or ()) if whole else ())
     return Trust(

@@ -101,7 +101,7 @@ class Daemon:
         """Take on other settings, and their hash; what is known of targets that remain stays so."""
         settings = configuration.settings
         self._configuration = configuration
-        self._trust = trust_from(settings, self.discovery.inventory)
+        self._trust = trust_from(settings, self.discovery.inventory.organization)
         self._ports.lines.configure(level=settings.log.level, form=settings.log.format)
         self._poller.set_options(configuration.poll)
         self._reload = Reload(self._ports.clock.now(), hashed)
@@ -187,7 +187,7 @@ class Daemon:
     def _adopt(self, inventory: Inventory) -> None:
         targets = inventory.targets()
         self._accounts = {account.id: account for account in inventory.accounts}
-        self._trust = trust_from(self._configuration.settings, inventory)
+        self._trust = trust_from(self._configuration.settings, inventory.organization)
         self.snapshot.retain(targets)
         self._poller.set_targets(targets)
         if inventory.complete:

@@ -207,6 +207,11 @@ class Failure:
         """Return whether the exporter has no credentials of its own because of this."""
         return self.asked.startswith("own ")
 
+    def fields(self) -> Mapping[str, object]:
+        """Return what a line of the log says of it."""
+        said = {"error_code": self.code, "aws_request_id": self.request_id}
+        return {**said, "error": self.message}
+
 
 @dataclass(frozen=True, slots=True)
 class PollResult:

@@ -120,14 +120,10 @@ def discovery(
     )
 
 
-async def parts(found: Discovery) -> list[Inventory]:
-    """Return all that is found, part by part."""
-    return [part async for part in found.find()]
-
-
 def last(found: Discovery) -> Inventory:
-    """Return what is found in the end."""
-    return asyncio.run(parts(found))[-1]
+    """Look once, and return what is found in the end."""
+    asyncio.run(found.look())
+    return found.inventory
 
 
 def ids(found: Inventory) -> list[str]:
@@ -282,12 +278,16 @@ def test_regions_are_handed_on_while_others_are_still_asked() -> None:
     """With very many accounts the first are polled before the last have answered."""
     many = [f"{number:012d}" for number in range(150)]
     directory = Directory(members(*many), dict.fromkeys(many, ("eu-west-1",)))
-    found = discovery(directory, {"regions": "auto", **organization()})
-    findings = asyncio.run(parts(found))
-    assert [len(one.accounts) for one in findings] == [0, 32, 64, 96, 128, 150]
-    assert [one.complete for one in findings] == [False] * 5 + [True]
+    parts: list[Inventory] = []
+    aws = {"regions": "auto", **organization()}
+    found = discovery(directory, aws, adopt=parts.append)
+    last(found)
+    assert [len(one.accounts) for one in parts] == [0, 32, 64, 96, 128, 150]
+    assert [one.complete for one in parts] == [False] * 5 + [True]
     directory.accounts.pop()
-    assert len(asyncio.run(parts(found))[0].accounts) == 149
+    parts.clear()
+    last(found)
+    assert len(parts[0].accounts) == 149
 
 
 def test_shards_share_the_accounts() -> None:

@@ -30,9 +30,10 @@ def past(result: PollResult) -> PastPoll:
     """Say what should be remembered of a poll."""
     match result.outcome:
         case Failure(code=code):
-            return PastPoll(result.ended, result.duration, False, 0, 0, code)  # noqa: FBT003 -- as declared
+            return PastPoll(result.ended, result.duration, 0, 0, code)
         case Answer(enabled=enabled, invitations=listed, pages=pages):
-            return PastPoll(result.ended, result.duration, enabled, len(listed), pages)
+            answered = "ok" if enabled else "not_enabled"
+            return PastPoll(result.ended, result.duration, len(listed), pages, answered)
 
 
 @given(st.lists(results, max_size=KEPT + 5))
@@ -53,4 +54,4 @@ def test_more_pages_than_fit_are_the_most_that_do() -> None:
 def test_an_unknown_code_is_remembered_as_other() -> None:
     """As it is in the metrics."""
     packed = remember(b"", PollResult(HERE, 0.0, 0.0, Failure("Surprise", "")))
-    assert [poll.code for poll in recall(packed)] == ["other"]
+    assert [poll.outcome for poll in recall(packed)] == ["other"]

@@ -3,11 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from pydantic import SecretStr
-
-from exporter.model import Account, Member, Role
-from exporter.settings import AccountSettings, Settings
-from exporter.settings.tree import Organization
+from exporter.model import Account, Member
+from exporter.settings import Settings
+from exporter.settings.roles import member_role, role_of
 from exporter.sharding import shard_of
 
 
@@ -88,23 +86,3 @@ def names_of(settings: Settings, known: Known) -> Mapping[str, str]:
     listed = {member.id: member.name for member in known.members().values()}
     configured = {account.id: account.name for account in settings.aws.accounts if account.name}
     return {account_id: name for account_id, name in {**listed, **configured}.items() if name}
-
-
-def role_of(account: AccountSettings) -> Role | None:
-    """Return the role to assume in a configured account, if there is one."""
-    arn = account.role_arn or (account.role_name and _arn(account.id, account.role_name))
-    return Role(arn, _secret(account.external_id)) if arn else None
-
-
-def member_role(organization: Organization, account_id: str) -> Role:
-    """Return the role to assume in an account of the organization; `*` stands for any."""
-    return Role(_arn(account_id, organization.role_name), _secret(organization.external_id))
-
-
-def _arn(account_id: str, role_name: str) -> str:
-    """Return a role's ARN by its name, path included; Macie is in the partition `aws` alone."""
-    return f"arn:aws:iam::{account_id}:role/{role_name}"
-
-
-def _secret(value: SecretStr | None) -> str | None:
-    return value.get_secret_value() if value is not None else None

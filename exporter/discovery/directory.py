@@ -100,21 +100,17 @@ class Directory:
 
     async def ask_regions(self, accounts: Sequence[Account]) -> None:
         """Ask accounts for their regions; where that fails, keep the last known or the default."""
-        answers = await asyncio.gather(*map(self._regions_of, accounts))
-        for account, answer in zip(accounts, answers, strict=True):
-            if isinstance(answer, Failure):
-                polled = self.known.polled.get(account.id, ())
-                default = tuple(dict.fromkeys((*polled, *DEFAULT_REGIONS)))
-                self.known.regions.setdefault(account.id, default)
-                self._note_fallback(account, answer)
-            else:
-                self.known.regions[account.id] = answer
+        await asyncio.gather(*map(self._ask_regions_of, accounts))
 
-    async def _regions_of(self, account: Account) -> tuple[str, ...] | Failure:
+    async def _ask_regions_of(self, account: Account) -> None:
+        asked = self._organizations.regions(account)
         try:
-            return await self._as_long_as_a_poll(self._organizations.regions(account))
+            self.known.regions[account.id] = await self._as_long_as_a_poll(asked)
         except AwsError as error:
-            return error.failure
+            polled = self.known.polled.get(account.id, ())
+            default = tuple(dict.fromkeys((*polled, *DEFAULT_REGIONS)))
+            self.known.regions.setdefault(account.id, default)
+            self._note_fallback(account, error.failure)
 
     async def _as_long_as_a_poll(self, asked: Awaitable[T]) -> T:
         """Return what is answered within `poll.timeout`. Raises AwsError."""
@@ -139,20 +135,11 @@ class Directory:
         self._log.warning(
             "regions_unknown",
             account=account.id,
-            **fields_of(failure),
+            **failure.fields(),
             regions=",".join(self.known.regions[account.id]),
             hint="polling the last known or default regions; allow account:ListRegions in the "
             "account's role, or set its regions",
         )
-
-
-def fields_of(failure: Failure) -> Mapping[str, object]:
-    """Return what a line of the log says of a failure."""
-    return {
-        "error_code": failure.code,
-        "aws_request_id": failure.request_id,
-        "error": failure.message,
-    }
 
 
 def hint(failure: Failure) -> str:

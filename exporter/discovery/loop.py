@@ -1,6 +1,6 @@
-"""Asks AWS which targets there are: Organizations' accounts, their regions and their tags.
+"""The loop that keeps current which targets there are.
 
-And the loop that keeps that current. What was last found stays: a failed refresh loses nothing.
+What was last found stays: a failed refresh loses nothing.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from exporter.clock import Clock
 from exporter.discovery.accounts import accounts_of, labelled, names_of
-from exporter.discovery.directory import Directory, Identity, Organizations, fields_of, hint
+from exporter.discovery.directory import Directory, Identity, Organizations, hint
 from exporter.discovery.tags import Tags
 from exporter.log import Log
 from exporter.model import Account, Failure, Inventory
@@ -100,7 +100,7 @@ class Discovery:
         """Look once, and hand on what is found; return why that failed, if it did."""
         try:
             async with asyncio.timeout(_LONGEST_SECONDS):
-                async for found in self.find():
+                async for found in self._find():
                     self._hand_on(found)
         except TimeoutError:
             failure = Failure("Deadline", f"discovery took longer than {_LONGEST_SECONDS:g} s")
@@ -112,7 +112,7 @@ class Discovery:
         self.inventory = replace(self.inventory, failure=failure)
         return failure
 
-    async def find(self) -> AsyncIterator[Inventory]:
+    async def _find(self) -> AsyncIterator[Inventory]:
         """Find what there is to poll, part by part as it comes."""
         failure = await self._directory.ask_accounts()
         answered = failure is None or self._directory.accounts_known
@@ -120,13 +120,10 @@ class Discovery:
             self._staying = ()
         accounts = self._accounts()
         asking = [account for account in accounts if account.regions == _AUTO]
-        if asking:
+        for start in range(0, len(asking), _AT_ONCE):
             # Who left goes at once, however long the regions of the others take.
             yield self._inventory(accounts, failure)
-        for start in range(0, len(asking), _AT_ONCE):
             await self._directory.ask_regions(asking[start : start + _AT_ONCE])
-            if start + _AT_ONCE < len(asking):
-                yield self._inventory(accounts, failure)
         self._known.regions = {account.id: self._known.regions[account.id] for account in asking}
         self._known.polled.clear()
         yield self._inventory(accounts, failure, complete=answered)
@@ -188,7 +185,7 @@ class Discovery:
 
     def _note_failure(self, failure: Failure, pause: float) -> None:
         self._log.warning(
-            "discovery_failed", **fields_of(failure), hint=hint(failure), next_try_seconds=pause
+            "discovery_failed", **failure.fields(), hint=hint(failure), next_try_seconds=pause
         )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 
-from exporter.discovery.directory import Directory, fields_of, hint
+from exporter.discovery.directory import Directory, hint
 from exporter.log import Log
 from exporter.model import Account, Failure
 
@@ -53,7 +53,7 @@ class Tags:
         yield
         if failures:
             last, failed = failures[-1], len(failures)
-            self._log.warning("tags_unknown", failed=failed, **fields_of(last), hint=hint(last))
+            self._log.warning("tags_unknown", failed=failed, **last.fields(), hint=hint(last))
 
     def _in_order(self, listed: list[str], *, anew: bool) -> list[str]:
         """Return whom to ask; what is known of accounts that are gone is forgotten."""

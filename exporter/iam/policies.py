@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.discovery.accounts import member_role, role_of
 from exporter.model import Role
 from exporter.settings import Settings
+from exporter.settings.roles import member_role, role_of
 from exporter.settings.tree import Metrics, Organization
 
 Document = Mapping[str, Any]

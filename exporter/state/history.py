@@ -6,8 +6,8 @@ failures of all targets whole.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from struct import Struct
+from typing import NamedTuple
 
 from exporter.error_codes import ERRORS, OTHER
 from exporter.model import Failure, PollResult
@@ -16,45 +16,43 @@ KEPT = 12
 """Polls of each target: an hour at the default interval."""
 
 _POLL = Struct("<dfIHB")
-"""End (Unix seconds), duration (seconds), invitations, pages, and how it ended."""
+"""The fields of a PastPoll, the last as a number."""
 
 _MOST_PAGES = 2**16 - 1
-_OUTCOMES = ("", "", *ERRORS)
-_NOT_ENABLED, _ANSWERED = 0, 1
-_NUMBERS = {code: number for number, code in enumerate(_OUTCOMES) if code}
+_ANSWERED = ("ok", "not_enabled")
+_OUTCOMES = (*_ANSWERED, *ERRORS)
+_NUMBERS = {outcome: number for number, outcome in enumerate(_OUTCOMES)}
 
 
-@dataclass(frozen=True, slots=True)
-class PastPoll:
-    """A poll that has ended (Unix seconds, seconds). One that failed has a code and no counts."""
+class PastPoll(NamedTuple):
+    """A poll that has ended (Unix seconds, seconds). One that failed has no counts."""
 
     ended: float
     duration: float
-    enabled: bool
     invitations: int
     pages: int
-    code: str = ""
+    outcome: str
+    """An error code, or what AWS answered: `ok` or `not_enabled`."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether it got no answer."""
+        return self.outcome not in _ANSWERED
 
 
 def remember(polls: bytes, result: PollResult) -> bytes:
     """Add a poll to the last ones, and drop what is too many."""
-    return (polls + _packed(result))[-KEPT * _POLL.size :]
+    answer, invitations, pages = result.outcome, 0, 0
+    if isinstance(answer, Failure):
+        outcome = _NUMBERS.get(answer.code, _NUMBERS[OTHER])
+    else:
+        outcome = _NUMBERS["ok" if answer.enabled else "not_enabled"]
+        invitations, pages = len(answer.invitations), min(answer.pages, _MOST_PAGES)
+    packed = _POLL.pack(result.ended, result.duration, invitations, pages, outcome)
+    return (polls + packed)[-KEPT * _POLL.size :]
 
 
 def recall(polls: bytes) -> Sequence[PastPoll]:
     """Return the polls that are remembered, the latest first."""
-    return [_unpacked(*fields) for fields in _POLL.iter_unpack(polls)][::-1]
-
-
-def _packed(result: PollResult) -> bytes:
-    outcome = result.outcome
-    if isinstance(outcome, Failure):
-        number = _NUMBERS.get(outcome.code, _NUMBERS[OTHER])
-        return _POLL.pack(result.ended, result.duration, 0, 0, number)
-    how = _ANSWERED if outcome.enabled else _NOT_ENABLED
-    pages = min(outcome.pages, _MOST_PAGES)
-    return _POLL.pack(result.ended, result.duration, len(outcome.invitations), pages, how)
-
-
-def _unpacked(ended: float, duration: float, invitations: int, pages: int, how: int) -> PastPoll:
-    return PastPoll(ended, duration, how == _ANSWERED, invitations, pages, _OUTCOMES[how])
+    polled = [PastPoll._make((*rest, _OUTCOMES[how])) for *rest, how in _POLL.iter_unpack(polls)]
+    return polled[::-1]
