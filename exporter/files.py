@@ -67,8 +67,6 @@ class _Seen:
 
 
 _NOTHING = _Seen()
-_PIPE = _Seen(b"a pipe")
-"""What comes through one has an end, and is there once: it cannot be looked at again."""
 
 
 class Files:
@@ -81,10 +79,10 @@ class Files:
 
     def __call__(self, path: Path) -> bytes:
         """Return a file's content; raises OSError."""
+        self._seen[path] = _NOTHING
         self._seen[path] = found = _found(path)
         content = read_whole(path, self._largest)
-        if found is not _PIPE:
-            self._seen[path] = replace(found, digest=hashlib.sha256(content).digest())
+        self._seen[path] = replace(found, digest=hashlib.sha256(content).digest())
         return content
 
     def changed(self) -> bool:
@@ -100,8 +98,6 @@ class Files:
         return max((seen.at for seen in self._seen.values()), default=0.0)
 
     def _now(self, path: Path) -> _Seen:
-        if _found(path) is _PIPE:
-            return _PIPE
         again = Files(self._largest)
         with contextlib.suppress(OSError):
             again(path)
@@ -110,12 +106,9 @@ class Files:
 
 def _found(path: Path) -> _Seen:
     """Look at a file before it is read: what is written to it from now on shows."""
-    try:
-        found = path.stat()
-    except OSError:
-        return _NOTHING
+    found = path.stat()
     if not stat.S_ISREG(found.st_mode):
-        return _PIPE
+        raise OSError(errno.EINVAL, "not a file: what comes through a pipe is there once")
     where = found.st_dev, found.st_ino, found.st_size
     # The second of the two times cannot be set by who writes.
     times = found.st_mtime_ns, found.st_ctime_ns
