@@ -103,8 +103,8 @@ class Daemon:
         await self._poller.stop()
         await self.cloud.close()
 
-    def configure(self, configuration: Configuration, hashed: float) -> None:
-        """Take on other settings, and their hash; what is known of targets that remain stays so."""
+    def configure(self, configuration: Configuration) -> None:
+        """Take on other settings; what is known of targets that remain stays so."""
         settings = configuration.settings
         self._configuration = configuration
         self._trust = trust_from(settings, self.discovery.inventory)
@@ -113,7 +113,7 @@ class Daemon:
         self._reload = Reload(
             successful=True,
             last_success=self._ports.clock.now(),
-            config_hash=hashed,
+            config_hash=config_hash(settings),
         )
         self.discovery.configure(settings, configuration.region)
         # What is being looked for was asked for by the old settings.

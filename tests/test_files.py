@@ -116,18 +116,6 @@ def test_a_file_that_is_written_to_on_end_is_an_error(tmp_path: Path) -> None:
     assert caught.value.strerror == "it was written to for 10 s on end"
 
 
-def test_a_pipe_is_read_once(tmp_path: Path) -> None:
-    """What came through it has an end, and cannot be looked at again, now or later."""
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    writing = threading.Thread(target=pipe.write_bytes, args=(b"whole",))
-    writing.start()
-    content, files = settled(lambda files: files(pipe), 1000)
-    writing.join()
-    assert content == b"whole"
-    assert not files.changed()
-
-
 def test_a_change_is_one_of_content(tmp_path: Path) -> None:
     """Not of dates; to become a pipe, to come and to go are changes too."""
     path = tmp_path / "file"

@@ -301,7 +301,7 @@ METRICS: tuple[Family, ...] = (
            "When the configuration in force was loaded, in Unix seconds."),
     Family("macie_exporter_config_hash", Group.EXPORTER, (),
            _one(lambda fleet: fleet.reload.config_hash),
-           "A hash of the configuration in force, secrets included: equal where replicas are "
+           "A hash of the configuration in force, external ids aside: equal where replicas are "
            "configured alike."),
     Family("macie_exporter_web_config_last_reload_successful", Group.EXPORTER, (),
            _web(lambda web: web.successful),
