@@ -21,7 +21,6 @@ from exporter.settings.fingerprint import config_hash
 from exporter.state import Snapshot
 from exporter.status import Search, Status
 from exporter.supervision import LoopLag, Supervisor
-from exporter.terminal import Tell
 
 _CATCH_UP_SECONDS = 1.0
 _PROGRESS_SECONDS = 0.1
@@ -156,10 +155,11 @@ class Daemon:
             names=inventory.names,
         )
 
-    async def one_round(self, tell: Tell) -> bool:
+    async def one_round(self, tell: Callable[[int, int | None], object]) -> bool:
         """Wait until all that can be found is polled; return whether that is all there is.
 
-        Unlike a daemon this does not wait for a discovery that failed. `tell` takes the progress.
+        Unlike a daemon this does not wait for a discovery that failed. `tell` takes how many are
+        polled, and of how many; None while that is unknown.
         """
         while True:
             known = self.snapshot.all()

@@ -12,12 +12,12 @@ from exporter.background import in_daemon, is_cancelled
 from exporter.commands import FAILED, OK, Process, complain
 from exporter.commands.arguments import Arguments
 from exporter.commands.identity import refuse_strange_accounts
+from exporter.commands.report import WITHOUT_TRUST, estimate, report
 from exporter.commands.start import configuration_of, ports_of
 from exporter.configuration import Configuration, Ports, trust_from
 from exporter.daemon import Daemon
 from exporter.files import Files, settled
 from exporter.remedies import remedy
-from exporter.report import WITHOUT_TRUST, estimate, report
 from exporter.settings import ConfigurationError
 from exporter.settings.errors import Problem, show
 from exporter.settings.fields import listen_address
