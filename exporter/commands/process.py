@@ -32,7 +32,8 @@ def standard_streams() -> tuple[TextIO, TextIO]:
 def delivered(work: Callable[[], int], out: TextIO, err: TextIO) -> int | None:
     """Return what some work returns; None where not all of its output could be written.
 
-    That is said on standard error. OSError leaves the work only from there: sockets and files are handled where they are used.
+    That is said on standard error. OSError leaves the work only from there: sockets and files are
+    handled where they are used.
     """
     code = None
     try:
