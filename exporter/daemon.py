@@ -21,7 +21,6 @@ from exporter.schedule import Schedule
 from exporter.settings.fingerprint import config_hash
 from exporter.state import Snapshot
 from exporter.supervision import LoopLag, Supervisor
-from exporter.terminal import Tell
 from exporter.web.status import Status
 
 _CATCH_UP_SECONDS = 5.0
@@ -97,14 +96,14 @@ class Daemon:
         await self._poller.stop()
         await self.cloud.close()
 
-    def configure(self, configuration: Configuration, hashed: float) -> None:
-        """Take on other settings, and their hash; what is known of targets that remain stays so."""
+    def configure(self, configuration: Configuration) -> None:
+        """Take on other settings; what is known of targets that remain stays so."""
         settings = configuration.settings
         self._configuration = configuration
         self._trust = trust_from(settings, self.discovery.inventory.organization)
         self._ports.lines.configure(level=settings.log.level, form=settings.log.format)
         self._poller.set_options(configuration.poll)
-        self._reload = Reload(self._ports.clock.now(), hashed)
+        self._reload = Reload(self._ports.clock.now(), config_hash(settings))
         self.discovery.configure(settings, configuration.region)
         # What is being looked for was asked for by the old settings.
         self.keep("discovery", self.discovery.run)
@@ -147,10 +146,11 @@ class Daemon:
             trust=self._trust,
         )
 
-    async def one_round(self, tell: Tell) -> bool:
+    async def one_round(self, tell: Callable[[int, int | None], object]) -> bool:
         """Wait until all that can be found is polled; return whether that is all there is.
 
-        Unlike a daemon this does not wait for a discovery that failed. `tell` takes the progress.
+        Unlike a daemon this does not wait for a discovery that failed. `tell` takes how many are
+        polled, and of how many; None while that is unknown.
         """
         while True:
             known = self.snapshot.all()

@@ -8,9 +8,8 @@ import select
 import stat
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 PATIENCE_SECONDS = 5.0
 """For what comes through a pipe, as from a shell's `<(…)`: nobody may ever write to it."""
@@ -36,27 +35,20 @@ def read_whole(path: Path, largest: int, patience: float = PATIENCE_SECONDS) -> 
     """
     # Without O_NONBLOCK, a pipe would keep who opens it until somebody else opens it too.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    end, ready, whole = time.monotonic() + patience, select.poll(), bytearray()
     with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 -- raises for a directory
-        return _read(file.fileno(), largest, patience)
-
-
-def _read(descriptor: int, largest: int, patience: float) -> bytes:
-    end = time.monotonic() + patience
-    ready = select.poll()
-    ready.register(descriptor, select.POLLIN)
-    whole = bytearray()
-    while len(whole) <= largest:
-        if not ready.poll(max(end - time.monotonic(), 0.0) * 1000):
-            raise TimeoutError(errno.ETIMEDOUT, f"it did not end within {patience:g} s")
-        part = os.read(descriptor, _CHUNK)
-        if not part:
-            return bytes(whole)
-        whole += part
+        ready.register(file, select.POLLIN)
+        while len(whole) <= largest:
+            if not ready.poll(max(end - time.monotonic(), 0.0) * 1000):
+                raise TimeoutError(errno.ETIMEDOUT, f"it did not end within {patience:g} s")
+            part = file.read(_CHUNK)
+            if not part:
+                return bytes(whole)
+            whole += part
     raise OSError(errno.EFBIG, f"larger than {largest // 1024} KiB")
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(NamedTuple):
     """A file as it was found; `written` changes each time that somebody writes to it."""
 
     digest: bytes = b""
@@ -64,9 +56,6 @@ class _Seen:
     written: tuple[int, ...] = ()
     at: float = 0.0
     """When it was last written to, in Unix seconds by the clock of where it lies."""
-
-
-_NOTHING = _Seen()
 
 
 class Files:
@@ -79,10 +68,11 @@ class Files:
 
     def __call__(self, path: Path) -> bytes:
         """Return a file's content; raises OSError."""
-        self._seen[path] = _NOTHING
+        self._seen[path] = _Seen()
+        # Before it is read: what is written to it from now on shows.
         self._seen[path] = found = _found(path)
         content = read_whole(path, self._largest)
-        self._seen[path] = replace(found, digest=hashlib.sha256(content).digest())
+        self._seen[path] = found._replace(digest=hashlib.sha256(content).digest())
         return content
 
     def changed(self) -> bool:
@@ -105,14 +95,13 @@ class Files:
 
 
 def _found(path: Path) -> _Seen:
-    """Look at a file before it is read: what is written to it from now on shows."""
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "not a file: what comes through a pipe is there once")
-    where = found.st_dev, found.st_ino, found.st_size
     # The second of the two times cannot be set by who writes.
     times = found.st_mtime_ns, found.st_ctime_ns
-    return _Seen(written=(*where, *times), at=max(times) / 1e9)
+    written = (found.st_dev, found.st_ino, found.st_size, *times)
+    return _Seen(written=written, at=max(times) / 1e9)
 
 
 def settled(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher
-from operator import eq
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -10,11 +9,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
     The first of equals; raises ValueError if none is known.
     """
-    written = word.lower()
 
-    def likeness(other: str) -> tuple[bool, float, int]:
-        alike = SequenceMatcher(None, written, other.lower(), autojunk=False).ratio()
-        # Of ca-west-1 and its likes: letters in their places tell us-west-1 from ap-east-1.
-        return other.startswith(word), alike, sum(map(eq, word, other))
+    def likeness(other: str) -> tuple[bool, float]:
+        alike = SequenceMatcher(None, word.lower(), other.lower(), autojunk=False).ratio()
+        return other.startswith(word), alike
 
     return max(known, key=likeness)

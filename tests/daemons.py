@@ -43,7 +43,7 @@ class Running:
 
     def reload(self, settings: Settings) -> None:
         """Take on other settings."""
-        self.loop.do(lambda: self.daemon.configure(Configuration(settings, REGION), 1.0))
+        self.loop.do(lambda: self.daemon.configure(Configuration(settings, REGION)))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import pytest
 
+from exporter.commands.report import estimate, report
 from exporter.configuration import options_from, trust_from
 from exporter.model import (
     DEFAULT_REGIONS,
@@ -11,7 +12,6 @@ from exporter.model import (
     Answer,
     Target,
 )
-from exporter.report import estimate, report
 from exporter.settings import Settings
 from exporter.sharding import shard_of
 from tests.exposition.scene import Scene, invitation

@@ -14,10 +14,9 @@ from typing import NoReturn, TextIO
 from exporter import __version__
 from exporter.commands.arguments import Flags, help_of, parse
 from exporter.commands.parser import NAME
+from exporter.commands.process import delivered, handle_hangup, handle_stop, standard_streams
 from exporter.memory import look_for_garbage_seldom
 from exporter.settings import ConfigurationError, load
-from exporter.signals import handle_hangup, handle_stop
-from exporter.streams import delivered, standard_streams
 from exporter.visible import visible
 
 OK, FAILED, MISUSED = 0, 1, 2
@@ -65,9 +64,8 @@ def run() -> NoReturn:
     """Run as the process: its arguments, environment, streams and signals."""
     out, err = standard_streams()
     process = Process(os.environ, out, err, handle_hangup, handle_stop, look_for_garbage_seldom)
-    with delivered(out, err) as delivery:
-        code = main(sys.argv[1:], process)
-    sys.exit(FAILED if delivery.failed else code)
+    code = delivered(lambda: main(sys.argv[1:], process), out, err)
+    sys.exit(FAILED if code is None else code)
 
 
 def wrong_settings(flags: Flags, environ: Mapping[str, str]) -> Iterable[str]:

@@ -2,8 +2,8 @@
 
 from exporter.commands import OK, Process
 from exporter.commands.arguments import Arguments
+from exporter.commands.report import report
 from exporter.commands.start import configuration_of
-from exporter.report import report
 from exporter.settings import ConfigurationError, Settings
 from exporter.settings.load import read_sources
 from exporter.web.watcher import check_web_file

@@ -9,8 +9,10 @@ from exporter.clock import Clock
 from exporter.commands import FAILED, OK, Process
 from exporter.commands.arguments import Arguments
 from exporter.commands.identity import refuse_strange_accounts
+from exporter.commands.report import WITHOUT_TRUST
 from exporter.commands.start import configuration_of, ports_of
 from exporter.commands.steps import Step, as_json, as_table
+from exporter.commands.terminal import Tell, progress
 from exporter.configuration import Configuration, Ports, trust_from
 from exporter.daemon import Daemon
 from exporter.discovery.directory import hint
@@ -18,10 +20,8 @@ from exporter.discovery.loop import Discovery
 from exporter.error_codes import hint_of
 from exporter.iam.remedies import allow, assume_role
 from exporter.model import Account, AwsError, Failure, Inventory, Target
-from exporter.report import WITHOUT_TRUST
 from exporter.settings import Settings
 from exporter.settings.fields import AUTO
-from exporter.terminal import Tell, progress, write
 
 _STEP_SECONDS = 60.0
 _AT_ONCE = 16
@@ -40,7 +40,7 @@ def run(arguments: Arguments, process: Process) -> int:
     with progress("accounts", process.stderr, process.environ) as (tell, stderr):
         ports = ports_of(configuration.settings, replace(process, stderr=stderr))
         report, healthy = asyncio.run(consult(configuration, ports, *wanted, form=form, tell=tell))
-    write(report, process.stdout, process.environ)
+    process.stdout.write(report)
     return OK if healthy else FAILED
 
 

@@ -8,9 +8,9 @@ from exporter.commands import FAILED, OK, Process, complain
 from exporter.commands.arguments import Arguments
 from exporter.commands.identity import refuse_strange_accounts
 from exporter.commands.start import configuration_of, ports_of
+from exporter.commands.terminal import Tell, as_seen, progress
 from exporter.configuration import Configuration, Ports
 from exporter.daemon import Daemon
-from exporter.terminal import Tell, as_seen, progress
 
 _DOCTOR = "the command doctor says what to do"
 

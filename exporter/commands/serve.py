@@ -12,16 +12,15 @@ from exporter.background import in_daemon, is_cancelled
 from exporter.commands import FAILED, OK, Process, complain
 from exporter.commands.arguments import Arguments
 from exporter.commands.identity import refuse_strange_accounts
+from exporter.commands.report import WITHOUT_TRUST, estimate, report
 from exporter.commands.start import configuration_of, ports_of
 from exporter.configuration import Configuration, Ports, trust_from
 from exporter.daemon import Daemon
 from exporter.files import Files, settled
 from exporter.iam.remedies import remedy
-from exporter.report import WITHOUT_TRUST, estimate, report
 from exporter.settings import ConfigurationError
 from exporter.settings.errors import Problem, show
 from exporter.settings.fields import listen_address
-from exporter.settings.fingerprint import config_hash
 from exporter.settings.load import LARGEST_FILE
 from exporter.web.app import Places, app
 from exporter.web.middleware import secured
@@ -158,10 +157,10 @@ class Service:
     async def _reload(self) -> str | None:
         """Reload; what is refused changes nothing: the configuration in force stays."""
         try:
-            configuration, hashed = await in_daemon(self._loaded)
+            configuration = await in_daemon(self._loaded)
             await refuse_strange_accounts(configuration.settings, self.daemon)
             await self._web.use(configuration.settings.web.config_file)
-            self._take_on(configuration, hashed)
+            self._take_on(configuration)
         except ConfigurationError as error:
             self.daemon.reload_failed()
             # No traceback: people made this mistake, and the lines say which.
@@ -174,8 +173,8 @@ class Service:
         self._log.info("reloaded")
         return None
 
-    def _loaded(self) -> tuple[Configuration, float]:
-        """Load the configuration anew, and hash it, which takes its time on purpose.
+    def _loaded(self) -> Configuration:
+        """Load the configuration anew.
 
         Where it names another web file, it is read once it has settled: half of it may name none,
         and let everybody in. Raises ConfigurationError.
@@ -184,8 +183,8 @@ class Service:
         file = configuration.settings.config.file
         old, new = (each.settings.web.config_file for each in (self._configuration, configuration))
         if new != old and file:
-            configuration = self._settled(Path(file))
-        return configuration, config_hash(configuration.settings)
+            return self._settled(Path(file))
+        return configuration
 
     def _settled(self, file: Path) -> Configuration:
         """Load the configuration once nobody writes to its file."""
@@ -200,13 +199,13 @@ class Service:
             line = Problem(("config", "file"), f"cannot read it: {error.strerror}", show(str(file)))
             raise ConfigurationError([str(line)]) from None
 
-    def _take_on(self, configuration: Configuration, hashed: float) -> None:
+    def _take_on(self, configuration: Configuration) -> None:
         old = self._configuration.settings.web.listen_address
         new = configuration.settings.web.listen_address
         if new != old:
             self._log.warning("listen_address_kept", in_force=old, configured=new, hint="restart")
         self._configuration = configuration
-        self.daemon.configure(configuration, hashed)
+        self.daemon.configure(configuration)
         self._warn_without_trust()
         self._app = self._make_app()
 

@@ -226,7 +226,7 @@ METRICS: tuple[Family, ...] = (
         one(lambda fleet: fleet.reload.last_success),
         "When the configuration in force was loaded, in Unix seconds."),
     _of_exporter("macie_exporter_config_hash", one(lambda fleet: fleet.reload.config_hash),
-        "A hash of the configuration in force, secrets included: equal where replicas are "
+        "A hash of the configuration in force, external ids aside: equal where replicas are "
         "configured alike."),
     _of_exporter("macie_exporter_web_config_last_reload_successful",
         samples.of_web(lambda web: web.successful),

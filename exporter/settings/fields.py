@@ -1,5 +1,6 @@
 """The types of single settings: how each is read, refused, shown, and described in JSON schema."""
 
+import contextlib
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,8 +15,9 @@ from exporter.settings.yaml import read_yaml
 
 AUTO = "auto"
 HOUR = timedelta(hours=1)
-
+MOST_LABELS = 10
 ACCOUNT_ID = re.compile(r"[0-9]{12}")
+
 _HOST_AND_PORT = re.compile(
     r"(?:\[(?P<v6>[^\[\]\s]*:[^\[\]\s]*)\]|(?P<host>[^\[\]:\s]*)):(?P<port>[0-9]{1,5})", re.ASCII
 )
@@ -23,13 +25,13 @@ _HIGHEST_PORT = 65535
 _OWN_PATHS = re.compile(r"/(?:-|api|config|static|targets)(?:/.*)?")
 """What the exporter itself answers on, beside the metrics."""
 
-_REGION_LIST = {
-    "type": "array",
-    "items": {"type": "string", "examples": ["eu-west-1"]},
-    "uniqueItems": True,
-}
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _LEVELS = ("debug", "info", "warn", "warning", "error")
+
+
+def _read_by(read: Callable[[Any], object], **schema: object) -> tuple[Any, ...]:
+    """Describe what is read by a function, which raises ValueError with what would be right."""
+    return (BeforeValidator(read), WithJsonSchema(schema))
 
 
 def _matching(pattern: str, otherwise: str, *examples: str) -> tuple[Any, ...]:
@@ -42,41 +44,36 @@ def _matching(pattern: str, otherwise: str, *examples: str) -> tuple[Any, ...]:
         return value
 
     shown = {"examples": list(examples)} if examples else {}
-    return (BeforeValidator(read), WithJsonSchema(_text(f"^{pattern}$", **shown)))
+    return _read_by(read, type="string", pattern=f"^{pattern}$", **shown)
 
 
-def _text(pattern: str, **more: object) -> dict[str, Any]:
-    return {"type": "string", "pattern": pattern, **more}
+def _durations(check: Callable[[timedelta], object] = lambda _: None) -> tuple[Any, ...]:
+    def read(value: object) -> timedelta:
+        if not isinstance(value, timedelta):
+            value = durations.parse(value if isinstance(value, str) else "none")
+        check(value)
+        return value
 
-
-def _durations(read: Callable[[timedelta], timedelta]) -> tuple[Any, ...]:
-    def parsed(value: object) -> timedelta:
-        if isinstance(value, timedelta):
-            return read(value)
-        return read(durations.parse(value if isinstance(value, str) else "not text"))
-
-    schema = _text(durations.PATTERN, minLength=2, examples=["90s", "5m", "1h30m", "7d"])
+    text = {"type": "string", "pattern": durations.PATTERN, "minLength": 2}
     # Serialized outermost, or the default would stand in ISO 8601 in the schema.
     written = PlainSerializer(durations.render, return_type=str)
-    return (BeforeValidator(parsed), WithJsonSchema(schema), written)
+    return (*_read_by(read, **text, examples=["90s", "5m", "1h30m", "7d"]), written)
 
 
 def duration(low: str, high: str) -> tuple[Any, ...]:
     """Describe a duration from `low` to `high`, both included."""
     least, most = durations.parse(low), durations.parse(high)
 
-    def within(found: timedelta) -> timedelta:
+    def check(found: timedelta) -> None:
         if not least <= found <= most:
             raise ValueError(f"must be from {low} to {high}")
-        return found
 
-    return _durations(within)
+    return _durations(check)
 
 
-def _edge(found: timedelta) -> timedelta:
+def _check_edge(found: timedelta) -> None:
     if found % HOUR or not found:
         raise ValueError("must be whole hours, one at the least")
-    return found
 
 
 def _ascending(value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
@@ -85,26 +82,16 @@ def _ascending(value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
     return value
 
 
-def whole(low: int, high: int) -> tuple[Any, ...]:
-    """Describe a whole number from `low` to `high`, both included."""
+def whole(low: int, high: int, otherwise: str = "") -> tuple[Any, ...]:
+    """Describe a whole number from `low` to `high`, both included; errors name what else may be."""
 
     def read(value: object) -> int:
-        if not _is_number(value) or not low <= int(str(value)) <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
+        is_number = not isinstance(value, bool) and _DIGITS.fullmatch(str(value))
+        if not is_number or not low <= int(str(value)) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}{otherwise}")
         return int(str(value))
 
-    schema = {"type": "integer", "minimum": low, "maximum": high}
-    return (BeforeValidator(read), WithJsonSchema(schema))
-
-
-def _index(value: object) -> int:
-    if not _is_number(value):
-        raise ValueError(f"must be a whole number from 0, or {AUTO}")
-    return int(str(value))
-
-
-def _is_number(value: object) -> bool:
-    return not isinstance(value, bool) and bool(_DIGITS.fullmatch(str(value)))
+    return _read_by(read, type="integer", minimum=low, maximum=high)
 
 
 def listed(value: object) -> object:
@@ -142,24 +129,11 @@ def listen_address(value: object) -> tuple[str, int]:
     Raises ValueError where it is none of these.
     """
     found = _HOST_AND_PORT.fullmatch(value) if isinstance(value, str) else None
-    if not found or int(found["port"]) > _HIGHEST_PORT or not _is_address(found["v6"]):
-        raise ValueError(
-            'not a listening address; write ":10058", "127.0.0.1:10058" or "[::1]:10058"'
-        )
-    return found["v6"] or found["host"], int(found["port"])
-
-
-def _is_address(v6: str | None) -> bool:
-    """Return whether what stands in brackets, if anything does, is an IPv6 address."""
-    try:
-        return v6 is None or bool(IPv6Address(v6))
-    except ValueError:
-        return False
-
-
-def _listen_address(value: object) -> object:
-    listen_address(value)
-    return value
+    if found and int(found["port"]) <= _HIGHEST_PORT:
+        with contextlib.suppress(ValueError):
+            IPv6Address(found["v6"] or "::")
+            return found["v6"] or found["host"], int(found["port"])
+    raise ValueError('not a listening address; write ":10058", "127.0.0.1:10058" or "[::1]:10058"')
 
 
 def _not_taken(path: str) -> str:
@@ -174,9 +148,6 @@ def _level(value: object) -> object:
     return {"warn": "warning"}.get(text, text) if text in _LEVELS else value
 
 
-MOST_LABELS = 10
-
-
 def _distinct_labels(value: tuple[str, ...]) -> tuple[str, ...]:
     if len(value) > MOST_LABELS:
         raise ValueError(f"at most {MOST_LABELS} keys")
@@ -188,7 +159,11 @@ def _distinct_labels(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-Duration = Annotated[timedelta, *_durations(lambda found: found)]
+def _list_of(**item: object) -> dict[str, Any]:
+    return {"type": "array", "items": {"type": "string", **item}, "uniqueItems": True}
+
+
+Duration = Annotated[timedelta, *_durations()]
 AccountId = Annotated[
     str,
     *_matching(
@@ -225,9 +200,11 @@ UnitId = Annotated[
 ]
 ListenAddress = Annotated[
     str,
-    BeforeValidator(_listen_address),
-    WithJsonSchema(
-        _text(r"^(\[[^\[\]\s]*:[^\[\]\s]*\]|[^\[\]:\s]*):[0-9]{1,5}$", examples=[":10058"])
+    *_read_by(
+        lambda value: listen_address(value) and value,
+        type="string",
+        pattern=r"^(\[[^\[\]\s]*:[^\[\]\s]*\]|[^\[\]:\s]*):[0-9]{1,5}$",
+        examples=[":10058"],
     ),
 ]
 TelemetryPath = Annotated[
@@ -237,47 +214,35 @@ TelemetryPath = Annotated[
 ]
 ShardIndex = Annotated[
     int,
-    BeforeValidator(_index),
+    *whole(0, 9_999, f", or {AUTO}"),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"const": AUTO}]}),
 ]
 Regions = Annotated[
     tuple[str, ...],
-    BeforeValidator(regions_of),
+    *_read_by(regions_of, anyOf=[{"const": AUTO}, _list_of(examples=["eu-west-1"])]),
     AfterValidator(_distinct_regions),
     PlainSerializer(lambda regions: AUTO if regions == (AUTO,) else list(regions)),
-    WithJsonSchema({"anyOf": [{"const": AUTO}, _REGION_LIST]}),
 ]
 Edges = Annotated[
-    tuple[Annotated[timedelta, *_durations(_edge)], ...],
+    tuple[Annotated[timedelta, *_durations(_check_edge)], ...],
     BeforeValidator(listed),
     AfterValidator(_ascending),
     PlainSerializer(lambda edges: [durations.render(edge) for edge in edges]),
 ]
+LabelKey = Annotated[
+    str,
+    *_matching(r"[^\x00-\x1f]{1,128}", "not a key of a label or tag: 1 to 128 characters", "team"),
+]
 LabelKeys = Annotated[
-    tuple[
-        Annotated[
-            str,
-            *_matching(
-                r"[^\x00-\x1f]{1,128}", "not a key of a label or tag: 1 to 128 characters", "team"
-            ),
-        ],
-        ...,
-    ],
-    BeforeValidator(listed),
-    AfterValidator(_distinct_labels),
-    WithJsonSchema(
-        {
-            "type": "array",
-            "items": {"type": "string", "minLength": 1, "maxLength": 128, "examples": ["team"]},
-            "maxItems": MOST_LABELS,
-            "uniqueItems": True,
-        }
+    tuple[LabelKey, ...],
+    *_read_by(
+        listed, **_list_of(minLength=1, maxLength=128, examples=["team"]), maxItems=MOST_LABELS
     ),
+    AfterValidator(_distinct_labels),
 ]
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"],
-    BeforeValidator(_level),
-    WithJsonSchema({"enum": [*_LEVELS, *map(str.upper, _LEVELS)]}),
+    *_read_by(_level, enum=[*_LEVELS, *map(str.upper, _LEVELS)]),
 ]
 AccountIds = Annotated[tuple[AccountId, ...], BeforeValidator(listed)]
 UnitIds = Annotated[tuple[UnitId, ...], BeforeValidator(listed)]

@@ -17,27 +17,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from exporter.settings import fields
 from exporter.settings.durations import render
-from exporter.settings.fields import (
-    AUTO,
-    HOUR,
-    AccountId,
-    AccountIds,
-    Duration,
-    Edges,
-    LabelKeys,
-    ListenAddress,
-    LogLevel,
-    Regions,
-    RoleArn,
-    RoleName,
-    ShardIndex,
-    TelemetryPath,
-    UnitIds,
-    duration,
-    listed,
-    whole,
-)
 from exporter.settings.section import Section, describe
 
 DAY = timedelta(days=1)
@@ -46,13 +27,13 @@ DAY = timedelta(days=1)
 class Poll(Section):
     """When and how targets are polled."""
 
-    interval: Annotated[timedelta, *duration("10s", "24h")] = timedelta(minutes=5)
+    interval: Annotated[timedelta, *fields.duration("10s", "24h")] = timedelta(minutes=5)
     """How often each target is polled, 10s to 24h."""
-    concurrency: Annotated[int, *whole(1, 512)] = 128
+    concurrency: Annotated[int, *fields.whole(1, 512)] = 128
     """Polls under way at once."""
-    timeout: Annotated[timedelta, *duration("1s", "1h")] = timedelta(seconds=60)
+    timeout: Annotated[timedelta, *fields.duration("1s", "1h")] = timedelta(seconds=60)
     """The deadline of one poll, its pages and retries included; at most poll.stale_after."""
-    stale_after: Duration = Field(default_factory=lambda data: 3 * data["interval"])
+    stale_after: fields.Duration = Field(default_factory=lambda data: 3 * data["interval"])
     """When a failing target's last good values go away. Default: three intervals."""
 
     @field_validator("stale_after")
@@ -67,17 +48,17 @@ class Poll(Section):
 class AccountSettings(Section):
     """One account to poll."""
 
-    id: AccountId
+    id: fields.AccountId
     """The account's id, a string of 12 digits."""
     name: str = ""
     """Shown in macie_account_info."""
-    role_arn: RoleArn | None = None
+    role_arn: fields.RoleArn | None = None
     """The role to assume in the account. Neither this nor role_name: own credentials."""
-    role_name: RoleName | None = None
+    role_name: fields.RoleName | None = None
     """The role to assume, by its name in the account."""
     external_id: SecretStr | None = None
     """The ExternalId that the role's trust policy asks for."""
-    regions: Regions = ()
+    regions: fields.Regions = ()
     """Regions of this account. Default: aws.regions."""
     labels: Mapping[str, str] = Field(default_factory=dict)
     """Values of the keys in metrics.account_labels."""
@@ -110,28 +91,28 @@ class AccountSettings(Section):
 class Organization(Section):
     """Discovery of accounts through AWS Organizations."""
 
-    role_name: RoleName
+    role_name: fields.RoleName
     """The role to assume in every member account."""
     external_id: SecretStr | None = None
     """The ExternalId that the roles' trust policies ask for."""
-    include_ous: UnitIds = ()
+    include_ous: fields.UnitIds = ()
     """Ids of organizational units (or roots) whose accounts are polled, nested ones included.
     Default: all."""
-    exclude_accounts: AccountIds = ()
+    exclude_accounts: fields.AccountIds = ()
     """Accounts that are not polled."""
-    refresh_interval: Annotated[timedelta, *duration("10s", "24h")] = HOUR
+    refresh_interval: Annotated[timedelta, *fields.duration("10s", "24h")] = fields.HOUR
     """How often accounts and regions are discovered anew, 10s to 24h."""
 
 
 class Aws(Section):
     """Which accounts and regions are polled."""
 
-    regions: Regions = ()
+    regions: fields.Regions = ()
     """Regions to poll, or `auto`: those with Macie that the account has enabled.
     Default: the AWS environment's region."""
     allow_unknown_regions: bool = False
     """Take regions that this release does not know to have Macie."""
-    accounts: Annotated[tuple[AccountSettings, ...], BeforeValidator(listed)] = ()
+    accounts: Annotated[tuple[AccountSettings, ...], BeforeValidator(fields.listed)] = ()
     """Accounts to poll. Default: the account of the AWS environment's credentials."""
     organization: Organization | None = None
     """Discover accounts through AWS Organizations."""
@@ -150,14 +131,14 @@ class PerInvitation(Section):
 
     enabled: bool = False
     """Expose macie_invitation_timestamp_seconds."""
-    max_series: Annotated[int, *whole(1, 1_000_000)] = 1000
+    max_series: Annotated[int, *fields.whole(1, 1_000_000)] = 1000
     """At most so many of them, the newest kept: outsiders decide how many invitations there are."""
 
 
 class Metrics(Section):
     """What is exposed."""
 
-    age_buckets: Annotated[Edges, Field(json_schema_extra={"minItems": 1})] = (
+    age_buckets: Annotated[fields.Edges, Field(json_schema_extra={"minItems": 1})] = (
         DAY,
         7 * DAY,
         30 * DAY,
@@ -166,15 +147,15 @@ class Metrics(Section):
     """Edges of the exclusive age buckets, ascending, in whole hours."""
     zero_fill: Literal["all", "invited", "none"] = "all"
     """Whose absent counts are shown as 0: every known status, Invited alone, or none."""
-    trusted_inviters: AccountIds = ()
+    trusted_inviters: fields.AccountIds = ()
     """Account ids that may invite. Without these and trust_organization no invitation can be told
     as unknown."""
     trust_organization: bool = False
     """Every account that AWS Organizations lists may invite too; needs aws.organization."""
-    account_labels: LabelKeys = ()
+    account_labels: fields.LabelKeys = ()
     """Keys of labels (of aws.accounts) or tags (in AWS Organizations) for macie_account_info, at
     most 10."""
-    max_inviter_series: Annotated[int, *whole(1, 1_000_000)] = 1000
+    max_inviter_series: Annotated[int, *fields.whole(1, 1_000_000)] = 1000
     """At most so many series of macie_untrusted_inviter_timestamp_seconds, the newest kept."""
     administrator: Administrator = Administrator()
     """The opt-in question who administers an account in fact."""
@@ -185,9 +166,9 @@ class Metrics(Section):
 class Shard(Section):
     """Which part of the accounts this replica polls."""
 
-    total: Annotated[int, *whole(1, 10_000)] = 1
+    total: Annotated[int, *fields.whole(1, 10_000)] = 1
     """How many replicas share the accounts."""
-    index: ShardIndex = 0
+    index: fields.ShardIndex = 0
     """This replica's number from 0, or `auto`: the ordinal at the end of POD_NAME."""
 
     @field_validator("index")
@@ -202,9 +183,9 @@ class Shard(Section):
 class Web(Section):
     """What is served, and where."""
 
-    listen_address: ListenAddress = ":10058"
+    listen_address: fields.ListenAddress = ":10058"
     """Address to listen on; an empty host means every interface."""
-    telemetry_path: TelemetryPath = "/metrics"
+    telemetry_path: fields.TelemetryPath = "/metrics"
     """Path of the metrics."""
     config_file: str = ""
     """File with TLS, authentication, headers and rate limit, as of Prometheus' exporter-toolkit.
@@ -216,7 +197,7 @@ class Web(Section):
 class Log(Section):
     """How events are logged."""
 
-    level: LogLevel = "info"
+    level: fields.LogLevel = "info"
     """The least severity that is logged; `warn` and upper case are taken too."""
     format: Literal["logfmt", "json"] = "logfmt"
     """One event per line, as logfmt or JSON."""
@@ -257,7 +238,8 @@ class Settings(BaseSettings):
     @property
     def auto_regions(self) -> bool:
         """Whether any account's regions are to be asked of AWS."""
-        return (AUTO,) in (self.aws.regions, *(account.regions for account in self.aws.accounts))
+        of_accounts = (account.regions for account in self.aws.accounts)
+        return (fields.AUTO,) in (self.aws.regions, *of_accounts)
 
     @property
     def discovers(self) -> bool:

@@ -149,7 +149,7 @@ macie_exporter_config_last_reload_successful 1.0
 # HELP macie_exporter_config_last_reload_success_timestamp_seconds When the configuration in force was loaded, in Unix seconds.
 # TYPE macie_exporter_config_last_reload_success_timestamp_seconds gauge
 macie_exporter_config_last_reload_success_timestamp_seconds 1.6999136e+09
-# HELP macie_exporter_config_hash A hash of the configuration in force, secrets included: equal where replicas are configured alike.
+# HELP macie_exporter_config_hash A hash of the configuration in force, external ids aside: equal where replicas are configured alike.
 # TYPE macie_exporter_config_hash gauge
 macie_exporter_config_hash 42.0
 # HELP macie_exporter_web_config_last_reload_successful Whether the web configuration file, as it is now, is in force (1) or was refused (0); absent without one.

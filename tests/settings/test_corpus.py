@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.report import report
+from exporter.commands.report import report
 from exporter.settings import Settings
 from tests.settings.loads import CORPUS, loaded, refused
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from exporter.clock import SystemClock
+from exporter.commands.process import handle_hangup, handle_stop
 from exporter.commands.serve import serve
 from exporter.configuration import Configuration, Ports
 from exporter.log import Lines
 from exporter.settings import Settings, load
-from exporter.signals import handle_hangup, handle_stop
 
 FACTOR = 10
 
