@@ -257,7 +257,11 @@ def test_starts_before_its_network(tmp_path: Path) -> None:
         assert answer.status == 503
         assert answer.body == b"Waiting for discovery, which failed: EndpointConnectionError.\n"
         assert exporter.request("/-/healthy").status == 200
-        assert "macie_poll_success{" not in exporter.metrics()
+        metrics = exporter.metrics()
+        assert "macie_poll_success{" not in metrics
+        # By which MacieNothingPolled knows it.
+        assert "macie_exporter_build_info{" in metrics
+        assert "macie_exporter_targets{" not in metrics
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
