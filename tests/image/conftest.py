@@ -59,7 +59,8 @@ def _with_store(store: Path) -> Builder:
     made = Builder(
         {
             "BUILDAH_ISOLATION": "chroot",
-            "BUILDAH_LAYERS": "true",
+            # Nothing is built twice here: what a cache would hold is not written.
+            "BUILDAH_LAYERS": "false",
             "CONTAINERS_STORAGE_CONF": str(settings),
             "ENGINE": "buildah",
         }

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -77,21 +77,39 @@ def newer(version: str) -> str:
     return ".".join(map(str, [*release, last + 1]))
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """The project's set-up and locks, on the index that offers newer versions too."""
-    requirements, index = tmp_path / "requirements", tmp_path / "index"
-    requirements.mkdir()
-    index.mkdir()
-    for script in RECIPE:
-        shutil.copy(ROOT / "requirements" / script, requirements)
+class Index(NamedTuple):
+    """A folder that pip takes packages from, and the hash of each locked one."""
+
+    folder: Path
+    hashes: Mapping[str, str]
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
+    """Every locked package, and a newer version of each."""
+    folder = tmp_path_factory.mktemp("index")
     hashes = {}
     for name, version in sorted({pin[:2] for lock in LOCKS for pin in pins(lock) if pin.here}):
-        wheel(index, name, newer(version))
-        hashes[name] = hashlib.sha256(wheel(index, name, version).read_bytes()).hexdigest()
+        wheel(folder, name, newer(version))
+        hashes[name] = hashlib.sha256(wheel(folder, name, version).read_bytes()).hexdigest()
+    return Index(folder, hashes)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project's set-up and locks, where pip knows that index alone."""
+    for name in [each for each in os.environ if each.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(index.folder))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    requirements = tmp_path / "requirements"
+    requirements.mkdir()
+    for script in RECIPE:
+        shutil.copy(ROOT / "requirements" / script, requirements)
     for lock in LOCKS:
         lines = [
-            f"{pin.name}=={pin.version} \\\n    --hash=sha256:{hashes[pin.name]}\n"
+            f"{pin.name}=={pin.version} \\\n    --hash=sha256:{index.hashes[pin.name]}\n"
             for pin in pins(lock)
             if pin.here
         ]
@@ -110,29 +128,25 @@ def pip_wheel(lock: str, folder: Path) -> Path:
     return found
 
 
-@pytest.fixture(params=["pip-newest.txt"])
-def python(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A Python that brings this pip into the environments that it makes."""
-    folder = tmp_path / "pip"
-    folder.mkdir()
-    pip = pip_wheel(request.param, folder)
-    made = tmp_path / "python"
-    real, wheel_file = shlex.quote(sys.executable), shlex.quote(str(pip))
+@pytest.fixture(scope="module", params=["pip-newest.txt"])
+def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python that brings this pip into the environments that it makes.
+
+    They share it, and so what it compiles of itself, which costs more than what it is to do.
+    """
+    folder = tmp_path_factory.mktemp("pip")
+    with zipfile.ZipFile(pip_wheel(request.param, folder)) as archive:
+        archive.extractall(folder / "packages")
+    made = folder / "python"
+    real, packages = shlex.quote(sys.executable), shlex.quote(str(folder / "packages"))
     made.write_text(
         "#!/bin/bash\n"
         f'[[ "$1 $2" == "-m venv" ]] || exec {real} "$@"\n'
         f'{real} -m venv --without-pip "${{@:3}}"\n'
-        f'{real} -m zipfile -e {wheel_file} "${{!#}}"/lib/python3*/site-packages\n'
+        f'ln -s {packages}/* "${{!#}}"/lib/python3*/site-packages\n'
     )
     made.chmod(0o755)
     return made
-
-
-def environment(checkout: Path) -> dict[str, str]:
-    """Return variables with which pip knows that index alone."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
-    index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(checkout / "index")}
-    return ours | index | {"PIP_CONFIG_FILE": os.devnull}
 
 
 def bootstrap(checkout: Path, python: Path, locks: Sequence[str]) -> tuple[int, str]:
@@ -140,7 +154,6 @@ def bootstrap(checkout: Path, python: Path, locks: Sequence[str]) -> tuple[int, 
     done = subprocess.run(
         command(python, locks),
         cwd=checkout,
-        env=environment(checkout),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -206,7 +219,6 @@ def test_a_set_up_that_was_cut_off_is_made_anew(checkout: Path, python: Path, wo
     with subprocess.Popen(
         command(python, ["runtime.txt"]),
         cwd=checkout,
-        env=environment(checkout),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
