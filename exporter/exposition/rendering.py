@@ -147,9 +147,12 @@ class Exposition:
             rendering.remove(target)
             await turn.pause()
         for target in targets:
-            record = self._state.get(target)
-            if record is not None and target not in rendering.rows:
+            record, row = self._state.get(target), rendering.rows.get(target)
+            if record is not None and row is None:
                 rendering.add(record, self._now())
+            elif record is not None and row is not None and row.record is not record:
+                # It was gone for a moment: what was known of it is not known any more.
+                rendering.render(row, record, self._now())
             await turn.pause()
         accounts, names = self._accounts, []
         if rendering.accounts != accounts:

@@ -65,6 +65,7 @@ def test_one_look_through_the_chain_serves_all(serve: Serve) -> None:
 
         assert made.run(together()) == 20
         assert made.attempts.counts["sts", "AssumeRoleWithWebIdentity", REGION] == 1
+        assert {*made.attempts.codes} == {None}
     assert sum(b"Action" in request.body for request in server.requests) == 1
 
 

@@ -51,10 +51,12 @@ class Incremental(RuleBasedStateMachine):
         self.under_way: Coroutine[object, object, None] | None = None
 
     @precondition(lambda self: not self.under_way)
-    @rule(found=st.sets(st.sampled_from(TARGETS)), name=st.text(max_size=3))
-    def discover(self, found: set[Target], name: str) -> None:
-        """Have discovery find other targets, or give an account another name."""
+    @rule(found=st.sets(st.sampled_from(TARGETS)), name=st.text(max_size=3), emptied=st.booleans())
+    def discover(self, found: set[Target], name: str, emptied: bool) -> None:  # noqa: FBT001
+        """Have discovery find other targets, or name an account anew; or lose all for a moment."""
         self.scene.accounts = (Account(TARGETS[0].account_id, name),)
+        if emptied:
+            self.scene.snapshot.retain(())
         self.scene.snapshot.retain(sorted(found, reverse=True))
         self.under_way = self.scene.exposition.retain(self.scene.accounts)
 
