@@ -59,7 +59,7 @@ def status(
         settings=settings or Settings(),
         known=snapshot.all(),
         accounts={account.id: account for account in accounts},
-        due={record.target: NOW + MINUTE for record in snapshot.all()},
+        due={knowledge.target: NOW + MINUTE for knowledge in snapshot.all()},
         inventory=inventory or Inventory(accounts, named, last_success=NOW),
         reload=Reload(successful=reloaded, last_success=NOW - DAY, config_hash=42.0),
         lag=lag,

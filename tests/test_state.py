@@ -173,7 +173,7 @@ def test_retain_knows_exactly_these() -> None:
 
 
 def test_record_gives_before_and_after() -> None:
-    """A result gives the record it met and the one it made."""
+    """A result gives the knowledge it met and the one it made."""
     snapshot = Snapshot()
     snapshot.retain([HERE])
     result = polled(listing())

@@ -169,7 +169,7 @@ class _Pages:
             page = _page(request)
         except QueryError as error:
             return self._mistake(request, now, error)
-        answer = row.record.answer
+        answer = row.knowledge.answer
         listed = [(now.relation(each), each) for each in (answer.invitations if answer else ())]
         listed.sort(key=lambda pair: pair[0].urgency)
         administrator = answer.administrator if answer else None
