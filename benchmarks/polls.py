@@ -14,7 +14,6 @@ import boto3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from prometheus_client import CollectorRegistry
 from yarl import URL
 
 from benchmarks.processes import Endpoint, endpoint, environment, exporter, fleet
@@ -75,7 +74,7 @@ async def _clients(server: Endpoint) -> tuple[Cloud, "Floor"]:
     cloud = Cloud(
         clock=SystemClock(),
         # Its own counters, as in the daemon.
-        observer=OwnMetrics(CollectorRegistry(), lambda: FLEET),
+        observer=OwnMetrics(lambda: FLEET),
         rng=random.Random(7),  # noqa: S311 -- jitter
         region=lambda: REGION,
         step=lambda: 300.0,

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from prometheus_client import CollectorRegistry
-
 from exporter.audit import Audit
 from exporter.aws.cloud import Cloud
 from exporter.configuration import Configuration, Ports, options_from, trust_from
@@ -42,7 +40,7 @@ class Daemon:
         self._log = ports.lines.log
         self.build = build()
         self._reload = Reload(clock.now(), config_hash(settings))
-        self.own_metrics = OwnMetrics(CollectorRegistry(), self._fleet)
+        self.own_metrics = OwnMetrics(self._fleet)
         self._supervisor = Supervisor(self._log, self.own_metrics.worker_restarted, clock)
         self.cloud = Cloud(
             clock=clock,

@@ -1,6 +1,6 @@
 """The exporter's own metrics, by the client library: requests to AWS, its state, its process."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client import (
     CollectorRegistry,
@@ -9,6 +9,7 @@ from prometheus_client import (
     Metric,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
@@ -23,8 +24,11 @@ _SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 class OwnMetrics:
     """Counts while it happens, and asks for the rest when it is scraped."""
 
-    def __init__(self, registry: CollectorRegistry, fleet: Callable[[], Fleet]) -> None:
+    def __init__(self, fleet: Callable[[], Fleet]) -> None:
         """Register what is counted; `fleet` is asked at each scrape."""
+        # A series more for each that nobody asks for. The switch is one of the whole process.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._registry = registry = CollectorRegistry()
         registry.register(_OfFleet(fleet))
         rows = {family.name: family for family in METRICS}
 
@@ -37,7 +41,6 @@ class OwnMetrics:
         self._handshakes = counter("macie_exporter_web_tls_handshakes_refused_total")
         of = rows["macie_exporter_aws_request_duration_seconds"]
         self._duration = Histogram(of.name, of.help, of.labels, registry=registry, buckets=_SECONDS)
-        self._registry, self._shown = registry, _WithoutCreated(registry)
 
     def show_process(self) -> None:
         """Show the library's own metrics of the process and of Python too.
@@ -67,11 +70,11 @@ class OwnMetrics:
 
     def text(self) -> bytes:
         """Return them in the text format."""
-        return bytes(generate_latest(self._shown))
+        return bytes(generate_latest(self._registry))
 
     def openmetrics(self) -> bytes:
         """Return them in OpenMetrics, its end mark included."""
-        return bytes(generate_openmetrics(self._shown))  # type: ignore[no-untyped-call]
+        return bytes(generate_openmetrics(self._registry))  # type: ignore[no-untyped-call]
 
 
 class _OfFleet(Collector):
@@ -79,10 +82,6 @@ class _OfFleet(Collector):
 
     def __init__(self, fleet: Callable[[], Fleet]) -> None:
         self._fleet = fleet
-
-    def describe(self) -> Iterable[Metric]:
-        """Return nothing: the library would otherwise collect at registration."""
-        return ()
 
     def collect(self) -> Iterator[Metric]:
         fleet = self._fleet()
@@ -93,19 +92,3 @@ class _OfFleet(Collector):
                     labels = dict(zip(family.labels, values, strict=True))
                     metric.add_sample(family.name, labels, value)
                 yield metric
-
-
-class _WithoutCreated(Collector):
-    """A registry's metrics without `_created`: a series more for each that nobody asks for.
-
-    The library's own switch for that is global to the process.
-    """
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
-
-    def collect(self) -> Iterator[Metric]:
-        for metric in self._registry.collect():
-            created = f"{metric.name}_created"
-            metric.samples = [sample for sample in metric.samples if sample.name != created]
-            yield metric

@@ -5,8 +5,6 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from prometheus_client import CollectorRegistry
-
 from exporter.exposition.age_buckets import AgeBuckets
 from exporter.exposition.build import Build
 from exporter.exposition.counts import Options
@@ -89,7 +87,7 @@ class Scene:
         self.exposition = Exposition(
             self.snapshot, self.shows, self.stale_after, self.clock.now, turn
         )
-        self.own = OwnMetrics(CollectorRegistry(), self.fleet)
+        self.own = OwnMetrics(self.fleet)
         self.found(*targets)
 
     def found(self, *targets: Target) -> None:

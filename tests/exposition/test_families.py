@@ -5,9 +5,7 @@ import subprocess
 from pathlib import Path
 
 from exporter.exposition.families import METRICS, Group
-from exporter.exposition.samples import TargetView
-from exporter.model import Account, Answer, Inventory
-from exporter.state import TargetRecord
+from exporter.model import Account, Inventory
 from tests.exposition.scene import AUDIT, NOW, PAYMENTS, Scene, invitation, options
 
 
@@ -24,13 +22,6 @@ def test_rows_keep_the_rules() -> None:
         assert not set(family.help) & set('"\\\n'), family
         assert family.help.endswith("."), family
     assert len({family.name for family in METRICS}) == len(METRICS)
-
-
-def test_without_a_time_there_is_no_time_to_show() -> None:
-    """A single invitation whose time cannot be read has no sample."""
-    family = next(one for one in METRICS if one.name == "macie_invitation_timestamp_seconds")
-    answer = Answer(enabled=True, invitations=(invitation(at=None),))
-    assert list(family.samples(TargetView(TargetRecord(PAYMENTS), answer, None))) == []
 
 
 def test_promtool_has_nothing_to_say(promtool: Path) -> None:

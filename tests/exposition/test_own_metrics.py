@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, generate_latest
+from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
@@ -96,21 +96,6 @@ def test_the_process_is_shown_where_it_stays(form: str) -> None:
     assert "python_info" in others
     assert "process_resident_memory_bytes" in others
     assert {name.split("_")[0] for name in others - {"python_info"}} == {"process"}
-
-
-def test_other_registries_are_left_alone() -> None:
-    """What somebody else counts keeps its `_created`: no switch of the whole process is moved."""
-    counted()
-    theirs = CollectorRegistry()
-    Counter("theirs", "Counted elsewhere.", registry=theirs)
-    assert b"theirs_created" in generate_latest(theirs)
-
-
-def test_a_gauge_may_be_called_created() -> None:
-    """Only the library's own extra samples are left out, not a metric of such a name."""
-    registry = CollectorRegistry()
-    Gauge("tickets_created", "Not the library's.", registry=registry).set(3)
-    assert b"\ntickets_created 3.0\n" in OwnMetrics(registry, Scene().fleet).text()
 
 
 def test_errors_are_counted_where_there_are_any() -> None:

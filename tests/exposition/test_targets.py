@@ -187,34 +187,6 @@ macie_exporter_targets{state="pending"} 2.0
     )
 
 
-def test_ok() -> None:
-    """An answer shows its invitations by status and age, and what the poll was like."""
-    scene = Scene(PAYMENTS)
-    scene.answered(
-        PAYMENTS,
-        invitation("a"),
-        invitation("b", at=NOW - DAY / 4),
-        invitation("c", "Enabled", at=NOW - 40 * DAY),
-    )
-    assert (
-        scene.lines()
-        == """\
-macie_invitations{age_bucket="00d-01d",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 2.0
-macie_invitations{age_bucket="30d-90d",aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Enabled"} 1.0
-macie_invitation_oldest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.6999568e+09
-macie_invitation_oldest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Enabled"} 1.696544e+09
-macie_invitation_newest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Invited"} 1.6999784e+09
-macie_invitation_newest_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1",relationship_status="Enabled"} 1.696544e+09
-macie_enabled{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
-macie_poll_success{aws_account_id="111122223333",aws_region="eu-west-1"} 1.0
-macie_poll_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7e+09
-macie_poll_last_success_timestamp_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 1.7e+09
-macie_poll_duration_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 0.25
-macie_exporter_targets{state="ok"} 1.0
-"""
-    )
-
-
 def test_not_enabled() -> None:
     """That Macie is not enabled is an answer: the poll succeeded, and there are no invitations."""
     scene = Scene(PAYMENTS, shows=options(zero_fill="all"))
@@ -296,44 +268,6 @@ macie_poll_last_success_timestamp_seconds{aws_account_id="111122223333",aws_regi
 macie_poll_duration_seconds{aws_account_id="111122223333",aws_region="eu-west-1"} 0.25
 macie_poll_error_info{aws_account_id="111122223333",aws_region="eu-west-1",error_code="CredentialsError"} 1.0
 macie_exporter_targets{state="stale"} 1.0
-"""
-    )
-
-
-def test_gone() -> None:
-    """A target that discovery no longer finds goes whole and at once; the others stay."""
-    payments, audit = Account(PAYMENTS.account_id, "payments"), Account(AUDIT.account_id, "audit")
-    scene = Scene(AUDIT, PAYMENTS, accounts=(audit, payments))
-    scene.answered(PAYMENTS, invitation())
-    scene.answered(AUDIT)
-    before = scene.text()
-    scene.accounts = (audit,)
-    scene.found(AUDIT)
-    assert PAYMENTS.account_id in before
-    assert (
-        scene.lines()
-        == """\
-macie_account_info{account_name="audit",aws_account_id="000000000042"} 1.0
-macie_enabled{aws_account_id="000000000042",aws_region="us-east-1"} 1.0
-macie_poll_success{aws_account_id="000000000042",aws_region="us-east-1"} 1.0
-macie_poll_timestamp_seconds{aws_account_id="000000000042",aws_region="us-east-1"} 1.7e+09
-macie_poll_last_success_timestamp_seconds{aws_account_id="000000000042",aws_region="us-east-1"} 1.7e+09
-macie_poll_duration_seconds{aws_account_id="000000000042",aws_region="us-east-1"} 0.25
-macie_exporter_targets{state="ok"} 1.0
-"""
-    )
-
-
-def test_account_names() -> None:
-    """Quotes, backslashes and line ends in names are escaped; an account without a name is there."""
-    scene = Scene(
-        accounts=(Account(AUDIT.account_id), Account(PAYMENTS.account_id, 'say "hi"\\\nto café'))
-    )
-    assert (
-        "\n" + scene.lines()
-        == r"""
-macie_account_info{account_name="",aws_account_id="000000000042"} 1.0
-macie_account_info{account_name="say \"hi\"\\\nto café",aws_account_id="111122223333"} 1.0
 """
     )
 
