@@ -117,7 +117,7 @@ class _Pages:
             return page(request, now)
         except QueryError as error:
             if request.url.path == _API:
-                return _json(api.errors(error.lines), 400)
+                return _json({"errors": list(error.lines)}, 400)
             return self._show(request, now, "mistake.html", {"lines": error.lines}, 400)
 
     def overview(self, request: Request, now: Status) -> Response:
