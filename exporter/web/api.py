@@ -1,7 +1,7 @@
 """`/api/v1/targets` as values that JSON knows. docs/api/targets.schema.json describes them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,11 +34,6 @@ def targets(page: Page, states: Mapping[TargetState, int], now: float) -> Docume
 def as_json(document: Document) -> bytes:
     """Return it as JSON. What a person must not see raw is escaped; its value is the same."""
     return visible(json.dumps(document, ensure_ascii=False, separators=(",", ":"))).encode()
-
-
-def errors(lines: Sequence[str]) -> Document:
-    """Return what is wrong with a query."""
-    return {"errors": list(lines)}
 
 
 def timestamp(seconds: float | None) -> str | None:

@@ -5,9 +5,9 @@ format has works here or is refused by its name; nothing is ignored.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -17,8 +17,7 @@ from pydantic import (
     Field,
     NonNegativeInt,
     SecretStr,
-    ValidationInfo,
-    field_validator,
+    model_validator,
 )
 
 from exporter.nearest import nearest
@@ -52,8 +51,6 @@ NO_CLIENT, IF_GIVEN, REQUIRED = (
 
 _BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-8])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
 """Of the salt's last character but two bits count, and the others are 0 in what bcrypt writes."""
-
-T = TypeVar("T")
 
 
 def bcrypt_cost(hashed: SecretStr) -> int:
@@ -97,24 +94,31 @@ def _interval(value: object) -> timedelta:
     return timedelta() if value == "0" else parse(str(value))
 
 
-def _section(said: T) -> T | None:
+def _section(said: object) -> object:
     if said is None:
         # Commented out or cut off, more often than not; and without it everybody comes in.
         raise ValueError("has nothing behind it; {} says that there is none")
-    return said or None
+    return None if said == {} else said
 
 
 class _Section(BaseModel):
-    """A section of the file. A field is checked with those that stand before it."""
+    """A section of the file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if wrong := list(self.contradictions()):
+            raise ValueError("; ".join(wrong))
+        return self
+
+    def contradictions(self) -> Iterator[str]:
+        """Yield how keys of the section, each right by itself, do not go together."""
+        yield from ()
 
 
 class TlsServer(_Section):
     """`tls_server_config`; paths are as they were written."""
-
-    # Without a value too a field may be wrong, beside what stands before it.
-    model_config = ConfigDict(validate_default=True)
 
     cert: str = ""
     key: SecretStr = SecretStr("")
@@ -130,56 +134,32 @@ class TlsServer(_Section):
     max_version: Literal["TLS12", "TLS13"] = "TLS13"
     cipher_suites: tuple[Annotated[str, AfterValidator(_cipher)], ...] = ()
     prefer_server_cipher_suites: bool = True
-    curve_preferences: Annotated[None, BeforeValidator(_curves), Field(validate_default=False)] = (
-        None
-    )
+    curve_preferences: Annotated[None, BeforeValidator(_curves)] = None
 
-    @field_validator("cert_file", "key_file", "client_ca_file")
-    @classmethod
-    def _inline_or_file(cls, value: str, info: ValidationInfo) -> str:
-        name = str(info.field_name).removesuffix("_file")
-        if info.data.get(name) and value:
-            raise ValueError(f"give {name} or {name}_file, not both")
-        if not info.data.get(name, "wrong") and not value and name != "client_ca":
-            raise ValueError(f"is required, or {name}")
-        return value
-
-    @field_validator("client_auth_type")
-    @classmethod
-    def _has_authority(cls, value: str, info: ValidationInfo) -> str:
-        authority = info.data.get("client_ca") or info.data.get("client_ca_file")
-        if authority and value == NO_CLIENT:
-            raise ValueError(f"must be {REQUIRED} or {IF_GIVEN} for client_ca to be of use")
-        if not authority and value != NO_CLIENT:
-            raise ValueError(
-                "needs client_ca_file, or client_ca: without it every public authority would "
-                "vouch for clients"
+    def contradictions(self) -> Iterator[str]:
+        """Yield them."""
+        authority = self.client_ca or self.client_ca_file
+        for name in ("cert", "key"):
+            if not (getattr(self, name) or getattr(self, f"{name}_file")):
+                yield f"{name}_file is required, or {name}"
+        for name in ("cert", "key", "client_ca"):
+            if getattr(self, name) and getattr(self, f"{name}_file"):
+                yield f"give {name} or {name}_file, not both"
+        if authority and self.client_auth_type == NO_CLIENT:
+            yield f"client_auth_type must be {REQUIRED} or {IF_GIVEN} for client_ca to be of use"
+        if not authority and self.client_auth_type != NO_CLIENT:
+            yield (
+                f"client_auth_type {self.client_auth_type} needs client_ca_file, or client_ca: "
+                "without it every public authority would vouch for clients"
             )
-        return value
-
-    @field_validator("client_allowed_sans")
-    @classmethod
-    def _of_use(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        if value and info.data.get("client_auth_type", REQUIRED) != REQUIRED:
+        if self.client_allowed_sans and self.client_auth_type != REQUIRED:
             # Who has a certificate with another name would just leave it out.
-            raise ValueError(f"is of use only with client_auth_type {REQUIRED}")
-        return value
-
-    @field_validator("max_version")
-    @classmethod
-    def _not_below(cls, value: str, info: ValidationInfo) -> str:
-        least = info.data.get("min_version")
-        if least and value < least:
-            raise ValueError(f"is below min_version ({least})")
-        return value
-
-    @field_validator("cipher_suites")
-    @classmethod
-    def _some_of_tls12(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        some = any(CIPHERS[name] for name in value)
-        if value and not some and info.data.get("min_version") == "TLS12":
-            raise ValueError("names none of TLS 1.2: name some, or set min_version to TLS13")
-        return value
+            yield f"client_allowed_sans is of use only with client_auth_type {REQUIRED}"
+        if self.max_version < self.min_version:
+            yield f"max_version is below min_version ({self.min_version})"
+        is_restricted = self.cipher_suites and self.min_version == "TLS12"
+        if is_restricted and not any(CIPHERS[name] for name in self.cipher_suites):
+            yield "cipher_suites names none of TLS 1.2: name some, or set min_version to TLS13"
 
 
 _Header = Annotated[str, AfterValidator(_header)]
@@ -206,16 +186,12 @@ class RateLimit(_Section):
     """`rate_limit`: one request an interval, and so many at once after a pause."""
 
     interval: Annotated[timedelta, BeforeValidator(_interval)] = timedelta()
-    burst: NonNegativeInt = Field(0, validate_default=True)
+    burst: NonNegativeInt = 0
 
-    @field_validator("burst")
-    @classmethod
-    def _answers(cls, value: int, info: ValidationInfo) -> int:
-        if not value and info.data.get("interval"):
-            raise ValueError(
-                "must be at least 1 where an interval is set: with 0 nothing would be answered"
-            )
-        return value
+    def contradictions(self) -> Iterator[str]:
+        """Yield them."""
+        if self.interval and not self.burst:
+            yield "burst must be at least 1 where an interval is set: nothing would be answered"
 
 
 class WebFile(_Section):

@@ -5,6 +5,7 @@ Plain methods, each of which is run in a thread when it has a place.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 from starlette.requests import Request
@@ -21,7 +22,6 @@ from exporter.web.middleware import content_security_policy
 from exporter.web.query import (
     Query,
     QueryError,
-    bounded,
     is_account,
     pages_of,
     parse,
@@ -52,6 +52,7 @@ HEADERS = {
 _DOCUMENTATION = (
     "https://github.com/macie-invitations-exporter/macie-invitations-exporter/blob/v{version}/docs/"
 )
+_API = "/api/v1/targets"
 _INVITATIONS = 100
 """On a page of a target."""
 _STRANGERS = 20
@@ -83,17 +84,21 @@ def routes(
         "metrics": telemetry_path.removeprefix("/"),
     }
     pages = _Pages(status, failures, remedy, configuration, site, Templates(files))
-    paths = {
+    paths: Mapping[str, _Page] = {
         "/": pages.overview,
         "/targets": pages.targets,
         "/targets/{account}/{region}": pages.target,
         "/config": pages.config,
-        "/api/v1/targets": pages.api,
+        _API: pages.api,
     }
     return [
-        *(Route(path, places.take(page)) for path, page in paths.items()),
+        *(Route(path, places.take(partial(pages.answer, page))) for path, page in paths.items()),
         *assets.routes(files),
     ]
+
+
+_Page = Callable[[Request, Status], Response]
+"""Makes a page of a status. Raises QueryError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +112,19 @@ class _Pages:
     site: Mapping[str, object]
     templates: Templates
 
-    def overview(self, request: Request) -> Response:
+    def answer(self, page: _Page, request: Request) -> Response:
         now = self.status()
+        try:
+            return page(request, now)
+        except QueryError as error:
+            if request.url.path == _API:
+                return _json({"errors": list(error.lines)}, 400)
+            return self._show(request, now, "mistake.html", {"lines": error.lines}, 400)
+
+    def overview(self, request: Request, now: Status) -> Response:
         rows = now.rows()
         fleet, unknown, groups = summary(rows), strangers(rows), failure_groups(rows)
         values = {
-            "status": now,
             "summary": fleet,
             "verdict": verdict(now, fleet, unknown),
             "strangers": unknown[:_STRANGERS],
@@ -123,24 +135,17 @@ class _Pages:
             "all": Query(),
             "troubled": frozenset(TROUBLED),
         }
-        return self._show(request, "overview.html", values)
+        return self._show(request, now, "overview.html", values)
 
-    def config(self, request: Request) -> Response:
-        values = {"status": self.status(), "text": self.configuration()}
-        return self._show(request, "config.html", values)
+    def config(self, request: Request, now: Status) -> Response:
+        return self._show(request, now, "config.html", {"text": self.configuration()})
 
-    def targets(self, request: Request) -> Response:
-        now = self.status()
-        try:
-            query = _query(request, now)
-        except QueryError as error:
-            return self._mistake(request, now, error)
-        rows = now.rows()
+    def targets(self, request: Request, now: Status) -> Response:
+        query, rows = _query(request, now), now.rows()
         page = select(rows, query)
         lone = query.account or (query.q if is_account(query.q) else "")
         absent = lone and lone not in now.accounts and not page.total
         values = {
-            "status": now,
             "query": query,
             "page": page,
             "groups": _groups(page.rows) if query.group == "account" else [(None, page.rows)],
@@ -149,26 +154,21 @@ class _Pages:
             "reasons": list(absence_reasons(lone, now)) if absent else [],
             "unknown": sum(row.answer is None for row in rows),
         }
-        return self._show(request, "targets.html", values)
+        return self._show(request, now, "targets.html", values)
 
-    def target(self, request: Request) -> Response:
-        now = self.status()
+    def target(self, request: Request, now: Status) -> Response:
         target = Target(request.path_params["account"], request.path_params["region"])
         row = now.row(target)
         if row is None:
-            values = {"status": now, "target": target, "reasons": _absence(target, now)}
-            return self._show(request, "absent.html", values, 404)
-        try:
-            page = _page(request)
-        except QueryError as error:
-            return self._mistake(request, now, error)
-        answer = row.knowledge.answer
+            reasons = list(absence_reasons(target.account_id, now))
+            values: Mapping[str, object] = {"target": target, "reasons": reasons}
+            return self._show(request, now, "absent.html", values, 404)
+        page, answer = _query(request, now).page, row.knowledge.answer
         listed = [(now.relation(each), each) for each in (answer.invitations if answer else ())]
         listed.sort(key=lambda pair: pair[0].urgency)
         asked = now.settings.metrics.administrator.enabled
         administrator = answer.administrator if asked and answer else None
         values = {
-            "status": now,
             "row": row,
             "remedy": self.remedy(row.account, row.failure, now.settings) if row.failure else None,
             "said": {result.ended: result.outcome for result in self.failures(target)},
@@ -179,26 +179,23 @@ class _Pages:
             "page": page,
             "pages": pages_of(len(listed), _INVITATIONS),
         }
-        return self._show(request, "target.html", values)
+        return self._show(request, now, "target.html", values)
 
-    def api(self, request: Request) -> Response:
-        now = self.status()
-        try:
-            query = _query(request, now)
-        except QueryError as error:
-            return _json(api.errors(error.lines), 400)
-        rows = now.rows()
+    def api(self, request: Request, now: Status) -> Response:
+        query, rows = _query(request, now), now.rows()
         return _json(api.targets(select(rows, query), counted(rows), now.now), 200)
 
-    def _mistake(self, request: Request, now: Status, error: QueryError) -> Response:
-        return self._show(request, "mistake.html", {"status": now, "lines": error.lines}, 400)
-
     def _show(
-        self, request: Request, name: str, values: Mapping[str, object], code: int = 200
+        self,
+        request: Request,
+        now: Status,
+        name: str,
+        values: Mapping[str, object],
+        code: int = 200,
     ) -> Response:
         # A proxy may have put all of this under a path of its own: every link is relative.
         root = "../" * (request.url.path.count("/") - 1) or "./"
-        text = self.templates.render(name, {**self.site, "root": root, **values})
+        text = self.templates.render(name, {**self.site, "status": now, "root": root, **values})
         return HTMLResponse(text, code, headers=HEADERS)
 
 
@@ -217,22 +214,6 @@ def _groups(rows: Sequence[TargetRow]) -> list[tuple[Account, list[TargetRow]]]:
     """Return neighbouring rows of one account under it."""
     by_account = groupby(rows, key=lambda row: row.target.account_id)
     return [(listed[0].account, listed) for listed in (list(of) for _, of in by_account)]
-
-
-def _page(request: Request) -> int:
-    """Read which page of the invitations is wanted. Raises QueryError."""
-    parameters = bounded(request.query_params.multi_items())
-    names = [name for name, _ in parameters if name != "page"]
-    if names:
-        raise QueryError([f"{name}: unknown; only page is known here" for name in names])
-    return parse(parameters).page
-
-
-def _absence(target: Target, status: Status) -> list[str]:
-    account = status.accounts.get(target.account_id)
-    if account is None:
-        return list(absence_reasons(target.account_id, status))
-    return [f"the account is polled in {', '.join(account.regions)} alone"]
 
 
 def _json(document: api.Document, code: int) -> Response:

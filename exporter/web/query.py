@@ -118,7 +118,7 @@ def parse(parameters: Iterable[tuple[str, str]]) -> Query:
     """Read a query. Raises QueryError with everything that is wrong."""
     given: dict[str, Any] = {}
     lines = []
-    for name, value in bounded(parameters):
+    for name, value in _bounded(parameters):
         if name in _REPEATABLE:
             given.setdefault(name, []).append(value)
         elif name in given:
@@ -141,7 +141,7 @@ def _line(detail: ErrorDetails) -> str:
     return f"{name} = {detail['input']}: {message(detail)}"
 
 
-def bounded(parameters: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def _bounded(parameters: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return parameters that are as few and as short as any query needs. Raises QueryError.
 
     To say what is wrong with each takes time and space.

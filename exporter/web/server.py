@@ -30,8 +30,6 @@ DEFAULT_LIMITS = Limits()
 _LOGGERS = ("uvicorn.error", "asyncio")
 """Where what goes wrong in the server is told; without a handler it would go to stderr as it is."""
 
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-_PAUSE = 0.1
 _TLS_END_SECONDS = 5.0
 _BACKLOG = 1024
 _SEND_BUFFER_BYTES = 4 * 1024 * 1024
@@ -131,7 +129,7 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._socket.setblocking(False)  # noqa: FBT003 -- the socket module's
         self._sweep()
-        self._listen()
+        self._loop.add_reader(self._socket, self._accept)
 
     async def stop(self, seconds: float) -> None:
         """Answer what is under way, within so many seconds, and close the socket."""
@@ -162,20 +160,13 @@ class Server:
         finally:
             connection.end_answer()
 
-    def _listen(self) -> None:
-        if self._sweeping is not None:
-            self._loop.add_reader(self._socket, self._accept)
-
     def _accept(self) -> None:
         """Take one connection: others of the loop have their turn before the next."""
         try:
             sock, _ = self._socket.accept()
         except OSError as error:
-            # Of the client's doing, unless there is nothing left to accept with.
-            if error.errno in _EXHAUSTED:
+            if error.errno in {errno.EMFILE, errno.ENFILE}:
                 self._make_room()
-                self._loop.remove_reader(self._socket)
-                self._loop.call_later(_PAUSE, self._listen)
             return
         if len(self._state.connections) >= self._limits.connections and not self._make_room():
             sock.close()

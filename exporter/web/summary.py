@@ -198,7 +198,10 @@ def _of_strangers(unknown: Sequence[Stranger]) -> Verdict:
 
 
 def absence_reasons(account_id: str, status: Status) -> Iterator[str]:
-    """Yield why an account has no targets here, as far as the configuration tells."""
+    """Yield why an account has no such target here, as far as the configuration tells."""
+    if account := status.accounts.get(account_id):
+        yield f"the account is polled in {', '.join(account.regions)} alone"
+        return
     settings = status.settings
     organization, shard = settings.aws.organization, settings.shard
     mine = shard_of(account_id, shard.total)

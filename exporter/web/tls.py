@@ -61,11 +61,7 @@ def _address(name: str) -> str:
 
 
 class _WrongError(Exception):
-    """What is wrong with `cert`, `key` or `client_ca`, inline or as a file."""
-
-    def __init__(self, name: str, text: str) -> None:
-        super().__init__(text)
-        self.name = name
+    """What is wrong with `cert`, `key` or `client_ca`: which of them, and what."""
 
 
 def make_tls(settings: TlsServer, origin: str, read: Read) -> Tls:
@@ -73,40 +69,41 @@ def make_tls(settings: TlsServer, origin: str, read: Read) -> Tls:
 
     Raises ConfigurationError.
     """
-    pems: dict[str, bytes] = {}
-    wrong: list[_WrongError] = []
-    inline = {"cert": settings.cert, "key": settings.key.get_secret_value()}
-    for name, text in {**inline, "client_ca": settings.client_ca}.items():
-        path = getattr(settings, f"{name}_file")
+    files = {name: getattr(settings, f"{name}_file") for name in ("cert", "key", "client_ca")}
+
+    def line(name: str, text: str) -> str:
+        key, shown = (f"{name}_file", show(files[name])) if files[name] else (name, "")
+        return str(Problem(("tls_server_config", key), text, shown, origin))
+
+    pems = {
+        "cert": settings.cert.encode(),
+        "key": settings.key.get_secret_value().encode(),
+        "client_ca": settings.client_ca.encode(),
+    }
+    lines = []
+    for name, path in files.items():
         try:
-            pems[name] = read(Path(origin).parent / path) if path else text.encode()
+            pems[name] = read(Path(origin).parent / path) if path else pems[name]
         except OSError as error:
-            wrong.append(_WrongError(name, f"cannot read it: {error.strerror}"))
-    if not wrong:
+            lines.append(line(name, f"cannot read it: {error.strerror}"))
+    if lines:
+        raise ConfigurationError(lines)
+    try:
+        return _made(settings, **pems)
+    except _WrongError as error:
+        raise ConfigurationError([line(*error.args)]) from None
+
+
+def _made(settings: TlsServer, cert: bytes, key: bytes, client_ca: bytes) -> Tls:
+    context, expiry = _context(settings), _check_pair(cert, key)
+    with _as_file(cert) as certificate, _as_file(key) as private:
         try:
-            return _made(settings, pems)
-        except _WrongError as error:
-            wrong.append(error)
-    raise ConfigurationError([_line(settings, each, origin) for each in wrong])
-
-
-def _line(settings: TlsServer, wrong: _WrongError, origin: str) -> str:
-    path = getattr(settings, f"{wrong.name}_file")
-    key, shown = (f"{wrong.name}_file", show(path)) if path else (wrong.name, "")
-    return str(Problem(("tls_server_config", key), str(wrong), shown, origin))
-
-
-def _made(settings: TlsServer, pems: Mapping[str, bytes]) -> Tls:
-    context = _context(settings)
-    expiry = _check_pair(pems["cert"], pems["key"])
-    with _as_file(pems["cert"]) as certificate, _as_file(pems["key"]) as key:
-        try:
-            context.load_cert_chain(certificate, key)
+            context.load_cert_chain(certificate, private)
         except ssl.SSLError as error:
             raise _WrongError("cert", f"OpenSSL does not take it: {reason(error)}") from None
-    if pems["client_ca"]:
+    if client_ca:
         try:
-            context.load_verify_locations(cadata=pems["client_ca"].decode("ascii"))
+            context.load_verify_locations(cadata=client_ca.decode("ascii"))
         except (ssl.SSLError, ValueError):
             raise _WrongError("client_ca", "not certificates in PEM") from None
     return Tls(context, expiry, frozenset(map(_meant, settings.client_allowed_sans)))

@@ -130,7 +130,7 @@ def test_a_query_is_no_other_path(client: Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/-/healthy", "/-/ready"])
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "FUNNY"])
+@pytest.mark.parametrize("method", ["POST", "OPTIONS", "FUNNY"])
 def test_wrong_methods(client: Client, path: str, method: str) -> None:
     """A wrong method is 405, and the right ones are named."""
     answer = client(path, method)

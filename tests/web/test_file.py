@@ -187,6 +187,10 @@ def test_every_key_with_nothing_behind_it(tmp_path: Path) -> None:
     assert refused(tmp_path, "basic_auth_users: {alice: }") == [
         "basic_auth_users.alice: must be text"
     ]
+    for section in WebFile.model_fields:
+        for nothing in ("''", "[]"):
+            (line,) = refused(tmp_path, f"{section}: {nothing}")
+            assert line.startswith(f"{section}: must be a mapping")
     sections: dict[str, type[BaseModel]] = {
         "tls_server_config": TlsServer,
         "http_server_config": HttpServer,
@@ -300,6 +304,16 @@ def test_everything_that_is_wrong_is_told_at_once(folder: Path) -> None:
         "basic_auth_users.alice",
         "http_server_config.headers.X-Frames",
         "rate_limit.interval",
-        "tls_server_config.key_file",
         "tls_server_config.min_version",
     ]
+
+
+def test_all_that_does_not_go_together_is_told_at_once(tmp_path: Path) -> None:
+    """Once each key of the section is right by itself."""
+    (line,) = refused(
+        tmp_path, "tls_server_config: {cert: a, cert_file: b, client_allowed_sans: [c]}"
+    )
+    assert line == (
+        "tls_server_config: key_file is required, or key; give cert or cert_file, not both; "
+        "client_allowed_sans is of use only with client_auth_type RequireAndVerifyClientCert"
+    )

@@ -1,6 +1,7 @@
 """Clients that mean harm, over real sockets: what is bounded, what is refused, what nobody sees."""
 
 import contextlib
+import shutil
 import socket
 import threading
 import time
@@ -21,6 +22,7 @@ from tests.web.secured import hashed, hello, trusting
 from tests.web.serving import Served
 
 QUICK = Limits(connections=8, handshake=0.5, request=0.5, sending=0.5, idle=1.0, look_every=0.05)
+DESCRIPTORS = 64
 LARGE = 64 * 1024 * 1024
 TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key}"
 
@@ -98,6 +100,17 @@ def test_who_has_waited_longest_makes_room(
     assert said(first) == b""
     assert secured.get().status == 200
     assert others
+
+
+def test_where_no_descriptor_is_left_who_has_waited_longest_makes_room(
+    opened: Callable[[int], socket.socket], tmp_path: Path
+) -> None:
+    """Fewer descriptors than places: the exporter goes on to answer all the same."""
+    before = [shutil.which("prlimit") or "prlimit", f"--nofile={DESCRIPTORS}"]
+    with running(no_aws(tmp_path), before=before) as exporter:
+        crowd = [opened(exporter.port) for _ in range(2 * DESCRIPTORS)]
+        answers_soon(lambda: exporter.request("/-/healthy").status)
+        assert crowd
 
 
 def test_beyond_the_places_is_closed_at_once() -> None:

@@ -141,10 +141,9 @@ def test_head(site: Site, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "FUNNY"])
-def test_wrong_methods(site: Site, path: str, method: str) -> None:
+def test_wrong_methods(site: Site, path: str) -> None:
     """Pages are looked at, nothing else."""
-    answer = site.client(path, method)
+    answer = site.client(path, "POST")
     assert (answer.status, set(answer.headers["allow"].split(", "))) == (405, {"GET", "HEAD"})
 
 
@@ -555,7 +554,7 @@ def test_very_many_invitations_come_in_pages(site: Site) -> None:
     assert "number-200." in site.words(f"{path}?page=3")
     assert "There is no page 4: the last is 3" in site.words(f"{path}?page=4")
     assert "page = x: must be a whole number" in site.words(f"{path}?page=x", 400)
-    assert "q: unknown; only page is known here" in site.words(f"{path}?q=x", 400)
+    assert "x: unknown; the nearest is" in site.words(f"{path}?x=x", 400)
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,7 @@ def test_a_wrong_file_is_told_at_the_start(tmp_path: Path) -> None:
     ran = command(no_aws(tmp_path), "serve", f"--web.config-file={file}")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.splitlines() == [
-        f"tls_server_config.key_file (from {file}): is required, or key",
+        f"tls_server_config (from {file}): key_file is required, or key",
         (
             f"basic_auth_users.a (from {file}): not a bcrypt hash with a cost from 4 to 18; "
             "make one with: htpasswd -nBC 10 USER"
