@@ -12,10 +12,9 @@ from functools import partial
 from http.client import responses
 from typing import NamedTuple
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from exporter.aws.aiohttp_client import aiohttp
 from exporter.background import in_daemon
 from exporter.model import AwsError
 
@@ -131,19 +130,19 @@ class Transport:
         return self._tls
 
 
-class _Resolver(AbstractResolver):
+class _Resolver(aiohttp.abc.AbstractResolver):
     """Looks names up on threads: the system's resolver cannot be cut off, only left alone."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
+    ) -> list[aiohttp.abc.ResolveResult]:
         look_up = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM)
         try:
             found = await in_daemon(look_up)
         except UnicodeError as error:
             raise OSError(str(error)) from error
         return [
-            ResolveResult(
+            aiohttp.abc.ResolveResult(
                 hostname=host, host=str(where[0]), port=port, family=kind, proto=protocol, flags=0
             )
             for kind, _, protocol, _, where in found

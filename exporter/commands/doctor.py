@@ -8,9 +8,8 @@ from exporter.aws.cloud import Cloud
 from exporter.clock import Clock
 from exporter.commands import FAILED, OK, Process
 from exporter.commands.arguments import Arguments
-from exporter.commands.identity import refuse_strange_accounts
 from exporter.commands.report import WITHOUT_TRUST
-from exporter.commands.start import configuration_of, ports_of
+from exporter.commands.start import configuration_of, ports_of, refuse_strange_accounts
 from exporter.commands.steps import Step, as_json, as_table
 from exporter.commands.terminal import Tell, progress
 from exporter.configuration import Configuration, Ports, trust_from
@@ -159,7 +158,7 @@ async def consult(
     settings = configuration.settings
     doctor = Doctor(daemon.cloud, ports.clock, settings)
     try:
-        await refuse_strange_accounts(settings, daemon)
+        await refuse_strange_accounts(settings, daemon.cloud.credentials.who_am_i)
         steps, targets = await _steps(doctor, daemon, accounts, regions, tell)
     finally:
         await daemon.stop()

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from exporter.commands import FAILED, OK, Process, complain
 from exporter.commands.arguments import Arguments
-from exporter.commands.identity import refuse_strange_accounts
-from exporter.commands.start import configuration_of, ports_of
+from exporter.commands.start import configuration_of, ports_of, refuse_strange_accounts
 from exporter.commands.terminal import Tell, as_seen, progress
 from exporter.configuration import Configuration, Ports
 from exporter.daemon import Daemon
@@ -40,7 +39,7 @@ async def once(
     """
     daemon = Daemon(configuration, ports)
     try:
-        await refuse_strange_accounts(configuration.settings, daemon)
+        await refuse_strange_accounts(configuration.settings, daemon.cloud.credentials.who_am_i)
         round_ = asyncio.create_task(daemon.one_round(tell))
         handle_stop(round_.cancel)
         daemon.start()

@@ -70,9 +70,14 @@ def parser_of(name: str) -> ArgumentParser:
         described = cleandoc(str(getattr(KEYS[section,].field.annotation, "__doc__", "")))
         group = parser.add_argument_group(section, None if command else described)
         for flag, key in flags:
-            more: dict[str, Any] = {"help": SUPPRESS} if command else {}
             group.add_argument(
-                *(f"--{flag}", *_ALIASES.get(flag, ())), dest=flag, **_described(key) | more
+                *(f"--{flag}", *_ALIASES.get(flag, ())),
+                dest=flag,
+                action="append",
+                metavar=_kind(key),
+                # To read what is said of a setting takes its time: not at every start.
+                help=SUPPRESS if command else _help(key).replace("%", "%%"),
+                **(_SWITCH if key.field.annotation is bool else {}),
             )
     return parser
 
@@ -82,10 +87,8 @@ def default_of(key: Key) -> str:
     return _shown(key.field.get_default())
 
 
-def _described(key: Key) -> dict[str, Any]:
-    said = f"{key.description}{_in_brackets(default_of(key))}"
-    described = {"action": "append", "metavar": _kind(key), "help": said.replace("%", "%%")}
-    return described | (_SWITCH if key.field.annotation is bool else {})
+def _help(key: Key) -> str:
+    return f"{key.description}{_in_brackets(default_of(key))}"
 
 
 def _in_brackets(default: str) -> str:

@@ -11,9 +11,8 @@ from exporter import __version__
 from exporter.background import in_daemon, is_cancelled
 from exporter.commands import FAILED, OK, Process, complain
 from exporter.commands.arguments import Arguments
-from exporter.commands.identity import refuse_strange_accounts
 from exporter.commands.report import WITHOUT_TRUST, estimate, report
-from exporter.commands.start import configuration_of, ports_of
+from exporter.commands.start import configuration_of, ports_of, refuse_strange_accounts
 from exporter.configuration import Configuration, Ports, trust_from
 from exporter.daemon import Daemon
 from exporter.files import Files, settled
@@ -74,7 +73,9 @@ async def serve(
     """
     service = Service(configuration, load, ports)
     try:
-        await refuse_strange_accounts(configuration.settings, service.daemon)
+        await refuse_strange_accounts(
+            configuration.settings, service.daemon.cloud.credentials.who_am_i
+        )
     except ConfigurationError:
         await service.close()
         raise
