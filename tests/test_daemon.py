@@ -21,7 +21,7 @@ from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import Fault, Invitation, World
 from tests.faulty import FaultyServer, send_and_hang
 from tests.inprocess import command, running
-from tests.processes import no_aws, series_of, until
+from tests.processes import measured, no_aws, series_of, until
 
 DENIED = (
     "User: {caller} is not authorized to perform: macie2:ListInvitations because no identity-based "
@@ -269,7 +269,7 @@ def test_stops_in_order_while_aws_hangs(
         for region in fleets.REGIONS:
             world.fail(account, region, Fault(500, "x", "", hold=hold))
     flag = written(tmp_path, fleets.configuration(world, 3))
-    with processes.running(aws.environment(), [flag]) as exporter:
+    with processes.running({**aws.environment(), **measured()}, [flag]) as exporter:
         until(lambda: sum(world.calls().values()) > 0, "polls hang")
         assert exporter.stop(number) == 0
         hold.set()
@@ -278,7 +278,7 @@ def test_stops_in_order_while_aws_hangs(
 
 def test_a_second_signal_stops_at_once(aws: EmbeddedAws) -> None:
     """The process ends by it, whatever the first one waits for."""
-    with processes.running(aws.environment()) as exporter:
+    with processes.running({**aws.environment(), **measured()}) as exporter:
         exporter.wait_until_ready()
         # Both are there when it wakes up: the first has no time to end it in order.
         for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM):

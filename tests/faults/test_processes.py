@@ -31,6 +31,7 @@ from tests.processes import (
     PATIENCE,
     Exporter,
     environment,
+    measured,
     no_aws,
     running,
     started,
@@ -282,7 +283,7 @@ def test_a_hangup_while_it_imports(tmp_path: Path, command: str) -> None:
     os.mkfifo(pipe)
     flags = ["--web.listen-address=127.0.0.1:0", f"--config.file={pipe}"]
     words = [sys.executable, "-m", "exporter", command, *flags]
-    with started(words, no_aws(tmp_path)) as exporter:
+    with started(words, {**no_aws(tmp_path), **measured()}) as exporter:
         until(lambda: signal.SIGTERM in caught(exporter.process.pid), "its first lines")
         exporter.send(signal.SIGHUP)
         if code := HANGUPS[command]:
@@ -315,11 +316,7 @@ def test_killed_and_started_again(aws: EmbeddedAws) -> None:
 # -- what a process may have to do without ------------------------------------------------------
 
 
-READ_ONLY = (
-    # Coverage would write its data, and complain.
-    *("env", "--unset=COVERAGE_PROCESS_CONFIG", "--unset=COVERAGE_PROCESS_START"),
-    *("unshare", "--mount", "sh", "-c", 'mount -o remount,bind,ro / && exec "$0" "$@"'),
-)
+READ_ONLY = (*("unshare", "--mount", "sh", "-c", 'mount -o remount,bind,ro / && exec "$0" "$@"'),)
 
 
 def test_a_read_only_root_and_no_home(aws: EmbeddedAws) -> None:
