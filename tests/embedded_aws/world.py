@@ -266,7 +266,7 @@ class World:
             return (
                 account is not None
                 and account.status == "ACTIVE"
-                and name == DEFAULT_ROLE
+                and name.rpartition("/")[2] == DEFAULT_ROLE
                 and role_arn not in self._broken_roles
             )
 
