@@ -172,8 +172,12 @@ def refusing_port() -> int:
 
 
 def no_aws(path: Path) -> dict[str, str]:
-    """Return the variables of an AWS whose endpoint nobody listens on."""
+    """Return the variables of an AWS whose endpoint nobody listens on.
+
+    What is started with them is looked at for what it is itself, and so counts into coverage.
+    """
     return {
+        **measured(),
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{refusing_port()}",
         "AWS_ACCESS_KEY_ID": "a",
         "AWS_SECRET_ACCESS_KEY": "b",

@@ -31,7 +31,6 @@ from tests.processes import (
     PATIENCE,
     Exporter,
     environment,
-    measured,
     no_aws,
     running,
     started,
@@ -283,7 +282,7 @@ def test_a_hangup_while_it_imports(tmp_path: Path, command: str) -> None:
     os.mkfifo(pipe)
     flags = ["--web.listen-address=127.0.0.1:0", f"--config.file={pipe}"]
     words = [sys.executable, "-m", "exporter", command, *flags]
-    with started(words, {**no_aws(tmp_path), **measured()}) as exporter:
+    with started(words, no_aws(tmp_path)) as exporter:
         until(lambda: signal.SIGTERM in caught(exporter.process.pid), "its first lines")
         exporter.send(signal.SIGHUP)
         if code := HANGUPS[command]:
