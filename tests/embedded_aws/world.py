@@ -104,7 +104,7 @@ class _Target:
 class World:
     """Accounts, their invitations, their roles, and what goes wrong.
 
-    A new account has Macie enabled in every region of the world, and the role `DEFAULT_ROLE`.
+    A new account has Macie enabled in every region of the world, and the role `role_name`.
     """
 
     def __init__(
@@ -123,6 +123,7 @@ class World:
         Organizations. These three may be changed at any time.
         """
         self.hub = hub
+        self.role_name = DEFAULT_ROLE
         self.regions = tuple(regions)
         self.session_seconds = session_seconds
         self.page_limit = page_limit
@@ -195,6 +196,16 @@ class World:
         with self._lock:
             return self._target(account, region).macie
 
+    def targets(self) -> tuple[tuple[str, str], ...]:
+        """Return every (account, region) whose region is enabled, with Macie or without."""
+        with self._lock:
+            return tuple(
+                (account, region)
+                for account in self._accounts
+                for region in self.regions
+                if self._region_status(account, region) != "DISABLED"
+            )
+
     def administrator(self, account: str, region: str) -> Invitation | None:
         """Return who administers a target: whose invitation was accepted."""
         with self._lock:
@@ -246,7 +257,7 @@ class World:
 
     def role_arn(self, account: str) -> str:
         """Return the ARN of the role that this world has in an account."""
-        return f"arn:aws:iam::{account}:role/{DEFAULT_ROLE}"
+        return f"arn:aws:iam::{account}:role/{self.role_name}"
 
     def break_role(self, role_arn: str) -> None:
         """Refuse AssumeRole for this role."""
@@ -266,7 +277,7 @@ class World:
             return (
                 account is not None
                 and account.status == "ACTIVE"
-                and name.rpartition("/")[2] == DEFAULT_ROLE
+                and name.rpartition("/")[2] == self.role_name
                 and role_arn not in self._broken_roles
             )
 
