@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 LOOPBACK = "127.0.0.1"
 REQUEST_ID = "0a1b2c3d-0000-1111-2222-333344445555"
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)

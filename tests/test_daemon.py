@@ -21,7 +21,7 @@ from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import Fault, Invitation, World
 from tests.faulty import FaultyServer, send_and_hang
 from tests.inprocess import command, running
-from tests.processes import no_aws, series_of, until
+from tests.processes import measured, no_aws, until
 
 DENIED = (
     "User: {caller} is not authorized to perform: macie2:ListInvitations because no identity-based "
@@ -200,26 +200,6 @@ def test_an_aws_that_falls_silent_leaves_no_old_value(
         until(lambda: fleets.of_invitations(daemon.series()) == expected, "the values return")
 
 
-def test_polls_the_account_of_the_environment_by_default(aws: EmbeddedAws, world: World) -> None:
-    """Without any configuration: own credentials, their account, the environment's region."""
-    region = aws.environment()["AWS_REGION"]
-    world.invite(fleets.HUB, region, Invitation("a", fleets.STRANGER, "Invited", None))
-    with running(aws.environment()) as exporter:
-        exporter.wait_until_ready()
-        key = (
-            "macie_invitations",
-            frozenset(
-                {
-                    "aws_account_id": fleets.HUB,
-                    "aws_region": region,
-                    "relationship_status": "Invited",
-                    "age_bucket": "unknown",
-                }.items()
-            ),
-        )
-        assert exporter.series()[key] == 1.0
-
-
 def test_a_poll_that_hangs_fails_before_its_values_are_too_old() -> None:
     """Whatever the timeout: until it fails, the last good values are shown as current."""
     flags = [("poll.interval", "10s"), ("poll.timeout", "1h"), ("poll.stale-after", "20s")]
@@ -275,7 +255,7 @@ def test_stops_in_order_while_aws_hangs(
         for region in fleets.REGIONS:
             world.fail(account, region, Fault(500, "x", "", hold=hold))
     flag = written(tmp_path, fleets.configuration(world, 3))
-    with processes.running(aws.environment(), [flag]) as exporter:
+    with processes.running({**aws.environment(), **measured()}, [flag]) as exporter:
         until(lambda: sum(world.calls().values()) > 0, "polls hang")
         assert exporter.stop(number) == 0
         hold.set()
@@ -284,7 +264,7 @@ def test_stops_in_order_while_aws_hangs(
 
 def test_a_second_signal_stops_at_once(aws: EmbeddedAws) -> None:
     """The process ends by it, whatever the first one waits for."""
-    with processes.running(aws.environment()) as exporter:
+    with processes.running({**aws.environment(), **measured()}) as exporter:
         exporter.wait_until_ready()
         # Both are there when it wakes up: the first has no time to end it in order.
         for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM):
@@ -320,21 +300,6 @@ def test_promtool_and_a_second_scrape(
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert "\nprocess_resident_memory_bytes " in text
-
-
-def test_once_prints_the_exposition(world: World, aws: EmbeddedAws, tmp_path: Path) -> None:
-    """Everything polled once; exit code 0 only if every target answered."""
-    flag = written(tmp_path, fleets.configuration(world, 3))
-    done = command(aws.environment(), "once", flag)
-    assert done.returncode == 0, done.stderr
-    truth = fleets.truth(world, all_targets(3))
-    assert fleets.of_invitations(series_of(done.stdout)) == truth
-    world.fail(fleets.accounts(3)[0], "us-east-1", Fault(403, "AccessDeniedException", DENIED))
-    done = command(aws.environment(), "once", flag)
-    assert done.returncode == 1
-    assert error_codes(series_of(done.stdout)) == {
-        (fleets.accounts(3)[0], "us-east-1"): "AccessDeniedException"
-    }
 
 
 def test_once_does_not_wait_for_aws_to_come_back(tmp_path: Path) -> None:

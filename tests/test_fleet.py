@@ -14,15 +14,12 @@ import pytest
 from exporter.model import MACIE_REGIONS
 from tests import fleets
 from tests.embedded_aws.server import EmbeddedAws
-from tests.embedded_aws.world import Fault, World
+from tests.embedded_aws.world import World
 from tests.inprocess import running
 from tests.processes import Exporter, Series, until
 from tests.processes import running as process
 
 ACCOUNTS = 90
-DENIED_ORGANIZATION = Fault(
-    400, "AccessDeniedException", "You don't have permissions to access this resource."
-)
 
 
 @pytest.fixture
@@ -123,28 +120,6 @@ def test_targets_are_the_organizations_active_accounts(
         assert not [key for key in exporter.series() if ("aws_account_id", members[0]) in key[1]]
 
 
-def test_a_failed_refresh_keeps_the_last_known_accounts(
-    world: World, aws: EmbeddedAws, file: File
-) -> None:
-    """And says so, until it succeeds again."""
-    with running(aws.environment(), [file.write(configuration())]) as exporter:
-        exporter.wait_until_ready()
-        before = targets(exporter.series())
-        world.fail(fleets.HUB, "*", DENIED_ORGANIZATION, service="organizations")
-        exporter.hang_up()
-        until(
-            lambda: value(exporter.series(), "macie_exporter_discovery_success") == 0,
-            "the failure shows",
-        )
-        series = exporter.series()
-        assert targets(series) == before
-        assert value(series, "macie_exporter_discovery_last_success_timestamp_seconds") > 0
-        assert "event=discovery_failed" in exporter.log
-        world.heal(fleets.HUB, "*", service="organizations")
-        exporter.hang_up()
-        until(lambda: value(exporter.series(), "macie_exporter_discovery_success") == 1, "success")
-
-
 def test_units_exclusion_static_accounts_and_auto_regions(
     world: World, aws: EmbeddedAws, file: File
 ) -> None:
@@ -194,25 +169,6 @@ def test_three_shards_hold_every_target_once(aws: EmbeddedAws, file: File) -> No
             assert value(series, "macie_exporter_shards") == 3
             held += targets(series)
     assert sorted(held) == all_of(fleets.HUB, *fleets.accounts(ACCOUNTS))
-
-
-def test_one_broken_role_of_many(world: World, aws: EmbeddedAws, file: File) -> None:
-    """STS sees one AssumeRole for it; every other target answers."""
-    broken = fleets.accounts(ACCOUNTS)[42]
-    world.break_role(world.role_arn(broken))
-    with running(aws.environment(), [file.write(configuration())]) as exporter:
-        exporter.wait_until_ready()
-        series = exporter.series()
-    failing = [
-        dict(labels)
-        for (name, labels), number in series.items()
-        if name == "macie_poll_success" and number == 0
-    ]
-    assert {one["aws_account_id"] for one in failing} == {broken}
-    assumed = {
-        call.account_id: n for call, n in world.calls().items() if call.operation == "AssumeRole"
-    }
-    assert set(assumed.values()) == {1}
 
 
 def test_reload_changes_what_is_configured(world: World, aws: EmbeddedAws, file: File) -> None:

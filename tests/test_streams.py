@@ -9,7 +9,7 @@ import pytest
 from tests import fleets
 from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import World
-from tests.processes import environment, until
+from tests.processes import environment, measured, until
 
 REGION = {"AWS_REGION": "eu-west-1"}
 
@@ -18,7 +18,7 @@ def shell(words: str, variables: dict[str, str]) -> "subprocess.CompletedProcess
     """Run the exporter through a shell that opens its streams."""
     return subprocess.run(
         ["/bin/sh", "-c", f'exec "$0" -m exporter {words}', sys.executable],
-        env=environment(variables),
+        env=environment({**variables, **measured()}),
         capture_output=True,
         text=True,
         timeout=60,
@@ -84,7 +84,7 @@ def output(variables: Mapping[str, str], *words: str) -> "subprocess.CompletedPr
     """Run the exporter; give what it writes, as bytes."""
     return subprocess.run(
         [sys.executable, "-m", "exporter", *words],
-        env=environment(variables),
+        env=environment({**variables, **measured()}),
         capture_output=True,
         timeout=60,
         check=False,

@@ -15,7 +15,7 @@ import pytest
 
 from tests import fleets
 from tests.embedded_aws.server import EmbeddedAws
-from tests.processes import PATIENCE, environment
+from tests.processes import PATIENCE, environment, measured
 
 ESCAPE = "\x1b"
 COLOUR = re.compile(r"\x1b\[[\d;]*3[0-7]m")
@@ -60,7 +60,7 @@ def run(variables: Mapping[str, str], *words: str, out: Terminal | None = None) 
     err = Terminal()
     done = subprocess.run(
         [sys.executable, "-m", "exporter", *words],
-        env=environment(variables),
+        env=environment({**variables, **measured()}),
         stdout=out.end if out else subprocess.PIPE,
         stderr=err.end,
         timeout=60,
@@ -135,7 +135,7 @@ def test_rich_is_not_imported_where_nothing_is_shown(
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env=environment({**aws, **LIVELY}),
+        env=environment({**aws, **LIVELY, **measured()}),
         capture_output=True,
         text=True,
         check=False,

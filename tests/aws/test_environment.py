@@ -293,17 +293,6 @@ def test_regional_endpoints_are_asked_through_a_proxy(monkeypatch: pytest.Monkey
         ]
 
 
-@pytest.mark.parametrize("url", ["http://user:hunter2@[bad", "ftp://user:hunter2@proxy:1"])
-def test_a_proxy_that_is_no_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    """The message does not show it: it may hold a password."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://macie.invalid")
-    monkeypatch.setenv("HTTP_PROXY", url)
-    with rig() as made:
-        failure = made.failure()
-    assert failure.code == "EndpointConnectionError"
-    assert "hunter2" not in failure.message
-
-
 def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """Named as the connection that it is, password left out."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://macie.invalid")

@@ -116,20 +116,3 @@ def test_a_revoked_session_is_renewed_in_the_middle_of_reading(
     for number, account in enumerate(ACCOUNTS):
         sessions = calls[Call("sts", "AssumeRole", account, REGION)]
         assert sessions == (2 if number % 2 == 0 else 1)
-
-
-def test_the_exporters_own_account_needs_no_role(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a role the calls are signed with the exporter's own keys."""
-    world = World(HUB, regions=REGIONS)
-    world.invite(HUB, REGION, Invitation("own", "222222222222", "Enabled", None))
-    with EmbeddedAws(world) as aws:
-        for name, value in aws.environment().items():
-            monkeypatch.setenv(name, value)
-        with rig() as made:
-            assert _ids(made, Account(HUB)) == ["own"]
-            assert made.run(made.credentials.who_am_i()) == HUB
-    assert world.calls()[Call("macie2", "ListInvitations", HUB, REGION)] == 1
-
-
-def _ids(made: Rig, account: Account) -> list[str]:
-    return [found.invitation_id for found in made.read(10.0, account).invitations]

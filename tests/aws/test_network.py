@@ -26,7 +26,6 @@ from tests.faulty import (
     send_and_close,
     send_and_hang,
 )
-from tests.processes import refusing_port
 
 BODY = page([invitation()], nextToken=None)
 WHOLE = response(BODY)
@@ -55,16 +54,6 @@ def endpoint(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
 
 
 # -- connecting -----------------------------------------------------------------------------
-
-
-def test_a_refused_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing listens: tried again, as it may only be starting."""
-    endpoint(monkeypatch, f"http://{LOOPBACK}:{refusing_port()}")
-    with rig() as made:
-        failure = made.failure()
-        assert failure.code == "EndpointConnectionError"
-        assert "refused" in failure.message
-        assert made.attempts.codes == ["EndpointConnectionError"] * 3
 
 
 def test_a_connection_that_is_never_accepted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,17 +45,12 @@ DEFAULT_SESSION_SECONDS: Final = 3600
 # Whom AWS names as the caller of AssumeRoleWithWebIdentity does not sign.
 _WEB_IDENTITY: Final = "AssumeRoleWithWebIdentity"
 _STS_OPERATIONS: Final = frozenset({"AssumeRole", _WEB_IDENTITY, "GetCallerIdentity"})
-# Operations that only the management account and delegated administrators may call.
+# Operations that only the management account may call.
 _LISTINGS: Final = {
     "ListAccounts": "Accounts",
     "ListAccountsForParent": "Accounts",
     "ListOrganizationalUnitsForParent": "OrganizationalUnits",
-    "ListRoots": "Roots",
-    "ListTagsForResource": "Tags",
 }
-_ORGANIZATIONS_OPERATIONS: Final = frozenset(
-    {*_LISTINGS, "DescribeOrganization", "DescribeAccount", "ListParents", "ListChildren"}
-)
 _EMPTY: Final = "empty:"
 _FULL: Final = "full:"
 _FIRST_JOIN: Final = datetime(2024, 1, 1)  # noqa: DTZ001 - moto's own times are naive UTC
@@ -96,8 +91,6 @@ class _Moto:
 class Sts:
     """AssumeRole, AssumeRoleWithWebIdentity and GetCallerIdentity."""
 
-    service = STS
-
     def __init__(self, world: World, keys: KeyRing, clock: Callable[[], datetime]) -> None:
         """Take the world that decides, and the key ring that learns the issued sessions."""
         self._world = world
@@ -128,7 +121,7 @@ class Sts:
     def _assume(self, caller: Caller, request: Request, operation: str) -> Response:
         arn = _form(request, "RoleArn") or ""
         trusted = operation == _WEB_IDENTITY or caller.account_id == self._world.hub
-        if not (trusted and self._world.may_assume(arn, _form(request, "ExternalId"))):
+        if not (trusted and self._world.may_assume(arn)):
             message = (
                 f"User: {caller.arn} is not authorized to perform: sts:{operation} "
                 f"on resource: {arn}"
@@ -168,8 +161,6 @@ def _element(text: str, name: str) -> str:
 class Organizations:
     """The read-only part of Organizations that discovery needs."""
 
-    service = ORGANIZATIONS
-
     def __init__(self, world: World) -> None:
         """Take the world whose organization is shown."""
         self._world = world
@@ -187,19 +178,15 @@ class Organizations:
     def respond(self, caller: Caller, request: Request) -> Response:
         """Answer one request of Organizations; raises ApiError."""
         operation = self.operation(request)
-        if operation not in _ORGANIZATIONS_OPERATIONS:
+        if operation not in _LISTINGS:
             message = f"The embedded AWS does not know {operation}."
             raise ApiError(HTTPStatus.BAD_REQUEST, "UnknownOperationException", message)
-        listing = operation in _LISTINGS
-        if listing and not self._world.may_list_organization(caller.account_id):
+        if caller.account_id != self._world.hub:
             message = "You don't have permissions to access this resource."
             raise ApiError(HTTPStatus.BAD_REQUEST, "AccessDeniedException", message)
-        account = self._world.hub if listing else caller.account_id
-        if listing and operation != "ListRoots":
-            return self._paged(account, request, _LISTINGS[operation])
-        return self._ask(account, request, request.body)
+        return self._paged(request, _LISTINGS[operation])
 
-    def _paged(self, account: str, request: Request, key: str) -> Response:
+    def _paged(self, request: Request, key: str) -> Response:
         """Answer a listing in pages of the world's size, with its empty pages in between.
 
         A page may be empty and still carry a NextToken:
@@ -213,17 +200,17 @@ class Organizations:
         if inner := token.removeprefix(_EMPTY).removeprefix(_FULL):
             body["NextToken"] = inner
         body["MaxResults"] = self._page_size(body.get("MaxResults"))
-        answer = self._ask(account, request, json.dumps(body).encode())
+        answer = self._ask(request, json.dumps(body).encode())
         return _wrap_token(answer) if answer.status == HTTPStatus.OK else answer
 
     def _page_size(self, asked: object) -> int:
         wanted = asked if isinstance(asked, int) else MAX_RESULTS
         return min(wanted, MAX_RESULTS, self._world.page_limit or MAX_RESULTS)
 
-    def _ask(self, account: str, request: Request, body: bytes) -> Response:
+    def _ask(self, request: Request, body: bytes) -> Response:
         with _moto_lock:
             self._install()
-            return self._moto.ask(request, account, body)
+            return self._moto.ask(request, self._world.hub, body)
 
     def _install(self) -> None:
         """Make moto's organization this world's; several worlds may share the process."""
@@ -294,7 +281,7 @@ class _Member(FakeAccount):
         self.joined_method = "CREATED"
         self.parent_id: Any = account.parent
         self.attached_policies = []
-        self.tags = dict(account.tags)
+        self.tags: dict[str, str] = {}
 
 
 def register_user(key: Key) -> None:

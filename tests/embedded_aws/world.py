@@ -6,7 +6,7 @@ Everything is behind one lock, so tests and the demo may change the world while 
 import itertools
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -56,7 +56,6 @@ class Account:
     parent: str | None = ROOT_ID
     status: str = "ACTIVE"
     joined: int = 0
-    tags: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +111,7 @@ class World:
         self,
         hub: str,
         *,
-        hub_name: str = "management",
-        role_name: str = DEFAULT_ROLE,
         regions: Sequence[str] = DEFAULT_REGIONS,
-        external_ids: Mapping[str, str] | None = None,
         session_seconds: int | None = None,
         page_limit: int | None = None,
         empty_pages: bool = False,
@@ -127,7 +123,7 @@ class World:
         Organizations. These three may be changed at any time.
         """
         self.hub = hub
-        self.role_name = role_name
+        self.role_name = DEFAULT_ROLE
         self.regions = tuple(regions)
         self.session_seconds = session_seconds
         self.page_limit = page_limit
@@ -140,14 +136,11 @@ class World:
         self._opt: dict[tuple[str, str], str] = {}
         self._targets: dict[tuple[str, str], _Target] = {}
         self._faults: dict[tuple[str, str, str], list[Fault]] = {}
-        self._governed: dict[str, str] = {}
         self._broken_roles: set[str] = set()
-        self._external_ids = dict(external_ids or {})
-        self._delegated: set[str] = set()
         self._revocations: Counter[str] = Counter()
         self._calls: Counter[Call] = Counter()
         self._served: Counter[tuple[str, str]] = Counter()
-        self.add_account(hub, hub_name)
+        self.add_account(hub, "management")
 
     # -- invitations ------------------------------------------------------------------------
 
@@ -213,19 +206,9 @@ class World:
                 if self._region_status(account, region) != "DISABLED"
             )
 
-    def govern(self, account: str, administrator: str) -> None:
-        """Make an account the administrator of another by AWS Organizations, in every region."""
-        with self._lock:
-            self._governed[account] = administrator
-
     def administrator(self, account: str, region: str) -> Invitation | None:
-        """Return who administers a target: by an accepted invitation, or by Organizations.
-
-        That has neither an id nor a moment.
-        """
+        """Return who administers a target: whose invitation was accepted."""
         with self._lock:
-            if governed := self._governed.get(account):
-                return Invitation("", governed, "Enabled", None)
             known = self._target(account, region).invitations.values()
             return next((one for one in known if one.relationship_status in _ACCEPTED), None)
 
@@ -286,23 +269,16 @@ class World:
         with self._lock:
             self._broken_roles.discard(role_arn)
 
-    def require_external_id(self, role_arn: str, external_id: str) -> None:
-        """Refuse AssumeRole for this role unless it carries this ExternalId."""
-        with self._lock:
-            self._external_ids[role_arn] = external_id
-
-    def may_assume(self, role_arn: str, external_id: str | None) -> bool:
-        """Return whether the hub may assume a role: it exists, trusts the hub, and the id fits."""
+    def may_assume(self, role_arn: str) -> bool:
+        """Return whether the hub may assume a role: it exists, and trusts the hub."""
         account_id, _, name = role_arn.removeprefix("arn:aws:iam::").partition(":role/")
         with self._lock:
             account = self._accounts.get(account_id)
-            wanted = self._external_ids.get(role_arn)
             return (
                 account is not None
                 and account.status == "ACTIVE"
                 and name.rpartition("/")[2] == self.role_name
                 and role_arn not in self._broken_roles
-                and (wanted is None or wanted == external_id)
             )
 
     def revoke_sessions(self, account: str) -> None:
@@ -331,20 +307,10 @@ class World:
                 del self._targets[key]
             self._organization = None
 
-    def move_account(self, account: str, parent: str | None) -> None:
-        """Move an account to a unit, to the root, or (None) out of the organization."""
-        with self._lock:
-            self._change(replace(self._accounts[account], parent=parent))
-
     def suspend_account(self, account: str) -> None:
         """Suspend an account: listed as SUSPENDED, its role no longer assumable."""
         with self._lock:
             self._change(replace(self._accounts[account], status="SUSPENDED"))
-
-    def tag_account(self, account: str, **tags: str) -> None:
-        """Return an account these tags, in place of those that it had."""
-        with self._lock:
-            self._change(replace(self._accounts[account], tags=tuple(tags.items())))
 
     def add_unit(self, name: str, parent: str = ROOT_ID) -> str:
         """Add an organizational unit and return its id."""
@@ -353,16 +319,6 @@ class World:
             self._units[unit_id] = Unit(unit_id, name, parent)
             self._organization = None
             return unit_id
-
-    def delegate(self, account: str) -> None:
-        """Make an account a delegated administrator, which may list the organization too."""
-        with self._lock:
-            self._delegated.add(account)
-
-    def may_list_organization(self, account: str) -> bool:
-        """Return whether an account is the management or a delegated administrator account."""
-        with self._lock:
-            return account == self.hub or account in self._delegated
 
     def organization(self) -> Organization | None:
         """Return the organization, the same object until it changes; None if the hub has none."""
@@ -384,11 +340,6 @@ class World:
         """Opt an account out of a region; Macie there then does not know the account."""
         with self._lock:
             self._opt[account, region] = "DISABLED"
-
-    def enable_region(self, account: str, region: str) -> None:
-        """Opt an account in to a region."""
-        with self._lock:
-            self._opt[account, region] = "ENABLED"
 
     def region_status(self, account: str, region: str) -> str | None:
         """Return the region's RegionOptStatus for an account, None if either is unknown."""

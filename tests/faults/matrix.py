@@ -332,7 +332,9 @@ def error(code: str, status: int, message: str = "no") -> bytes:
 _EXPIRED = error("ExpiredTokenException", 403, "The security token included is expired")
 
 PAGES = (
-    _fault("pages without end", "Deadline", lambda peer: send(_next_page(peer))(peer), timeout=2.0),
+    _fault(
+        "pages without end", "Deadline", lambda peer: send(_next_page(peer))(peer), timeout=TIMEOUT
+    ),
     _fault(
         "page token that comes again",
         "PaginationLoop",

@@ -315,11 +315,7 @@ def test_killed_and_started_again(aws: EmbeddedAws) -> None:
 # -- what a process may have to do without ------------------------------------------------------
 
 
-READ_ONLY = (
-    # Coverage would write its data, and complain.
-    *("env", "--unset=COVERAGE_PROCESS_CONFIG", "--unset=COVERAGE_PROCESS_START"),
-    *("unshare", "--mount", "sh", "-c", 'mount -o remount,bind,ro / && exec "$0" "$@"'),
-)
+READ_ONLY = (*("unshare", "--mount", "sh", "-c", 'mount -o remount,bind,ro / && exec "$0" "$@"'),)
 
 
 def test_a_read_only_root_and_no_home(aws: EmbeddedAws) -> None:

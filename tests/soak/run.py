@@ -171,9 +171,8 @@ def _weathered(
         time.sleep(_STEP)
     counted = {target: number - before[target] for target, number in _served(world).items()}
     fewest = min(counted.values())
-    # Polls are spread over the interval: at either end of the run up to one is not in it.
-    assert fewest >= passed / INTERVAL * 0.98 - 2, (fewest, passed)
-    # Where many polls hang at once, others wait for a place: no poll is missed but by that.
+    # Polls are spread over the interval: at either end of the run up to one is not in it. Where
+    # many hang at once, or the machine is busy, others wait: no poll is missed but by that.
     assert fewest >= floor(passed / INTERVAL) - 1 - ceil(late / INTERVAL), (fewest, passed, late)
     early = middle([one for at, one in samples if seconds * 0.3 < at < seconds * 0.5])
     end = middle([one for at, one in samples if at > seconds * 0.8])
@@ -213,14 +212,17 @@ def _settled(exporter: Exporter, settings: _Settings, weather: Weather) -> None:
         return sorted(map(str, found.items() ^ expected.items()))[:6]
 
     until(lambda: not difference(), lambda: f"the truth: {difference()}", _SETTLE_SECONDS)
-    series = exporter.series()
-    polled = [
-        (dict(labels)["aws_account_id"], dict(labels)["aws_region"])
-        for (name, labels), value in series.items()
-        if name == "macie_poll_success" and value == 1
-    ]
-    assert sorted(polled) == sorted(weather.targets())
-    failing = [dict(labels) for name, labels in series if name == "macie_poll_error_info"]
-    assert not failing
-    assert series["macie_exporter_worker_restarts_total", frozenset()] == 0
-    assert series["macie_exporter_poll_lag_seconds", frozenset()] < INTERVAL
+    until(lambda: _lag(exporter.request("/metrics")) < INTERVAL, "polls in time", _SETTLE_SECONDS)
+    until(lambda: _failing(exporter, weather) == set(), "every poll to succeed", _SETTLE_SECONDS)
+    assert exporter.series()["macie_exporter_worker_restarts_total", frozenset()] == 0
+
+
+def _failing(exporter: Exporter, weather: Weather) -> set[tuple[str, str]]:
+    """Return the targets whose last poll did not succeed, or that should not be polled."""
+    polls = {
+        (dict(labels)["aws_account_id"], dict(labels)["aws_region"]): value
+        for (name, labels), value in exporter.series().items()
+        if name == "macie_poll_success"
+    }
+    succeeded = {target for target, value in polls.items() if value == 1}
+    return polls.keys() - succeeded | succeeded ^ set(weather.targets())
