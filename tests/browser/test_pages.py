@@ -362,9 +362,8 @@ def test_narrow_screens(new_page: NewPage, width: int) -> None:
     assert wide == {}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
-    "viewport", [{"width": 1280, "height": 800}, NARROW], ids=["wide", "narrow"]
+    ("scheme", "viewport"), [("light", {"width": 1280, "height": 800}), ("dark", NARROW)]
 )
 def test_nobody_is_shut_out(new_page: NewPage, scheme: str, viewport: dict[str, int]) -> None:
     """Axe has nothing to say: contrast, labels, captions, landmarks, order of headings."""
