@@ -3,9 +3,8 @@
 from dataclasses import replace
 
 from grafana import looks, panels, shared
-from grafana.board import METRICS, Board, Link, Panel, Query, Row, rows
-from grafana.promql import ANSWER_AGE, ERROR, KNOWN, each, invitations, named, status, untrusted
-from grafana.promql import SUCCESS as POLL_SUCCESS
+from grafana import promql as q
+from grafana.board import METRICS, Board, Link, Query, Row, rows
 
 
 def _by_region(expr: str) -> str:
@@ -13,28 +12,23 @@ def _by_region(expr: str) -> str:
 
 
 _ADMINISTRATOR = "only with metrics.administrator.enabled"
-_REGIONS = Panel(
-    title="Its regions",
-    description=(
-        "What is known of the account in each region, and why the last poll failed where it did."
+_REGIONS = panels.listing(
+    "Its regions",
+    "What is known of the account in each region, and why the last poll failed where it did.",
+    rows(q.named(q.SUCCESS)),
+    rows(f"max by (aws_region) ({q.KNOWN})"),
+    rows(f"max by (aws_region) ({q.ANSWER_AGE})", "not before the first answer"),
+    rows(_by_region(q.invitations(shared.PENDING))),
+    rows(_by_region(q.invitations(q.status("Enabled")))),
+    rows(_by_region(q.untrusted(shared.PENDING))),
+    rows(_by_region(q.untrusted(shared.ACCEPTED))),
+    rows(f"max by (aws_region, error_code) ({q.ERROR})", "only while polls fail"),
+    rows(f"max by (aws_region) ({q.each('macie_has_administrator')})", _ADMINISTRATOR),
+    rows(
+        "max by (aws_region, administrator_account_id)"
+        f" ({q.each('macie_administrator_info', by=('administrator_account_id',))})",
+        _ADMINISTRATOR,
     ),
-    queries=(
-        rows(named(POLL_SUCCESS)),
-        rows(f"max by (aws_region) ({KNOWN})"),
-        rows(f"max by (aws_region) ({ANSWER_AGE})", "not before the first answer"),
-        rows(_by_region(invitations(shared.PENDING))),
-        rows(_by_region(invitations(status("Enabled")))),
-        rows(_by_region(untrusted(shared.PENDING))),
-        rows(_by_region(untrusted(shared.ACCEPTED))),
-        rows(f"max by (aws_region, error_code) ({ERROR})", "only while polls fail"),
-        rows(f"max by (aws_region) ({each('macie_has_administrator')})", _ADMINISTRATOR),
-        rows(
-            "max by (aws_region, administrator_account_id)"
-            f" ({each('macie_administrator_info', by=('administrator_account_id',))})",
-            _ADMINISTRATOR,
-        ),
-    ),
-    draw=panels.listing,
     overrides=(
         panels.absent_cell("Name"),
         panels.absent_cell("Error"),
@@ -79,28 +73,25 @@ _STATES = {
     _ON: looks.Meaning("ok", looks.OK),
 }
 
-_HISTORY = Panel(
-    title="Its regions over time",
-    description=(
-        "Whether each region answered, and whether Macie was on. A gap says that no exporter "
-        "told anything."
+_HISTORY = panels.states(
+    "Its regions over time",
+    """Whether each region answered, and whether Macie was on. A gap says that no exporter told
+    anything.""",
+    Query(
+        "max by (aws_region) ("
+        f"{_ON} * ({q.KNOWN} == 1) * ({q.SUCCESS} == 1)"
+        f" or {_OFF} + ({q.KNOWN} == 0) * ({q.SUCCESS} == 1)"
+        f" or {_FAILING} + ({q.SUCCESS} == 0) * {q.KNOWN} * 0"
+        f" or {q.SUCCESS} == 0)",
+        "{{aws_region}}",
     ),
-    queries=(
-        Query(
-            "max by (aws_region) ("
-            f"{_ON} * ({KNOWN} == 1) * ({POLL_SUCCESS} == 1)"
-            f" or {_OFF} + ({KNOWN} == 0) * ({POLL_SUCCESS} == 1)"
-            f" or {_FAILING} + ({POLL_SUCCESS} == 0) * {KNOWN} * 0"
-            f" or {POLL_SUCCESS} == 0)",
-            "{{aws_region}}",
-        ),
-    ),
-    draw=panels.states,
     meanings=_STATES,
     steps=((None, looks.CRITICAL), (_FAILING, looks.WARNING), (_OFF, looks.INFO), (_ON, looks.OK)),
     runbooks=("MacieTargetStale",),
     width=24,
 )
+
+_ACCOUNT = replace(shared.ACCOUNT, multi=False)
 
 BOARD = Board(
     uid=panels.ACCOUNT_UID,
@@ -122,15 +113,7 @@ BOARD = Board(
             ),
         ),
     ),
-    variables=(
-        shared.CLUSTER,
-        shared.JOB,
-        shared.INSTANCE,
-        replace(shared.ACCOUNT, multi=False),
-        shared.REGION,
-        shared.STATUS,
-        shared.EXPORTER,
-    ),
+    variables=(*shared.EXPORTERS, _ACCOUNT, shared.REGION, shared.STATUS, shared.PAGES),
     annotations=(shared.NEW_INVITATIONS, shared.UNTRUSTED_INVITATIONS),
     links=(
         panels.board_link("Invitations", panels.INVITATIONS_UID),

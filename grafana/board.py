@@ -256,10 +256,7 @@ def _fill(model: models.Panel, panel: Panel) -> None:
     by_name = models.FieldColorModeId.PALETTE_CLASSIC_BY_NAME
     mode = by_name if series else models.FieldColorModeId.THRESHOLDS
     defaults.color = models.FieldColor(mode=mode)
-    defaults.thresholds = models.ThresholdsConfig(
-        mode=models.ThresholdsMode.ABSOLUTE,
-        steps=[models.Threshold(value, colour) for value, colour in panel.steps],
-    )
+    defaults.thresholds = thresholds(panel.steps)
     if panel.meanings:
         defaults.mappings = [_mapping(panel.meanings)]
     if model.type_val == "stat":

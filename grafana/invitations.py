@@ -1,44 +1,27 @@
 """The Invitations dashboard: who asks, who has not answered, what is lost, and is it true."""
 
 from grafana import looks, panels, shared
+from grafana import promql as q
 from grafana.board import METRICS, Board, Link, Panel, Query, Row, rows
-from grafana.promql import (
-    BROKEN,
-    CHOSEN_STATUS,
-    ERROR,
-    GONE,
-    KNOWN,
-    MACIE_OFF,
-    POLLED,
-    ZERO_UNTRUSTED,
-    invitations,
-    named,
-    reason,
-    untrusted,
-)
 
-_LOST_ROWS = Panel(
-    title="Where coverage is lost, or out of sight",
-    description=(
-        "Targets where Macie is off, whose administrator's relationship ended without another, "
-        "that are no longer polled, or whose last poll failed, with the error code."
-    ),
-    queries=(
-        rows(
-            named(
-                " or ".join(
-                    (
-                        reason(MACIE_OFF, "Macie is off"),
-                        reason(BROKEN, "relationship broken"),
-                        reason(GONE, "no longer polled"),
-                        f'label_replace({ERROR}, "reason", "last poll failed", "", "")',
-                    )
+_LOST_ROWS = panels.listing(
+    "Where coverage is lost, or out of sight",
+    """Targets where Macie is off, whose administrator's relationship ended without another, that
+    are no longer polled, or whose last poll failed, with the error code.""",
+    rows(
+        q.named(
+            " or ".join(
+                (
+                    q.reason(q.MACIE_OFF, "Macie is off"),
+                    q.reason(q.BROKEN, "relationship broken"),
+                    q.reason(q.GONE, "no longer polled"),
+                    f'label_replace({q.ERROR}, "reason", "last poll failed", "", "")',
                 )
-            ),
-            shared.EVENTUALLY,
+            )
         ),
+        shared.EVENTUALLY,
     ),
-    draw=lambda: panels.sorted_listing("Reason"),
+    first="Reason",
     unit="string",
     unknown=shared.NO_ROWS,
     overrides=(
@@ -47,15 +30,7 @@ _LOST_ROWS = Panel(
         panels.account_cell("Account"),
         panels.region_cell(),
     ),
-    transformations=panels.columns(
-        {
-            "account_name": "Name",
-            "aws_account_id": "Account",
-            "aws_region": "Region",
-            "reason": "Reason",
-            "error_code": "Error",
-        }
-    ),
+    transformations=panels.columns(panels.TARGET | {"reason": "Reason", "error_code": "Error"}),
     runbooks=("MacieDisabled", "MacieRelationshipBroken", "MacieTargetsLost", "MacieTargetStale"),
     width=24,
 )
@@ -63,12 +38,11 @@ _LOST_ROWS = Panel(
 
 def _by_status_and(label: str, title: str, where: str) -> Panel:
     """Make panels.bars of the invitations listed now: one for each of a label's values."""
-    listed = invitations(CHOSEN_STATUS)
-    return Panel(
-        title=title,
-        description=f"Invitations of the chosen statuses that are listed now, {where}.",
-        queries=(rows(f"sum by ({label}, relationship_status) ({listed}) > 0", shared.EVENTUALLY),),
-        draw=panels.bars,
+    listed = q.invitations(q.CHOSEN_STATUS)
+    return panels.bars(
+        title,
+        f"Invitations of the chosen statuses that are listed now, {where}.",
+        rows(f"sum by ({label}, relationship_status) ({listed}) > 0", shared.EVENTUALLY),
         overrides=panels.BY_STATUS,
         transformations=panels.matrix(label, "relationship_status"),
     )
@@ -77,17 +51,12 @@ def _by_status_and(label: str, title: str, where: str) -> Panel:
 _BY_REGION = _by_status_and("aws_region", "By region", "in each region")
 _BY_AGE = _by_status_and("age_bucket", "By age", "in each age bucket, youngest first")
 
-_UNTRUSTED_TREND = Panel(
-    title="Unknown inviters over time",
-    description=(
-        "Invitations of accounts that are not trusted, in the targets that were known; “Targets "
-        "without an answer” tells how many were not."
-    ),
-    queries=(
-        Query(f"sum({untrusted(shared.PENDING)}) or {ZERO_UNTRUSTED}", "asking"),
-        Query(f"sum({untrusted(shared.ACCEPTED)}) or {ZERO_UNTRUSTED}", "accepted"),
-    ),
-    draw=panels.trend,
+_UNTRUSTED_TREND = panels.trend(
+    "Unknown inviters over time",
+    """Invitations of accounts that are not trusted, in the targets that were known; “Targets
+    without an answer” tells how many were not.""",
+    Query(f"sum({q.untrusted(shared.PENDING)}) or {q.ZERO_UNTRUSTED}", "asking"),
+    Query(f"sum({q.untrusted(shared.ACCEPTED)}) or {q.ZERO_UNTRUSTED}", "accepted"),
     unknown="trust is not configured, or unknown",
     steps=looks.ANY_IS_WARNING,
     overrides=panels.coloured({"asking": looks.WARNING, "accepted": looks.CRITICAL}),
@@ -100,21 +69,17 @@ def _by_account(expr: str) -> str:
     return f"sum by (aws_account_id) ({expr})"
 
 
-_ACCOUNTS = Panel(
-    title="By account",
-    description=(
-        "Every account: its targets, how many of them are known, and its invitations. The "
-        "account's id leads to that account over its regions."
-    ),
-    queries=(
-        rows(named(f"count by (aws_account_id) ({POLLED})")),
-        rows(f"count by (aws_account_id) ({KNOWN})"),
-        rows(_by_account(invitations(shared.PENDING))),
-        rows(_by_account(untrusted(shared.PENDING))),
-        rows(_by_account(untrusted(shared.ACCEPTED))),
-        rows(_by_account(invitations(CHOSEN_STATUS))),
-    ),
-    draw=lambda: panels.sorted_listing("Waiting"),
+_ACCOUNTS = panels.listing(
+    "By account",
+    """Every account: its targets, how many of them are known, and its invitations. The account's
+    id leads to that account over its regions.""",
+    rows(q.named(f"count by (aws_account_id) ({q.POLLED})")),
+    rows(f"count by (aws_account_id) ({q.KNOWN})"),
+    rows(_by_account(q.invitations(shared.PENDING))),
+    rows(_by_account(q.untrusted(shared.PENDING))),
+    rows(_by_account(q.untrusted(shared.ACCEPTED))),
+    rows(_by_account(q.invitations(q.CHOSEN_STATUS))),
+    first="Waiting",
     overrides=(
         panels.absent_cell("Name"),
         panels.account_cell("Account"),
@@ -146,25 +111,14 @@ BOARD = Board(
     rows=(
         Row("Who is not trusted", (shared.STRANGERS, shared.TOLD_WHO_MAY_INVITE)),
         shared.QUESTIONS,
-        Row(
-            "Who asks, and what is lost",
-            (shared.NEWEST, shared.LONGEST_WAITING, _LOST_ROWS),
-        ),
+        Row("Who asks, and what is lost", (shared.NEWEST, shared.LONGEST_WAITING, _LOST_ROWS)),
         Row("By account, region, status and age", (_ACCOUNTS, _BY_REGION, _BY_AGE)),
         Row(
             "Over time",
             (shared.BY_STATUS_OVER_TIME, shared.AGES, _UNTRUSTED_TREND, shared.UNANSWERING_TARGETS),
         ),
     ),
-    variables=(
-        shared.CLUSTER,
-        shared.JOB,
-        shared.INSTANCE,
-        shared.ACCOUNT,
-        shared.REGION,
-        shared.STATUS,
-        shared.EXPORTER,
-    ),
+    variables=(*shared.EXPORTERS, shared.ACCOUNT, shared.REGION, shared.STATUS, shared.PAGES),
     annotations=(shared.NEW_INVITATIONS, shared.UNTRUSTED_INVITATIONS),
     links=(
         panels.board_link("Account", panels.ACCOUNT_UID),

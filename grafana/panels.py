@@ -1,6 +1,7 @@
 """Kinds of panels, and what several of them have in common."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from grafana_foundation_sdk.builders import (
     barchart,
@@ -14,7 +15,16 @@ from grafana_foundation_sdk.builders import (
 from grafana_foundation_sdk.models import common as options
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 
-from grafana.board import Link, Override, Transformation, mappings, thresholds
+from grafana.board import (
+    Link,
+    Override,
+    Panel,
+    Query,
+    Transformation,
+    Visualization,
+    mappings,
+    thresholds,
+)
 from grafana.looks import PLAIN, STATUSES, Meaning, Steps
 
 INVITATIONS_UID = "macie-invitations"
@@ -34,16 +44,13 @@ def account_link(account: str) -> Link:
     return board_link("This account over its regions", ACCOUNT_UID, f"var-account={account}&")
 
 
-def stat_panel() -> stat.Panel:
-    """Draw the last value of each query, large, on its colour."""
-    return (
-        stat.Panel()
-        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .color_mode(options.BigValueColorMode.BACKGROUND)
-        .graph_mode(options.BigValueGraphMode.NONE)
-        .text_mode(options.BigValueTextMode.VALUE_AND_NAME)
-        .orientation(options.VizOrientation.HORIZONTAL)
-    )
+def _drawn(draw: Callable[[], Visualization]) -> Callable[..., Panel]:
+    """Return what makes panels of a kind: of a title, a description, queries and other fields."""
+
+    def panel(title: str, description: str, *queries: Query, **fields: Any) -> Panel:  # noqa: ANN401 -- Panel names them
+        return Panel(title, " ".join(description.split()), queries, draw, **fields)
+
+    return panel
 
 
 def _legend() -> common.VizLegendOptions:
@@ -56,15 +63,24 @@ def _legend() -> common.VizLegendOptions:
 
 
 def _tooltip() -> common.VizTooltipOptions:
+    sorting = options.SortOrder.DESCENDING
+    return common.VizTooltipOptions().mode(options.TooltipDisplayMode.MULTI).sort(sorting)
+
+
+@_drawn
+def number() -> stat.Panel:
+    """Draw the last value of each query, large, on its colour."""
     return (
-        common.VizTooltipOptions()
-        .mode(options.TooltipDisplayMode.MULTI)
-        .sort(options.SortOrder.DESCENDING)
+        stat.Panel()
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+        .color_mode(options.BigValueColorMode.BACKGROUND)
+        .graph_mode(options.BigValueGraphMode.NONE)
+        .text_mode(options.BigValueTextMode.VALUE_AND_NAME)
+        .orientation(options.VizOrientation.HORIZONTAL)
     )
 
 
-def trend() -> timeseries.Panel:
-    """Draw lines; where nothing is known there is a gap."""
+def _trend() -> timeseries.Panel:
     return (
         timeseries.Panel()
         .legend(_legend())
@@ -76,18 +92,25 @@ def trend() -> timeseries.Panel:
     )
 
 
+trend = _drawn(_trend)
+"""Lines; where nothing is known there is a gap."""
+
+
+@_drawn
 def stacked_trend() -> timeseries.Panel:
     """Draw areas on top of each other, which add up to something; with gaps as well."""
     stacking = common.StackingConfig().mode(options.StackingMode.NORMAL)
-    return trend().stacking(stacking).fill_opacity(60).line_width(1)
+    return _trend().stacking(stacking).fill_opacity(60).line_width(1)
 
 
+@_drawn
 def limited_trend() -> timeseries.Panel:
     """Draw lines, and the thresholds as dashes."""
     dashes = common.GraphThresholdsStyleConfig().mode(options.GraphThresholdsStyleMode.DASHED)
-    return trend().thresholds_style(dashes)
+    return _trend().thresholds_style(dashes)
 
 
+@_drawn
 def bars() -> barchart.Panel:
     """Draw a stacked bar for each row of a table."""
     return (
@@ -101,14 +124,14 @@ def bars() -> barchart.Panel:
     )
 
 
+@_drawn
 def ages() -> heatmap.Panel:
     """Draw how many invitations are how old, a row for each age bucket as the query gives it."""
+    blues = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Blues").steps(64)
     return (
         heatmap.Panel()
         .calculate(calculate=False)
-        .color(
-            heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Blues").steps(64)
-        )
+        .color(blues)
         .cell_gap(1)
         .show_legend()
         .y_axis(heatmap.YAxisConfig().unit("string"))
@@ -118,22 +141,7 @@ def ages() -> heatmap.Panel:
     )
 
 
-def listing() -> table.Panel:
-    """Draw a table."""
-    return (
-        table.Panel()
-        .show_header(show_header=True)
-        .cell_height(options.TableCellHeight.SM)
-        .filterable(filterable=True)
-    )
-
-
-def sorted_listing(column: str) -> table.Panel:
-    """Draw a table, the greatest value of a column first."""
-    first = common.TableSortByFieldState().display_name(column).desc(desc=True)
-    return listing().sort_by([first])
-
-
+@_drawn
 def states() -> statetimeline.Panel:
     """Draw how a state changes, a line for each series; with gaps where it is unknown."""
     return (
@@ -146,6 +154,19 @@ def states() -> statetimeline.Panel:
         .fill_opacity(90)
         .span_nulls(span_nulls=False)
     )
+
+
+def listing(title: str, description: str, *queries: Query, first: str = "", **fields: Any) -> Panel:  # noqa: ANN401 -- Panel names them
+    """Return a panel with a table, the greatest value of a column first."""
+
+    def draw() -> table.Panel:
+        drawn = table.Panel().show_header(show_header=True)
+        drawn = drawn.cell_height(options.TableCellHeight.SM).filterable(filterable=True)
+        if first:
+            drawn.sort_by([common.TableSortByFieldState().display_name(first).desc(desc=True)])
+        return drawn
+
+    return _drawn(draw)(title, description, *queries, **fields)
 
 
 def columns(names: Mapping[str, str]) -> tuple[Transformation, ...]:
@@ -164,6 +185,10 @@ def matrix(row: str, column: str) -> tuple[Transformation, ...]:
     shape = {"rowField": row, "columnField": column, "valueField": "Value", "emptyValue": "null"}
     order = {"sort": [{"field": row, "desc": False}]}
     return (Transformation("sortBy", order), Transformation("groupingToMatrix", shape))
+
+
+TARGET = {"account_name": "Name", "aws_account_id": "Account", "aws_region": "Region"}
+"""The columns that name a target."""
 
 
 def field(name: str, **properties: object) -> Override:
@@ -227,3 +252,6 @@ def account_cell(name: str) -> Override:
     """Link a column of account ids to the Account dashboard; ids are text, never numbers."""
     link = account_link("${__value.raw}")
     return field(name, unit="string", links=[{"title": link.title, "url": link.url}])
+
+
+TARGET_CELLS = (absent_cell("Name"), account_cell("Account"), region_cell())

@@ -4,39 +4,11 @@ from functools import partial
 
 from exporter.model import PENDING_STATUSES
 from grafana import looks, panels
-from grafana.board import Annotation, Panel, Query, Row, Text, Variable, now, rows
-from grafana.promql import (
-    ACCEPTED_STATUSES,
-    ANSWER_AGE,
-    BROKEN,
-    BROKEN_STATUSES,
-    CHOSEN_STATUS,
-    ERROR,
-    GONE,
-    MACIE_OFF,
-    NO_ANSWER,
-    NOT_YET,
-    SHARE_KNOWN,
-    TRUST,
-    UNTOLD,
-    ZERO,
-    ZERO_GONE,
-    ZERO_UNTRUSTED,
-    accounts,
-    administrators_in_fact,
-    each,
-    fleet,
-    honest,
-    invitations,
-    inviters,
-    named,
-    status,
-    targets,
-    untrusted,
-)
+from grafana import promql as q
+from grafana.board import Annotation, Query, Row, Text, Variable, now, rows
 
-PENDING = status(*PENDING_STATUSES)
-ACCEPTED = status(*ACCEPTED_STATUSES)
+PENDING = q.status(*PENDING_STATUSES)
+ACCEPTED = q.status(*q.ACCEPTED_STATUSES)
 
 INVITATION_CELLS = (
     panels.cell("Waiting", steps=looks.ANY_IS_INFO),
@@ -53,7 +25,7 @@ NO_ROWS = "no rows: none, or unknown; the questions above tell which"
 EVENTUALLY = "empty where there are none, which the questions tell from unknown"
 PER_INVITATION = "only with metrics.per_invitation.enabled, and while there are invitations"
 
-_OLDEST = each("macie_invitation_oldest_timestamp_seconds", PENDING, by=("relationship_status",))
+_OLDEST = q.each("macie_invitation_oldest_timestamp_seconds", PENDING, by=("relationship_status",))
 
 _SOME_UNKNOWN = (
     "A number counts what is known. "
@@ -67,29 +39,24 @@ def _count(expr: str) -> str:
 
 
 def _unknown_inviters(statuses: str) -> str:
-    return f"{honest(f'sum({untrusted(statuses)})', ZERO_UNTRUSTED)} or {UNTOLD}"
+    return f"{q.honest(f'sum({q.untrusted(statuses)})', q.ZERO_UNTRUSTED)} or {q.UNTOLD}"
 
 
-_question = partial(Panel, draw=panels.stat_panel, width=6, height=6)
+_question = partial(panels.number, width=6, height=6)
 
 UNKNOWN_INVITERS = _question(
-    title="Is someone unknown our administrator, or asking?",
-    description=(
-        "Invitations of accounts that are not trusted: *asking* are those without an answer, "
-        "*accepted* those whose sender sees this organization's findings (Enabled, Paused). "
-        "“trust is not configured” says that neither metrics.trusted_inviters nor "
-        "metrics.trust_organization is set: then nobody can be told as unknown. *not named* counts "
-        "inviters that metrics.max_inviter_series leaves out of the table of them. "
-        f"{_SOME_UNKNOWN}"
-    ),
-    queries=(
-        now(_unknown_inviters(PENDING), "asking"),
-        now(_unknown_inviters(ACCEPTED), "accepted"),
-        now(
-            f"sum({fleet('macie_untrusted_inviter_series_dropped')})",
-            "not named",
-            "only where trust is configured",
-        ),
+    "Is someone unknown our administrator, or asking?",
+    f"""Invitations of accounts that are not trusted: *asking* are those without an answer,
+    *accepted* those whose sender sees this organization's findings (Enabled, Paused). “trust is
+    not configured” says that neither metrics.trusted_inviters nor metrics.trust_organization is
+    set: then nobody can be told as unknown. *not named* counts inviters that
+    metrics.max_inviter_series leaves out of the table of them. {_SOME_UNKNOWN}""",
+    now(_unknown_inviters(PENDING), "asking"),
+    now(_unknown_inviters(ACCEPTED), "accepted"),
+    now(
+        f"sum({q.fleet('macie_untrusted_inviter_series_dropped')})",
+        "not named",
+        "only where trust is configured",
     ),
     steps=looks.ANY_IS_WARNING,
     meanings=looks.NONE,
@@ -99,15 +66,11 @@ UNKNOWN_INVITERS = _question(
 )
 
 UNANSWERED = _question(
-    title="Who has not answered?",
-    description=(
-        "Invitations that wait for an answer (Invited, Created, EmailVerificationInProgress), of "
-        f"trusted inviters as well, and how long the oldest has waited. {_SOME_UNKNOWN}"
-    ),
-    queries=(
-        now(honest(f"sum({invitations(PENDING)})"), "waiting"),
-        now(honest(f"time() - min({_OLDEST})"), "longest"),
-    ),
+    "Who has not answered?",
+    f"""Invitations that wait for an answer (Invited, Created, EmailVerificationInProgress), of
+    trusted inviters as well, and how long the oldest has waited. {_SOME_UNKNOWN}""",
+    now(q.honest(f"sum({q.invitations(PENDING)})"), "waiting"),
+    now(q.honest(f"time() - min({_OLDEST})"), "longest"),
     steps=looks.ANY_IS_INFO,
     meanings=looks.NONE,
     overrides=(
@@ -118,20 +81,15 @@ UNANSWERED = _question(
 )
 
 LOST_COVERAGE = _question(
-    title="Where have we lost coverage?",
-    description=(
-        "Targets (an account in a region) in which Macie is off; in which an administrator's "
-        "relationship ended or never came about (Paused, Removed, Resigned, "
-        "EmailVerificationFailed, RegionDisabled, AccountSuspended) and no other is Enabled; and "
-        "which were polled a day ago and no longer are: closed accounts, "
-        "or a narrower configuration; “not known yet” where nothing was polled a day ago. "
-        f"{_SOME_UNKNOWN}"
-    ),
-    queries=(
-        now(honest(_count(MACIE_OFF)), "Macie is off"),
-        now(honest(_count(BROKEN)), "relationship broken"),
-        now(f"{honest(_count(GONE), ZERO_GONE)} or {ZERO} + {NOT_YET}", "no longer polled"),
-    ),
+    "Where have we lost coverage?",
+    f"""Targets (an account in a region) in which Macie is off; in which an administrator's
+    relationship ended or never came about (Paused, Removed, Resigned, EmailVerificationFailed,
+    RegionDisabled, AccountSuspended) and no other is Enabled; and which were polled a day ago
+    and no longer are: closed accounts, or a narrower configuration; “not known yet” where
+    nothing was polled a day ago. {_SOME_UNKNOWN}""",
+    now(q.honest(_count(q.MACIE_OFF)), "Macie is off"),
+    now(q.honest(_count(q.BROKEN)), "relationship broken"),
+    now(f"{q.honest(_count(q.GONE), q.ZERO_GONE)} or {q.ZERO} + {q.NOT_YET}", "no longer polled"),
     steps=looks.ANY_IS_WARNING,
     meanings=looks.NONE,
     # As not_enabled is elsewhere: where Macie was on before, an alert says so.
@@ -141,19 +99,12 @@ LOST_COVERAGE = _question(
 )
 
 BELIEVABLE = _question(
-    title="Can I believe these numbers?",
-    description=(
-        "The share of targets of which everything here is known, those that were not polled yet "
-        "and what missing shards would have counted as unknown; and the age of the oldest answer "
-        "that is still shown, which the exporter drops after poll.stale_after."
-    ),
-    queries=(
-        now(SHARE_KNOWN, "of the targets known"),
-        now(
-            f"max(({ANSWER_AGE}) and {each('macie_enabled')})",
-            "oldest answer shown",
-        ),
-    ),
+    "Can I believe these numbers?",
+    """The share of targets of which everything here is known, those that were not polled yet and
+    what missing shards would have counted as unknown; and the age of the oldest answer that is
+    still shown, which the exporter drops after poll.stale_after.""",
+    now(q.SHARE_KNOWN, "of the targets known"),
+    now(f"max(({q.ANSWER_AGE}) and {q.each('macie_enabled')})", "oldest answer shown"),
     unit="percentunit",
     steps=looks.SHARE,
     overrides=(
@@ -168,41 +119,35 @@ QUESTIONS = Row("The four questions", (UNKNOWN_INVITERS, UNANSWERED, LOST_COVERA
 _ROLES = {
     "is administrator": ACCEPTED,
     "asks": PENDING,
-    "asked before": status(*sorted({*BROKEN_STATUSES} - {*ACCEPTED_STATUSES})),
+    "asked before": q.status(*sorted({*q.BROKEN_STATUSES} - {*q.ACCEPTED_STATUSES})),
 }
 """What an unknown inviter is to an account; the gravest sorts last."""
 _STRANGERS = {
-    "is administrator, says Macie": f"topk(200, {administrators_in_fact()})",
-    **{role: f"topk(200, {inviters(statuses)}) * 1000" for role, statuses in _ROLES.items()},
+    "is administrator, says Macie": f"topk(200, {q.administrators_in_fact()})",
+    **{role: f"topk(200, {q.inviters(statuses)}) * 1000" for role, statuses in _ROLES.items()},
 }
 
-STRANGERS = Panel(
-    title="Unknown inviters and administrators",
-    description=(
-        "Who is not trusted and asks to become the Macie administrator of an account, or is it "
-        "(Enabled, Paused): whom, where, in which status, and since when its oldest invitation "
-        "is there. Where Macie was asked, also who administers an account in fact, with an "
-        "invitation or without. Administrators stand first; the 200 newest of each. The "
-        "account's id leads to that account, the region to the exporter's page of the target."
-    ),
-    queries=(
-        rows(
-            named(
-                " or ".join(
-                    f'label_replace({expr}, "is", "{role}", "", "")'
-                    for role, expr in _STRANGERS.items()
-                )
-            ),
-            EVENTUALLY,
+STRANGERS = panels.listing(
+    "Unknown inviters and administrators",
+    """Who is not trusted and asks to become the Macie administrator of an account, or is it
+    (Enabled, Paused): whom, where, in which status, and since when its oldest invitation is
+    there. Where Macie was asked, also who administers an account in fact, with an invitation or
+    without. Administrators stand first; the 200 newest of each. The account's id leads to that
+    account, the region to the exporter's page of the target.""",
+    rows(
+        q.named(
+            " or ".join(
+                f'label_replace({expr}, "is", "{role}", "", "")'
+                for role, expr in _STRANGERS.items()
+            )
         ),
+        EVENTUALLY,
     ),
-    draw=lambda: panels.sorted_listing("Is"),
+    first="Is",
     unit="dateTimeAsIso",
     unknown="no rows: nobody, unknown, or trust is not configured",
     overrides=(
-        panels.absent_cell("Name"),
-        panels.account_cell("Account"),
-        panels.region_cell(),
+        *panels.TARGET_CELLS,
         panels.status_cell("Status"),
         panels.cell("Since", {0: looks.Meaning("not said", looks.UNKNOWN)}),
     ),
@@ -211,135 +156,95 @@ STRANGERS = Panel(
             "inviter_account_id": "Who",
             "is": "Is",
             "relationship_status": "Status",
-            "account_name": "Name",
-            "aws_account_id": "Account",
-            "aws_region": "Region",
+            **panels.TARGET,
             "Value": "Since",
         }
     ),
     runbooks=("MacieUntrustedInvitation", "MacieUntrustedAdministrator"),
     width=18,
 )
-TOLD_WHO_MAY_INVITE = Panel(
-    title="Is it told who may invite?",
-    description=(
-        "Whether metrics.trusted_inviters or metrics.trust_organization is set everywhere. Where "
-        "neither is, nobody is shown as unknown, and the alerts about strangers never fire."
-    ),
-    queries=(now(TRUST, "trust configured"),),
-    draw=panels.stat_panel,
+TOLD_WHO_MAY_INVITE = panels.number(
+    "Is it told who may invite?",
+    """Whether metrics.trusted_inviters or metrics.trust_organization is set everywhere. Where
+    neither is, nobody is shown as unknown, and the alerts about strangers never fire.""",
+    now(q.TRUST, "trust configured"),
     steps=looks.ANY_IS_WARNING,
     meanings=looks.TOLD,
     runbooks=("MacieTrustNotConfigured",),
     width=6,
 )
 
-LONGEST_WAITING = Panel(
-    title="Waiting longest for an answer",
-    description=(
-        "The oldest invitation without an answer of each account, region and status; the 50 "
-        "oldest. The account's id leads to that account."
-    ),
-    queries=(
-        rows(named(f"bottomk(50, {_OLDEST}) * 1000"), EVENTUALLY),
-        rows(f"topk(50, time() - {_OLDEST})", EVENTUALLY),
-    ),
-    draw=lambda: panels.sorted_listing("Waiting"),
+LONGEST_WAITING = panels.listing(
+    "Waiting longest for an answer",
+    """The oldest invitation without an answer of each account, region and status; the 50 oldest.
+    The account's id leads to that account.""",
+    rows(q.named(f"bottomk(50, {_OLDEST}) * 1000"), EVENTUALLY),
+    rows(f"topk(50, time() - {_OLDEST})", EVENTUALLY),
+    first="Waiting",
     unknown=NO_ROWS,
     overrides=(
         panels.field("Sent", unit="dateTimeAsIso"),
         panels.cell("Waiting", steps=looks.PENDING_AGE, unit="dtdurations", decimals=1),
-        panels.absent_cell("Name"),
-        panels.account_cell("Account"),
-        panels.region_cell(),
+        *panels.TARGET_CELLS,
         panels.status_cell("Status"),
     ),
     transformations=panels.columns(
-        {
-            "account_name": "Name",
-            "aws_account_id": "Account",
-            "aws_region": "Region",
-            "relationship_status": "Status",
-            "Value #A": "Sent",
-            "Value #B": "Waiting",
-        }
+        panels.TARGET | {"relationship_status": "Status", "Value #A": "Sent", "Value #B": "Waiting"}
     ),
     runbooks=("MacieInvitationPending",),
 )
 
-SENT = each(
+SENT = q.each(
     "macie_invitation_timestamp_seconds",
-    CHOSEN_STATUS,
+    q.CHOSEN_STATUS,
     by=("invitation_id", "inviter_account_id", "relationship_status"),
 )
-NEWEST = Panel(
-    title="Newest invitations, and who sent them",
-    description=(
-        "The 50 newest invitations of the chosen statuses with their senders. Needs "
-        "metrics.per_invitation.enabled, whose max_series keeps the newest."
-    ),
-    queries=(rows(named(f"topk(50, {SENT}) * 1000"), PER_INVITATION),),
-    draw=lambda: panels.sorted_listing("Sent"),
+NEWEST = panels.listing(
+    "Newest invitations, and who sent them",
+    """The 50 newest invitations of the chosen statuses with their senders. Needs
+    metrics.per_invitation.enabled, whose max_series keeps the newest.""",
+    rows(q.named(f"topk(50, {SENT}) * 1000"), PER_INVITATION),
+    first="Sent",
     unit="dateTimeAsIso",
     unknown="no rows: none, unknown, or metrics.per_invitation is off",
-    overrides=(
-        panels.absent_cell("Name"),
-        panels.account_cell("Account"),
-        panels.region_cell(),
-        panels.status_cell("Status"),
-    ),
+    overrides=(*panels.TARGET_CELLS, panels.status_cell("Status")),
     transformations=panels.columns(
         {
             "Value": "Sent",
             "inviter_account_id": "Inviter",
             "relationship_status": "Status",
-            "account_name": "Name",
-            "aws_account_id": "Account",
-            "aws_region": "Region",
+            **panels.TARGET,
             "invitation_id": "Invitation",
         }
     ),
 )
 
-BY_STATUS_OVER_TIME = Panel(
-    title="Invitations by status",
-    description=(
-        "How many invitations of the chosen statuses were listed. A gap says that nothing was "
-        "known; a dip at the time of one in “Targets without an answer” that less was."
+BY_STATUS_OVER_TIME = panels.trend(
+    "Invitations by status",
+    """How many invitations of the chosen statuses were listed. A gap says that nothing was known;
+    a dip at the time of one in “Targets without an answer” that less was.""",
+    Query(
+        f"sum by (relationship_status) ({q.invitations(q.CHOSEN_STATUS)})",
+        "{{relationship_status}}",
     ),
-    queries=(
-        Query(
-            f"sum by (relationship_status) ({invitations(CHOSEN_STATUS)})",
-            "{{relationship_status}}",
-        ),
-    ),
-    draw=panels.trend,
     overrides=panels.BY_STATUS,
     points=FEW_POINTS,
 )
 
-AGES = Panel(
-    title="Ages of invitations",
-    description=(
-        "How many invitations of the chosen statuses are in each age bucket, the youngest at the "
-        "bottom. The buckets are those of metrics.age_buckets, in their order."
-    ),
-    queries=(Query(f"sum by (age_bucket) ({invitations(CHOSEN_STATUS)})", "{{age_bucket}}"),),
-    draw=panels.ages,
+AGES = panels.ages(
+    "Ages of invitations",
+    """How many invitations of the chosen statuses are in each age bucket, the youngest at the
+    bottom. The buckets are those of metrics.age_buckets, in their order.""",
+    Query(f"sum by (age_bucket) ({q.invitations(q.CHOSEN_STATUS)})", "{{age_bucket}}"),
     points=FEW_POINTS,
 )
 
-UNANSWERING_TARGETS = Panel(
-    title="Targets without an answer",
-    description=(
-        "Targets that were polled and of which nothing is known any more. What the other panels "
-        "show is without them. No line where there is none."
-    ),
-    queries=(
-        Query(f"count({NO_ANSWER}) or {ZERO}", "without an answer"),
-        Query(f"count({ERROR})", "last poll failed", may_be_empty="only while polls fail"),
-    ),
-    draw=panels.trend,
+UNANSWERING_TARGETS = panels.trend(
+    "Targets without an answer",
+    """Targets that were polled and of which nothing is known any more. What the other panels show
+    is without them. No line where there is none.""",
+    Query(f"count({q.NO_ANSWER}) or {q.ZERO}", "without an answer"),
+    Query(f"count({q.ERROR})", "last poll failed", may_be_empty="only while polls fail"),
     steps=looks.ANY_IS_WARNING,
     overrides=panels.coloured(
         {"without an answer": looks.CRITICAL, "last poll failed": looks.WARNING}
@@ -348,60 +253,61 @@ UNANSWERING_TARGETS = Panel(
 )
 
 
-EXPORTER = Text(
+PAGES = Text(
     "exporter",
     "Exporter's pages",
     "Where the exporter's own pages are reached, for the links to a target's page.",
     "http://localhost:10058",
 )
-CLUSTER = Variable(
-    "cluster",
-    "Cluster",
-    "Where Prometheus or its peers add the label cluster; else there is nothing to choose.",
-    "label_values(macie_exporter_build_info, cluster)",
-    all_value=".*",
+EXPORTERS = (
+    Variable(
+        "cluster",
+        "Cluster",
+        "Where Prometheus or its peers add the label cluster; else there is nothing to choose.",
+        "label_values(macie_exporter_build_info, cluster)",
+        all_value=".*",
+    ),
+    Variable(
+        "job",
+        "Job",
+        "Prometheus' jobs that scrape an exporter.",
+        'label_values(macie_exporter_build_info{cluster=~"$cluster"}, job)',
+    ),
+    Variable(
+        "instance",
+        "Instance",
+        "Running exporters. One of several shards knows only its part of the accounts: what the "
+        "others know then counts as unknown.",
+        'label_values(macie_exporter_build_info{cluster=~"$cluster", job=~"$job"}, instance)',
+    ),
 )
-JOB = Variable(
-    "job",
-    "Job",
-    "Prometheus' jobs that scrape an exporter.",
-    'label_values(macie_exporter_build_info{cluster=~"$cluster"}, job)',
-)
-INSTANCE = Variable(
-    "instance",
-    "Instance",
-    "Running exporters. One of several shards knows only its part of the accounts: what the "
-    "others know then counts as unknown.",
-    'label_values(macie_exporter_build_info{cluster=~"$cluster", job=~"$job"}, instance)',
-)
+"""Which exporters are asked."""
 ACCOUNT = Variable(
     "account",
     "Account",
     "Accounts that receive invitations, by name.",
-    f"query_result(max by (account_name, aws_account_id) ({fleet('macie_account_info')}))",
+    f"query_result(max by (account_name, aws_account_id) ({q.fleet('macie_account_info')}))",
     regex='/(?:account_name="(?<text>[^"]*)".*)?aws_account_id="(?<value>[^"]*)"/',
 )
 REGION = Variable(
     "region",
     "Region",
     "Regions that are polled.",
-    f"label_values({accounts('macie_poll_timestamp_seconds')}, aws_region)",
+    f"label_values({q.accounts('macie_poll_timestamp_seconds')}, aws_region)",
 )
 STATUS = Variable(
     "status",
     "Status",
     "Statuses of invitations. The four questions ask of statuses of their own.",
-    f"label_values({targets('macie_invitations')}, relationship_status)",
+    f"label_values({q.targets('macie_invitations')}, relationship_status)",
 )
 
 NEW_INVITATIONS = Annotation(
     "New invitations",
     Query(
-        named(
-            each(
-                "macie_invitation_newest_timestamp_seconds",
-                PENDING,
-                by=("relationship_status",),
+        q.named(
+            q.each(
+                "macie_invitation_newest_timestamp_seconds", PENDING, by=("relationship_status",)
             )
             + " * 1000"
         ),
@@ -416,7 +322,7 @@ NEW_INVITATIONS = Annotation(
 UNTRUSTED_INVITATIONS = Annotation(
     "Untrusted invitations",
     Query(
-        named(f"sum by (aws_account_id, aws_region) ({untrusted(PENDING)}) > 0"),
+        q.named(f"sum by (aws_account_id, aws_region) ({q.untrusted(PENDING)}) > 0"),
         may_be_empty=EVENTUALLY,
     ),
     title="An unknown account is asking, in {{aws_region}}",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from exporter.demo.story import Story
 from tests.processes import Exporter, running
@@ -14,6 +14,10 @@ from tests.stories import begin, told
 
 REFUSED = "Failed to load resource: the server responded with a status of 4"
 """What Chromium says of a page that is 404 or 400, as it should be."""
+
+_PATIENCE = 60_000
+"""Milliseconds that a page has for what is expected of it, on a machine with other things to do."""
+expect.set_options(timeout=_PATIENCE)
 
 NewPage = Callable[..., Page]
 
@@ -69,7 +73,7 @@ def new_page(browser: Browser, demo: Demo) -> Iterator[NewPage]:
             context = browser.new_context(base_url=demo.url, **options)
             contexts.callback(context.close)
             page = context.new_page()
-            page.set_default_timeout(10_000)
+            page.set_default_timeout(_PATIENCE)
             page.on("console", note_message)
             page.on("pageerror", lambda error: wrong.append(f"thrown: {error}"))
             page.on("request", note_request)

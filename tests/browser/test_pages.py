@@ -158,11 +158,12 @@ def test_ages_tick(page: Page) -> None:
     """Every second, without asking the exporter, and by its clock instead of the browser's."""
     page.add_init_script("localStorage.setItem('macie-exporter-refresh-off', '1')")
     page.clock.install(time="2001-02-03T04:05:06Z")
+    # Before anything is there that could be late: from now on only the test moves the clock.
+    page.clock.pause_at("2001-02-03T05:05:06Z")
     page.goto("/targets?q=007700770077&sort=region")
-    page.clock.pause_at("2001-02-03T04:05:07Z")
     age = page.locator("tbody tr:nth-child(2) td[data-label='Last success'] time")
     before = int(str(age.text_content()).removesuffix("s ago"))
-    assert before < 15
+    assert before < 55
     page.clock.run_for(3000)
     expect(age).to_have_text(f"{before + 3}s ago")
     page.clock.run_for(15_000)
@@ -361,9 +362,8 @@ def test_narrow_screens(new_page: NewPage, width: int) -> None:
     assert wide == {}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
-    "viewport", [{"width": 1280, "height": 800}, NARROW], ids=["wide", "narrow"]
+    ("scheme", "viewport"), [("light", {"width": 1280, "height": 800}), ("dark", NARROW)]
 )
 def test_nobody_is_shut_out(new_page: NewPage, scheme: str, viewport: dict[str, int]) -> None:
     """Axe has nothing to say: contrast, labels, captions, landmarks, order of headings."""

@@ -63,11 +63,3 @@ def test_it_can_be_searched_from_a_folder(site: Path, chromium: Path) -> None:
         page.locator(".md-search-result__item", has_text="Without the internet").wait_for()
         browser.close()
     assert [url for url in asked if not url.startswith(("file:", "data:", "about:"))] == []
-
-
-def test_what_would_be_loaded_is_seen() -> None:
-    """The expression finds what it is to find."""
-    assert LOADED.search('<script async src="https://a.example/x.js">')
-    assert LOADED.search("<link href=/x.css rel=stylesheet>") is None
-    assert LOADED.search('<link rel="stylesheet" href="//a.example/x.css">')
-    assert LOADED.search('<a href="https://a.example/">') is None

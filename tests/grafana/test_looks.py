@@ -1,62 +1,16 @@
-"""How dashboards look: colours that mean the same everywhere, places, thresholds, links."""
+"""How dashboards look: what is unknown, places, links."""
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 
 import pytest
 
-from exporter.model import KNOWN_STATUSES
-from exporter.state import TargetState
 from grafana.board import SOURCE
-from grafana.looks import SEVERITIES, STATUSES, TARGET_STATES, UNKNOWN
+from grafana.looks import UNKNOWN
 from tests.grafana.reading import NAMES, ROOT, Json, dashboard, panels, variables
 
 BOARDS = [pytest.param(dashboard(name), id=name) for name in NAMES]
 boards = pytest.mark.parametrize("board", BOARDS)
-RUNBOOK = re.compile(r".*/blob/main/docs/runbooks/(\w+)\.md")
-
-
-def test_statuses_and_severities_have_colours_of_their_own() -> None:
-    """Every status one, that no other status and no severity has; unknown is unknown's."""
-    assert set(KNOWN_STATUSES) < set(STATUSES)
-    colours = [STATUSES[status] for status in KNOWN_STATUSES]
-    assert len(set(colours)) == len(colours)
-    assert set(colours).isdisjoint(SEVERITIES)
-    assert set(TARGET_STATES) == {state.value for state in TargetState}
-    assert set(TARGET_STATES.values()) <= set(SEVERITIES)
-
-
-def test_a_colour_means_the_same_everywhere() -> None:
-    """A name has one colour on all panels of all dashboards."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for name in NAMES:
-        for series, colour in _colours(dashboard(name)):
-            found[series].add(colour)
-    assert {series: colours for series, colours in found.items() if len(colours) > 1} == {}
-    assert all(found[status] == {STATUSES[status]} for status in KNOWN_STATUSES)
-
-
-def _colours(board: Json) -> Iterator[tuple[str, str]]:
-    """Return the fixed colours of series, and those of texts in cells."""
-    for panel in panels(board):
-        config = panel["fieldConfig"]
-        for override in config["overrides"]:
-            for each in override["properties"]:
-                if each["id"] == "color":
-                    yield override["matcher"]["options"], each["value"]["fixedColor"]
-                if each["id"] == "mappings":
-                    yield from _mapped(each["value"])
-        yield from _mapped(config["defaults"].get("mappings", []))
-
-
-def _mapped(mappings: list[Json]) -> Iterator[tuple[str, str]]:
-    for mapping in mappings:
-        if mapping["type"] == "special":
-            yield mapping["options"]["match"], mapping["options"]["result"]["color"]
-        else:
-            for each in mapping["options"].values():
-                yield each["text"], each["color"]
 
 
 @boards
@@ -101,39 +55,6 @@ def test_empty_cells_of_tables_say_that_they_are_unknown(board: Json) -> None:
 
 
 @boards
-def test_thresholds_are_severities_in_order(board: Json) -> None:
-    """Every panel has them; they begin at the lowest, ascend, and never mend with the value."""
-    for panel in panels(board):
-        config = panel["fieldConfig"]
-        all_steps = [config["defaults"]["thresholds"]["steps"]] + [
-            each["value"]["steps"]
-            for override in config["overrides"]
-            for each in override["properties"]
-            if each["id"] == "thresholds"
-        ]
-        for steps in all_steps:
-            lowest, *others = [step["value"] for step in steps]
-            assert lowest is None, panel["title"]
-            assert others == sorted(set(others)), panel["title"]
-            assert {step["color"] for step in steps} <= set(SEVERITIES), panel["title"]
-
-
-@boards
-def test_panels_that_draw_by_status_have_all_its_colours(board: Json) -> None:
-    """Where a series is a status."""
-    for panel in panels(board):
-        by_status = [
-            target
-            for target in panel["targets"]
-            if panel["type"] in {"timeseries", "barchart"}
-            and "relationship_status) (" in target["expr"].split("max by")[0]
-        ]
-        if by_status:
-            coloured = {each["matcher"]["options"] for each in panel["fieldConfig"]["overrides"]}
-            assert set(STATUSES) <= coloured, panel["title"]
-
-
-@boards
 def test_panels_have_numbers_and_places_of_their_own(board: Json) -> None:
     """On the grid, and not one above the other."""
     numbers = [each["id"] for each in board["panels"]]
@@ -145,17 +66,6 @@ def test_panels_have_numbers_and_places_of_their_own(board: Json) -> None:
         for x in range(place["x"], place["x"] + place["w"]):
             for y in range(place["y"], place["y"] + place["h"]):
                 assert taken.setdefault((x, y), each["title"]) == each["title"]
-
-
-@boards
-def test_rows_leave_no_holes(board: Json) -> None:
-    """Every line of the grid is full."""
-    width: dict[int, int] = defaultdict(int)
-    for each in board["panels"]:
-        place = each["gridPos"]
-        for y in range(place["y"], place["y"] + place["h"]):
-            width[y] += place["w"]
-    assert {y: w for y, w in width.items() if w != 24} == {}
 
 
 def test_the_first_rows_say_who_and_answer_the_four_questions() -> None:
@@ -182,15 +92,6 @@ def test_the_first_rows_say_who_and_answer_the_four_questions() -> None:
     assert {each["type"] for each in questions} == {"stat"}
 
 
-def test_titles_of_narrow_panels_fit() -> None:
-    """Three columns of a laptop's screen are about 160 pixels."""
-    narrow = [
-        each for name in NAMES for each in panels(dashboard(name)) if each["gridPos"]["w"] < 4
-    ]
-    assert narrow
-    assert [each["title"] for each in narrow if len(each["title"]) > 16] == []
-
-
 def _links(node: object) -> Iterator[str]:
     if isinstance(node, dict):
         if "url" in node:
@@ -215,7 +116,7 @@ def test_links_lead_somewhere(board: Json) -> None:
         elif url.startswith("${exporter}/targets/"):
             assert variables(board)["exporter"]["type"] == "textbox"
             assert re.fullmatch(r"\$\{exporter\}/targets/\S+/\$\{__value.raw\}", url)
-        elif not RUNBOOK.fullmatch(url):
+        else:
             path = url.removeprefix(f"{SOURCE}/blob/main/")
             assert path != url
             assert (ROOT / path).is_file(), url
@@ -228,37 +129,6 @@ def test_every_dashboard_leads_to_the_others() -> None:
         urls = [link["url"] for link in dashboard(name)["links"]]
         led = {url.split("/")[2] for url in urls if url.startswith("/d/")}
         assert led == uids - {dashboard(name)["uid"]}
-
-
-def test_runbooks_are_there() -> None:
-    """Each link to a runbook leads to one."""
-    there = {path.stem for path in (ROOT / "docs" / "runbooks").glob("*.md")}
-    linked = {
-        found[1]
-        for name in NAMES
-        for url in _links(dashboard(name))
-        if (found := RUNBOOK.fullmatch(url))
-    }
-    assert linked
-    assert linked <= there
-
-
-def test_runbooks_name_panels_that_there_are() -> None:
-    """What each says to open: dashboards, their panels, and marks on them, by their titles."""
-    boards_ = [dashboard(name) for name in NAMES]
-    titles = {board["title"] for board in boards_}
-    titles |= {panel["title"] for board in boards_ for panel in panels(board)}
-    titles |= {each["titleFormat"] for board in boards_ for each in board["annotations"]["list"]}
-    named = {
-        (path.stem, " ".join(title.split()))
-        for path in (ROOT / "docs" / "runbooks").glob("Macie*.md")
-        for paragraph in re.findall(
-            r"^Panels: (.+?)(?:\n\n|\Z)", path.read_text(), re.MULTILINE | re.DOTALL
-        )
-        for title in re.findall(r"\*([^*]+)\*", paragraph)
-    }
-    assert named
-    assert {each for each in named if each[1] not in titles} == set()
 
 
 def test_accounts_in_tables_lead_to_the_account() -> None:
