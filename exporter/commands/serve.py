@@ -159,7 +159,9 @@ class Service:
         """Reload; what is refused changes nothing: the configuration in force stays."""
         try:
             configuration = await in_daemon(self._loaded)
-            await refuse_strange_accounts(configuration.settings, self.daemon)
+            await refuse_strange_accounts(
+                configuration.settings, self.daemon.cloud.credentials.who_am_i
+            )
             await self._web.use(configuration.settings.web.config_file)
             self._take_on(configuration)
         except ConfigurationError as error:
