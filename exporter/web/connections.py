@@ -45,7 +45,10 @@ class Limits:
 
 
 class Connection(H11Protocol):
-    """One connection, which knows until when its client is waited for."""
+    """One connection, which knows until when its client is waited for.
+
+    Of uvicorn's class only what asyncio calls is overridden.
+    """
 
     def __init__(
         self,
@@ -109,6 +112,8 @@ class Connection(H11Protocol):
         if self.transport.is_closing():
             # What the application still says is for nobody, and must not be taken for its fault.
             super().connection_lost(None)
+            # But it has its place until all is sent, or it is dropped.
+            self.connections.add(self)
 
     def pause_writing(self) -> None:
         """Wait for the client, which does not read."""
