@@ -6,11 +6,11 @@ by itself: uvicorn and asyncio can refuse who comes, but not send away who is th
 """
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
 import socket
-import ssl
 from collections.abc import Callable
 from math import ceil, inf
 from typing import Any
@@ -23,7 +23,7 @@ from exporter.log import Log
 from exporter.memory import give_back_large_blocks
 from exporter.web.connections import CONNECTION, Connection, Limits, UnderWay
 from exporter.web.middleware import MAX_HEAD_BYTES
-from exporter.web.tls import Tls, reason
+from exporter.web.tls import Tls, telling
 
 DEFAULT_LIMITS = Limits()
 
@@ -93,7 +93,7 @@ class Server:
         """
         self._app, self._socket, self._log = app, sock, log
         self._tls, self._limits, self._count_refused = tls, limits, handshake_refused
-        self._troubles = _Troubles(log)
+        self._troubles, self._telling = _Troubles(log), telling(self._refused)
         self._state, self._under_way = ServerState(), UnderWay(limits.held_bytes)
         self._sweeping: asyncio.TimerHandle | None = None
         self._config = uvicorn.Config(
@@ -182,17 +182,14 @@ class Server:
         """Bring a connection to where HTTP begins."""
         tls, options = connection.tls, dict[str, Any]()
         if tls:
+            tls.context.sslobject_class = self._telling
             options = {
                 "ssl": tls.context,
                 "ssl_handshake_timeout": self._limits.handshake,
                 "ssl_shutdown_timeout": _TLS_END_SECONDS,
             }
-        try:
+        with contextlib.suppress(OSError):
             await self._loop.connect_accepted_socket(lambda: connection, sock, **options)
-        except ssl.SSLError as error:
-            self._refused(reason(error))
-        except OSError:
-            pass
 
     def _opened(self, connection: Connection, sock: socket.socket) -> None:
         if connection.transport is None:

@@ -168,3 +168,41 @@ def _as_file(pem: bytes) -> Iterator[str]:
         yield f"/proc/self/fd/{number}"
     finally:
         os.close(number)
+
+
+_MORE_DATA = 3
+"""How often a client that was refused may still send something, each time 256 KiB at most."""
+
+_NO_TLS = frozenset({"HTTP_REQUEST", "WRONG_VERSION_NUMBER"})
+"""Reasons for which OpenSSL has no alert: nobody would understand it."""
+
+
+def telling(refused: Callable[[str], object]) -> type[ssl.SSLObject]:
+    """Return TLS objects that tell both sides why a handshake is refused.
+
+    asyncio closes the connection without the alert that OpenSSL has ready (CPython issue 98078).
+    But where a handshake waits for the client it sends what there is. So it is told to wait, and
+    the client reads the alert and goes, or is dropped with its handshake's time.
+    """
+
+    class Telling(ssl.SSLObject):
+        refusal: ssl.SSLError | None = None
+        left = _MORE_DATA
+
+        def do_handshake(self) -> None:
+            if self.refusal is None:
+                try:
+                    return super().do_handshake()
+                except (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLSyscallError):
+                    raise
+                except ssl.SSLError as error:
+                    refused(reason(error))
+                    if error.reason in _NO_TLS:
+                        raise
+                    self.refusal = error
+            self.left -= 1
+            if not self.left:
+                raise self.refusal
+            raise ssl.SSLWantReadError
+
+    return Telling

@@ -150,23 +150,24 @@ def test_allowed_names(secure: Secure, authority: Authority) -> None:
 
 
 @pytest.mark.parametrize(
-    ("client", "reason"),
+    ("client", "alert", "reason"),
     [
-        ("none", "peer did not return a certificate"),
-        ("another's", "certificate verify failed"),
-        ("TLS 1.2", "unsupported protocol"),
+        ("none", "CERTIFICATE_REQUIRED", "peer did not return a certificate"),
+        ("another's", "UNKNOWN_CA", "certificate verify failed"),
+        ("TLS 1.2", "PROTOCOL_VERSION", "unsupported protocol"),
     ],
 )
-def test_a_handshake_that_is_refused(
-    secure: Secure, authority: Authority, client: str, reason: str
+def test_both_sides_are_told_why_a_handshake_is_refused(
+    secure: Secure, authority: Authority, client: str, alert: str, reason: str
 ) -> None:
-    """Is counted, and at level debug the log says why."""
+    """The client by an alert, as from exporter-toolkit; the exporter at debug, and by a count."""
     secured = secure(CLIENTS + "RequireAndVerifyClientCert, min_version: TLS13}")
     context = trusting(authority, Authority("another").sign() if client == "another's" else None)
     if client == "TLS 1.2":
         context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with pytest.raises(REFUSED_HANDSHAKE):
+    with pytest.raises(ssl.SSLError) as caught:
         secured.get_tls(context)
+    assert str(caught.value.reason).endswith(alert)
     told = f'level=debug event=tls_handshake_refused reason="{reason}"'
     until(lambda: told in secured.log, "the reason")
     assert secured.handshakes_refused == 1
