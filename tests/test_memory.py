@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+from tests.processes import environment
+
+REGION = {"AWS_REGION": "eu-west-1"}
+
 GROWING = """
 import gc
 from exporter.memory import look_for_garbage_seldom
@@ -30,10 +34,23 @@ print(sum(cycle() is not None for cycle in cycles))
 """
 
 
-def printed(script: str) -> int:
-    """Run a script; return the number that it prints."""
-    command = [sys.executable, "-c", script]
-    return int(subprocess.run(command, check=True, capture_output=True).stdout)
+COMMAND = """
+import gc
+import sys
+from exporter.__main__ import main
+
+try:
+    main()
+finally:
+    print(int(gc.isenabled() and gc.get_freeze_count() > 0), file=sys.stderr)
+"""
+
+
+def printed(script: str, *words: str) -> int:
+    """Run a script; return the number that it prints, or says on standard error at its end."""
+    command = [sys.executable, "-c", script, *words]
+    done = subprocess.run(command, check=True, capture_output=True, env=environment(REGION))
+    return int(done.stderr or done.stdout)
 
 
 def test_what_is_known_is_not_looked_through_again_and_again() -> None:
@@ -44,3 +61,8 @@ def test_what_is_known_is_not_looked_through_again_and_again() -> None:
 def test_garbage_in_cycles_goes_soon() -> None:
     """It is young: a look among what is new finds it, though nobody looked until then."""
     assert printed(CYCLES) < 10_000
+
+
+def test_a_command_looks_for_garbage_as_soon_as_all_is_imported() -> None:
+    """Until then nobody does; what was imported is left out for good."""
+    assert printed(COMMAND, "check") == 1

@@ -1,6 +1,6 @@
-"""botocore's files about services, read in a quarter of the time and kept in a quarter of the room.
+"""botocore's files about services, read in half the time and kept in half the room.
 
-Read by its own loader they are most of what the first request costs: 60 ms and 11 MB.
+Read by its own loader they are most of what the first requests cost: 75 ms and 12 MB.
 """
 
 import contextlib
@@ -12,9 +12,7 @@ from typing import Any
 import botocore.session
 from botocore.loaders import JSONFileLoader, Loader
 
-_KEPT = frozenset(
-    ("account", "macie2", "oidc", "organizations", "portal.sso", "signin", "sts"),
-)
+_KEPT = frozenset(("account", "macie2", "oidc", "organizations", "portal.sso", "signin", "sts"))
 """What the exporter and boto3's search for credentials call; endpoints.json knows 400 services."""
 
 
@@ -51,5 +49,8 @@ class _Services(Loader):
     def list_available_services(self, type_name: str) -> list[str]:
         """Return the names of all folders, without a look into each for files of the type."""
         del type_name
-        folders = filter(Path.is_dir, map(Path, self.search_paths))
-        return [service.name for folder in folders for service in folder.iterdir()]
+        found: list[str] = []
+        for folder in self.search_paths:
+            with contextlib.suppress(OSError):  # One of them is in HOME, which may be nobody's.
+                found += (service.name for service in Path(folder).iterdir())
+        return found

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.commands.report import report
 from exporter.settings import ConfigurationError, load
 from exporter.settings.keys import FLAGS, KEYS
 from exporter.settings.yaml import write_yaml
@@ -105,13 +104,3 @@ def test_many_accounts_take_no_time(name: str, tmp_path: Path) -> None:
     started = time.process_time()
     said({"config.file": str(path)}, {})
     assert time.process_time() - started < 3.0
-
-
-def test_many_accounts_are_printed_as_fast(tmp_path: Path) -> None:
-    """`check` prints what it has loaded."""
-    path = tmp_path / "exporter.yaml"
-    path.write_text(FLEETS["as YAML"], encoding="utf-8")
-    settings = load([("config.file", str(path))], {}, region="eu-west-1")
-    started = time.process_time()
-    assert len(report(settings)) > len(FLEETS["as YAML"])
-    assert time.process_time() - started < 6
