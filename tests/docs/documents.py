@@ -65,13 +65,18 @@ def blocks(*languages: str) -> list[Block]:
 def commands() -> list[Command]:
     """Return the commands of all blocks that show a console, or a shell's lines; these once each.
 
-    What follows a pipe is one as well.
+    What follows a pipe is one as well, and so is a call of AWS in a sentence.
     """
     found = [
         Command(block, words)
         for block in blocks("console", "sh")
         for line in _lines(block)
         for words in _piped(line)
+    ]
+    found += [
+        Command(Block(document, 0, "sh", text), tuple(shlex.split(text)))
+        for document in DOCUMENTS
+        for text in re.findall(r"`(aws [^`]*)`", prose(document))
     ]
     first: dict[object, Command] = {}
     for each in found:

@@ -167,11 +167,14 @@ def test_variables_offer_what_there_is(stack: Stack, name: str) -> None:
     }
     scraped_ = "count(macie_exporter_build_info)"
     until(lambda: stack.number(scraped_) == len(JOBS), "a scrape by each job")
-    offered = _offered(stack, variable["query"], variable["regex"])
+
+    def offered() -> Sequence[object]:
+        return _offered(stack, variable["query"], variable["regex"])
+
     if name == "status":
-        assert {*PENDING_STATUSES, "Enabled"} < set(offered)
+        until(lambda: {*PENDING_STATUSES, "Enabled"} < set(offered()), lambda: str(offered()))
     else:
-        assert offered == expected[name]
+        until(lambda: offered() == expected[name], lambda: str(offered()))
 
 
 def _offered(stack: Stack, query: str, regex: str) -> Sequence[object]:

@@ -33,7 +33,6 @@ from tests.helm.charts import (
     workload,
 )
 from tests.helm.kubernetes import NEWEST, OLDEST, complaints
-from tests.helm.restricted import violations
 from tests.processes import running, started
 from tests.web.pki import Authority, Pair
 from tests.web.secured import hashed
@@ -90,13 +89,28 @@ def test_the_schemas_refuse_what_a_strict_server_would(helm4: Path) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_pods_are_restricted_and_get_no_token(helm4: Path, case: str) -> None:
-    """Pod Security "restricted"; beyond it a read-only root, and nothing of Kubernetes'."""
+    """Pod Security "restricted"; beyond it a read-only root, and nothing of Kubernetes'.
+
+    https://kubernetes.io/docs/concepts/security/pod-security-standards/
+    """
     for kind, pod in pods(objects(rendered(helm4, case))):
-        assert violations(pod) == [], kind
+        context = pod["securityContext"]
+        assert context.items() >= RESTRICTED_POD.items(), kind
+        assert context.keys() - RESTRICTED_POD.keys() <= {"fsGroup", "runAsUser"}, kind
+        assert context.get("runAsUser") != 0, kind
+        assert pod.keys() & {"hostNetwork", "hostPID", "hostIPC", "hostProcess"} == set(), kind
+        volumes = {key for volume in pod.get("volumes", []) for key in volume.keys() - {"name"}}
+        assert volumes <= {"configMap", "projected", "secret"}, kind
         assert pod["automountServiceAccountToken"] is False
         assert pod["enableServiceLinks"] is False
-        ours = [one for one in pod["containers"] if one["name"] in {"exporter", "test"}]
-        assert [one["securityContext"]["readOnlyRootFilesystem"] for one in ours] == [True]
+        for one in (*pod.get("initContainers", []), *pod["containers"]):
+            ours = {"readOnlyRootFilesystem": True} if one["name"] in {"exporter", "test"} else {}
+            assert one["securityContext"] == RESTRICTED | ours, one["name"]
+            assert [port for port in one.get("ports", []) if "hostPort" in port] == []
+
+
+RESTRICTED_POD = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case != "everything"])

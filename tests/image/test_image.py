@@ -24,7 +24,8 @@ pytestmark = pytest.mark.timeout(600)
 MEGABYTE = 1_000_000
 MOST_ADDED = 90 * MEGABYTE
 """What the image may add to its base, uncompressed."""
-SECONDS_TO_END = 5.0
+SECONDS_TO_END = 30.0
+"""What Kubernetes grants a pod by default before it kills it."""
 ANY_PORT = "--web.listen-address=127.0.0.1:0"
 
 

@@ -1,21 +1,18 @@
-"""The runbooks: one for each alert, found where the alert says, and true in what can be checked."""
+"""The runbooks: one for each alert, found where the alert says, and about just that.
 
+Their commands, queries, links and names are tested with those of all documents, in tests/docs.
+"""
+
+import functools
 import json
 import re
-import shlex
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
 
-import botocore.session
 import pytest
-from botocore import xform_name
 
-from exporter.commands.descriptions import COMMANDS
-from exporter.settings.keys import KEYS
-from exporter.web.query import parse
 from grafana.boards import BOARDS, FOLDER
 from tests.grafana.reading import interpolated
-from tests.promql import complaints, selectors
+from tests.promql import selectors
 from tests.rules.rulefile import RECORDED, alerts
 
 ROOT = Path(__file__).parents[2]
@@ -24,21 +21,12 @@ PAGES = sorted(RUNBOOKS.glob("*.md"))
 INDEX = RUNBOOKS / "README.md"
 ALERTS = alerts()
 HOME = "https://github.com/macie-invitations-exporter/macie-invitations-exporter/blob/main/"
-EXPORTER = "macie-invitations-exporter"
-SETTINGS = {".".join(key).replace("_", "-") for key in KEYS}
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 
 
 def blocks(text: str, language: str) -> list[str]:
     """Return the code blocks of a language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-
-
-def words_of_commands(text: str) -> list[list[str]]:
-    """Return the words of every command of the exporter's in a page, without its own name."""
-    lines = [line for block in blocks(text, "sh") for line in block.splitlines()]
-    mark = f" -- {EXPORTER} "
-    return [shlex.split(line.partition(mark)[2]) for line in lines if mark in line]
 
 
 def test_each_alert_has_its_runbook() -> None:
@@ -79,30 +67,6 @@ def test_the_index_lists_all() -> None:
     assert listed == rows
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_links_lead_somewhere(page: Path) -> None:
-    """Relative links are files."""
-    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
-    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
-    assert missing == []
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_queries_are_of_what_there_is(page: Path) -> None:
-    """What is to be pasted into Prometheus parses and names series and labels that exist."""
-    queries = blocks(page.read_text(), "promql")
-    assert [each for query in queries for each in complaints(query, RECORDED)] == []
-
-
-def test_commands_of_the_exporter_exist() -> None:
-    """Commands, their options and the settings among their flags are the exporter's own."""
-    found = [words for page in PAGES for words in words_of_commands(page.read_text())]
-    assert len(found) > 5
-    for command, *flags in found:
-        names = {flag.removeprefix("--").partition("=")[0] for flag in flags}
-        assert names <= {*COMMANDS[command].options, *SETTINGS}
-
-
 def test_panels_exist() -> None:
     """Dashboards and panels are named as they are titled."""
     boards = [json.loads(path.read_text()) for path in FOLDER.glob("*.json")]
@@ -135,46 +99,24 @@ SEEN_BY = {
 """What a panel may show instead: the same targets, by account and region, and as long."""
 
 
-@pytest.mark.parametrize("alert", ALERTS)
-def test_panels_show_what_the_alert_is_about(alert: str) -> None:
-    """Everything that its expression asks for, the alerts themselves aside."""
-    shown = {
+@functools.cache
+def shown() -> dict[tuple[str, str], set[str]]:
+    """Return the metrics of every panel, by the titles of its dashboard and its own."""
+    return {
         (board.title, panel.title): {
             each.metric for query in panel.queries for each in selectors(interpolated(query.expr))
         }
         for board in BOARDS.values()
         for panel in board.panels
     }
-    seen = {metric for panel in panels_of(alert) for metric in shown[panel]}
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_panels_show_what_the_alert_is_about(alert: str) -> None:
+    """Everything that its expression asks for, the alerts themselves aside."""
+    seen = {metric for panel in panels_of(alert) for metric in shown()[panel]}
     asked = {each.metric for each in selectors(ALERTS[alert]["expr"])} - {"ALERTS", *RECORDED}
     assert {each for each in asked - seen if SEEN_BY.get(each) not in seen} == set()
-
-
-def test_pages_of_the_exporter_are_asked_rightly() -> None:
-    """Paths are the exporter's own, and parameters are such as it takes."""
-    text = "".join(page.read_text() for page in PAGES)
-    found = [urlsplit(url) for url in re.findall(r"http://localhost:10058[^'\s]*", text)]
-    assert any(url.query for url in found)
-    for url in found:
-        assert f"{url.path}`" in (ROOT / "docs" / "http.md").read_text()
-        parse(parse_qsl(url.query, strict_parsing=bool(url.query)))
-
-
-def test_commands_of_aws_exist() -> None:
-    """Services, operations and their options are those of AWS's own models."""
-    session = botocore.session.get_session()
-    text = "".join(page.read_text() for page in PAGES)
-    found = [
-        shlex.split(line) for line in re.findall(r"^aws .*$|(?<=`)aws [^`]*", text, re.MULTILINE)
-    ]
-    assert len(found) > 9
-    for _, service, command, *words in found:
-        model = session.get_service_model(service)
-        operations = {xform_name(name, "-"): name for name in model.operation_names}
-        shape = model.operation_model(operations[command]).input_shape
-        options = {xform_name(name, "-") for name in shape.members} if shape else set()
-        named = {word.removeprefix("--") for word in words if word.startswith("--")}
-        assert named <= options | {"region", "query", "max-items"}, command
 
 
 def test_events_exist() -> None:
@@ -183,10 +125,3 @@ def test_events_exist() -> None:
     named = re.findall(r"event=(\w+)", "".join(page.read_text() for page in PAGES))
     assert named
     assert [event for event in named if f'"{event}' not in sources] == []
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_names_of_metrics_exist(page: Path) -> None:
-    """Metrics that are named outside of queries exist as well."""
-    named = re.findall(r"`(macie_\w+)`", page.read_text())
-    assert [each for name in named for each in complaints(name)] == []
