@@ -63,7 +63,7 @@ def app(
 
     Without `reload` there is no path to ask for one.
     """
-    not_ready = "The first round of polls is under way.\n"
+    not_ready = "Not all targets have been found and polled yet.\n"
     application = Starlette(
         routes=[
             Route(telemetry_path, _metrics(exposition, own)),

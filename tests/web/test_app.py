@@ -89,7 +89,10 @@ def test_ready_only_after_the_first_round(client: Client, health: Health) -> Non
     """The first round under way is 503; the process is healthy meanwhile."""
     health.is_ready = False
     answer = client("/-/ready")
-    assert (answer.status, answer.body) == (503, b"The first round of polls is under way.\n")
+    assert (answer.status, answer.body) == (
+        503,
+        b"Not all targets have been found and polled yet.\n",
+    )
     assert client("/-/healthy").status == 200
 
 
