@@ -49,13 +49,16 @@ def answer(reply: Reply, protocol: str, shape: Any, hidden: Iterable[str]) -> di
     return {**fields, "ResponseMetadata": {"RequestId": request_id}}
 
 
-def error_code(reply: Reply) -> str | None:
+def error_code(reply: Reply, operation: str) -> str | None:
     """Return the code of a reply to a request of boto3's; None where it is an answer."""
+    is_xml = reply.body.lstrip().startswith(b"<")
     try:
-        answer(reply, "query" if reply.body.startswith(b"<") else "rest-json", None, ())
+        answer(reply, "query" if is_xml else "rest-json", None, ())
     except AwsError as error:
         return error.failure.code
-    return None
+    # Without a result boto3 raises a KeyError.
+    has_result = not is_xml or f"<{operation}Result".encode() in reply.body
+    return None if has_result else "MalformedResponse"
 
 
 def answered(response: Mapping[str, Any], hidden: Iterable[str] = ()) -> AwsError:

@@ -17,7 +17,7 @@ from botocore.parsers import ResponseParserError
 from yarl import URL
 
 from exporter.aws import environment
-from exporter.aws.answers import UNREADABLE, answered, is_plain_xml
+from exporter.aws.answers import UNREADABLE, answered, error_code, is_plain_xml
 from exporter.aws.client import Client
 from exporter.aws.endpoints import objection, proxy_of
 from exporter.aws.models import new_session
@@ -156,7 +156,8 @@ class BaseCredentials:
 
     async def _bounded(self, request: Request, service: str, operation: str) -> Reply:
         reply = await self._client.send(request, service, operation, self._region())
-        if reply.body.startswith(b"<") and not is_plain_xml(reply.body):
+        malformed = error_code(reply, operation) == "MalformedResponse"
+        if malformed or not is_plain_xml(reply.body):
             message = f"HTTP {reply.status}, not of the API's form"
             raise AwsError("MalformedResponse", message)
         return reply

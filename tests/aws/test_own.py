@@ -108,6 +108,7 @@ NO_ANSWERS: Mapping[str, tuple[Behaviour, str]] = {
     "a blocked page": (send(response("<html><p>no</p></html>", 403)), "MalformedResponse"),
     "a blocked page that is no XML": (send(response("<p>no", 403)), "MalformedResponse"),
     "a page to log in": (send(response("<p>log in", 200)), "MalformedResponse"),
+    "such a page that is XML": (send(response("\n<p>log in</p>", 200)), "MalformedResponse"),
     "a DTD": (send(response(f"<!DOCTYPE a>{_WEB_IDENTITY}")), "MalformedResponse"),
     "a negative chunk": (
         flood(
