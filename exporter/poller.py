@@ -60,18 +60,19 @@ class Poller:
         self._read, self._record, self._log = read, record, log
         self._polls: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
         self._look_at = -inf
         self._overdue: list[Target] = []
 
     async def run(self) -> None:
         """Start polls as they fall due, until this is cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
             self._changed.clear()
             self._start_due()
             self._fail_overdue()
-            self._wake_in(self._patience())
+            timer = loop.call_later(self._patience(), self._changed.set)
             await self._changed.wait()
+            timer.cancel()
 
     async def stop(self) -> None:
         """Cut the polls that are under way."""
@@ -184,17 +185,3 @@ class Poller:
         is_free = len(self._polls) < self._options.concurrency
         wait = min(self._schedule.wait(now) if is_free else inf, self._look_at - now)
         return max(wait, 0.0)
-
-    def _wake_in(self, seconds: float) -> None:
-        """Have `run` look again after so many seconds, or before: a timer that is set stays."""
-        loop, before = asyncio.get_running_loop(), self._timer
-        when = loop.time() + seconds
-        if when == inf or (before and before.when() <= when):
-            return
-        if before:
-            before.cancel()
-        self._timer = loop.call_at(when, self._wake)
-
-    def _wake(self) -> None:
-        self._timer = None
-        self._changed.set()
