@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import Any
 
 import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -151,8 +152,9 @@ class BaseCredentials:
         except AwsError as error:
             # What botocore tries again.
             raise HTTPClientError(error=error.failure.code) from error
-        headers: Any = reply.headers
-        return AWSResponse(str(request.url), reply.status, headers, _Raw(reply.body))
+        raw = SimpleNamespace(stream=lambda: [reply.body])  # All that AWSResponse wants of one.
+        response: Any = AWSResponse
+        return response(str(request.url), reply.status, reply.headers, raw)
 
     async def _bounded(self, request: Request, service: str, operation: str) -> Reply:
         reply = await self._client.send(request, service, operation, self._region())
@@ -202,11 +204,8 @@ class SentSecrets:
         yield from environment.secrets(self._environ)
         yield self._environ.get(_CONTAINER, "")
         with contextlib.suppress(OSError, UnicodeDecodeError):
-            yield (
-                Path(self._environ.get(f"{_CONTAINER}_FILE", ""))
-                .read_text(encoding="utf-8")
-                .strip()
-            )
+            file = Path(self._environ.get(f"{_CONTAINER}_FILE", ""))
+            yield file.read_text(encoding="utf-8").strip()
 
     def _note_parameters(self, params: Mapping[str, object], **_: object) -> None:
         self._sent |= {name: str(params[name]) for name in _PARAMETERS & params.keys()}
@@ -214,16 +213,6 @@ class SentSecrets:
     def _note_token(self, request: AWSPreparedRequest, **_: object) -> None:
         token: Any = request.headers.get(_HEADER, "")  # Bytes, once it is prepared.
         self._sent[_HEADER] = token.decode() if isinstance(token, bytes) else token
-
-
-class _Raw(NamedTuple):
-    """The whole body, as AWSResponse wants to read it."""
-
-    body: bytes
-
-    def stream(self) -> list[bytes]:
-        """Return it in one piece."""
-        return [self.body]
 
 
 def _plain(request: AWSPreparedRequest) -> Request:

@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from http.client import responses
 from typing import NamedTuple
 
@@ -71,7 +71,6 @@ class Transport:
     def __init__(self, ca_bundle: str, timeouts: Timeouts = TIMEOUTS) -> None:
         """Verify servers against a file of authorities. To be made in a running loop."""
         self._ca_bundle = ca_bundle
-        self._tls: ssl.SSLContext | None = None
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0,
@@ -110,24 +109,23 @@ class Transport:
                 headers=request.headers,
                 data=request.body,
                 proxy=request.proxy,
-                ssl=self._authorities() if "https" in schemes else True,
+                ssl=self._authorities if "https" in schemes else True,
                 allow_redirects=False,
             ) as response:
                 return Reply(response.status, response.headers, await _body(response))
         except (aiohttp.ClientError, OSError) as error:
             raise AwsError(*_named(error, request.url.host or "")) from error
 
+    @cached_property
     def _authorities(self) -> ssl.SSLContext:
-        """Return the one context of all connections: to load the authorities takes 10 ms."""
-        if self._tls is None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            try:
-                context.load_verify_locations(self._ca_bundle)
-            except OSError as error:
-                message = f"no trusted authorities in {self._ca_bundle} (AWS_CA_BUNDLE): {error}"
-                raise AwsError("EndpointConnectionError", message) from error
-            self._tls = context
-        return self._tls
+        """The one context of all connections: to load the authorities takes 10 ms."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            context.load_verify_locations(self._ca_bundle)
+        except OSError as error:
+            message = f"no trusted authorities in {self._ca_bundle} (AWS_CA_BUNDLE): {error}"
+            raise AwsError("EndpointConnectionError", message) from error
+        return context
 
 
 class _Resolver(aiohttp.abc.AbstractResolver):
