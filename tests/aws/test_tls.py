@@ -1,6 +1,9 @@
 """TLS: whom it trusts, through proxies, and that no handshake outlives its deadline."""
 
+import os
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -155,3 +158,21 @@ def test_a_bundle_that_cannot_be_read_is_said(
     with FaultyServer(ANSWER) as server, rig() as made:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         assert answers(made)
+
+
+@pytest.mark.parametrize("file", ["", "/some/authorities.pem"])
+def test_the_variable_for_authorities_is_left_as_it_was(file: str) -> None:
+    """A `credential_process` of the user's reads it: it is another's only while aiohttp loads."""
+    others = {name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"}
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os, exporter.aws.transport; print(os.environ.get('SSL_CERT_FILE', ''))",
+        ],
+        env=others | ({"SSL_CERT_FILE": file} if file else {}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{file}\n"
