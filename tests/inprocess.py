@@ -9,7 +9,7 @@ import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from unittest.mock import patch
 
 from exporter.commands import Process, main
@@ -27,10 +27,25 @@ class Done:
 
 def command(variables: Mapping[str, str], *words: str) -> Done:
     """Run a command of the exporter to its end."""
-    out, err = io.StringIO(), io.StringIO()
-    with _only(variables, out, err):
-        code = main(words, Process(os.environ, out, err))
-    return Done(code, out.getvalue(), err.getvalue())
+    (done,) = commands(variables, words)
+    return done
+
+
+def commands(variables: Mapping[str, str], *each: Sequence[str]) -> list[Done]:
+    """Run commands of the exporter to their ends, at once: they wait more than they work.
+
+    What is written past the streams that they are given is on each one's standard error.
+    """
+    past = io.StringIO()
+
+    def run(words: Sequence[str]) -> Done:
+        out, err = io.StringIO(), io.StringIO()
+        code = main(words, Process(environment(variables), out, err))
+        return Done(code, out.getvalue(), err.getvalue())
+
+    with _only(variables, past, past), ThreadPoolExecutor(len(each)) as pool:
+        ended = list(pool.map(run, each))
+    return [replace(done, stderr=done.stderr + past.getvalue()) for done in ended]
 
 
 @dataclass

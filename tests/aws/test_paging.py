@@ -128,16 +128,3 @@ def test_the_keys_of_the_answer_are_shared(patient: Stage) -> None:
     answer = made.read()
     assert len({id(found.inviter_account_id) for found in answer.invitations}) == 1
     assert len({id(found.relationship_status) for found in answer.invitations}) == 1
-
-
-def reading(made: Rig) -> int:
-    """Read a target; give how many invitations it has."""
-    return len(made.read().invitations)
-
-
-def test_one_connection_serves_every_page(serve: Serve) -> None:
-    """Connections are kept between pages and between polls."""
-    server = serve(pages(lambda _: page([invitation()])))
-    with rig() as made:
-        assert [reading(made) for _ in range(5)] == [1] * 5
-    assert server.connections == 1

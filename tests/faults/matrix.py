@@ -261,6 +261,9 @@ BYTES = (
         *(send(response(_BODY[:size])) for size in range(0, len(_BODY), 7)),
         send(response(_BODY + "}")),
         send(response("\x00" * 1000)),
+        send(response('{"invitations": [NaN]}')),
+        send(response('{"invitations": 1' + "0" * 10_000 + "}")),
+        send(response(b"\x1f\x8b\x08\x00\x00", headers={"Content-Encoding": "gzip"})),
     ),
     _fault("wrong type of the answer", "MalformedResponse", *_bodies(*_no_list())),
     _fault("wrong type of an invitation", "MalformedResponse", *_bodies(*_no_invitation())),
@@ -279,6 +282,7 @@ BYTES = (
         send(response(page(LISTED[:1]), 206)),
         send(response(page(()), 203)),
         send(response(page(()), 202)),
+        *(send(response("", status)) for status in (200, 201, 204, 206, 300, 304)),
     ),
     _fault(
         "HTML instead of JSON",

@@ -27,7 +27,6 @@ from tests.faulty import (
     send,
     send_and_close,
 )
-from tests.inprocess import command
 from tests.processes import Scraped, refusing_port, until
 
 MARK = "Z9mark"
@@ -321,8 +320,7 @@ def _nothing_is_told_to_loggers(caplog: pytest.LogCaptureFixture) -> Iterator[No
 
 def outputs(place: Mapping[str, str], commands: Sequence[Sequence[str]]) -> Iterator[str]:
     """Return everything that commands write."""
-    for words in commands:
-        done = command(place, *words)
+    for done in inprocess.commands(place, *commands):
         yield done.stdout + done.stderr
 
 
