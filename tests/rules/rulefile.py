@@ -64,8 +64,12 @@ def name_of(rule: Rule) -> str:
 def needed(alert: str, of: Iterable[Rule] | None = None) -> list[Rule]:
     """Return an alert with the rules that it needs, of the shipped rules or of others."""
     wanted = {alert, *HOLDS.get(alert, ())}
-    chosen = rules() if of is None else of
-    return [rule for rule in chosen if "record" in rule or rule["alert"] in wanted]
+    kept: list[Rule] = []
+    # What a rule asks for is recorded before it.
+    for rule in reversed([*(rules() if of is None else of)]):
+        if name_of(rule) in wanted or ("record" in rule and rule["record"] in json.dumps(kept)):
+            kept.insert(0, rule)
+    return kept
 
 
 class _Loader(yaml.CSafeLoader):
