@@ -104,6 +104,26 @@ def test_what_sts_answers_the_chain_is_bounded_too(serve: Serve) -> None:
     assert (failure.code, failure.asked) == ("MalformedResponse", "own sts:")
 
 
+@pytest.mark.parametrize(
+    ("config", "timeout", "said"),
+    [
+        ("credential_process = /bin/echo no JSON", "1", "JSONDecodeError: JSONDecodeError"),
+        ("region = eu-west-1", "soon", "ValueError: ValueError"),
+    ],
+)
+def test_what_has_nothing_to_do_with_an_endpoint_blames_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, config: str, timeout: str, said: str
+) -> None:
+    """A program that prints no JSON, a number that is none: not AWS_ENDPOINT_URL."""
+    (tmp_path / "config").write_text(f"[default]\n{config}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_METADATA_SERVICE_TIMEOUT", timeout)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with rig() as made:
+        assert made.failure() == Failure("CredentialsError", said)
+
+
 PROFILE = """
 [default]
 role_arn = arn:aws:iam::111122223333:role/exporter
