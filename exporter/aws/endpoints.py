@@ -183,10 +183,12 @@ def find(session: Session, service: str, region: str) -> Endpoint:
 def objection(error: Exception) -> str:
     """Say what botocore objects to, without an endpoint in which a password may stand."""
     text = str(error)
-    if isinstance(error, BotoCoreError | OSError) or _SHOWABLE_ENDPOINT.fullmatch(text):
+    if isinstance(error, BotoCoreError | OSError | RuntimeError):
         return text
-    if isinstance(error, ValueError):
-        # Of an endpoint, or of its port.
+    if _SHOWABLE_ENDPOINT.fullmatch(text):
+        return text
+    if type(error) in (ValueError, UnicodeError) and "literal" not in text:
+        # Of an endpoint, or of its port: not of what is no JSON, no date or no number.
         return "AWS_ENDPOINT_URL is no URL: write it like http://localhost:4566"
     return type(error).__name__
 

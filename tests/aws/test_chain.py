@@ -89,6 +89,26 @@ def test_a_chain_that_finds_nothing_is_asked_now_and_then(
         assert made.run(own.current()).access_key == "AKIANEW"
 
 
+@pytest.mark.parametrize(
+    ("config", "timeout", "said"),
+    [
+        ("credential_process = /bin/echo no JSON", "1", "JSONDecodeError: JSONDecodeError"),
+        ("region = eu-west-1", "soon", "ValueError: ValueError"),
+    ],
+)
+def test_what_has_nothing_to_do_with_an_endpoint_blames_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, config: str, timeout: str, said: str
+) -> None:
+    """A program that prints no JSON, a number that is none: not AWS_ENDPOINT_URL."""
+    (tmp_path / "config").write_text(f"[default]\n{config}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_METADATA_SERVICE_TIMEOUT", timeout)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with rig() as made:
+        assert made.failure() == Failure("CredentialsError", said)
+
+
 def refusing(key: str, then: Behaviour) -> Behaviour:
     """Refuse what is signed with a key, as STS does with keys that it does not know."""
     error = (
