@@ -1,12 +1,24 @@
-"""An event loop in a thread of its own, for tests that look at it from outside."""
+"""Event loops for tests: around a test, and in a thread, to be looked at from outside."""
 
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec
 
+P = ParamSpec("P")
 PATIENCE = 60.0
+
+
+def in_a_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a test in an event loop; it has to end in time."""
+
+    @wraps(test)
+    def run(*given: P.args, **named: P.kwargs) -> None:
+        asyncio.run(asyncio.wait_for(test(*given, **named), PATIENCE))
+
+    return run
 
 
 class Loop:

@@ -1,6 +1,7 @@
 """What of a poll is worth a line, and at which level."""
 
 import io
+from collections.abc import Mapping
 
 import pytest
 
@@ -45,20 +46,85 @@ def lines(*outcomes: Answer | Failure, trust: Trust = NO_TRUST) -> str:
     return stream.getvalue().replace(f"{TS} ", "")
 
 
-def test_first_poll() -> None:
-    """What is there at the first look is marked: it is not necessarily new."""
-    assert lines(listing(invitation())) == (
-        f"level=info event=invitation_received {WHERE} inviter=999988887777 invitation_id=i1 "
-        "status=Invited invited_at=2023-07-22T04:26:40.250+00:00 first_poll=true\n"
-    )
+SENT = "invited_at=2023-07-22T04:26:40.250+00:00"
+ONE = f"{WHERE} inviter=999988887777 invitation_id=i1"
+RECEIVED = f"event=invitation_received {ONE} status=Invited {SENT}"
+RECOVERED = f"level=info event=poll_recovered {WHERE} error_code=AccessDeniedException\n"
+OFF = f"level=warning event=macie_not_enabled {WHERE}\n"
+NAMELESS = invitation("", at=1.0)
+SOME, NONE = listing(invitation()), listing()
 
 
-def test_an_invitation_comes() -> None:
-    """A new invitation is logged with its inviter, id and time."""
-    assert lines(listing(), listing(invitation())) == (
-        f"level=info event=invitation_received {WHERE} inviter=999988887777 invitation_id=i1 "
-        "status=Invited invited_at=2023-07-22T04:26:40.250+00:00\n"
-    )
+CASES: Mapping[str, tuple[list[Answer | Failure], str]] = {
+    "at the first look it is not necessarily new": (
+        [SOME],
+        f"level=info {RECEIVED} first_poll=true\n",
+    ),
+    "an invitation comes": ([NONE, SOME], f"level=info {RECEIVED}\n"),
+    "it changes its status": (
+        [SOME, listing(invitation(status="Enabled"))],
+        (
+            f"level=info event=invitation_status_changed {ONE} status=Enabled {SENT} "
+            "previous_status=Invited\n"
+        ),
+    ),
+    "it goes, and is told of as it was last seen": (
+        [listing(invitation(at=None)), NONE],
+        f"level=info event=invitation_gone {ONE} status=Invited invited_at=unknown\n",
+    ),
+    "nothing is new": ([SOME, SOME], ""),
+    "another time of the same is nothing new": ([SOME, listing(invitation(at=51.0))], ""),
+    "a failure is no news of invitations": ([SOME, DENIED, SOME], RECOVERED),
+    "what is gone without Macie is not known": ([SOME, NOT_ENABLED], OFF),
+    "what differs is told once Macie is back": (
+        [SOME, NOT_ENABLED, NONE],
+        (
+            f"level=info event=invitation_gone {ONE} status=Invited {SENT}\n"
+            f"level=info event=macie_enabled {WHERE}\n"
+        ),
+    ),
+    "without an id, inviter and time tell which": (
+        [
+            listing(invitation(name="", at=1.0)),
+            listing(*(invitation("", at=n) for n in (1, 2))),
+        ],
+        (
+            f"level=info event=invitation_received {WHERE} inviter=999988887777 invitation_id= "
+            "status=Invited invited_at=1970-01-01T00:00:02.000+00:00\n"
+        ),
+    ),
+    "listed twice it is told once, as the last": (
+        [NONE, listing(invitation(status="Enabled"), invitation())],
+        f"level=info {RECEIVED}\n",
+    ),
+    "a failure begins": (
+        [NONE, THROTTLED],
+        (
+            f"level=warning event=poll_failed {WHERE} error_code=ThrottlingException "
+            'aws_request_id=req-1 error="Rate exceeded" hint="AWS limits the rate: it is polled '
+            'again soon; if it stays, raise poll.interval or lower poll.concurrency"\n'
+        ),
+    ),
+    "a failure ends": ([DENIED, NONE], RECOVERED),
+    "it is over": ([DENIED, NONE, NONE], ""),
+    "without Macie from the first": (
+        [NOT_ENABLED],
+        f"level=info event=macie_not_enabled {WHERE} first_poll=true\n",
+    ),
+    "still without": ([NOT_ENABLED, NOT_ENABLED], ""),
+    "Macie is switched on": (
+        [NOT_ENABLED, NONE],
+        f"level=info event=macie_enabled {WHERE}\n",
+    ),
+    "failures between do not hide the switch": ([NONE, DENIED, NOT_ENABLED], RECOVERED + OFF),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_said(name: str) -> None:
+    """Of the last of these polls; to switch Macie off leaves buckets unwatched: a warning."""
+    polls, said = CASES[name]
+    assert lines(*polls) == said
 
 
 @pytest.mark.parametrize(
@@ -71,27 +137,7 @@ def test_an_invitation_comes() -> None:
 )
 def test_whether_its_inviter_is_trusted(trust: Trust, level: str, said: str) -> None:
     """Where that is configured, and known; a stranger's is a warning."""
-    assert lines(listing(), listing(invitation()), trust=trust) == (
-        f"level={level} event=invitation_received {WHERE} inviter=999988887777 invitation_id=i1 "
-        f"status=Invited invited_at=2023-07-22T04:26:40.250+00:00{said}\n"
-    )
-
-
-def test_an_invitation_changes_its_status() -> None:
-    """A status is logged with the one before."""
-    assert lines(listing(invitation()), listing(invitation(status="Enabled"))) == (
-        f"level=info event=invitation_status_changed {WHERE} inviter=999988887777 "
-        "invitation_id=i1 status=Enabled invited_at=2023-07-22T04:26:40.250+00:00 "
-        "previous_status=Invited\n"
-    )
-
-
-def test_an_invitation_goes() -> None:
-    """One that is no longer listed is logged as it was last seen."""
-    assert lines(listing(invitation(at=None)), listing()) == (
-        f"level=info event=invitation_gone {WHERE} inviter=999988887777 invitation_id=i1 "
-        "status=Invited invited_at=unknown\n"
-    )
+    assert lines(NONE, SOME, trust=trust) == f"level={level} {RECEIVED}{said}\n"
 
 
 @pytest.mark.parametrize("at", [1e18, -1e18])
@@ -100,96 +146,10 @@ def test_a_time_beyond_the_calendar(at: float) -> None:
     assert f"invited_at={at}" in lines(listing(invitation(at=at)))
 
 
-def test_nothing_new_is_not_logged() -> None:
-    """The same answer again leaves no line, nor another time of the same invitation."""
-    assert lines(listing(invitation()), listing(invitation())) == ""
-    assert lines(listing(invitation()), listing(invitation(at=51.0))) == ""
-    assert lines(NOT_ENABLED, NOT_ENABLED) == ""
-
-
-def test_failures_are_no_news_of_invitations() -> None:
-    """Neither a failure nor the same list after it tells of any change."""
-    assert "event=invitation" not in lines(listing(invitation()), DENIED)
-    assert "event=invitation" not in lines(listing(invitation()), DENIED, listing(invitation()))
-
-
-def test_without_macie_nothing_is_known_of_invitations() -> None:
-    """While Macie is not enabled nothing is gone; what differs is told once it is back."""
-    assert "event=invitation" not in lines(listing(invitation()), NOT_ENABLED)
-    assert "event=invitation_gone" in lines(listing(invitation()), NOT_ENABLED, listing())
-
-
-def test_without_an_id_inviter_and_time_tell_invitations_apart() -> None:
-    """An invitation without an id is known again by its inviter and its time."""
-    one, other = invitation(name="", at=1.0), invitation(name="", at=2.0)
-    [line] = lines(listing(one), listing(one, other)).splitlines()
-    assert "event=invitation_received" in line
-    assert "invited_at=1970-01-01T00:00:02" in line
-
-
-def test_listed_twice_is_told_once() -> None:
-    """The same id twice in a list is one invitation; the last one's status counts."""
-    [line] = lines(listing(), listing(invitation(), invitation(status="Enabled"))).splitlines()
-    assert "event=invitation_received" in line
-    assert "status=Enabled" in line
-
-
-def test_a_failure_begins() -> None:
-    """The first failure is a warning with what AWS said and what to do."""
-    assert lines(listing(), THROTTLED) == (
-        f"level=warning event=poll_failed {WHERE} error_code=ThrottlingException "
-        'aws_request_id=req-1 error="Rate exceeded" hint="AWS limits the rate: it is polled '
-        'again soon; if it stays, raise poll.interval or lower poll.concurrency"\n'
-    )
-
-
 def test_a_failure_goes_on() -> None:
-    """The same failure again is for those who look closely."""
+    """The same again is for those who look closely; another error code is news, with a hint."""
     assert lines(THROTTLED, THROTTLED).startswith(f"level=debug event=poll_failed {WHERE}")
-
-
-def test_a_failure_becomes_another() -> None:
-    """Another error code is news."""
     line = lines(THROTTLED, DENIED)
-    assert line.startswith(
-        f"level=warning event=poll_failed {WHERE} error_code=AccessDeniedException"
-    )
+    assert line.startswith(f"level=warning event=poll_failed {WHERE} error_code=AccessDenied")
     assert line.count("\n") == 1
-
-
-def test_a_failure_ends() -> None:
-    """A recovery is logged with what it recovered from, once."""
-    assert lines(DENIED, listing()) == (
-        f"level=info event=poll_recovered {WHERE} error_code=AccessDeniedException\n"
-    )
-    assert lines(DENIED, listing(), listing()) == ""
-
-
-def test_an_unknown_code_has_a_hint() -> None:
-    """A code outside the known list gets the advice for all the others."""
     assert "hint=" in lines(Failure("Whatever", "?"))
-
-
-def test_macie_was_never_enabled() -> None:
-    """A target without Macie is information: many have regions where nobody uses it."""
-    assert lines(NOT_ENABLED) == f"level=info event=macie_not_enabled {WHERE} first_poll=true\n"
-
-
-def test_macie_is_switched_off() -> None:
-    """Somebody should look: that account's buckets are watched no more."""
-    assert lines(listing(invitation()), NOT_ENABLED) == (
-        f"level=warning event=macie_not_enabled {WHERE}\n"
-    )
-
-
-def test_macie_is_switched_on() -> None:
-    """It is logged that Macie is back."""
-    assert lines(NOT_ENABLED, listing()) == f"level=info event=macie_enabled {WHERE}\n"
-
-
-def test_failures_between_do_not_hide_the_switch() -> None:
-    """What AWS said before a failure is what the next answer is compared with."""
-    assert lines(listing(), DENIED, NOT_ENABLED) == (
-        f"level=info event=poll_recovered {WHERE} error_code=AccessDeniedException\n"
-        f"level=warning event=macie_not_enabled {WHERE}\n"
-    )

@@ -8,11 +8,9 @@ import gc
 import pstats
 import random
 import sys
-import threading
 import tracemalloc
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
-from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,7 +24,7 @@ from exporter.exposition.columns import PIECE
 from exporter.model import Account, Answer, Invitation, PollResult, Role, Target, Trust
 from exporter.schedule import Schedule
 from exporter.state import TargetRecord
-from exporter.state.history import recall, remember
+from exporter.state.history import recall
 from exporter.state.records import advance
 from exporter.state.snapshot import FAILURES_KEPT
 from exporter.web.query import Query, select
@@ -149,34 +147,6 @@ def test_a_session_an_account_and_a_client_a_region(
     assert server.connections == 1
 
 
-def test_no_thread_is_made_for_a_poll(made: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor for an account or a region: one for each host that is looked up, and for the chain."""
-    starts = counting(monkeypatch, threading.Thread, "start")
-    read_all(made, fleet(10))
-    first = starts.calls
-    read_all(made, fleet(20))
-    assert starts.calls == first
-
-
-def test_a_poll_writes_no_request_and_makes_no_parser(
-    made: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What serialized and read the first serves all others; only the signature is new."""
-    made.read()
-    written = counting(monkeypatch, botocore.auth.SigV4Auth, "canonical_request")
-    parsers = counting(monkeypatch, botocore.parsers.RestJSONParser, "__init__")
-    for _ in range(10):
-        made.read()
-    assert (written.calls, parsers.calls) == (0, 0)
-
-
-def test_timestamps_are_not_guessed(made: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The parser of any date whatsoever, half the cost of botocore's poll, is never asked."""
-    guesses = counting(monkeypatch, import_module("dateutil.parser"), "parse")
-    assert all(invitation.invited_at for invitation in made.read().invitations)
-    assert guesses.calls == 0
-
-
 def calls_of_a_poll(running: Rig) -> int:
     """Count the calls of functions of a poll, and of the loop that it is in."""
     profile = cProfile.Profile()
@@ -195,16 +165,6 @@ def test_a_poll_of_a_page_is_less_than_a_thousand_calls(made: Rig) -> None:
     """A full page takes 760 calls of functions; a default client's takes 12,000."""
     made.read()
     assert calls_of_a_poll(made) < 950
-
-
-def test_invitations_cost_a_few_calls_each(server: faulty.FaultyServer, made: Rig) -> None:
-    """What grows with the invitations of an answer is small: 13 calls each."""
-    made.read()
-    full = calls_of_a_poll(made)
-    server.behave(aws(5))
-    made.read()
-    few = calls_of_a_poll(made)
-    assert full - few < 20 * 18
 
 
 def scene_of(count: int) -> Scene:
@@ -371,15 +331,6 @@ def test_failures_are_kept_of_few_polls() -> None:
         assert number or len(scene.snapshot.failures(Target("000000000001", REGION))) == 1
     kept = sum(len(scene.snapshot.failures(known.target)) for known in scene.snapshot.all())
     assert kept == FAILURES_KEPT
-
-
-def test_to_remember_a_poll_is_a_few_calls() -> None:
-    """Pages take nothing from polls but a packed line each."""
-    polls = remember(
-        b"", PollResult(Target("111122223333", REGION), NOW, 0.1, Answer(enabled=True))
-    )
-    result = PollResult(Target("111122223333", REGION), NOW, 0.1, Answer(enabled=True))
-    assert calls_of(lambda: remember(polls, result)) < 16
 
 
 def fleet_of_2000() -> Status:

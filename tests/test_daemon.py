@@ -2,10 +2,7 @@
 
 import json
 import random
-import re
 import signal
-import socket
-import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -271,35 +268,6 @@ def test_a_second_signal_stops_at_once(aws: EmbeddedAws) -> None:
             exporter.send(number)
         assert exporter.stop(signal.SIGCONT) in {128 + signal.SIGINT, 128 + signal.SIGTERM}
     assert "event=stopped" not in exporter.log
-
-
-def test_a_taken_address_is_one_clear_line(aws: EmbeddedAws) -> None:
-    """Exit code 1, and nothing but the reason."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        done = command(aws.environment(), f"--web.listen-address=127.0.0.1:{port}")
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert f"127.0.0.1:{port}" in done.stderr
-
-
-def test_promtool_and_a_second_scrape(
-    world: World, aws: EmbeddedAws, tmp_path: Path, promtool: Path
-) -> None:
-    """The text of the whole process passes Prometheus' own checks; its log is JSON if asked."""
-    file = written(tmp_path, fleets.configuration(world, 3, per_invitation={"enabled": True}))
-    with running(aws.environment(), [file, "--log.format=json"]) as exporter:
-        exporter.wait_until_ready()
-        text = exporter.metrics()
-        exporter.stop()
-    for line in exporter.lines:
-        assert {"ts", "level", "event"} <= json.loads(line).keys()
-    assert not re.search(r"AKIA|ASIA|Traceback", exporter.log)
-    done = subprocess.run(
-        [promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert "\nprocess_resident_memory_bytes " in text
 
 
 def test_once_does_not_wait_for_aws_to_come_back(tmp_path: Path) -> None:

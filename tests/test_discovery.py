@@ -1,10 +1,9 @@
 """Discovery over a directory that the tests write by hand."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any
 
 import pytest
 
@@ -13,9 +12,8 @@ from exporter.discovery.loop import Discovery
 from exporter.model import DEFAULT_REGIONS, Account, AwsError, Failure, Inventory, Member, Role
 from exporter.settings import Settings
 from tests.clocks import ManualClock
+from tests.loops import in_a_loop
 from tests.processes import eventually
-
-P = ParamSpec("P")
 
 HUB = "100000000000"
 ONE, TWO, THREE = (f"00000000000{number}" for number in (1, 2, 3))
@@ -290,20 +288,6 @@ def test_regions_are_handed_on_while_others_are_still_asked() -> None:
     assert len(parts[0].accounts) == 149
 
 
-def test_shards_share_the_accounts() -> None:
-    """Three shards hold every account once, static and discovered alike."""
-    many = [f"{number:012d}" for number in range(300)]
-    aws = {"accounts": [{"id": "900000000000"}], **organization()}
-    held = [
-        account_id
-        for index in range(3)
-        for account_id in ids(
-            last(discovery(Directory(members(*many)), aws, shard={"index": index, "total": 3}))
-        )
-    ]
-    assert sorted(held) == [*many, "900000000000"]
-
-
 # -- the loop ----------------------------------------------------------------------------------
 
 
@@ -361,33 +345,6 @@ class Looking:
         await eventually(lambda: set(what) <= set(self.directory.asked), f"{what} asked for")
 
 
-def in_a_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Run a test in an event loop; everything has to come within half a minute."""
-
-    @wraps(test)
-    def run(*given: P.args, **named: P.kwargs) -> None:
-        asyncio.run(asyncio.wait_for(test(*given, **named), 30))
-
-    return run
-
-
-@in_a_loop
-async def test_regions_that_are_looked_for_drop_nothing_meanwhile() -> None:
-    """From listed regions to `auto`: each is polled where it was, until ListRegions answers."""
-    directory = Directory(enabled={ONE: ("eu-west-1", "me-south-1")})
-    looking = Looking(directory, STATIC)
-    await looking.look()
-    before = looking.polled
-    directory.silent.add(ONE)
-    await looking.reload({**STATIC, "regions": "auto"})
-    await looking.asked(ONE)
-    assert looking.polled == before
-    directory.silent.clear()
-    await looking.reload({**STATIC, "regions": "auto"})
-    await eventually(lambda: looking.adopted[-1].complete, "the regions")
-    assert looking.polled == {ONE: ("eu-west-1", "me-south-1")}
-
-
 @in_a_loop
 async def test_regions_that_cannot_be_asked_for_are_the_default_whatever_was_before() -> None:
     """A reload to `auto` polls no fewer regions than a restart would, and drops none."""
@@ -397,21 +354,6 @@ async def test_regions_that_cannot_be_asked_for_are_the_default_whatever_was_bef
     await looking.reload({**STATIC, "regions": "auto"})
     expected = {ONE: ("me-south-1", *DEFAULT_REGIONS)}
     await eventually(lambda: looking.polled == expected, "the regions")
-
-
-@in_a_loop
-async def test_a_reload_does_not_wait_for_what_is_under_way_nor_adopts_of_it() -> None:
-    """ListRegions of one account hangs; what the new settings name is polled at once."""
-    directory = Directory(silent={ONE})
-    looking = Looking(directory, {**STATIC, "regions": "auto"})
-    await looking.begin()
-    await looking.asked(ONE)
-    await looking.reload({"accounts": [{"id": TWO}], "regions": ["us-east-1"]})
-    await eventually(lambda: looking.discovery.inventory.complete, "the new settings' targets")
-    assert looking.polled == {TWO: ("us-east-1",)}
-    for _ in range(10):
-        await asyncio.sleep(0)
-    assert looking.polled == {TWO: ("us-east-1",)}
 
 
 @pytest.mark.parametrize("what", ["identity", ONE])
@@ -424,26 +366,6 @@ async def test_what_never_answers_is_given_up_with_poll_timeout(what: str) -> No
     [told] = [fields for event, fields in looking.log.events if event != "targets_found"]
     assert told["error_code"] == "Deadline"
     assert told["error"] == "no answer within poll.timeout, 1 s"
-
-
-@pytest.mark.parametrize(
-    ("aws", "ids"),
-    [
-        (ORGANIZATION, [ONE]),
-        ({"accounts": [{"id": "000000000005"}]}, ["000000000005"]),
-    ],
-)
-@in_a_loop
-async def test_a_new_configuration_starts_from_what_is_known(
-    aws: dict[str, Any], ids: list[str]
-) -> None:
-    """After a reload, members stay known if still wanted even while Organizations fails."""
-    directory = Directory(members(ONE))
-    looking = Looking(directory, ORGANIZATION)
-    await looking.look()
-    directory.broken.add("organization")
-    await looking.reload(aws)
-    await eventually(lambda: list(looking.polled) == ids, f"{ids}")
 
 
 @pytest.mark.parametrize("aws", [ORGANIZATION, {**ORGANIZATION, "accounts": [{"id": TWO}]}, {}])
@@ -663,20 +585,6 @@ async def test_tags_that_cannot_be_had_stay_as_they_were_and_keep_nobody_from_be
     tags = [asked for asked in directory.asked if asked.startswith("tags")]
     order = (*members[4:], *members[1:4], members[0])
     assert tags == [f"tags {member.id}" for member in order]
-
-
-@in_a_loop
-async def test_accounts_whose_tags_are_denied_hide_no_others() -> None:
-    """Three in a row end a look; the next begins behind them."""
-    members = [Member(f"{number:012d}", "") for number in range(1, 7)]
-    directory = Directory(members)
-    directory.tagged = {member.id: {"team": member.id[-1]} for member in members}
-    directory.broken = {f"tags {member.id}" for member in members[:3]}
-    looking = Looking(directory, organization(), metrics=LABELS)
-    await looking.look()
-    await looking.look()
-    labels = [each.labels for each in looking.discovery.inventory.accounts]
-    assert labels == [{}, {}, {}, {"team": "4"}, {"team": "5"}, {"team": "6"}]
 
 
 @in_a_loop

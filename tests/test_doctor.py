@@ -115,13 +115,6 @@ def test_a_missing_permission_is_named(skies: Skies, world: World) -> None:
     assert "the exporter's own policy" in step.remedy
 
 
-def test_other_failures_have_the_hint_of_their_row(skies: Skies, world: World) -> None:
-    """What no permission mends is explained as in the log."""
-    world.fail(ACCOUNT, "eu-west-1", Fault(404, "ResourceNotFoundException", "none"))
-    step = looked_at(skies, account(world), "eu-west-1")[1]
-    assert step.remedy == "AWS does not know this resource: check the account and the region"
-
-
 def test_no_credentials_at_all(skies: Skies, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first step says where they could come from."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")

@@ -3,7 +3,6 @@
 import json
 import os
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from exporter.model import MACIE_REGIONS
 from tests import fleets
 from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import World
@@ -120,34 +118,6 @@ def test_targets_are_the_organizations_active_accounts(
         assert not [key for key in exporter.series() if ("aws_account_id", members[0]) in key[1]]
 
 
-def test_units_exclusion_static_accounts_and_auto_regions(
-    world: World, aws: EmbeddedAws, file: File
-) -> None:
-    """Only the units' accounts, nested ones included, less the excluded, in their own regions."""
-    unit = next(unit for unit in world.organization().units if unit.name == "division 1")  # type: ignore[union-attr]
-    members = fleets.accounts(ACCOUNTS)[30:60]
-    tree = configuration(include_ous=[unit.unit_id], exclude_accounts=[members[0]])
-    tree["aws"]["regions"] = "auto"
-    tree["aws"]["accounts"] = [{"id": fleets.HUB, "name": "hub", "regions": ["us-east-1"]}]
-    for account in members[:3]:
-        for region in set(MACIE_REGIONS) - {"eu-west-1", "us-east-2"}:
-            world.disable_region(account, region)
-    world.deny_region_listing(members[4])
-    with running(aws.environment(), [file.write(tree)]) as exporter:
-        exporter.wait_until_ready()
-        found = targets(exporter.series())
-    regions = Counter(account for account, _ in found)
-    assert set(regions) == {fleets.HUB, *members[1:]}
-    assert [t for t in found if t[0] == fleets.HUB] == [(fleets.HUB, "us-east-1")]
-    assert [t for t in found if t[0] == members[1]] == [
-        (members[1], "eu-west-1"),
-        (members[1], "us-east-2"),
-    ]
-    denied = [line for line in exporter.lines if "event=regions_unknown" in line]
-    assert len(denied) == 1
-    assert members[4] in denied[0]
-
-
 def test_three_shards_hold_every_target_once(aws: EmbeddedAws, file: File) -> None:
     """Three exporters, named as a StatefulSet names its pods."""
     flag = file.write(configuration())
@@ -205,44 +175,32 @@ def target_labels(account: str, region: str) -> frozenset[tuple[str, str]]:
 
 
 def test_a_wrong_file_changes_nothing(aws: EmbeddedAws, file: File) -> None:
-    """500 with the reason, the reload metrics say so, and the old configuration goes on."""
-    with running(aws.environment(), [file.write({"web": {"enable_lifecycle": True}})]) as exporter:
-        exporter.wait_until_ready()
-        before = exporter.series()
-        file.write({"poll": {"intervl": "5m"}})
-        answer = exporter.request("/-/reload", "POST")
-        assert answer.status == 500
-        assert "nearest known key is poll.interval" in answer.body.decode()
-        after = exporter.series()
-        success = "macie_exporter_config_last_reload_successful"
-        when = "macie_exporter_config_last_reload_success_timestamp_seconds"
-        assert (value(before, success), value(after, success)) == (1, 0)
-        assert value(after, when) == value(before, when)
-        assert targets(after) == targets(before)
-        file.write({"web": {"enable_lifecycle": True}})
-        assert exporter.request("/-/reload", "POST").status == 200
-        assert value(exporter.series(), success) == 1
+    """500 with the reason, the reload metrics say so, and the old configuration goes on.
 
-
-def test_an_empty_file_changes_nothing(aws: EmbeddedAws, file: File) -> None:
-    """It is being written: its accounts would all go, to come back without what was known."""
+    An empty one is being written: its accounts would all go, to come back without what was known.
+    """
+    success = "macie_exporter_config_last_reload_successful"
+    when = "macie_exporter_config_last_reload_success_timestamp_seconds"
+    empty = "is empty; to have the defaults"
     with running(aws.environment(), [file.write(configuration())]) as exporter:
         exporter.wait_until_ready()
-        before = targets(exporter.series())
-        for content in ("", "\n", "# exporter.yaml\n"):
+        before = exporter.series()
+        for content, why in (
+            ("", empty),
+            ("# exporter.yaml\n", empty),
+            ("poll: {intervl: 5m}", "nearest known key is poll.interval"),
+        ):
             file.path.write_text(content)
             answer = exporter.request("/-/reload", "POST")
             assert answer.status == 500
-            assert "is empty; to have the defaults" in answer.body.decode()
-        assert targets(exporter.series()) == before
+            assert why in answer.body.decode()
+        after = exporter.series()
+        assert (value(before, success), value(after, success)) == (1, 0)
+        assert value(after, when) == value(before, when)
+        assert targets(after) == targets(before)
         file.path.write_text("{}")
         assert exporter.request("/-/reload", "POST").status == 200
-
-
-def test_reload_needs_the_lifecycle_setting(aws: EmbeddedAws) -> None:
-    """Without it there is no such path."""
-    with running(aws.environment()) as exporter:
-        assert exporter.request("/-/reload", "POST").status == 404
+        assert value(exporter.series(), success) == 1
 
 
 def resources(exporter: Exporter) -> tuple[int, int]:

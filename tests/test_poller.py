@@ -11,9 +11,10 @@ from math import inf
 import pytest
 
 from exporter.clock import SystemClock
-from exporter.model import Answer, AwsError, Failure, PollResult, Target
+from exporter.model import Answer, Failure, PollResult, Target
 from exporter.poller import Poller, PollOptions
 from exporter.schedule import Schedule
+from tests.loops import in_a_loop
 from tests.processes import eventually
 
 TARGETS = [Target(f"{number:012d}", "eu-west-1") for number in range(20)]
@@ -123,153 +124,100 @@ async def polling(
         await poller.stop()
 
 
-def test_polls_every_target_with_no_more_than_the_concurrency() -> None:
+@in_a_loop
+async def test_polls_every_target_with_no_more_than_the_concurrency() -> None:
     """All targets are polled, four at a time."""
-
-    async def run() -> None:
-        reads = Reads()
-        async with polling(reads) as made:
-            made.poller.set_targets(TARGETS)
-            await eventually(lambda: reads.most == 4, "four polls at once")
-            reads.go.set()
-            await made.until_each_is_polled()
-            assert reads.most == 4
-            assert len(made.results) == len(TARGETS)
-
-    asyncio.run(run())
+    reads = Reads()
+    async with polling(reads) as made:
+        made.poller.set_targets(TARGETS)
+        await eventually(lambda: reads.most == 4, "four polls at once")
+        reads.go.set()
+        await made.until_each_is_polled()
+        assert reads.most == 4
+        assert len(made.results) == len(TARGETS)
 
 
-def test_polls_begin_a_few_at_a_time() -> None:
+@in_a_loop
+async def test_polls_begin_a_few_at_a_time() -> None:
     """Between them scrapes and probes have their turn, however many polls are due at once."""
-
-    async def run() -> None:
-        many = [Target(f"{number:012d}", "eu-west-1") for number in range(200)]
-        reads = Reads()
-        async with polling(reads, concurrency=len(many)) as made:
-            made.poller.set_targets(many)
-            begun = [0]
-            while begun[-1] < len(many):
-                await asyncio.sleep(0)
-                begun.append(reads.count)
-            assert max(after - before for before, after in pairwise(begun)) <= 16
-
-    asyncio.run(run())
+    many = [Target(f"{number:012d}", "eu-west-1") for number in range(200)]
+    reads = Reads()
+    async with polling(reads, concurrency=len(many)) as made:
+        made.poller.set_targets(many)
+        begun = [0]
+        while begun[-1] < len(many):
+            await asyncio.sleep(0)
+            begun.append(reads.count)
+        assert max(after - before for before, after in pairwise(begun)) <= 16
 
 
-def test_a_poll_ends_at_its_deadline() -> None:
+@in_a_loop
+async def test_a_poll_ends_at_its_deadline() -> None:
     """Whatever it waits for, which is cut; its place goes to the next."""
-
-    async def run() -> None:
-        reads = Reads()
-        async with polling(reads, timeout=0.05) as made:
-            made.poller.set_targets(TARGETS)
-            await made.until_each_is_polled()
-            assert set(made.outcomes().values()) == {
-                Failure("Deadline", "poll.timeout passed while waiting for AWS")
-            }
-            assert reads.cut >= len(TARGETS)
-            assert all(0.05 <= result.duration < 10 for result in made.results)
-
-    asyncio.run(run())
+    reads = Reads()
+    async with polling(reads, timeout=0.05) as made:
+        made.poller.set_targets(TARGETS)
+        await made.until_each_is_polled()
+        assert set(made.outcomes().values()) == {
+            Failure("Deadline", "poll.timeout passed while waiting for AWS")
+        }
+        assert reads.cut >= len(TARGETS)
+        assert all(0.05 <= result.duration < 10 for result in made.results)
 
 
-def test_a_poll_that_waits_too_long_for_a_place_fails() -> None:
+@in_a_loop
+async def test_a_poll_that_waits_too_long_for_a_place_fails() -> None:
     """Others hang in all of them: of the rest nobody knows any more what AWS would say."""
-
-    async def run() -> None:
-        reads = Reads()
+    reads = Reads()
+    reads.go.set()
+    async with polling(reads, interval=0.2, concurrency=2, patience=0.1) as made:
+        made.poller.set_targets(TARGETS)
+        await made.until_each_is_polled()
+        reads.go.clear()
+        await eventually(lambda: len(reads.under_way) == 2, "both places to be taken")
+        hanging = set(reads.under_way)
+        made.results.clear()
+        others = set(TARGETS) - hanging
+        await made.until_each_is_polled(*others)
+        assert {each.target for each in made.results} == others
+        assert {each.outcome for each in made.results} == {
+            Failure("Deadline", "no place was free for 0.1 s: others hang, or are too many")
+        }
+        assert reads.most == 2
         reads.go.set()
-        async with polling(reads, interval=0.2, concurrency=2, patience=0.1) as made:
-            made.poller.set_targets(TARGETS)
-            await made.until_each_is_polled()
-            reads.go.clear()
-            await eventually(lambda: len(reads.under_way) == 2, "both places to be taken")
-            hanging = set(reads.under_way)
-            made.results.clear()
-            others = set(TARGETS) - hanging
-            await made.until_each_is_polled(*others)
-            assert {each.target for each in made.results} == others
-            assert {each.outcome for each in made.results} == {
-                Failure("Deadline", "no place was free for 0.1 s: others hang, or are too many")
-            }
-            assert reads.most == 2
-            reads.go.set()
-            await eventually(lambda: made.results[-1].outcome == ANSWER, "an answer again")
-
-    asyncio.run(run())
+        await eventually(lambda: made.results[-1].outcome == ANSWER, "an answer again")
 
 
-def test_polls_that_waited_too_long_fail_a_few_at_a_time() -> None:
+@in_a_loop
+async def test_polls_that_waited_too_long_fail_a_few_at_a_time() -> None:
     """Between them scrapes and probes have their turn: a whole fleet may have waited too long."""
-
-    async def run() -> None:
-        many = [Target(f"{number:012d}", "eu-west-1") for number in range(500)]
-        reads = Reads()
-        reads.go.set()
-        async with polling(reads, interval=0.2, concurrency=2, patience=0.1) as made:
-            made.poller.set_targets(many)
-            await made.until_each_is_polled(*many)
-            reads.go.clear()
-            await eventually(lambda: len(reads.under_way) == 2, "both places to be taken")
-            made.results.clear()
-            known, failed = [0], set[Target]()
-            while len(failed) < len(many) - 2:
-                await asyncio.sleep(0)
-                failed.update(each.target for each in made.results[known[-1] :])
-                known.append(len(made.results))
-            assert max(after - before for before, after in pairwise(known)) <= 16
-
-    asyncio.run(run())
+    many = [Target(f"{number:012d}", "eu-west-1") for number in range(500)]
+    reads = Reads()
+    reads.go.set()
+    async with polling(reads, interval=0.2, concurrency=2, patience=0.1) as made:
+        made.poller.set_targets(many)
+        await made.until_each_is_polled(*many)
+        reads.go.clear()
+        await eventually(lambda: len(reads.under_way) == 2, "both places to be taken")
+        made.results.clear()
+        known, failed = [0], set[Target]()
+        while len(failed) < len(many) - 2:
+            await asyncio.sleep(0)
+            failed.update(each.target for each in made.results[known[-1] :])
+            known.append(len(made.results))
+        assert max(after - before for before, after in pairwise(known)) <= 16
 
 
-def test_a_first_poll_may_wait_as_long_as_it_takes() -> None:
+@in_a_loop
+async def test_a_first_poll_may_wait_as_long_as_it_takes() -> None:
     """A first round is long where there are many targets: none of them has failed."""
-
-    async def run() -> None:
-        reads = Reads()
-        async with polling(reads, interval=0.2, concurrency=2, patience=0.01) as made:
-            made.poller.set_targets(TARGETS)
-            await eventually(lambda: made.poller.lag() > 0.2, "a first poll to wait")
-            reads.go.set()
-            await made.until_each_is_polled()
-            assert set(made.outcomes().values()) == {ANSWER}
-
-    asyncio.run(run())
-
-
-def test_a_target_never_overlaps_itself_at_the_shortest_pace() -> None:
-    """With polls due faster than they end, each target still has one at a time."""
-
-    async def run() -> None:
-        reads = Reads()
-
-        async def read(target: Target) -> Answer:
-            asyncio.get_running_loop().call_later(0.01, reads.go.set)
-            return await reads(target)
-
-        async with polling(read, interval=0.005) as made:
-            made.poller.set_targets(TARGETS[:2])
-            await eventually(lambda: len(made.results) > 100, "a hundred polls")
-            made.poller.poll_soon(TARGETS[:2])
-            await eventually(lambda: len(made.results) > 200, "a hundred more")
-        assert not reads.overlapped
-
-    asyncio.run(run())
-
-
-def test_a_failure_is_a_result() -> None:
-    """What AWS refuses becomes the result, with its code and request id."""
-
-    async def refuse(target: Target) -> Answer:
-        del target
-        raise AwsError("AccessDeniedException", "no", "request-1")
-
-    async def run() -> None:
-        async with polling(refuse) as made:
-            result = await made.poller.poll(TARGETS[0])
-        assert result.outcome == Failure("AccessDeniedException", "no", "request-1")
-
-    asyncio.run(run())
+    reads = Reads()
+    async with polling(reads, interval=0.2, concurrency=2, patience=0.01) as made:
+        made.poller.set_targets(TARGETS)
+        await eventually(lambda: made.poller.lag() > 0.2, "a first poll to wait")
+        reads.go.set()
+        await made.until_each_is_polled()
+        assert set(made.outcomes().values()) == {ANSWER}
 
 
 class Panic(BaseException):
@@ -288,7 +236,10 @@ SURPRISES = (
 
 
 @pytest.mark.parametrize("error", SURPRISES)
-def test_a_surprise_in_one_poll_is_its_result_and_ends_nothing(error: type[BaseException]) -> None:
+@in_a_loop
+async def test_a_surprise_in_one_poll_is_its_result_and_ends_nothing(
+    error: type[BaseException],
+) -> None:
     """Logged; the others are polled, and this target too when its turn comes again."""
     surprised: list[Target] = []
 
@@ -298,36 +249,33 @@ def test_a_surprise_in_one_poll_is_its_result_and_ends_nothing(error: type[BaseE
             raise error
         return ANSWER
 
-    async def run() -> None:
-        async with polling(surprise, concurrency=1, interval=0.2) as made:
-            made.poller.set_targets(TARGETS)
-            await made.until_each_is_polled()
-            outcome = made.outcomes()[TARGETS[0]]
-            assert outcome == Failure("other", f"{error.__name__} in the exporter itself")
-            made.results.clear()
-            await made.until_each_is_polled()
-            assert set(made.outcomes().values()) == {ANSWER}
-            assert made.log.events == ["poll_crashed"]
-
-    asyncio.run(run())
+    async with polling(surprise, concurrency=1, interval=0.2) as made:
+        made.poller.set_targets(TARGETS)
+        await made.until_each_is_polled()
+        outcome = made.outcomes()[TARGETS[0]]
+        assert outcome == Failure("other", f"{error.__name__} in the exporter itself")
+        made.results.clear()
+        await made.until_each_is_polled()
+        assert set(made.outcomes().values()) == {ANSWER}
+        assert made.log.events == ["poll_crashed"]
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, Panic])
-def test_a_surprise_while_recording_is_logged_and_ends_nothing(error: type[BaseException]) -> None:
+@in_a_loop
+async def test_a_surprise_while_recording_is_logged_and_ends_nothing(
+    error: type[BaseException],
+) -> None:
     """Polling goes on when what becomes of a result fails, of this target too."""
 
     def fail(_: PollResult) -> None:
         raise error
 
-    async def run() -> None:
-        async with polling(answer, concurrency=1, interval=0.1, record=fail) as made:
-            made.poller.set_targets(TARGETS)
-            for _ in range(2):
-                await made.until_each_is_polled()
-                made.results.clear()
-            assert set(made.log.events) == {"record_crashed"}
-
-    asyncio.run(run())
+    async with polling(answer, concurrency=1, interval=0.1, record=fail) as made:
+        made.poller.set_targets(TARGETS)
+        for _ in range(2):
+            await made.until_each_is_polled()
+            made.results.clear()
+        assert set(made.log.events) == {"record_crashed"}
 
 
 class Full(Schedule):
@@ -346,20 +294,18 @@ class Full(Schedule):
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_result_that_cannot_be_scheduled_loses_no_target(moment: str) -> None:
+@in_a_loop
+async def test_a_result_that_cannot_be_scheduled_loses_no_target(moment: str) -> None:
     """Memory that runs out in between: the target's turn comes again."""
     Full.has_failed, Full.notes_first = False, moment == "after"
-
-    async def run() -> None:
-        async with polling(answer, concurrency=1, interval=0.1, schedule=Full) as made:
-            made.poller.set_targets(TARGETS[:1])
-            await eventually(lambda: len(made.results) > 3, "polled again")
-            assert made.log.events == ["record_crashed"]
-
-    asyncio.run(run())
+    async with polling(answer, concurrency=1, interval=0.1, schedule=Full) as made:
+        made.poller.set_targets(TARGETS[:1])
+        await eventually(lambda: len(made.results) > 3, "polled again")
+        assert made.log.events == ["record_crashed"]
 
 
-def test_a_log_that_fails_ends_nothing() -> None:
+@in_a_loop
+async def test_a_log_that_fails_ends_nothing() -> None:
     """What tells of a crash may crash for the same reason."""
 
     class Failing(Log):
@@ -374,78 +320,51 @@ def test_a_log_that_fails_ends_nothing() -> None:
             raise SystemExit
         return ANSWER
 
-    async def run() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-        async with polling(fatal, concurrency=1, interval=0.1, log=Failing()) as made:
-            made.poller.set_targets(TARGETS)
-            for _ in range(2):
-                await made.until_each_is_polled(*TARGETS[1:])
-                made.results.clear()
-
-    asyncio.run(run())
-
-
-def test_stop_cuts_what_is_under_way_and_starts_nothing_more() -> None:
-    """What was cut says nothing of its target."""
-
-    async def run() -> None:
-        reads = Reads()
-        async with polling(reads) as made:
-            made.poller.set_targets(TARGETS)
-            await eventually(lambda: reads.most == 4, "four polls at once")
-        assert (reads.cut, reads.count) == (4, 4)
-        assert not reads.under_way
-        assert made.results == []
-
-    asyncio.run(run())
-
-
-def test_concurrency_can_grow_and_shrink_while_polling() -> None:
-    """After a reload as many polls run at once as the new setting says; none is cut for it."""
-
-    async def run() -> None:
-        reads = Reads()
-        async with polling(reads, concurrency=2) as made:
-            made.poller.set_targets(TARGETS)
-            await eventually(lambda: reads.most == 2, "two polls at once")
-            made.poller.set_options(PollOptions(300.0, 6, 60.0))
-            await eventually(lambda: reads.most == 6, "six polls at once")
-            made.poller.set_options(PollOptions(300.0, 1, 60.0))
-            reads.most = 0
-            reads.go.set()
-            await made.until_each_is_polled()
-            assert (reads.most, reads.cut) == (1, 0)
-
-    asyncio.run(run())
-
-
-def test_poll_soon_polls_what_waits() -> None:
-    """Now, and not an interval later; nothing else."""
-
-    async def run() -> None:
-        async with polling(answer) as made:
-            made.poller.set_targets(TARGETS)
-            await made.until_each_is_polled()
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    async with polling(fatal, concurrency=1, interval=0.1, log=Failing()) as made:
+        made.poller.set_targets(TARGETS)
+        for _ in range(2):
+            await made.until_each_is_polled(*TARGETS[1:])
             made.results.clear()
-            made.poller.poll_soon(TARGETS[:3])
-            await made.until_each_is_polled(*TARGETS[:3])
-            assert len(made.results) == 3
-
-    asyncio.run(run())
 
 
-def test_lag_and_next_poll_are_told_in_seconds_from_now() -> None:
+@in_a_loop
+async def test_stop_cuts_what_is_under_way_and_starts_nothing_more() -> None:
+    """What was cut says nothing of its target."""
+    reads = Reads()
+    async with polling(reads) as made:
+        made.poller.set_targets(TARGETS)
+        await eventually(lambda: reads.most == 4, "four polls at once")
+    assert (reads.cut, reads.count) == (4, 4)
+    assert not reads.under_way
+    assert made.results == []
+
+
+@in_a_loop
+async def test_concurrency_can_grow_and_shrink_while_polling() -> None:
+    """After a reload as many polls run at once as the new setting says; none is cut for it."""
+    reads = Reads()
+    async with polling(reads, concurrency=2) as made:
+        made.poller.set_targets(TARGETS)
+        await eventually(lambda: reads.most == 2, "two polls at once")
+        made.poller.set_options(PollOptions(300.0, 6, 60.0))
+        await eventually(lambda: reads.most == 6, "six polls at once")
+        made.poller.set_options(PollOptions(300.0, 1, 60.0))
+        reads.most = 0
+        reads.go.set()
+        await made.until_each_is_polled()
+        assert (reads.most, reads.cut) == (1, 0)
+
+
+@in_a_loop
+async def test_lag_and_next_poll_are_told_in_seconds_from_now() -> None:
     """A target under way has no next poll; one that was polled has it within the interval."""
-
-    async def run() -> None:
-        reads = Reads()
-        async with polling(reads) as made:
-            made.poller.set_targets(TARGETS[:1])
-            await eventually(lambda: reads.most == 1, "the poll under way")
-            assert made.poller.next_polls() == {}
-            reads.go.set()
-            await eventually(lambda: bool(made.poller.next_polls()), "the poll done")
-            assert 0 <= made.poller.next_polls()[TARGETS[0]] <= 300
-            assert 0 <= made.poller.lag() < 30
-
-    asyncio.run(run())
+    reads = Reads()
+    async with polling(reads) as made:
+        made.poller.set_targets(TARGETS[:1])
+        await eventually(lambda: reads.most == 1, "the poll under way")
+        assert made.poller.next_polls() == {}
+        reads.go.set()
+        await eventually(lambda: bool(made.poller.next_polls()), "the poll done")
+        assert 0 <= made.poller.next_polls()[TARGETS[0]] <= 300
+        assert 0 <= made.poller.lag() < 30

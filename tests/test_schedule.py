@@ -103,25 +103,6 @@ def test_a_target_keeps_its_moment_in_every_interval() -> None:
     assert next_poll(made, target) == pytest.approx(first + INTERVAL)
 
 
-def test_a_poll_under_way_is_not_started_again() -> None:
-    """However long a poll takes, its target is not due before it is finished."""
-    made = schedule(TARGETS[:1])
-    assert made.pop_due(0.0) is not None
-    assert made.pop_due(INTERVAL * 50) is None
-    assert next_poll(made, TARGETS[0]) is None
-
-
-def test_a_target_that_comes_back_during_its_poll_does_not_overlap_itself() -> None:
-    """Discovery may lose and find a target while it is polled; that is still one poll."""
-    made = schedule(TARGETS[:1])
-    made.pop_due(0.0)
-    made.set_targets([], 1.0)
-    made.set_targets(TARGETS[:1], 2.0)
-    assert made.pop_due(3.0) is None
-    made.finish(answered(TARGETS[0]), 4.0)
-    assert next_poll(made, TARGETS[0]) is not None
-
-
 def test_a_target_that_left_during_its_poll_is_forgotten() -> None:
     """Its result changes nothing, and it is never due again."""
     made = schedule(TARGETS[:1])

@@ -8,7 +8,6 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from exporter.exposition.families import METRICS, Group
 from exporter.exposition.own_metrics import OwnMetrics
 from tests.exposition.scene import Scene
 
@@ -77,18 +76,6 @@ def read(form: str, *, process: bool = False) -> Iterable[Metric]:
 
 
 @pytest.mark.parametrize("form", ["text", "openmetrics"])
-def test_families(form: str) -> None:
-    """Those of the table are there, and no `_created`."""
-    families = {family.name: family for family in read(form)}
-    rows = [row for row in METRICS if row.group in {Group.COUNTED, Group.EXPORTER}]
-    # The name of a counter is without its suffix.
-    own = {row.name.removesuffix("_total" * (row.kind == "counter")) for row in rows}
-    assert own == families.keys()
-    samples = [sample.name for family in families.values() for sample in family.samples]
-    assert not [name for name in samples if name.endswith("_created")]
-
-
-@pytest.mark.parametrize("form", ["text", "openmetrics"])
 def test_the_process_is_shown_where_it_stays(form: str) -> None:
     """The process and Python come on top then; no garbage collector."""
     before = {family.name for family in read(form)}
@@ -96,10 +83,3 @@ def test_the_process_is_shown_where_it_stays(form: str) -> None:
     assert "python_info" in others
     assert "process_resident_memory_bytes" in others
     assert {name.split("_")[0] for name in others - {"python_info"}} == {"process"}
-
-
-def test_errors_are_counted_where_there_are_any() -> None:
-    """A success is no error of any code."""
-    own = Scene().own
-    own.attempt("sts", "AssumeRole", "us-east-1", 0.1, None)
-    assert b"macie_exporter_aws_request_errors_total{" not in own.text()

@@ -185,19 +185,3 @@ def test_both_strict_parsers_read_the_same(
     as_openmetrics = series(read_openmetrics(openmetrics))  # type: ignore[no-untyped-call]
     assert as_text.keys() == as_openmetrics.keys()
     assert [by["account_name"] for by, _ in of(as_text, "macie_account_info")] == [name]
-
-
-@given(listed)
-def test_label_values_survive(given_: list[Invitation]) -> None:
-    """What AWS said is what a reader of the exposition gets, whatever characters are in it."""
-    scene = Scene(PAYMENTS, shows=options(most=1000))
-    scene.answered(PAYMENTS, *given_)
-    shown = of(series(read_text(scene.text())), "macie_invitation_timestamp_seconds")
-    assert {
-        (by["inviter_account_id"], by["invitation_id"], by["relationship_status"])
-        for by, _ in shown
-    } == {
-        (one.inviter_account_id, one.invitation_id, one.relationship_status)
-        for one in given_
-        if one.invited_at is not None
-    }

@@ -83,15 +83,6 @@ def test_the_order_of_a_list_decides_nothing(names: list[str], random: object) -
     assert shown(listing(names)) == shown(listing(shuffled))
 
 
-def test_a_hundred_thousand_made_up_statuses() -> None:
-    """The exposition stays small, on every target, and says that something was folded."""
-    made_up = [f"Status{number:06d}" for number in range(100_000)]
-    scene = listing(made_up)
-    scene.answered(AUDIT, *(invitation(name, f"x{name}") for name in made_up))
-    assert len(scene.text()) < 50_000
-    assert folded(scene) == 2 * len(made_up) - MOST_UNKNOWN
-
-
 def test_every_family_folds_alike() -> None:
     """Counts, times, the untrusted and single invitations: all have the same statuses."""
     names = [f"Status{number:02d}" for number in range(MOST_UNKNOWN + 1)]

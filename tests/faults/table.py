@@ -238,7 +238,7 @@ _ELSEWHERE = (
     Row(
         "a configuration file that is empty at a reload, as while it is being written",
         "refused: the old configuration stays",
-        "tests/test_fleet.py::test_an_empty_file_changes_nothing",
+        "tests/test_fleet.py::test_a_wrong_file_changes_nothing",
     ),
     Row(
         "AWS Organizations does not say who belongs to it, with `metrics.trust_organization`",

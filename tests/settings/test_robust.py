@@ -1,7 +1,6 @@
 """Whatever is written, loading gives settings or lines for people: never a traceback."""
 
 import json
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,37 +13,6 @@ from exporter.settings import ConfigurationError, load
 from exporter.settings.keys import FLAGS, KEYS
 from exporter.settings.yaml import write_yaml
 
-NAMES = sorted({name for path in KEYS for name in path})
-VALUES = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=5)
-    | st.sampled_from(["auto", "5m", "1d", "012345678901", "eu-west-1", "[", "{}", "a,b", "0", "1"])
-)
-NESTED = st.recursive(
-    VALUES,
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=5), inner, max_size=4)
-    ),
-    max_leaves=12,
-)
-
-
-@st.composite
-def files(draw: st.DrawFn) -> dict[str, object]:
-    """Draw a file in which much is at its place, and little of it right."""
-    tree: dict[str, object] = {}
-    for path in draw(st.lists(st.sampled_from(sorted(KEYS)), max_size=6)):
-        node = tree
-        for step in path[:-1]:
-            inner = node.setdefault(step, {})
-            node = inner if isinstance(inner, dict) else {}
-        node[path[-1]] = draw(NESTED)
-    return tree
-
 
 def said(given_flags: dict[str, str], environ: dict[str, str]) -> None:
     """Load; if that is refused, then in single lines that begin with a key."""
@@ -55,15 +23,6 @@ def said(given_flags: dict[str, str], environ: dict[str, str]) -> None:
         lines = error.lines
     assert lines
     assert all(": " in line and "\n" not in line for line in lines)
-
-
-@given(files())
-def test_any_file_is_loaded_or_refused(tree: dict[str, object]) -> None:
-    """Whatever types stand wherever."""
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".yaml") as file:
-        file.write(write_yaml(tree))
-        file.flush()
-        said({"config.file": file.name}, {})
 
 
 @given(
