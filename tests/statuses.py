@@ -60,7 +60,7 @@ def status(
         or Settings.model_validate({"metrics": {"administrator": {"enabled": True}}}),
         known=snapshot.all(),
         accounts={account.id: account for account in accounts},
-        due={knowledge.target: NOW + MINUTE for knowledge in snapshot.all()},
+        due={record.target: NOW + MINUTE for record in snapshot.all()},
         inventory=inventory or Inventory(accounts, named, last_success=NOW),
         reload=Reload(successful=reloaded, last_success=NOW - DAY, config_hash=42.0),
         lag=lag,

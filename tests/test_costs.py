@@ -190,8 +190,8 @@ def scrape(form: Callable[[], Coroutine[object, object, list[bytes]]]) -> list[b
 
 def poll(scene: Scene) -> None:
     """Poll every target again; each answer is made anew, with the same invitations."""
-    for knowledge in scene.snapshot.all():
-        scene.answered(knowledge.target, *three())
+    for record in scene.snapshot.all():
+        scene.answered(record.target, *three())
 
 
 def three() -> list[Invitation]:
@@ -245,7 +245,7 @@ def test_what_did_not_change_is_neither_written_nor_compressed_again() -> None:
 def test_a_repeated_poll_renders_few_lines() -> None:
     """The same invitations again move when and how long, at 70 calls a target."""
     scene = scene_of(1_000)
-    targets = [knowledge.target for knowledge in scene.snapshot.all()]
+    targets = [record.target for record in scene.snapshot.all()]
     for target in targets:
         answer = Answer(enabled=True, invitations=tuple(three()))
         scene.snapshot.record(PollResult(target, NOW + 1, 0.1, answer))
@@ -326,8 +326,8 @@ def test_failures_are_kept_of_few_polls() -> None:
     """What AWS said is long: a fleet that fails for hours keeps a thousand of its texts."""
     scene = scene_of(50)
     for number in range(FAILURES_KEPT // 50 + 5):
-        for knowledge in scene.snapshot.all():
-            scene.failed(knowledge.target, "AccessDenied")
+        for record in scene.snapshot.all():
+            scene.failed(record.target, "AccessDenied")
         assert number or len(scene.snapshot.failures(Target("000000000001", REGION))) == 1
     kept = sum(len(scene.snapshot.failures(known.target)) for known in scene.snapshot.all())
     assert kept == FAILURES_KEPT

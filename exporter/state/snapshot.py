@@ -27,7 +27,7 @@ class Snapshot:
         self._known = {
             target: self._known.get(target) or TargetRecord(target) for target in targets
         }
-        self._pending = sum(knowledge.last is None for knowledge in self._known.values())
+        self._pending = sum(record.last is None for record in self._known.values())
 
     def record(self, result: PollResult) -> tuple[TargetRecord, TargetRecord] | None:
         """Take a result in; return the record before and after, None if the target is gone."""

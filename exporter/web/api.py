@@ -46,7 +46,7 @@ def timestamp(seconds: float | None) -> str | None:
 
 
 def _target(row: TargetRow) -> Document:
-    last, relations = row.knowledge.last, row.relations()
+    last, relations = row.record.last, row.relations()
     inviters = [_relation(each) for each in relations if not each.in_fact]
     in_fact = [_relation(each) for each in relations if each.in_fact]
     # Null where there is none; nothing where it was not asked for, or is not known.

@@ -163,7 +163,7 @@ class _Pages:
             reasons = list(absence_reasons(target.account_id, now))
             values: Mapping[str, object] = {"target": target, "reasons": reasons}
             return self._show(request, now, "absent.html", values, 404)
-        page, answer = _query(request, now).page, row.knowledge.answer
+        page, answer = _query(request, now).page, row.record.answer
         listed = [(now.relation(each), each) for each in (answer.invitations if answer else ())]
         listed.sort(key=lambda pair: pair[0].urgency)
         asked = now.settings.metrics.administrator.enabled

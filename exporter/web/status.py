@@ -121,7 +121,7 @@ class TargetRow:
     """A target as the table shows it; what takes time to make is made when it is asked for."""
 
     status: Status
-    knowledge: TargetRecord
+    record: TargetRecord
     state: TargetState
     answer: Answer | None
     """The answer that still counts; None: nothing is known now."""
@@ -129,7 +129,7 @@ class TargetRow:
     @property
     def target(self) -> Target:
         """The account and the region."""
-        return self.knowledge.target
+        return self.record.target
 
     @property
     def account(self) -> Account:
@@ -145,12 +145,12 @@ class TargetRow:
     @property
     def last_success(self) -> float | None:
         """When AWS last answered, in Unix seconds; None if it never did."""
-        return self.knowledge.last_success or None
+        return self.record.last_success or None
 
     @property
     def failure(self) -> Failure | None:
         """Why the last poll failed, if it did."""
-        return self.knowledge.failure
+        return self.record.failure
 
     @property
     def hint(self) -> str:

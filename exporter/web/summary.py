@@ -130,7 +130,7 @@ def summary(rows: Sequence[TargetRow]) -> Summary:
         min((time for time in oldest if time is not None), default=None),
         min(
             (row for row in rows if row.last_success),
-            key=lambda row: row.knowledge.last_success,
+            key=lambda row: row.record.last_success,
             default=None,
         ),
         sum(row.answer is None for row in rows),

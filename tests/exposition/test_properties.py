@@ -115,7 +115,7 @@ def test_the_cap_keeps_the_newest(polls: list[tuple[Target, Answer | Failure]], 
     scene = Scene(*TARGETS, shows=options(most=most))
     for target, outcome in polls:
         scene.polled(target, outcome)
-    known = [knowledge.answer for knowledge in scene.snapshot.all() if knowledge.answer]
+    known = [record.answer for record in scene.snapshot.all() if record.answer]
     times = {
         (each, one.inviter_account_id, one.invitation_id, one.relationship_status): one.invited_at
         for each, answer in enumerate(known)

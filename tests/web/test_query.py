@@ -64,12 +64,12 @@ moments = st.sampled_from([status(*ACCOUNTS, trust=trust, names=NAMES) for trust
 @st.composite
 def rows(draw: st.DrawFn, target: Target) -> TargetRow:
     """Draw one target after some polls."""
-    knowledge = TargetRecord(target)
+    record = TargetRecord(target)
     for outcome in draw(st.lists(answers | failures, max_size=2)):
-        knowledge = advance(knowledge, PollResult(target, draw(st.floats(1, 5)), 0.1, outcome))
+        record = advance(record, PollResult(target, draw(st.floats(1, 5)), 0.1, outcome))
     due = draw(times)
     known = replace(draw(moments), due={} if due is None else {target: due})
-    return TargetRow(known, knowledge, *knowledge.as_of(draw(st.sampled_from([5.0, 50.0])), 10.0))
+    return TargetRow(known, record, *record.as_of(draw(st.sampled_from([5.0, 50.0])), 10.0))
 
 
 fleets = st.sets(targets, max_size=9).flatmap(
@@ -96,7 +96,7 @@ queries = st.builds(
 
 def ids(some: list[TargetRow] | tuple[TargetRow, ...]) -> list[Target]:
     """Name rows."""
-    return [row.knowledge.target for row in some]
+    return [row.record.target for row in some]
 
 
 @given(fleets, queries)

@@ -48,7 +48,7 @@ def test_the_fleet_in_a_line() -> None:
     assert (line.targets, line.polled) == (3, 2)
     assert (line.pending, line.oldest_pending) == (2, NOW - 3 * DAY)
     assert line.oldest is not None
-    assert line.oldest.knowledge.target == HERE
+    assert line.oldest.record.target == HERE
 
 
 def test_a_fleet_of_which_nothing_is_known() -> None:
