@@ -6,6 +6,7 @@ import pytest
 
 from grafana.board import Board
 from grafana.boards import BOARDS, FOLDER
+from grafana.published import published
 from tests.grafana.reading import NAMES, dashboard, queries
 
 _CONFIG_MAP_LIMIT = 1024 * 1024
@@ -37,3 +38,19 @@ def test_reasons_for_empty_results_are_sentences(board: Board) -> None:
     """Not just a mark."""
     for where, query in board.queries():
         assert not query.may_be_empty or " " in query.may_be_empty, where
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_grafana_com_takes(name: str) -> None:
+    """The dashboard itself, and what it needs: Prometheus, and each kind of panel that it has."""
+    board = dashboard(name)
+    shared = json.loads(published(json.dumps(board)))
+    assert {key: value for key, value in shared.items() if key in board} == board
+    assert {*shared} - {*board} == {"__inputs", "__elements", "__requires", "id"}
+    kinds = {each["id"] for each in shared["__requires"] if each["type"] == "panel"}
+    shown = {
+        each["type"] for panel in board["panels"] for each in (panel, *panel.get("panels", ()))
+    }
+    assert kinds == shown - {"row"}
+    assert {"prometheus", "grafana"} <= {each["id"] for each in shared["__requires"]}
+    assert all(each["name"] and each["version"] is not None for each in shared["__requires"])
