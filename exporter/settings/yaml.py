@@ -103,13 +103,15 @@ class _Reader:
 
     def _mapping(self, start: Any) -> Tree:  # noqa: ANN401
         tree: Tree = {}
+        is_merged = False
         while not isinstance(key := next(self._events), yaml.MappingEndEvent):
             if not isinstance(key, yaml.ScalarEvent):
                 raise _wrong("a key must be a word", key)
             if key.value in tree:
                 raise _wrong(f"the key {key.value!r} stands twice", key)
             tree[key.value] = self._value(next(self._events))
-        return _merged(tree, start) if "<<" in tree else tree
+            is_merged |= key.value == "<<" and key.implicit[0]  # In quotes it is a key.
+        return _merged(tree, start) if is_merged else tree
 
 
 def _scalar(event: Any) -> str | None:  # noqa: ANN401

@@ -1,7 +1,7 @@
 """YAML as configuration reads and writes it, and values as messages show them."""
 
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.settings.errors import show
@@ -16,6 +16,7 @@ TREES = st.recursive(
 
 
 @given(TREES)
+@example({"<<": []})
 def test_what_is_written_is_read_back(tree: object) -> None:
     """Text stays the text it is, whatever it looks like; numbers and truth values become text."""
     assert read_yaml(write_yaml(tree)) == _as_text(tree)
