@@ -74,6 +74,7 @@ def test_the_daemon_does_not_need_a_log() -> None:
 
 
 ENCODINGS: tuple[Mapping[str, str], ...] = (
+    {"PYTHONIOENCODING": "ascii"},
     {"PYTHONIOENCODING": "latin-1"},
     {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
 )

@@ -12,10 +12,14 @@ from exporter.model import Account, AwsError, Failure, Role
 from tests.aws.conftest import Serve
 from tests.aws.rig import REGION, Rig, rig
 from tests.clocks import ManualClock
+from tests.faults.bounds import bounded
 from tests.faults.services import IDENTITY, SESSION
 from tests.faulty import (
+    LOOPBACK,
     Behaviour,
+    FaultyServer,
     Peer,
+    flood,
     invitation,
     page,
     response,
@@ -107,6 +111,47 @@ def test_what_has_nothing_to_do_with_an_endpoint_blames_none(
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with rig() as made:
         assert made.failure() == Failure("CredentialsError", said)
+
+
+@pytest.mark.usefixtures("web_identity")
+def test_what_sts_answers_the_chain_is_bounded_too(serve: Serve) -> None:
+    """A hundred megabytes in the place of credentials are none."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n"
+    serve(flood(head, b"x" * 1024 * 1024, 100))
+    with rig() as made, bounded():
+        failure = made.failure(30.0)
+    assert (failure.code, failure.asked) == ("MalformedResponse", "own sts:")
+
+
+PROFILE = """
+[default]
+role_arn = arn:aws:iam::111122223333:role/exporter
+source_profile = base
+region = ap-south-1
+[profile base]
+aws_access_key_id = AKIAEXAMPLE
+aws_secret_access_key = secret
+"""
+
+
+@pytest.mark.parametrize("source", ["web identity", "a profile's role"])
+def test_the_chain_asks_the_sts_of_the_same_region(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: str
+) -> None:
+    """As the exporter's own calls, whatever AWS_DEFAULT_REGION and the profile say."""
+    request.getfixturevalue("web_identity")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-2")
+    if source == "a profile's role":
+        monkeypatch.delenv("AWS_WEB_IDENTITY_TOKEN_FILE")
+        config = tmp_path / "config"
+        config.write_text(PROFILE)
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    with FaultyServer(send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")) as between:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{LOOPBACK}:{between.port}")
+        with rig(attempts=1) as made:
+            failure = made.failure(30.0)
+        assert (failure.code, failure.asked) == ("EndpointConnectionError", "own sts:")
+        assert {one.target for one in between.requests} == {f"sts.{REGION}.amazonaws.com:443"}
 
 
 def refusing(key: str, then: Behaviour) -> Behaviour:
