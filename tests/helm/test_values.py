@@ -32,23 +32,40 @@ META = yaml.safe_load((CHART / "Chart.yaml").read_text())
 WRONG = """\
 shardz: 2
 shards: 0
-image: {repository: "", digest: "sha256:1", pullPolicy: Sometimes}
-commonLabels: {a: 1}
+image: {repository: "", tag: a b, digest: "sha256:1", pullPolicy: Sometimes}
+imagePullSecrets: [{name: ""}]
+commonLabels: {a: 1, b: x y}
+podLabels: {a b: c}
+podAnnotations: {a b: c}
+nodeSelector: {a: x/y}
+namespaceOverride: a.b
 fullnameOverride: Mine
-service: {type: ExternalName, port: 0}
+service: {type: ExternalName, port: 0, ipFamilies: [IPv4, IPv4]}
+resources: {request: {cpu: 1}, limits: {cpu: true, memory: 128MB}}
+verticalPodAutoscaler: {minAllowed: {cpu: 1x}}
+updateStrategy: {type: Replace, rollingUpdate: {maxSurge: 200%}}
+statefulSetUpdateStrategy: {type: Recreate}
+tolerations: [{operator: Is}]
+topologySpreadConstraints: [{}]
+hostAliases: [{ip: a.example}]
+extraVolumes: [{name: A_b}]
+extraContainers: [{image: a}]
+dashboards: {grafanaOperator: {resyncPeriod: 1d}}
 existingConfig: {kind: Pod}
-ingress: {enabled: true, hosts: []}
-httpRoute: {enabled: true}
+ingress: {enabled: true, hosts: [], tls: [{secret: a, hosts: ["a:80"]}]}
+httpRoute: {enabled: true, hostnames: ["http://a"]}
+podMonitor: {namespace: a.b, proxyUrl: proxy}
 livenessProbe: {httpGet: {path: /}}
 serviceMonitor: {interval: often}
 prometheusRule:
   additionalAggregationLabels: [cluster, k8s-cluster]
   thresholds: {failingRatio: 2}
+  ruleLabels: {a-b: c}
   alerts: {MacieTargetStale: {four: 5m}}
 podDisruptionBudget: {maxUnavailable: some}
-networkPolicy: {egress: {cidrs: [10.0.0.0]}}
-serviceAccount: {name: Foo}
-extraEnv: [{name: A, value: 1}]
+networkPolicy: {ingress: {namespaces: [a b]}, egress: {cidrs: [10.0.0.0, 10.0.0.256/8, "::/129"]}}
+serviceAccount: {name: Foo..bar}
+extraEnv: [{name: A, value: 1}, {name: A B}]
 extraArgs: {A: b}
 config:
   config: {file: /a}
@@ -67,22 +84,53 @@ NAMED = {
     "image.repository": "1",
     "image.digest": "sha256",
     "image.pullPolicy": "",
+    "image.tag": "A-Za-z0-9",
+    "imagePullSecrets.0.name": "1",
     "commonLabels.a": "string",
+    "commonLabels.b": "A-Za-z0-9",
+    "podLabels": "a b",
+    "podAnnotations": "a b",
+    "nodeSelector.a": "A-Za-z0-9",
+    "namespaceOverride": "a-z",
     "fullnameOverride": "a-z",
     "service.type": "ClusterIP",
     "service.port": "1",
+    "service.ipFamilies": "",
+    "resources": "request",
+    "resources.limits.cpu": "",
+    "resources.limits.memory": "",
+    "verticalPodAutoscaler.minAllowed.cpu": "",
+    "updateStrategy.type": "Recreate",
+    "updateStrategy.rollingUpdate.maxSurge": "",
+    "statefulSetUpdateStrategy.type": "OnDelete",
+    "tolerations.0.operator": "Exists",
+    "topologySpreadConstraints.0": "maxSkew",
+    "hostAliases.0.ip": "",
+    "extraVolumes.0.name": "a-z",
+    "extraContainers.0": "name",
+    "dashboards.grafanaOperator.resyncPeriod": "",
     "existingConfig.kind": "Secret",
     "ingress.hosts": "1",
+    "ingress.tls.0": "secret",
+    "ingress.tls.0.hosts.0": "a-z",
     "httpRoute.parentRefs": "1",
+    "httpRoute.hostnames.0": "a-z",
+    "podMonitor.namespace": "a-z",
+    "podMonitor.proxyUrl": "https",
     "livenessProbe": "httpGet",
     "serviceMonitor.interval": "",
     "prometheusRule.additionalAggregationLabels.1": "a-zA-Z_",
     "prometheusRule.thresholds.failingRatio": "1",
+    "prometheusRule.ruleLabels": "a-b",
     "prometheusRule.alerts.MacieTargetStale": "four",
     "podDisruptionBudget.maxUnavailable": "",
+    "networkPolicy.ingress.namespaces.0": "a-z",
     "networkPolicy.egress.cidrs.0": "/",
+    "networkPolicy.egress.cidrs.1": "/",
+    "networkPolicy.egress.cidrs.2": "/",
     "serviceAccount.name": "a-z",
     "extraEnv.0.value": "string",
+    "extraEnv.1.name": "",
     "extraArgs": "array",
     "config": "config",
     "config.poll": "intervall",
@@ -125,6 +173,7 @@ READ = (
     "with existingConfig.name set only config.web.listen_address and "
     "config.web.telemetry_path are read: put it into that file"
 )
+TAKEN = "there is one already, the chart's own or of the values: leave it out, or choose another "
 REFUSED = [
     (
         "shards=2,config.shard.total=3",
@@ -177,16 +226,39 @@ REFUSED = [
         "maxSurge and maxUnavailable are both 0, so that no pod could ever be replaced",
     ),
     (
-        "shards=2,extraEnv[0].name=POD_NAME",
-        "extraEnv: POD_NAME: the chart sets this one itself: leave it out",
+        "readinessProbe.terminationGracePeriodSeconds=5",
+        "readinessProbe.terminationGracePeriodSeconds: a failing readiness ends no container",
+    ),
+    ("dnsPolicy=None", "dnsPolicy: None needs dnsConfig.nameservers"),
+    (
+        "extraArgs={--log.level=debug,--web.listen-address=:9000}",
+        (
+            "extraArgs: --web.listen-address: Service, probes and monitors go by the values: "
+            "set config, existingConfig or webConfig instead"
+        ),
     ),
     (
-        "extraVolumes[0].name=config",
-        "extraVolumes: config: the chart has a volume of this name: choose another",
+        "extraEnv[0].name=A,extraEnv[0].value=a,extraEnv[0].valueFrom.a=b",
+        "extraEnv: A: value and valueFrom, of which only one can be",
+    ),
+    ("shards=2,extraEnv[0].name=POD_NAME", f"extraEnv: POD_NAME: {TAKEN}name"),
+    (
+        "extraEnv[0].name=MACIE_EXPORTER_WEB__LISTEN_ADDRESS",
+        f"extraEnv: MACIE_EXPORTER_WEB__LISTEN_ADDRESS: {TAKEN}name",
+    ),
+    ("extraEnv[0].name=A,extraEnv[1].name=A", f"extraEnv: A: {TAKEN}name"),
+    ("extraVolumes[0].name=config", f"extraVolumes: config: {TAKEN}name"),
+    (
+        "extraVolumeMounts[0].mountPath=/etc/macie-invitations-exporter",
+        f"extraVolumeMounts: /etc/macie-invitations-exporter: {TAKEN}mountPath",
     ),
     (
         "extraContainers[0].name=exporter",
-        "the chart has a container of the name exporter: choose another",
+        f"extraContainers, initContainers: exporter: {TAKEN}name",
+    ),
+    (
+        "extraContainers[0].name=a,initContainers[0].name=a",
+        f"extraContainers, initContainers: a: {TAKEN}name",
     ),
     (
         "serviceMonitor.enabled=true,podMonitor.enabled=true",
@@ -341,6 +413,14 @@ def test_names_that_look_like_numbers_and_booleans_are_text(helm: Path) -> None:
         text = run(helm, "template", release, CHART, "--namespace", namespace, *values)
         assert [line for each in objects(text) for line in complaints(each, NEWEST)] == []
         assert {each["metadata"]["namespace"] for each in objects(text)} == {namespace}
+
+
+def test_large_numbers_are_written_in_full(helm: Path) -> None:
+    """A server reads `1e+06` as no whole number."""
+    values = "terminationGracePeriodSeconds=1000000,progressDeadlineSeconds=2000000"
+    large = (*("--set", values), *("--set", "revisionHistoryLimit=3000000"))
+    text = run(helm, "template", "a", CHART, *large)
+    assert [line for each in objects(text) for line in complaints(each, NEWEST)] == []
 
 
 def test_a_parent_chart_may_switch_it_on(helm: Path, tmp_path: Path) -> None:

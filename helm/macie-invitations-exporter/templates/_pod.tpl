@@ -24,7 +24,7 @@ spec:
   securityContext:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
+  terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds | int64 }}
   {{- range $key := list "dnsPolicy" "priorityClassName" "runtimeClassName" }}
   {{- with get $.Values $key }}
   {{ $key }}: {{ . | quote }}

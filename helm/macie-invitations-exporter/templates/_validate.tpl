@@ -47,23 +47,31 @@
 {{- if and (has ($rolling.maxSurge | toString) (list "0" "0%")) (has ($rolling.maxUnavailable | toString) (list "0" "0%")) }}
 {{- fail "updateStrategy.rollingUpdate: maxSurge and maxUnavailable are both 0, so that no pod could ever be replaced: set one of them to 1" }}
 {{- end }}
-{{- $own := list }}
-{{- range include "exporter.ownEnv" . | fromYamlArray }}{{ $own = append $own .name }}{{ end }}
+{{- if (.Values.readinessProbe | default dict).terminationGracePeriodSeconds }}
+{{- fail "readinessProbe.terminationGracePeriodSeconds: a failing readiness ends no container: leave it out" }}
+{{- end }}
+{{- if and (eq (.Values.dnsPolicy | default "") "None") (not (.Values.dnsConfig | default dict).nameservers) }}
+{{- fail "dnsPolicy: None needs dnsConfig.nameservers" }}
+{{- end }}
+{{- range .Values.extraArgs }}
+{{- with regexFind "^--(web\\.(listen-address|telemetry-path|config-file|config\\.file)|config\\.file)\\b" . }}
+{{- fail (printf "extraArgs: %s: Service, probes and monitors go by the values: set config, existingConfig or webConfig instead" .) }}
+{{- end }}
+{{- end }}
 {{- range .Values.extraEnv }}
-{{- if has .name $own }}
-{{- fail (printf "extraEnv: %s: the chart sets this one itself: leave it out" .name) }}
+{{- if and (hasKey . "value") (hasKey . "valueFrom") }}
+{{- fail (printf "extraEnv: %s: value and valueFrom, of which only one can be" .name) }}
 {{- end }}
 {{- end }}
-{{- range .Values.extraVolumes }}
-{{- if has .name (list "config" "web-config") }}
-{{- fail (printf "extraVolumes: %s: the chart has a volume of this name: choose another" .name) }}
-{{- end }}
-{{- end }}
-{{- range concat (.Values.extraContainers | default list) (.Values.initContainers | default list) }}
-{{- if eq (toString .name) "exporter" }}
-{{- fail "extraContainers, initContainers: the chart has a container of the name exporter: choose another" }}
-{{- end }}
-{{- end }}
+{{- /* Taken by the chart, and by whatever of the values came before. */}}
+{{- $env := list "MACIE_EXPORTER_WEB__LISTEN_ADDRESS" "MACIE_EXPORTER_WEB__TELEMETRY_PATH" }}
+{{- range include "exporter.ownEnv" . | fromYamlArray }}{{ $env = append $env .name }}{{ end }}
+{{- $containers := concat (.Values.extraContainers | default list) (.Values.initContainers | default list) }}
+{{- include "exporter.unique" (list "extraEnv" .Values.extraEnv "name" $env) }}
+{{- include "exporter.unique" (list "extraVolumes" .Values.extraVolumes "name" (list "config" "web-config")) }}
+{{- $paths := list "/etc/macie-invitations-exporter" (include "exporter.webConfigFolder" .) }}
+{{- include "exporter.unique" (list "extraVolumeMounts" .Values.extraVolumeMounts "mountPath" $paths) }}
+{{- include "exporter.unique" (list "extraContainers, initContainers" $containers "name" (list "exporter")) }}
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled }}
 {{- fail "podMonitor.enabled: with serviceMonitor.enabled every pod would be scraped twice: choose one" }}
 {{- end }}
@@ -78,5 +86,19 @@
 {{- if not (has $name $shipped) }}
 {{- fail (printf "prometheusRule.alerts.%s: no such alert is shipped; there are: %s" $name (join ", " $shipped)) }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Refuses what is named twice, or as the chart's own: (list key objects field taken). */}}
+{{- define "exporter.unique" -}}
+{{- $key := index . 0 }}
+{{- $field := index . 2 }}
+{{- $taken := index . 3 }}
+{{- range index . 1 }}
+{{- $name := get . $field | toString }}
+{{- if has $name $taken }}
+{{- fail (printf "%s: %s: there is one already, the chart's own or of the values: leave it out, or choose another %s" $key $name $field) }}
+{{- end }}
+{{- $taken = append $taken $name }}
 {{- end }}
 {{- end }}
