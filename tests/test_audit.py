@@ -51,7 +51,6 @@ ONE = f"{WHERE} inviter=999988887777 invitation_id=i1"
 RECEIVED = f"event=invitation_received {ONE} status=Invited {SENT}"
 RECOVERED = f"level=info event=poll_recovered {WHERE} error_code=AccessDeniedException\n"
 OFF = f"level=warning event=macie_not_enabled {WHERE}\n"
-NAMELESS = invitation("", at=1.0)
 SOME, NONE = listing(invitation()), listing()
 
 

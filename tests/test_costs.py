@@ -32,6 +32,7 @@ from exporter.web.status import Status
 from exporter.web.summary import failure_groups, strangers, summary, verdict
 from tests import faulty
 from tests.aws.rig import ACCOUNT, REGION, Rig, rig
+from tests.calls import calls_of
 from tests.exposition.scene import NOW, Scene, options
 from tests.statuses import status
 
@@ -95,14 +96,6 @@ def read_all(running: Rig, accounts: list[Account]) -> None:
     for account in accounts:
         for region in account.regions:
             running.read(account=account, region=region)
-
-
-def calls_of(work: Callable[[], object]) -> int:
-    """Count the calls of functions, Python's and C's, that a piece of work makes."""
-    profile = cProfile.Profile()
-    profile.runcall(work)
-    counted: Any = pstats.Stats(profile)
-    return int(counted.total_calls)
 
 
 def counting(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> SimpleNamespace:

@@ -26,6 +26,8 @@ _OWN = (
     "macie_trust_configured",
 )
 """How lines begin that are no series of targets and accounts."""
+SINGLE = ("metrics.per-invitation.enabled=true", "metrics.per-invitation.max-series=14")
+STRANGERS = ("metrics.trusted-inviters=000000000001", "metrics.max-inviter-series=14")
 
 
 def fleet(*flags: str, accounts: int = 7) -> Settings:
@@ -101,47 +103,26 @@ alert can tell it: set metrics.trusted_inviters or metrics.trust_organization
 
 
 @pytest.mark.parametrize(
-    "flags",
+    ("flags", "listed", "capped"),
     [
-        (),
-        ("metrics.zero-fill=invited",),
-        ("metrics.administrator.enabled=true",),
-        ("metrics.age-buckets=1h,2h",),
+        ([], 0, 0),
+        (["metrics.zero-fill=invited"], 0, 0),
+        (["metrics.administrator.enabled=true"], 0, 0),
+        (["metrics.age-buckets=1h,2h"], 0, 0),
+        # Nothing is filled: an invitation each is assumed.
+        (["metrics.zero-fill=none"], 1, 0),
+        # Outsiders decide how many there are, up to the cap.
+        (["metrics.zero-fill=none", *SINGLE], 1, 0),
+        (["metrics.zero-fill=all", *STRANGERS], 0, 14),
+        (["metrics.zero-fill=invited", *STRANGERS], 0, 14),
     ],
 )
-def test_the_estimate_is_what_the_exposition_shows(flags: tuple[str, ...]) -> None:
-    """With every target polled and nothing listed, each zero-filled series is counted."""
+def test_the_estimate_is_what_the_exposition_shows(
+    flags: list[str], listed: int, capped: int
+) -> None:
+    """With every target polled each series is counted, what has a cap up to that."""
     settings = fleet(*flags)
-    scene = _polled(settings)
-    assert estimate(settings).series == _series(scene)
-
-
-def test_the_estimate_without_zero_filling_assumes_one_invitation() -> None:
-    """Its count, and its time as the oldest and as the newest."""
-    settings = fleet("metrics.zero-fill=none")
-    scene = _polled(settings, listed=1)
-    assert estimate(settings).series == _series(scene) == 14 * 8 + 7
-
-
-@pytest.mark.parametrize("fill", ["all", "invited"])
-def test_the_estimate_of_untrusted_inviters_is_their_cap(fill: str) -> None:
-    """Strangers decide how many there are, up to the cap."""
-    settings = fleet(
-        f"metrics.zero-fill={fill}",
-        "metrics.trusted-inviters=000000000001",
-        "metrics.max-inviter-series=14",
-    )
-    assert estimate(settings).series == _series(_polled(settings)) + 14
-
-
-def test_the_estimate_of_single_invitations_is_their_cap() -> None:
-    """Outsiders decide how many there are, up to the cap."""
-    settings = fleet(
-        "metrics.zero-fill=none",
-        "metrics.per-invitation.enabled=true",
-        "metrics.per-invitation.max-series=14",
-    )
-    assert estimate(settings).series == _series(_polled(settings, listed=1))
+    assert estimate(settings).series == _series(_polled(settings, listed=listed)) + capped
 
 
 def _polled(settings: Settings, *, listed: int = 0) -> Scene:
@@ -176,10 +157,6 @@ def test_targets_and_calls(flags: tuple[str, ...], targets: int, calls: int) -> 
     ids = ",".join(f'{{"id": "{id_}", "role_name": "reader"}}' for id_ in ACCOUNTS)
     numbers = estimate(loaded(f"aws.accounts=[{ids}]", *given.values()))
     assert (numbers.targets, numbers.calls_an_hour) == (targets, calls)
-
-
-def test_regions_of_everyone() -> None:
-    """Every account has those that need no opting in; the numbers above hold for seventeen."""
     assert len(DEFAULT_REGIONS) == 17 < len(MACIE_REGIONS)
 
 

@@ -23,6 +23,7 @@ TIMES = st.floats(0, 4_102_444_800)
 @pytest.mark.parametrize(
     ("hours", "labels"),
     [
+        ([24, 168, 720, 2160], ("00d-01d", "01d-07d", "07d-30d", "30d-90d", "90d-inf")),
         ([12], ("000h-012h", "012h-inf")),
         ([12, 24], ("000h-012h", "012h-024h", "024h-inf")),
         ([1, 1000], ("0000h-0001h", "0001h-1000h", "1000h-inf")),
@@ -30,8 +31,8 @@ TIMES = st.floats(0, 4_102_444_800)
         ([24, 2400], ("000d-001d", "001d-100d", "100d-inf")),
     ],
 )
-def test_labels_of_other_edges(hours: list[int], labels: tuple[str, ...]) -> None:
-    """In hours where an edge is no whole day; wider where an edge has more digits."""
+def test_labels(hours: list[int], labels: tuple[str, ...]) -> None:
+    """As documented; in hours where an edge is no whole day; wider where one has more digits."""
     assert AgeBuckets([timedelta(hours=each) for each in hours]).labels == labels
 
 

@@ -37,35 +37,9 @@ def _files() -> Iterator[Case]:
 
 
 _WORDS = (
-    *(
-        b": ",
-        b"- ",
-        b"\n",
-        b"  ",
-        b"{",
-        b"}",
-        b"[",
-        b"]",
-        b"&a ",
-        b"*a",
-        b"<<: ",
-        b"!!int ",
-        b"!x ",
-    ),
-    *(
-        b"|\n",
-        b">\n",
-        b"'",
-        b'"',
-        b"#",
-        b"---\n",
-        b"...\n",
-        b"\t",
-        b"\x00",
-        b"\xff",
-        b"\xef\xbb\xbf",
-    ),
-    *(b"auto", b"5m", b"1d", b"012345678901", b"eu-west-1", b"null", b"true", b".inf", b"1_000"),
+    *(b": ", b"- ", b"\n", b"  ", b"&a ", b"<<: ", b"!!int ", b"!x ", b"|\n", b">\n"),
+    *(b"---\n", b"...\n", b"\t", b"\x00", b"\xff", b"\xef\xbb\xbf"),
+    *b"{ } [ ] *a ' \" # auto 5m 1d 012345678901 eu-west-1 null true .inf 1_000".split(),
     *(name.encode() for name in sorted({name for path in KEYS for name in path})),
 )
 

@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from http.client import HTTPException, HTTPResponse
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ from exporter.model import KNOWN_STATUSES, Answer, AwsError, Failure, PollResult
 from tests.aws.rig import REGION, Stage, stage
 from tests.exposition.scene import PAYMENTS, Scene, options
 from tests.faults.services import IDENTITY, refusal
-from tests.faulty import chunked, invitation, page, response, send, send_and_close
+from tests.faulty import Behaviour, chunked, invitation, page, response, send, send_and_close
 from tests.fuzz.engine import Case, Target
 
 T = TypeVar("T")
@@ -145,36 +145,26 @@ def _signature(outcome: Answer | Failure) -> Hashable:
     )
 
 
-@contextmanager
-def _wire() -> Iterator[Case]:
-    with _staged() as made:
-        metrics = _Metrics()
+def _reading(
+    behaviour: Callable[[bytes], Behaviour], sent: Callable[[bytes], tuple[int, bytes] | None]
+) -> Callable[[], AbstractContextManager[Case]]:
+    """Read what a behaviour makes of some bytes; `sent` says what status and body they are."""
 
-        def case(data: bytes) -> Hashable:
-            rig = made.play(send_and_close(data))
-            outcome = _outcome(rig.read)
-            if isinstance(outcome, Answer):
-                _checked(outcome, _sent(data))
-            metrics.check(outcome)
-            return _signature(outcome)
+    @contextmanager
+    def opened() -> Iterator[Case]:
+        with _staged() as made:
+            metrics = _Metrics()
 
-        yield case
+            def case(data: bytes) -> Hashable:
+                outcome = _outcome(made.play(behaviour(data)).read)
+                if isinstance(outcome, Answer):
+                    _checked(outcome, sent(data))
+                metrics.check(outcome)
+                return _signature(outcome)
 
+            yield case
 
-@contextmanager
-def _bodies() -> Iterator[Case]:
-    with _staged() as made:
-        metrics = _Metrics()
-
-        def case(data: bytes) -> Hashable:
-            rig = made.play(send(response(data)))
-            outcome = _outcome(rig.read)
-            if isinstance(outcome, Answer):
-                _checked(outcome, (200, data))
-            metrics.check(outcome)
-            return _signature(outcome)
-
-        yield case
+    return opened
 
 
 @contextmanager
@@ -221,7 +211,7 @@ TARGETS = (
             response("<html><body>502</body></html>", 502),
         ),
         (*_HTTP, *_JSON),
-        _wire,
+        _reading(send_and_close, _sent),
     ),
     Target(
         "body",
@@ -233,7 +223,7 @@ TARGETS = (
             page([{}]).encode(),
         ),
         _JSON,
-        _bodies,
+        _reading(lambda data: send(response(data)), lambda data: (200, data)),
     ),
     Target(
         "identity",
