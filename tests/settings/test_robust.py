@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.commands.report import report
 from exporter.settings import ConfigurationError, load
 from exporter.settings.keys import FLAGS, KEYS
 from exporter.settings.yaml import write_yaml
