@@ -424,7 +424,10 @@ def test_large_numbers_are_written_in_full(helm: Path) -> None:
 
 
 def test_a_parent_chart_may_switch_it_on(helm: Path, tmp_path: Path) -> None:
-    """`condition: macie.enabled` puts a key of the parent's among the values."""
+    """`condition: macie.enabled` puts a key of the parent's among the values.
+
+    Helm has one room for the named templates of all charts: those of others change nothing.
+    """
     parent = tmp_path / "parent"
     shutil.copytree(CHART, parent / "charts" / CHART.name)
     depends = {"name": META["name"], "version": META["version"], "alias": "macie"}
@@ -432,10 +435,16 @@ def test_a_parent_chart_may_switch_it_on(helm: Path, tmp_path: Path) -> None:
     chart = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": [depends]}
     (parent / "Chart.yaml").write_text(yaml.safe_dump(chart))
     (parent / "values.yaml").write_text("macie: {enabled: false}\n")
+    (parent / "templates").mkdir()
+    others = (
+        f'{{{{ define "exporter.{name}" }}}}Not {{{{ end }}}}' for name in ("name", "fullname")
+    )
+    (parent / "templates" / "_helpers.tpl").write_text("".join(others))
     assert objects(run(helm, "template", "a", parent)) == []
-    assert of_kind(
+    (service,) = of_kind(
         objects(run(helm, "template", "a", parent, "--set", "macie.enabled=true")), "Service"
     )
+    assert service["metadata"]["name"] == "a-macie"
 
 
 def test_releases_of_one_name_may_meet_in_the_namespace_of_monitoring(helm4: Path) -> None:
