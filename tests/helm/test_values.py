@@ -50,7 +50,10 @@ topologySpreadConstraints: [{}]
 hostAliases: [{ip: a.example}]
 extraVolumes: [{name: A_b}]
 extraContainers: [{image: a}]
-dashboards: {grafanaOperator: {resyncPeriod: 1d}}
+dashboards: {grafanaOperator: {resyncPeriod: 1d, instanceSelector: {labels: {}}}}
+podSecurityContext: {runAsUser: "1000", seccompProfile: {type: Default}}
+securityContext: {capabilities: {drop: ALL}, readOnlyRootFilesystem: "yes"}
+dnsConfig: {options: [{name: ndots, value: 2}]}
 existingConfig: {kind: Pod}
 ingress: {enabled: true, hosts: [], tls: [{secret: a, hosts: ["a:80"]}]}
 httpRoute: {enabled: true, hostnames: ["http://a"]}
@@ -109,6 +112,12 @@ NAMED = {
     "extraVolumes.0.name": "a-z",
     "extraContainers.0": "name",
     "dashboards.grafanaOperator.resyncPeriod": "",
+    "dashboards.grafanaOperator.instanceSelector": "labels",
+    "podSecurityContext.runAsUser": "integer",
+    "podSecurityContext.seccompProfile.type": "RuntimeDefault",
+    "securityContext.capabilities.drop": "array",
+    "securityContext.readOnlyRootFilesystem": "boolean",
+    "dnsConfig.options.0.value": "string",
     "existingConfig.kind": "Secret",
     "ingress.hosts": "1",
     "ingress.tls.0": "secret",
