@@ -153,6 +153,18 @@ def test_what_is_refused(folder: Path, name: str) -> None:
     assert refused(folder, (CORPUS / f"{name}.yaml").read_text()) == expected
 
 
+def test_a_bundle_of_clients_authorities(authority: Authority, folder: Path) -> None:
+    """With what stands between the certificates, as in those of distributions; not without any."""
+    text = CLIENTS + "client_auth_type: RequireAndVerifyClientCert}"
+    bundle = folder / "ca.pem"
+    bundle.write_text(f"\ufeff# Főtanúsítvány\n{authority.pem}\n# other\n{Authority().pem}")
+    (folder / "web.yml").write_text(text)
+    assert str(check_web_file(str(folder / "web.yml"))) == "https, client certificates required"
+    bundle.write_text("")
+    (line,) = refused(folder, text)
+    assert line == 'tls_server_config.client_ca_file = "ca.pem": not certificates in PEM'
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
