@@ -270,6 +270,10 @@ REFUSED = [
         f"extraContainers, initContainers: a: {TAKEN}name",
     ),
     (
+        "prometheusRule.additionalGroups[0].name=macie-invitations",
+        f"prometheusRule.additionalGroups: macie-invitations: {TAKEN}name",
+    ),
+    (
         "serviceMonitor.enabled=true,podMonitor.enabled=true",
         (
             "podMonitor.enabled: with serviceMonitor.enabled every pod would be scraped twice: "
@@ -412,6 +416,12 @@ def test_a_release_that_a_service_cannot_be_named_after_is_refused(
     assert answer.returncode == 1
     assert f"release name {release}: a Service's name must begin with a letter" in answer.stderr
     assert run(helm4, "template", release, CHART, "--set", "fullnameOverride=a")
+
+
+def test_a_name_is_cut_to_one(helm4: Path) -> None:
+    """However many dashes stand where it is cut."""
+    (service,) = of_kind(objects(run(helm4, "template", f"{'a' * 50}--b", CHART)), "Service")
+    assert service["metadata"]["name"] == "a" * 50
 
 
 def test_names_that_look_like_numbers_and_booleans_are_text(helm: Path) -> None:

@@ -5,13 +5,13 @@
 {{/* 52 characters: a StatefulSet's pods bear its name, a dash and ten more characters as a label, and 63 is the limit. */}}
 {{- define "macie-invitations-exporter.fullname" -}}
 {{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- .Values.fullnameOverride | trunc 52 | trimAll "-" }}
 {{- else }}
 {{- $name := include "macie-invitations-exporter.name" . }}
 {{- if contains $name .Release.Name }}
-{{- .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- .Release.Name | trunc 52 | trimAll "-" }}
 {{- else }}
-{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" }}
+{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimAll "-" }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -72,6 +72,7 @@
 {{- $paths := list "/etc/macie-invitations-exporter" (include "macie-invitations-exporter.webConfigFolder" .) }}
 {{- include "macie-invitations-exporter.unique" (list "extraVolumeMounts" .Values.extraVolumeMounts "mountPath" $paths) }}
 {{- include "macie-invitations-exporter.unique" (list "extraContainers, initContainers" $containers "name" (list "exporter")) }}
+{{- include "macie-invitations-exporter.unique" (list "prometheusRule.additionalGroups" .Values.prometheusRule.additionalGroups "name" (list "macie-invitations")) }}
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled }}
 {{- fail "podMonitor.enabled: with serviceMonitor.enabled every pod would be scraped twice: choose one" }}
 {{- end }}
