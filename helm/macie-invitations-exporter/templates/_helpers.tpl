@@ -31,7 +31,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- $_ := set $own "app.kubernetes.io/managed-by" .Release.Service }}
 {{- $_ := set $own "app.kubernetes.io/version" .Chart.AppVersion }}
 {{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") }}
-{{- merge $own (.Values.commonLabels | default dict) | toYaml }}
+{{- $own | toYaml }}
 {{- end }}
 
 {{/*
@@ -45,7 +45,7 @@ Names are quoted: `on` and `12345` are names too.
 name: {{ eq $namespace $own | ternary .name (printf "%s-%s" .name $own) | quote }}
 namespace: {{ $namespace | quote }}
 labels:
-  {{- merge (include "macie-invitations-exporter.labels" .context | fromYaml) (.labels | default dict) | toYaml | nindent 2 }}
+  {{- merge (include "macie-invitations-exporter.labels" .context | fromYaml) (.labels | default dict) (.context.Values.commonLabels | default dict) | toYaml | nindent 2 }}
 {{- with .annotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
