@@ -110,6 +110,9 @@ def _beyond_limits(scope: Scope) -> Response | None:
     headers = Headers(scope=scope)
     head = [scope["method"], scope["raw_path"], scope["query_string"]]
     head_bytes = sum(map(len, head)) + sum(len(n) + len(v) for n, v in headers.raw)
+    if (scope["method"], scope["raw_path"]) == ("OPTIONS", b"*"):
+        # The server as a whole (RFC 9110, section 9.3.7): no path, and no mistake either.
+        return _refusal("Method Not Allowed", 405, Allow="GET, HEAD", Connection="close")
     if not scope["raw_path"].startswith(b"/"):
         return _refusal("Bad Request", 400, Connection="close")
     if head_bytes > MAX_HEAD_BYTES:
