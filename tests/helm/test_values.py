@@ -310,6 +310,25 @@ def test_the_settings_in_the_schema_have_not_drifted() -> None:
     assert written(text) == text
 
 
+def test_settings_may_be_left_empty(helm: Path, tmp_path: Path) -> None:
+    """As in the exporter's own file: a key whose lines are all commented out has its default."""
+    empty = yaml.safe_load("""
+    poll: {interval: , concurrency: , stale_after: }
+    aws:
+      accounts: [{id: "111122223333", name: , role_name: , regions: , labels: }]
+      organization: {role_name: a, include_ous: , refresh_interval: }
+    metrics: {age_buckets: , zero_fill: , trust_organization: , administrator: , per_invitation: }
+    shard:
+    web: {listen_address: , telemetry_path: , enable_lifecycle: }
+    log: {level: }
+    """)
+    for number, config in enumerate((empty, dict.fromkeys(empty))):
+        file = tmp_path / f"{number}.yaml"
+        file.write_text(yaml.safe_dump({"config": config}))
+        manifests = objects(run(helm, "template", "a", CHART, "--values", file))
+        assert [line for each in manifests for line in complaints(each, NEWEST)] == []
+
+
 def test_the_schema_has_every_setting_that_a_file_may_hold() -> None:
     """`config` says where the file is: it has no place in it."""
     assert list(definitions()["Settings"]["properties"]) == [
