@@ -43,7 +43,7 @@ fullnameOverride: Mine
 service: {type: ExternalName, port: 0, ipFamilies: [IPv4, IPv4]}
 resources: {request: {cpu: 1}, limits: {cpu: true, memory: 128MB}}
 verticalPodAutoscaler: {minAllowed: {cpu: 1x}}
-updateStrategy: {type: Replace, rollingUpdate: {maxSurge: 200%}}
+updateStrategy: {type: Replace, rollingUpdate: {maxUnavailable: 200%}}
 statefulSetUpdateStrategy: {type: Recreate}
 tolerations: [{operator: Is}]
 topologySpreadConstraints: [{}]
@@ -104,7 +104,7 @@ NAMED = {
     "resources.limits.memory": "",
     "verticalPodAutoscaler.minAllowed.cpu": "",
     "updateStrategy.type": "Recreate",
-    "updateStrategy.rollingUpdate.maxSurge": "",
+    "updateStrategy.rollingUpdate.maxUnavailable": "",
     "statefulSetUpdateStrategy.type": "OnDelete",
     "tolerations.0.operator": "Exists",
     "topologySpreadConstraints.0": "maxSkew",
@@ -168,6 +168,51 @@ def test_the_schema_refuses_wrong_values_by_their_keys(helm: Path, tmp_path: Pat
     lines = [_named(line) for line in answer.stderr.splitlines()]
     for key, word in NAMED.items():
         assert any(name == key and word in line for name, line in lines), (key, answer.stderr)
+
+
+ODD = """\
+podAnnotations: {"Reloader.Example.com/Auto": "true", "a.b/c_d.e-f": x y, plain: ""}
+commonLabels: {"app.kubernetes.io/part-of": x, empty: "", Upper_Case.x: A-b_c.d}
+updateStrategy: {rollingUpdate: {maxSurge: 200%, maxUnavailable: 100%}}
+statefulSetUpdateStrategy: {rollingUpdate: {partition: 1, maxUnavailable: 25%}}
+resources:
+  requests: {cpu: 0.5, memory: 1.5Gi, ephemeral-storage: 1e9, example.com/gpu: 1}
+  limits: {cpu: 1, memory: 1G}
+image: {tag: "v1@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}
+networkPolicy:
+  enabled: true
+  ingress: {namespaces: [a, "1", kube-system]}
+  egress:
+    enabled: true
+    cidrs: [10.0.0.0/8, 0.0.0.0/0, 255.255.255.255/32, "::/0", "fd00:ec2::23/128"]
+ingress:
+  enabled: true
+  hosts: [{host: "*.a.example"}, {host: ""}, {host: a-b.c1}]
+  tls: [{hosts: ["*.a.example"], secretName: a.b}, {}]
+httpRoute: {enabled: true, parentRefs: [{name: a, sectionName: b}], hostnames: ["*.a.example"]}
+tolerations: [{operator: Exists}, {key: a, effect: NoExecute, tolerationSeconds: 30}]
+topologySpreadConstraints: [{maxSkew: 1, topologyKey: a, whenUnsatisfiable: DoNotSchedule}]
+extraEnv: [{name: A, value: ""}, {name: B.c-d, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}]
+podSecurityContext:
+  runAsUser: 1000650000
+  supplementalGroups: [1]
+  seccompProfile: {type: Localhost, localhostProfile: a}
+securityContext: {capabilities: {add: [NET_BIND_SERVICE]}, seLinuxOptions: {level: s0}}
+prometheusRule:
+  enabled: true
+  ruleLabels: {team: a b/c, _x: ""}
+  alerts: {MacieThrottled: {annotations: {summary: "{{ $labels.job }}"}}}
+dashboards: {grafanaOperator: {enabled: true, resyncPeriod: 1h30m}}
+dnsConfig: {searches: [a.b], options: [{name: single-request-reopen}]}
+verticalPodAutoscaler: {enabled: true, minAllowed: {cpu: 100m}, maxAllowed: {memory: 1Gi}}
+"""
+
+
+def test_what_a_server_takes_is_taken(helm: Path, tmp_path: Path) -> None:
+    """However odd it looks."""
+    (tmp_path / "odd.yaml").write_text(ODD)
+    text = run(helm, "template", "a", CHART, "--values", tmp_path / "odd.yaml")
+    assert [line for each in objects(text) for line in complaints(each, NEWEST)] == []
 
 
 def _named(line: str) -> tuple[str, str]:
