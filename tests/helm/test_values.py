@@ -203,6 +203,7 @@ prometheusRule:
   ruleLabels: {team: a b/c, _x: ""}
   alerts: {MacieThrottled: {annotations: {summary: "{{ $labels.job }}"}}}
 dashboards: {grafanaOperator: {enabled: true, resyncPeriod: 1h30m}}
+serviceMonitor: {enabled: true, interval: 1m, scrapeTimeout: 60s}
 dnsConfig: {searches: [a.b], options: [{name: single-request-reopen}]}
 verticalPodAutoscaler: {enabled: true, minAllowed: {cpu: 100m}, maxAllowed: {memory: 1Gi}}
 """
@@ -317,6 +318,10 @@ REFUSED = [
     (
         "prometheusRule.additionalGroups[0].name=macie-invitations",
         f"prometheusRule.additionalGroups: macie-invitations: {TAKEN}name",
+    ),
+    (
+        "podMonitor.interval=1m,podMonitor.scrapeTimeout=1m1s",
+        "podMonitor.scrapeTimeout = 1m1s: longer than the interval (1m), so that Prometheus would",
     ),
     (
         "serviceMonitor.enabled=true,podMonitor.enabled=true",

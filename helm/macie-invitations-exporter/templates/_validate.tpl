@@ -73,6 +73,13 @@
 {{- include "macie-invitations-exporter.unique" (list "extraVolumeMounts" .Values.extraVolumeMounts "mountPath" $paths) }}
 {{- include "macie-invitations-exporter.unique" (list "extraContainers, initContainers" $containers "name" (list "exporter")) }}
 {{- include "macie-invitations-exporter.unique" (list "prometheusRule.additionalGroups" .Values.prometheusRule.additionalGroups "name" (list "macie-invitations")) }}
+{{- range $key := list "serviceMonitor" "podMonitor" }}
+{{- $monitor := get $.Values $key }}
+{{- $interval := include "macie-invitations-exporter.milliseconds" $monitor.interval | int64 }}
+{{- if and $interval (gt (include "macie-invitations-exporter.milliseconds" $monitor.scrapeTimeout | int64) $interval) }}
+{{- fail (printf "%s.scrapeTimeout = %s: longer than the interval (%s), so that Prometheus would scrape nothing" $key $monitor.scrapeTimeout $monitor.interval) }}
+{{- end }}
+{{- end }}
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled }}
 {{- fail "podMonitor.enabled: with serviceMonitor.enabled every pod would be scraped twice: choose one" }}
 {{- end }}
@@ -102,4 +109,14 @@
 {{- end }}
 {{- $taken = append $taken $name }}
 {{- end }}
+{{- end }}
+
+{{/* A duration of Prometheus, if there is one, in milliseconds. */}}
+{{- define "macie-invitations-exporter.milliseconds" -}}
+{{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000 "w" 604800000 "y" 31536000000 }}
+{{- $sum := 0 }}
+{{- range regexFindAll "[0-9]+[a-z]+" (. | default "") -1 }}
+{{- $sum = add $sum (mul (regexFind "^[0-9]+" .) (get $units (regexFind "[a-z]+$" .))) }}
+{{- end }}
+{{- $sum }}
 {{- end }}
