@@ -23,7 +23,24 @@ def definitions() -> dict[str, Any]:
     schema = Settings.model_json_schema()
     sections = schema.pop("$defs")
     own = schema["properties"].pop("config")["$ref"].rpartition("/")[2]
-    return {name: sections[name] for name in sorted(sections) if name != own} | {_ROOT: schema}
+    named = {name: sections[name] for name in sorted(sections) if name != own} | {_ROOT: schema}
+    for section in named.values():
+        for key, value in section.get("properties", {}).items():
+            if key not in section.get("required", ()):
+                _may_be_empty(value, sections)
+    return named
+
+
+def _may_be_empty(value: dict[str, Any], sections: dict[str, Any]) -> None:
+    """Let a key have nothing behind it, which the exporter takes for its default."""
+    # What stands beside a reference is not read.
+    value = sections[value["$ref"].rpartition("/")[2]] if "$ref" in value else value
+    if isinstance(value.get("type"), str):
+        value["type"] = [value["type"], "null"]
+    if "enum" in value and None not in value["enum"]:
+        value["enum"] = [*value["enum"], None]
+    if "anyOf" in value and {"type": "null"} not in value["anyOf"]:
+        value["anyOf"] = [*value["anyOf"], {"type": "null"}]
 
 
 def written(text: str) -> str:

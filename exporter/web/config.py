@@ -21,7 +21,6 @@ from pydantic import (
 )
 
 from exporter.nearest import nearest
-from exporter.settings.durations import parse
 
 CIPHERS: Mapping[str, str] = {
     "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA": "ECDHE-ECDSA-AES128-SHA",
@@ -48,6 +47,21 @@ NO_CLIENT, IF_GIVEN, REQUIRED = (
     "VerifyClientCertIfGiven",
     "RequireAndVerifyClientCert",
 )
+
+_GO_UNITS: Mapping[str, float] = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "μs": 1e-6,
+    "ms": 1e-3,
+    "s": 1,
+    "m": 60,
+    "h": 3600,
+}
+_GO_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_GO_DURATION = re.compile(rf"\+?(?:0|(?:{_GO_PART.pattern})+)")
+_GO_LONGEST = 2**63 / 1e9
+"""Durations as the format's own reader takes them (https://pkg.go.dev/time#ParseDuration)."""
 
 _BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-8])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
 """Of the salt's last character but two bits count, and the others are 0 in what bcrypt writes."""
@@ -91,7 +105,12 @@ def _header(value: str) -> str:
 
 
 def _interval(value: object) -> timedelta:
-    return timedelta() if value == "0" else parse(str(value))
+    if not _GO_DURATION.fullmatch(str(value)):
+        raise ValueError("not a duration; write it like 500ms, 1.5s or 1m30s")
+    seconds = sum(float(number) * _GO_UNITS[unit] for number, unit in _GO_PART.findall(str(value)))
+    if seconds > _GO_LONGEST:
+        raise ValueError("longer than 292 years")
+    return timedelta(seconds=seconds)
 
 
 def _section(said: object) -> object:

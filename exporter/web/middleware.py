@@ -62,7 +62,7 @@ def secured(app: ASGIApp, rules: Callable[[], Rules] = Rules) -> ASGIApp:
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         now, scope = rules(), _with_path_alone(scope)
-        refusal = _beyond_limits(scope) or _beyond_rate(now)
+        refusal = _beyond_limits(scope) or _beyond_rate(scope, now)
         if now.passwords and not refusal:
             refusal = await _without_password(scope, now.passwords, turns)
         await (refusal or app)(scope, receive, _with_headers(now.headers, send))
@@ -110,6 +110,9 @@ def _beyond_limits(scope: Scope) -> Response | None:
     headers = Headers(scope=scope)
     head = [scope["method"], scope["raw_path"], scope["query_string"]]
     head_bytes = sum(map(len, head)) + sum(len(n) + len(v) for n, v in headers.raw)
+    if (scope["method"], scope["raw_path"]) == ("OPTIONS", b"*"):
+        # The server as a whole (RFC 9110, section 9.3.7): no path, and no mistake either.
+        return _refusal("Method Not Allowed", 405, Allow="GET, HEAD", Connection="close")
     if not scope["raw_path"].startswith(b"/"):
         return _refusal("Bad Request", 400, Connection="close")
     if head_bytes > MAX_HEAD_BYTES:
@@ -122,7 +125,10 @@ def _beyond_limits(scope: Scope) -> Response | None:
     return None
 
 
-def _beyond_rate(rules: Rules) -> Response | None:
+def _beyond_rate(scope: Scope, rules: Rules) -> Response | None:
+    if scope["path"] == "/-/healthy" and not rules.passwords:
+        # Strangers who use the limit up would have Kubernetes restart the pod. Guesses do count.
+        return None
     wait = rules.bucket.take() if rules.bucket else 0.0
     return _refusal("Too Many Requests", 429, Retry_After=str(ceil(wait))) if wait else None
 

@@ -101,9 +101,10 @@ def _made(settings: TlsServer, cert: bytes, key: bytes, client_ca: bytes) -> Tls
             context.load_cert_chain(certificate, private)
         except ssl.SSLError as error:
             raise _WrongError("cert", f"OpenSSL does not take it: {reason(error)}") from None
-    if client_ca:
+    if settings.client_ca or settings.client_ca_file:
         try:
-            context.load_verify_locations(cadata=client_ca.decode("ascii"))
+            # Bundles name their authorities between the certificates, as those spell themselves.
+            context.load_verify_locations(cadata=client_ca.decode("ascii", "ignore"))
         except (ssl.SSLError, ValueError):
             raise _WrongError("client_ca", "not certificates in PEM") from None
     return Tls(context, expiry, frozenset(map(_meant, settings.client_allowed_sans)))

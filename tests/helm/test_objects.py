@@ -131,14 +131,17 @@ def test_selectors_are_what_they_always_were(helm4: Path, case: str) -> None:
 
 
 def test_a_service_monitor_selects_one_service(helm4: Path) -> None:
-    """With shards there are two, and every pod would be scraped twice."""
-    manifests = objects(rendered(helm4, "shards"))
+    """With shards there are two, which would scrape every pod twice; whatever labels all have."""
+    common = r"commonLabels.app\.kubernetes\.io/component=security,commonLabels.release=other"
+    own = "serviceMonitor.labels.release=kube-prometheus-stack"
+    manifests = objects(rendered(helm4, "shards", "--set", f"{common},{own}"))
     (monitor,) = of_kind(manifests, "ServiceMonitor")
     wanted = monitor["spec"]["selector"]["matchLabels"].items()
     services = of_kind(manifests, "Service")
     assert len(services) == 2
     (selected,) = [each for each in services if each["metadata"]["labels"].items() >= wanted]
     assert selected["metadata"]["name"] == "macie-invitations-exporter"
+    assert monitor["metadata"]["labels"]["release"] == "kube-prometheus-stack"
     assert workload(manifests)["spec"]["serviceName"] in {
         each["metadata"]["name"] for each in services if each is not selected
     }

@@ -89,6 +89,20 @@ def test_the_notes_say_how_credentials_come_where_none_are_seen(helm4: Path) -> 
     assert "Prometheus is not told of it" not in notes(helm4, "organization")
 
 
+def test_the_notes_do_not_ask_for_credentials_that_are_there(helm4: Path) -> None:
+    """By IRSA, or by AWS's own variables; an annotation for something else is none."""
+    irsa = (
+        r"serviceAccount.annotations.eks\.amazonaws\.com/role-arn=arn:aws:iam::111122223333:role/a"
+    )
+    key = "extraEnv[0].name=AWS_ACCESS_KEY_ID,extraEnv[0].value=a"
+    for given in (irsa, key, "extraEnvFrom[0].secretRef.name=aws-credentials"):
+        assert "create-pod-identity-association" not in notes(helm4, "default", "--set", given)
+    other = notes(helm4, "default", "--set", "serviceAccount.annotations.team=a")
+    assert "has no annotation that gives it a role" in other
+    existing = notes(helm4, "default", "--set", "serviceAccount.create=false")
+    assert "The ServiceAccount default is not the chart's, which does not know" in existing
+
+
 def test_the_notes_speak_what_the_exporter_speaks(helm4: Path) -> None:
     """The Service's port, the path of the metrics, TLS, and who is let in."""
     assert "curl -s --insecure https://localhost:10058/metrics" in notes(helm4, "tls")

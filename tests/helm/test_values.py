@@ -43,14 +43,17 @@ fullnameOverride: Mine
 service: {type: ExternalName, port: 0, ipFamilies: [IPv4, IPv4]}
 resources: {request: {cpu: 1}, limits: {cpu: true, memory: 128MB}}
 verticalPodAutoscaler: {minAllowed: {cpu: 1x}}
-updateStrategy: {type: Replace, rollingUpdate: {maxSurge: 200%}}
+updateStrategy: {type: Replace, rollingUpdate: {maxUnavailable: 200%}}
 statefulSetUpdateStrategy: {type: Recreate}
 tolerations: [{operator: Is}]
 topologySpreadConstraints: [{}]
 hostAliases: [{ip: a.example}]
 extraVolumes: [{name: A_b}]
 extraContainers: [{image: a}]
-dashboards: {grafanaOperator: {resyncPeriod: 1d}}
+dashboards: {grafanaOperator: {resyncPeriod: 1d, instanceSelector: {labels: {}}}}
+podSecurityContext: {runAsUser: "1000", seccompProfile: {type: Default}}
+securityContext: {capabilities: {drop: ALL}, readOnlyRootFilesystem: "yes"}
+dnsConfig: {options: [{name: ndots, value: 2}]}
 existingConfig: {kind: Pod}
 ingress: {enabled: true, hosts: [], tls: [{secret: a, hosts: ["a:80"]}]}
 httpRoute: {enabled: true, hostnames: ["http://a"]}
@@ -101,7 +104,7 @@ NAMED = {
     "resources.limits.memory": "",
     "verticalPodAutoscaler.minAllowed.cpu": "",
     "updateStrategy.type": "Recreate",
-    "updateStrategy.rollingUpdate.maxSurge": "",
+    "updateStrategy.rollingUpdate.maxUnavailable": "",
     "statefulSetUpdateStrategy.type": "OnDelete",
     "tolerations.0.operator": "Exists",
     "topologySpreadConstraints.0": "maxSkew",
@@ -109,6 +112,12 @@ NAMED = {
     "extraVolumes.0.name": "a-z",
     "extraContainers.0": "name",
     "dashboards.grafanaOperator.resyncPeriod": "",
+    "dashboards.grafanaOperator.instanceSelector": "labels",
+    "podSecurityContext.runAsUser": "integer",
+    "podSecurityContext.seccompProfile.type": "RuntimeDefault",
+    "securityContext.capabilities.drop": "array",
+    "securityContext.readOnlyRootFilesystem": "boolean",
+    "dnsConfig.options.0.value": "string",
     "existingConfig.kind": "Secret",
     "ingress.hosts": "1",
     "ingress.tls.0": "secret",
@@ -159,6 +168,52 @@ def test_the_schema_refuses_wrong_values_by_their_keys(helm: Path, tmp_path: Pat
     lines = [_named(line) for line in answer.stderr.splitlines()]
     for key, word in NAMED.items():
         assert any(name == key and word in line for name, line in lines), (key, answer.stderr)
+
+
+ODD = """\
+podAnnotations: {"Reloader.Example.com/Auto": "true", "a.b/c_d.e-f": x y, plain: ""}
+commonLabels: {"app.kubernetes.io/part-of": x, empty: "", Upper_Case.x: A-b_c.d}
+updateStrategy: {rollingUpdate: {maxSurge: 200%, maxUnavailable: 100%}}
+statefulSetUpdateStrategy: {rollingUpdate: {partition: 1, maxUnavailable: 25%}}
+resources:
+  requests: {cpu: 0.5, memory: 1.5Gi, ephemeral-storage: 1e9, example.com/gpu: 1}
+  limits: {cpu: 1, memory: 1G}
+image: {tag: "v1@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}
+networkPolicy:
+  enabled: true
+  ingress: {namespaces: [a, "1", kube-system]}
+  egress:
+    enabled: true
+    cidrs: [10.0.0.0/8, 0.0.0.0/0, 255.255.255.255/32, "::/0", "fd00:ec2::23/128"]
+ingress:
+  enabled: true
+  hosts: [{host: "*.a.example"}, {host: ""}, {host: a-b.c1}]
+  tls: [{hosts: ["*.a.example"], secretName: a.b}, {}]
+httpRoute: {enabled: true, parentRefs: [{name: a, sectionName: b}], hostnames: ["*.a.example"]}
+tolerations: [{operator: Exists}, {key: a, effect: NoExecute, tolerationSeconds: 30}]
+topologySpreadConstraints: [{maxSkew: 1, topologyKey: a, whenUnsatisfiable: DoNotSchedule}]
+extraEnv: [{name: A, value: ""}, {name: B.c-d, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}]
+podSecurityContext:
+  runAsUser: 1000650000
+  supplementalGroups: [1]
+  seccompProfile: {type: Localhost, localhostProfile: a}
+securityContext: {capabilities: {add: [NET_BIND_SERVICE]}, seLinuxOptions: {level: s0}}
+prometheusRule:
+  enabled: true
+  ruleLabels: {team: a b/c, _x: ""}
+  alerts: {MacieThrottled: {annotations: {summary: "{{ $labels.job }}"}}}
+dashboards: {grafanaOperator: {enabled: true, resyncPeriod: 1h30m}}
+serviceMonitor: {enabled: true, interval: 1m, scrapeTimeout: 60s}
+dnsConfig: {searches: [a.b], options: [{name: single-request-reopen}]}
+verticalPodAutoscaler: {enabled: true, minAllowed: {cpu: 100m}, maxAllowed: {memory: 1Gi}}
+"""
+
+
+def test_what_a_server_takes_is_taken(helm: Path, tmp_path: Path) -> None:
+    """However odd it looks."""
+    (tmp_path / "odd.yaml").write_text(ODD)
+    text = run(helm, "template", "a", CHART, "--values", tmp_path / "odd.yaml")
+    assert [line for each in objects(text) for line in complaints(each, NEWEST)] == []
 
 
 def _named(line: str) -> tuple[str, str]:
@@ -261,6 +316,14 @@ REFUSED = [
         f"extraContainers, initContainers: a: {TAKEN}name",
     ),
     (
+        "prometheusRule.additionalGroups[0].name=macie-invitations",
+        f"prometheusRule.additionalGroups: macie-invitations: {TAKEN}name",
+    ),
+    (
+        "podMonitor.interval=1m,podMonitor.scrapeTimeout=1m1s",
+        "podMonitor.scrapeTimeout = 1m1s: longer than the interval (1m), so that Prometheus would",
+    ),
+    (
         "serviceMonitor.enabled=true,podMonitor.enabled=true",
         (
             "podMonitor.enabled: with serviceMonitor.enabled every pod would be scraped twice: "
@@ -295,6 +358,25 @@ def test_the_settings_in_the_schema_have_not_drifted() -> None:
     """`make docs` would change nothing."""
     text = SCHEMA.read_text()
     assert written(text) == text
+
+
+def test_settings_may_be_left_empty(helm: Path, tmp_path: Path) -> None:
+    """As in the exporter's own file: a key whose lines are all commented out has its default."""
+    empty = yaml.safe_load("""
+    poll: {interval: , concurrency: , stale_after: }
+    aws:
+      accounts: [{id: "111122223333", name: , role_name: , regions: , labels: }]
+      organization: {role_name: a, include_ous: , refresh_interval: }
+    metrics: {age_buckets: , zero_fill: , trust_organization: , administrator: , per_invitation: }
+    shard:
+    web: {listen_address: , telemetry_path: , enable_lifecycle: }
+    log: {level: }
+    """)
+    for number, config in enumerate((empty, dict.fromkeys(empty))):
+        file = tmp_path / f"{number}.yaml"
+        file.write_text(yaml.safe_dump({"config": config}))
+        manifests = objects(run(helm, "template", "a", CHART, "--values", file))
+        assert [line for each in manifests for line in complaints(each, NEWEST)] == []
 
 
 def test_the_schema_has_every_setting_that_a_file_may_hold() -> None:
@@ -405,6 +487,12 @@ def test_a_release_that_a_service_cannot_be_named_after_is_refused(
     assert run(helm4, "template", release, CHART, "--set", "fullnameOverride=a")
 
 
+def test_a_name_is_cut_to_one(helm4: Path) -> None:
+    """However many dashes stand where it is cut."""
+    (service,) = of_kind(objects(run(helm4, "template", f"{'a' * 50}--b", CHART)), "Service")
+    assert service["metadata"]["name"] == "a" * 50
+
+
 def test_names_that_look_like_numbers_and_booleans_are_text(helm: Path) -> None:
     """As names of the release, of its namespace, and of what the values name."""
     names = "serviceAccount.name=y,priorityClassName=no,webConfig.secret=on,nameOverride=off"
@@ -424,7 +512,10 @@ def test_large_numbers_are_written_in_full(helm: Path) -> None:
 
 
 def test_a_parent_chart_may_switch_it_on(helm: Path, tmp_path: Path) -> None:
-    """`condition: macie.enabled` puts a key of the parent's among the values."""
+    """`condition: macie.enabled` puts a key of the parent's among the values.
+
+    Helm has one room for the named templates of all charts: those of others change nothing.
+    """
     parent = tmp_path / "parent"
     shutil.copytree(CHART, parent / "charts" / CHART.name)
     depends = {"name": META["name"], "version": META["version"], "alias": "macie"}
@@ -432,10 +523,16 @@ def test_a_parent_chart_may_switch_it_on(helm: Path, tmp_path: Path) -> None:
     chart = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": [depends]}
     (parent / "Chart.yaml").write_text(yaml.safe_dump(chart))
     (parent / "values.yaml").write_text("macie: {enabled: false}\n")
+    (parent / "templates").mkdir()
+    others = (
+        f'{{{{ define "exporter.{name}" }}}}Not {{{{ end }}}}' for name in ("name", "fullname")
+    )
+    (parent / "templates" / "_helpers.tpl").write_text("".join(others))
     assert objects(run(helm, "template", "a", parent)) == []
-    assert of_kind(
+    (service,) = of_kind(
         objects(run(helm, "template", "a", parent, "--set", "macie.enabled=true")), "Service"
     )
+    assert service["metadata"]["name"] == "a-macie"
 
 
 def test_releases_of_one_name_may_meet_in_the_namespace_of_monitoring(helm4: Path) -> None:

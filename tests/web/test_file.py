@@ -82,13 +82,19 @@ def test_what_is_taken(folder: Path, text: str, promtool: Path) -> None:
     assert judged.returncode == 0, judged.stderr
 
 
-@pytest.mark.parametrize("interval", ["1s", "100ms", "1m30s", "0", "0s"])
-def test_a_rate_limit_is_taken(tmp_path: Path, interval: str) -> None:
-    """Its interval is written as the configuration's durations are; 0 is none."""
+def test_a_rate_limit_is_taken(tmp_path: Path) -> None:
+    """Its interval is a duration as Go writes it, which is what the format has; 0 is none."""
     file = tmp_path / "web.yml"
-    file.write_text(f"rate_limit: {{interval: {interval}, burst: 20}}")
-    limit = "" if interval in {"0", "0s"} else ", rate limit"
-    assert str(check_web_file(str(file))) == f"http{limit}"
+    seconds = {"1s": 1, "100ms": 0.1, "1m30s": 90, "1.5s": 1.5, ".5h": 1800, "+2us1µs": 3e-6}
+    for interval in (*seconds, "0", "0s"):
+        file.write_text(f"rate_limit: {{interval: {interval}, burst: 20}}")
+        bucket = check_web_file(str(file)).bucket
+        assert (bucket.limit if bucket else None) == (
+            (seconds[interval], 20) if interval in seconds else None
+        )
+    for interval, word in (("-1s", "not a dur"), ("1d", "not a dur"), ("9" * 9 + "h", "292")):
+        (line,) = refused(tmp_path, f"rate_limit: {{interval: {interval}, burst: 20}}")
+        assert word in line
 
 
 def test_what_is_taken_with_a_warning(tmp_path: Path) -> None:
@@ -145,6 +151,18 @@ def test_what_is_refused(folder: Path, name: str) -> None:
     """Every line names the key and says what would be right; all of them at once."""
     expected = (CORPUS / f"{name}.txt").read_text().splitlines()
     assert refused(folder, (CORPUS / f"{name}.yaml").read_text()) == expected
+
+
+def test_a_bundle_of_clients_authorities(authority: Authority, folder: Path) -> None:
+    """With what stands between the certificates, as in those of distributions; not without any."""
+    text = CLIENTS + "client_auth_type: RequireAndVerifyClientCert}"
+    bundle = folder / "ca.pem"
+    bundle.write_text(f"\ufeff# Főtanúsítvány\n{authority.pem}\n# other\n{Authority().pem}")
+    (folder / "web.yml").write_text(text)
+    assert str(check_web_file(str(folder / "web.yml"))) == "https, client certificates required"
+    bundle.write_text("")
+    (line,) = refused(folder, text)
+    assert line == 'tls_server_config.client_ca_file = "ca.pem": not certificates in PEM'
 
 
 @pytest.mark.parametrize(

@@ -283,6 +283,8 @@ def test_rate_limit(secure: Secure) -> None:
     refused = secured.get()
     assert refused.body == b"Too Many Requests\n"
     assert 1 <= int(refused.headers["retry-after"]) <= 30
+    # Else strangers could have Kubernetes restart the pod.
+    assert secured.get("/-/healthy").status == 200
 
 
 def test_who_is_limited_costs_no_bcrypt(secure: Secure) -> None:
@@ -292,6 +294,7 @@ def test_who_is_limited_costs_no_bcrypt(secure: Secure) -> None:
     )
     assert secured.get(Authorization=basic("a", "c")).status == 401
     assert secured.get(Authorization=basic("a", "b")).status == 429
+    assert secured.get("/-/healthy", Authorization=basic("a", "b")).status == 429
 
 
 def test_requests_on_a_kept_connection(secure: Secure, authority: Authority) -> None:

@@ -1,12 +1,12 @@
 {{/* One endpoint, the same in a ServiceMonitor and a PodMonitor: (list $ monitor). */}}
-{{- define "exporter.endpoint" -}}
+{{- define "macie-invitations-exporter.endpoint" -}}
 {{- $context := index . 0 }}
 {{- $monitor := index . 1 }}
 port: metrics
-path: {{ include "exporter.telemetryPath" $context }}
+path: {{ include "macie-invitations-exporter.telemetryPath" $context }}
 {{- if $context.Values.webConfig.tls }}
 {{- /* Targets are addresses, and certificates are made for names. */}}
-{{- $name := dict "serverName" (include "exporter.host" $context) }}
+{{- $name := dict "serverName" (include "macie-invitations-exporter.host" $context) }}
 {{- $monitor = merge (dict "scheme" "https" "tlsConfig" (merge (deepCopy ($monitor.tlsConfig | default dict)) $name)) $monitor }}
 {{- end }}
 scheme: {{ $monitor.scheme }}
@@ -19,7 +19,7 @@ honorLabels: {{ $monitor.honorLabels }}
 {{- end }}
 
 {{/* What stands beside the endpoints: (list $ monitor). */}}
-{{- define "exporter.monitorSpec" -}}
+{{- define "macie-invitations-exporter.monitorSpec" -}}
 {{- $context := index . 0 }}
 {{- $monitor := index . 1 }}
 {{- range $key := list "jobLabel" "targetLabels" "podTargetLabels" "scrapeClass" }}
@@ -35,5 +35,5 @@ honorLabels: {{ $monitor.honorLabels }}
 {{- end }}
 namespaceSelector:
   matchNames:
-    - {{ include "exporter.namespace" $context | quote }}
+    - {{ include "macie-invitations-exporter.namespace" $context | quote }}
 {{- end }}

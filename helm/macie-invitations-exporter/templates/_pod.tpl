@@ -1,8 +1,8 @@
 {{/* The pod, the same in the Deployment and in the StatefulSet. */}}
-{{- define "exporter.podTemplate" -}}
+{{- define "macie-invitations-exporter.podTemplate" -}}
 {{- $annotations := .Values.podAnnotations | default dict }}
 {{- if not .Values.existingConfig.name }}
-{{- $annotations = merge (dict "checksum/config" (include "exporter.config" . | sha256sum)) $annotations }}
+{{- $annotations = merge (dict "checksum/config" (include "macie-invitations-exporter.config" . | sha256sum)) $annotations }}
 {{- end -}}
 metadata:
   {{- with $annotations }}
@@ -11,13 +11,13 @@ metadata:
   {{- end }}
   labels:
     {{- /* Without versions: the pods restart for what changes them, not for a new chart. */}}
-    {{- merge (include "exporter.selectorLabels" . | fromYaml) (.Values.podLabels | default dict) (.Values.commonLabels | default dict) | toYaml | nindent 4 }}
+    {{- merge (include "macie-invitations-exporter.selectorLabels" . | fromYaml) (.Values.podLabels | default dict) (.Values.commonLabels | default dict) | toYaml | nindent 4 }}
 spec:
-  serviceAccountName: {{ include "exporter.serviceAccountName" . | quote }}
+  serviceAccountName: {{ include "macie-invitations-exporter.serviceAccountName" . | quote }}
   automountServiceAccountToken: false
   # The variables of Services' addresses could begin as the exporter's own do.
   enableServiceLinks: false
-  {{- with include "exporter.imagePullSecrets" . | trim }}
+  {{- with include "macie-invitations-exporter.imagePullSecrets" . | trim }}
   {{- . | nindent 2 }}
   {{- end }}
   {{- with .Values.podSecurityContext }}
@@ -49,7 +49,7 @@ spec:
   {{- end }}
   {{- with .Values.topologySpreadConstraints }}
   topologySpreadConstraints:
-    {{- $selector := dict "labelSelector" (dict "matchLabels" (include "exporter.selectorLabels" $ | fromYaml)) }}
+    {{- $selector := dict "labelSelector" (dict "matchLabels" (include "macie-invitations-exporter.selectorLabels" $ | fromYaml)) }}
     {{- range . }}
     - {{ hasKey . "labelSelector" | ternary . (merge (deepCopy .) $selector) | toYaml | indent 6 | trim }}
     {{- end }}
@@ -60,7 +60,7 @@ spec:
   {{- end }}
   containers:
     - name: exporter
-      {{- include "exporter.container" . | nindent 6 }}
+      {{- include "macie-invitations-exporter.container" . | nindent 6 }}
     {{- with .Values.extraContainers }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -68,10 +68,10 @@ spec:
     - name: config
       {{- if and .Values.existingConfig.name (eq .Values.existingConfig.kind "Secret") }}
       secret:
-        secretName: {{ include "exporter.configName" . | quote }}
+        secretName: {{ include "macie-invitations-exporter.configName" . | quote }}
       {{- else }}
       configMap:
-        name: {{ include "exporter.configName" . | quote }}
+        name: {{ include "macie-invitations-exporter.configName" . | quote }}
       {{- end }}
     {{- if .Values.webConfig.secret }}
     - name: web-config
@@ -89,29 +89,29 @@ spec:
     {{- end }}
 {{- end }}
 
-{{- define "exporter.container" -}}
-image: {{ include "exporter.image" . | quote }}
+{{- define "macie-invitations-exporter.container" -}}
+image: {{ include "macie-invitations-exporter.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 args:
   {{- if .Values.demo.enabled }}
   - demo
   # The demo's own address is no setting of the exporter behind it, so the file cannot say it.
-  - {{ printf "--web.listen-address=%s" (include "exporter.listenAddress" .) | quote }}
+  - {{ printf "--web.listen-address=%s" (include "macie-invitations-exporter.listenAddress" .) | quote }}
   {{- if .Values.existingConfig.name }}
   # The demo hands no variables on.
-  - {{ printf "--web.telemetry-path=%s" (include "exporter.telemetryPath" .) | quote }}
+  - {{ printf "--web.telemetry-path=%s" (include "macie-invitations-exporter.telemetryPath" .) | quote }}
   {{- end }}
   {{- else }}
   - serve
   {{- end }}
-  - --config.file={{ include "exporter.configFile" . }}
+  - --config.file={{ include "macie-invitations-exporter.configFile" . }}
   {{- if .Values.webConfig.secret }}
-  - --web.config-file={{ include "exporter.webConfigFolder" . }}/{{ .Values.webConfig.key }}
+  - --web.config-file={{ include "macie-invitations-exporter.webConfigFolder" . }}/{{ .Values.webConfig.key }}
   {{- end }}
   {{- with .Values.extraArgs }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- with include "exporter.env" . | fromYamlArray }}
+{{- with include "macie-invitations-exporter.env" . | fromYamlArray }}
 env:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -121,14 +121,14 @@ envFrom:
 {{- end }}
 ports:
   - name: metrics
-    containerPort: {{ include "exporter.port" . }}
+    containerPort: {{ include "macie-invitations-exporter.port" . }}
     protocol: TCP
 livenessProbe:
-  {{- include "exporter.probe" (list . "/-/healthy" .Values.livenessProbe) | nindent 2 }}
+  {{- include "macie-invitations-exporter.probe" (list . "/-/healthy" .Values.livenessProbe) | nindent 2 }}
 readinessProbe:
-  {{- include "exporter.probe" (list . "/-/ready" .Values.readinessProbe) | nindent 2 }}
+  {{- include "macie-invitations-exporter.probe" (list . "/-/ready" .Values.readinessProbe) | nindent 2 }}
 startupProbe:
-  {{- include "exporter.probe" (list . "/-/healthy" .Values.startupProbe) | nindent 2 }}
+  {{- include "macie-invitations-exporter.probe" (list . "/-/healthy" .Values.startupProbe) | nindent 2 }}
 {{- with .Values.securityContext }}
 securityContext:
   {{- toYaml . | nindent 2 }}
@@ -143,7 +143,7 @@ volumeMounts:
     readOnly: true
   {{- if .Values.webConfig.secret }}
   - name: web-config
-    mountPath: {{ include "exporter.webConfigFolder" . }}
+    mountPath: {{ include "macie-invitations-exporter.webConfigFolder" . }}
     readOnly: true
   {{- end }}
   {{- with .Values.extraVolumeMounts }}
@@ -152,25 +152,25 @@ volumeMounts:
 {{- end }}
 
 {{/* Variables go before the file: each pod's shard, and what the chart must know of a file that it cannot see. */}}
-{{- define "exporter.env" -}}
-{{- concat (include "exporter.ownEnv" . | fromYamlArray) (.Values.extraEnv | default list) | toYaml }}
+{{- define "macie-invitations-exporter.env" -}}
+{{- concat (include "macie-invitations-exporter.ownEnv" . | fromYamlArray) (.Values.extraEnv | default list) | toYaml }}
 {{- end }}
 
-{{- define "exporter.ownEnv" -}}
+{{- define "macie-invitations-exporter.ownEnv" -}}
 {{- $env := list }}
-{{- if include "exporter.sharded" . }}
+{{- if include "macie-invitations-exporter.sharded" . }}
 {{- $pod := dict "name" "POD_NAME" "valueFrom" (dict "fieldRef" (dict "fieldPath" "metadata.name")) }}
 {{- $total := dict "name" "MACIE_EXPORTER_SHARD__TOTAL" "value" (int .Values.shards | toString) }}
 {{- $env = list $pod (dict "name" "MACIE_EXPORTER_SHARD__INDEX" "value" "auto") $total }}
 {{- end }}
 {{- if and .Values.existingConfig.name (not .Values.demo.enabled) }}
-{{- $env = append $env (dict "name" "MACIE_EXPORTER_WEB__LISTEN_ADDRESS" "value" (include "exporter.listenAddress" .)) }}
-{{- $env = append $env (dict "name" "MACIE_EXPORTER_WEB__TELEMETRY_PATH" "value" (include "exporter.telemetryPath" .)) }}
+{{- $env = append $env (dict "name" "MACIE_EXPORTER_WEB__LISTEN_ADDRESS" "value" (include "macie-invitations-exporter.listenAddress" .)) }}
+{{- $env = append $env (dict "name" "MACIE_EXPORTER_WEB__TELEMETRY_PATH" "value" (include "macie-invitations-exporter.telemetryPath" .)) }}
 {{- end }}
 {{- $env | toYaml }}
 {{- end }}
 
 {{/* An update strategy; what only a rolling update has is left out of others, which the API server would refuse. */}}
-{{- define "exporter.strategy" -}}
+{{- define "macie-invitations-exporter.strategy" -}}
 {{- eq (.type | default "RollingUpdate") "RollingUpdate" | ternary . (omit . "rollingUpdate") | toYaml }}
 {{- end }}

@@ -9,7 +9,7 @@ The files in files/rules/ are rule files as Prometheus reads them. Here they get
     links.
 Never through tpl: the braces in a rule's texts are Prometheus' own.
 */}}
-{{- define "exporter.alertNames" -}}
+{{- define "macie-invitations-exporter.alertNames" -}}
 {{- $names := list }}
 {{- range $path, $_ := .Files.Glob "files/rules/*.yaml" }}
 {{- range ($.Files.Get $path | fromYaml).groups }}
@@ -21,14 +21,14 @@ Never through tpl: the braces in a rule's texts are Prometheus' own.
 {{- $names | sortAlpha | toYaml }}
 {{- end }}
 
-{{- define "exporter.ruleGroups" -}}
+{{- define "macie-invitations-exporter.ruleGroups" -}}
 {{- $groups := list }}
 {{- range $path, $_ := .Files.Glob "files/rules/*.yaml" }}
 {{- range ($.Files.Get $path | fromYaml).groups }}
 {{- $group := . }}
 {{- $rules := list }}
-{{- range concat (include "exporter.accountLabels" $ | fromYamlArray) .rules }}
-{{- $rule := include "exporter.rule" (list $ .) | fromYaml }}
+{{- range concat (include "macie-invitations-exporter.accountLabels" $ | fromYamlArray) .rules }}
+{{- $rule := include "macie-invitations-exporter.rule" (list $ .) | fromYaml }}
 {{- with $rule }}{{ $rules = append $rules . }}{{ end }}
 {{- end }}
 {{- if $rules }}
@@ -40,20 +40,20 @@ Never through tpl: the braces in a rule's texts are Prometheus' own.
 {{- end }}
 
 {{/* A rule with what the values say, nothing if they remove it: (list $ rule). */}}
-{{- define "exporter.rule" -}}
+{{- define "macie-invitations-exporter.rule" -}}
 {{- $values := (index . 0).Values.prometheusRule }}
 {{- $rule := index . 1 }}
 {{- $change := get ($values.alerts | default dict) ($rule.alert | default "") | default dict }}
 {{- if ne (toString $change.enabled) "false" }}
 {{- $kept := $values.additionalAggregationLabels }}
-{{- $expr := include "exporter.expr" (list $rule.expr $values.thresholds) }}
+{{- $expr := include "macie-invitations-exporter.expr" (list $rule.expr $values.thresholds) }}
 {{- $ofAccount := contains "$labels.aws_account_id" (dig "annotations" "description" "" $rule) }}
 {{- if and $ofAccount $values.accountLabels }}
-{{- $expr = printf "(\n%s)\n  * on (aws_account_id) group_left (%s) macie:account:labels\nor\n(\n%s)\n  unless on (aws_account_id) macie:account:labels\n" $expr (include "exporter.accountLabelNames" (index . 0)) $expr }}
+{{- $expr = printf "(\n%s)\n  * on (aws_account_id) group_left (%s) macie:account:labels\nor\n(\n%s)\n  unless on (aws_account_id) macie:account:labels\n" $expr (include "macie-invitations-exporter.accountLabelNames" (index . 0)) $expr }}
 {{- end }}
-{{- $_ := set $rule "expr" (include "exporter.apart" (list $expr $kept)) }}
+{{- $_ := set $rule "expr" (include "macie-invitations-exporter.apart" (list $expr $kept)) }}
 {{- if $rule.alert }}
-{{- $_ := set $rule.annotations "description" (include "exporter.asking" (list $rule.annotations.description $kept)) }}
+{{- $_ := set $rule.annotations "description" (include "macie-invitations-exporter.asking" (list $rule.annotations.description $kept)) }}
 {{- range $key := list "for" "keep_firing_for" }}
 {{- with get $change $key }}{{ $_ := set $rule $key . }}{{ end }}
 {{- end }}
@@ -77,7 +77,7 @@ Never through tpl: the braces in a rule's texts are Prometheus' own.
 {{- end }}
 
 {{/* Labels of macie_account_info, as the exporter names them. */}}
-{{- define "exporter.accountLabelNames" -}}
+{{- define "macie-invitations-exporter.accountLabelNames" -}}
 {{- range $number, $key := .Values.prometheusRule.accountLabels }}
 {{- if $number }}, {{ end }}label_{{ regexReplaceAll "[^a-zA-Z0-9_]" $key "_" }}
 {{- end }}
@@ -87,12 +87,12 @@ Never through tpl: the braces in a rule's texts are Prometheus' own.
 What remembers the labels of each account: those that are known now, else, while an alert is about it, those that were.
 An alert whose labels went away with the exporter would resolve, and fire as another.
 */}}
-{{- define "exporter.accountLabels" -}}
+{{- define "macie-invitations-exporter.accountLabels" -}}
 {{- if .Values.prometheusRule.accountLabels }}
 - record: macie:account:labels
   expr: |
     topk by (aws_account_id) (
-      1, group by (aws_account_id, {{ include "exporter.accountLabelNames" . }}) (macie_account_info)
+      1, group by (aws_account_id, {{ include "macie-invitations-exporter.accountLabelNames" . }}) (macie_account_info)
     )
     or on (aws_account_id)
     macie:account:labels and on (aws_account_id) ALERTS{alertname=~"Macie.+"}
@@ -102,7 +102,7 @@ An alert whose labels went away with the exporter would resolve, and fire as ano
 {{- end }}
 
 {{/* An expression with its thresholds: (list expression thresholds). The comment stays, and says which it is. */}}
-{{- define "exporter.expr" -}}
+{{- define "macie-invitations-exporter.expr" -}}
 {{- $expr := index . 0 | toString }}
 {{- range $name, $value := index . 1 }}
 {{- $expr = regexReplaceAll (printf "(?m)[^ \\n]+( +# threshold: %s)$" $name) $expr (printf "%s${1}" (toJson $value)) }}
@@ -111,7 +111,7 @@ An alert whose labels went away with the exporter would resolve, and fire as ano
 {{- end }}
 
 {{/* An expression that keeps apart what some labels tell apart: (list expression labels). */}}
-{{- define "exporter.apart" -}}
+{{- define "macie-invitations-exporter.apart" -}}
 {{- $expr := index . 0 }}
 {{- with index . 1 }}
 {{- $expr = regexReplaceAll "\\b(by|on) \\(" $expr (printf "${1} (%s, " (join ", " .)) | replace ", )" ")" }}
@@ -123,7 +123,7 @@ An alert whose labels went away with the exporter would resolve, and fire as ano
 A text whose queries ask for what has the alert's own values of some labels: (list text labels). In a query each selector
 begins with the job or the account; among its arguments theirs go before that one's, and not where the text shows it.
 */}}
-{{- define "exporter.asking" -}}
+{{- define "macie-invitations-exporter.asking" -}}
 {{- $text := index . 0 | replace "{{ $labels." "{{$labels." }}
 {{- $matchers := "" }}
 {{- $values := "" }}

@@ -1,8 +1,8 @@
 {{/* What a schema cannot say, or not so that its message helps. Each message names the key and what to do. */}}
-{{- define "exporter.validate" -}}
+{{- define "macie-invitations-exporter.validate" -}}
 {{- $config := .Values.config | default dict }}
 {{- $web := $config.web | default dict }}
-{{- $sharded := include "exporter.sharded" . }}
+{{- $sharded := include "macie-invitations-exporter.sharded" . }}
 {{- if and $sharded $config.shard }}
 {{- fail "config.shard: the chart sets it for every pod when shards > 1: leave it out" }}
 {{- end }}
@@ -17,10 +17,10 @@
 {{- fail (printf "webConfig.%s: is of use only with webConfig.secret, the Secret that holds the web configuration file" $key) }}
 {{- end }}
 {{- end }}
-{{- if regexMatch "^(127[.]|localhost:|\\[::1\\])" (include "exporter.listenAddress" .) }}
-{{- fail (printf "config.web.listen_address = %s: nothing outside the pod reaches it: write :%s" $web.listen_address (include "exporter.port" .)) }}
+{{- if regexMatch "^(127[.]|localhost:|\\[::1\\])" (include "macie-invitations-exporter.listenAddress" .) }}
+{{- fail (printf "config.web.listen_address = %s: nothing outside the pod reaches it: write :%s" $web.listen_address (include "macie-invitations-exporter.port" .)) }}
 {{- end }}
-{{- if eq (include "exporter.port" . | int) 0 }}
+{{- if eq (include "macie-invitations-exporter.port" . | int) 0 }}
 {{- fail (printf "config.web.listen_address = %s: the Service needs a port that is known: write :10058" $web.listen_address) }}
 {{- end }}
 {{- if .Values.existingConfig.name }}
@@ -31,7 +31,7 @@
 {{- fail (printf "config.web.%s: with existingConfig.name set only config.web.listen_address and config.web.telemetry_path are read: put it into that file" (first .)) }}
 {{- end }}
 {{- end }}
-{{- $name := include "exporter.fullname" . }}
+{{- $name := include "macie-invitations-exporter.fullname" . }}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) }}
 {{- fail (printf "release name %s: a Service's name must begin with a letter and hold only a-z, 0-9 and -, which %s does not: name the release otherwise, or set fullnameOverride" .Release.Name $name) }}
 {{- end }}
@@ -65,13 +65,21 @@
 {{- end }}
 {{- /* Taken by the chart, and by whatever of the values came before. */}}
 {{- $env := list "MACIE_EXPORTER_WEB__LISTEN_ADDRESS" "MACIE_EXPORTER_WEB__TELEMETRY_PATH" }}
-{{- range include "exporter.ownEnv" . | fromYamlArray }}{{ $env = append $env .name }}{{ end }}
+{{- range include "macie-invitations-exporter.ownEnv" . | fromYamlArray }}{{ $env = append $env .name }}{{ end }}
 {{- $containers := concat (.Values.extraContainers | default list) (.Values.initContainers | default list) }}
-{{- include "exporter.unique" (list "extraEnv" .Values.extraEnv "name" $env) }}
-{{- include "exporter.unique" (list "extraVolumes" .Values.extraVolumes "name" (list "config" "web-config")) }}
-{{- $paths := list "/etc/macie-invitations-exporter" (include "exporter.webConfigFolder" .) }}
-{{- include "exporter.unique" (list "extraVolumeMounts" .Values.extraVolumeMounts "mountPath" $paths) }}
-{{- include "exporter.unique" (list "extraContainers, initContainers" $containers "name" (list "exporter")) }}
+{{- include "macie-invitations-exporter.unique" (list "extraEnv" .Values.extraEnv "name" $env) }}
+{{- include "macie-invitations-exporter.unique" (list "extraVolumes" .Values.extraVolumes "name" (list "config" "web-config")) }}
+{{- $paths := list "/etc/macie-invitations-exporter" (include "macie-invitations-exporter.webConfigFolder" .) }}
+{{- include "macie-invitations-exporter.unique" (list "extraVolumeMounts" .Values.extraVolumeMounts "mountPath" $paths) }}
+{{- include "macie-invitations-exporter.unique" (list "extraContainers, initContainers" $containers "name" (list "exporter")) }}
+{{- include "macie-invitations-exporter.unique" (list "prometheusRule.additionalGroups" .Values.prometheusRule.additionalGroups "name" (list "macie-invitations")) }}
+{{- range $key := list "serviceMonitor" "podMonitor" }}
+{{- $monitor := get $.Values $key }}
+{{- $interval := include "macie-invitations-exporter.milliseconds" $monitor.interval | int64 }}
+{{- if and $interval (gt (include "macie-invitations-exporter.milliseconds" $monitor.scrapeTimeout | int64) $interval) }}
+{{- fail (printf "%s.scrapeTimeout = %s: longer than the interval (%s), so that Prometheus would scrape nothing" $key $monitor.scrapeTimeout $monitor.interval) }}
+{{- end }}
+{{- end }}
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled }}
 {{- fail "podMonitor.enabled: with serviceMonitor.enabled every pod would be scraped twice: choose one" }}
 {{- end }}
@@ -81,7 +89,7 @@
 {{- fail (printf "prometheusRule.additionalAggregationLabels: %s: the rules look after that one themselves: name labels of whole installations, like cluster" $name) }}
 {{- end }}
 {{- end }}
-{{- $shipped := include "exporter.alertNames" . | fromYamlArray }}
+{{- $shipped := include "macie-invitations-exporter.alertNames" . | fromYamlArray }}
 {{- range $name := .Values.prometheusRule.alerts | default dict | keys | sortAlpha }}
 {{- if not (has $name $shipped) }}
 {{- fail (printf "prometheusRule.alerts.%s: no such alert is shipped; there are: %s" $name (join ", " $shipped)) }}
@@ -90,7 +98,7 @@
 {{- end }}
 
 {{/* Refuses what is named twice, or as the chart's own: (list key objects field taken). */}}
-{{- define "exporter.unique" -}}
+{{- define "macie-invitations-exporter.unique" -}}
 {{- $key := index . 0 }}
 {{- $field := index . 2 }}
 {{- $taken := index . 3 }}
@@ -101,4 +109,14 @@
 {{- end }}
 {{- $taken = append $taken $name }}
 {{- end }}
+{{- end }}
+
+{{/* A duration of Prometheus, if there is one, in milliseconds. */}}
+{{- define "macie-invitations-exporter.milliseconds" -}}
+{{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000 "w" 604800000 "y" 31536000000 }}
+{{- $sum := 0 }}
+{{- range regexFindAll "[0-9]+[a-z]+" (. | default "") -1 }}
+{{- $sum = add $sum (mul (regexFind "^[0-9]+" .) (get $units (regexFind "[a-z]+$" .))) }}
+{{- end }}
+{{- $sum }}
 {{- end }}
