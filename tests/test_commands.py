@@ -5,8 +5,6 @@ import io
 import random
 import re
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -124,14 +122,6 @@ def test_version(terminal: Terminal) -> None:
     """Name and version, on standard output."""
     assert terminal.run("--version") == 0
     assert (terminal.out, terminal.err) == (f"{NAME} {__version__}\n", "")
-
-
-def test_as_a_process() -> None:
-    """Through its own arguments, streams and exit code; `python -m exporter` is the command."""
-    command = [sys.executable, "-m", "exporter", "chek"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("chek: unknown command; the nearest is check\n")
 
 
 def flags_of(*argv: str) -> dict[str, str]:

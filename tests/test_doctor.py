@@ -1,29 +1,23 @@
 """What `doctor` says of accounts that work and of accounts that do not."""
 
-import asyncio
 import io
 import json
 import os
-import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from exporter.clock import SystemClock
 from exporter.commands import Process, main
-from exporter.commands.doctor import Doctor, consult
+from exporter.commands.doctor import Doctor
 from exporter.commands.steps import Step, as_json, as_table
-from exporter.configuration import Configuration, Ports
-from exporter.log import Lines
 from exporter.model import Account, Role, Target
 from exporter.settings import Settings
 from tests import fleets
 from tests.clouds import Skies, embedded_cloud
 from tests.embedded_aws.world import Fault, Invitation, World
-from tests.settings.loads import loaded
 
 ACCOUNT, OTHER = fleets.accounts(2)
 DENIED = Fault(403, "AccessDeniedException", "User: {caller} is not authorized to perform this")
@@ -122,47 +116,6 @@ def test_no_credentials_at_all(skies: Skies, monkeypatch: pytest.MonkeyPatch) ->
     step = skies.run(doctor(skies).own_credentials())
     assert (step.ok, step.error_code) == (False, "CredentialsError")
     assert "IRSA" in step.remedy
-
-
-def consulted(world: World, tell: Callable[[int, int | None], None]) -> list[dict[str, Any]]:
-    """Look at the hub and the first account; give the steps."""
-    accounts = [
-        {"id": ACCOUNT, "role_arn": world.role_arn(ACCOUNT)},
-        {"id": fleets.HUB, "regions": ["us-east-1"]},
-    ]
-    settings = loaded(f"aws.accounts={json.dumps(accounts)}", region="eu-west-1")
-    lines = Lines(io.StringIO(), level="error", form="logfmt")
-    ports = Ports(SystemClock(), lines, random.Random(1))
-    configuration = Configuration(settings, "eu-west-1")
-    report, _ = asyncio.run(consult(configuration, ports, (), (), form="json", tell=tell))
-    steps: list[dict[str, Any]] = json.loads(report)
-    return steps
-
-
-@pytest.mark.usefixtures("skies")
-def test_accounts_are_looked_at_side_by_side_and_told_in_order(world: World) -> None:
-    """Progress is told once per account."""
-    told: list[tuple[int, int | None]] = []
-    steps = consulted(world, lambda done, total: told.append((done, total)))
-    assert [(step["account"], step["step"], step["ok"]) for step in steps] == [
-        ("", "own credentials", True),
-        (ACCOUNT, "AssumeRole", True),
-        (ACCOUNT, "ListInvitations", True),
-        (fleets.HUB, "ListInvitations", True),
-    ]
-    assert told == [(0, 2), (1, 2), (2, 2)]
-
-
-@pytest.mark.usefixtures("skies")
-def test_a_surprise_in_one_of_many_steps_is_itself(world: World) -> None:
-    """Whoever reports it as a bug has something to report."""
-
-    def surprise(done: int, _: int | None) -> None:
-        if done:
-            raise ZeroDivisionError("never seen before")
-
-    with pytest.raises(ZeroDivisionError, match="never seen before"):
-        consulted(world, surprise)
 
 
 class Run:

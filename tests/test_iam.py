@@ -263,7 +263,8 @@ def test_terraform_as_a_reader_checks_it() -> None:
     """The whole module, literally."""
     one = settings(accounts=[{"id": "000000000001", "role_name": READER, "external_id": "shown"}])
     arn = f"arn:aws:iam::000000000001:role/{READER}"
-    assert printed(one, "terraform") == f"# {arn}\n{TERRAFORM}"
+    module = Path(__file__).with_name("reader.tf").read_text()
+    assert printed(one, "terraform") == f"# {arn}\n{module}"
 
 
 def test_terraform_as_terraform_would_write_it(tmp_path: Path) -> None:
@@ -333,60 +334,3 @@ def test_what_would_let_nobody_in_or_print_nothing_is_refused(word: str, line: s
     assert main(["iam", word], Process({"AWS_REGION": "eu-west-1"}, out, err)) == 2
     assert err.getvalue().startswith(line)
     assert not out.getvalue()
-
-
-TERRAFORM = """variable "hub_principal_arn" {
-  type        = string
-  description = "ARN of the role that the exporter runs as"
-  default     = "arn:aws:iam::100000000000:role/exporter"
-}
-
-variable "external_id" {
-  type        = string
-  description = "The exporter's external_id for these roles"
-}
-
-resource "aws_iam_role" "reader" {
-  name        = "macie-invitations-reader"
-  path        = "/"
-  description = "Lets macie-invitations-exporter list Macie invitations."
-  assume_role_policy = jsonencode({
-    "Version" : "2012-10-17",
-    "Statement" : [
-      {
-        "Sid" : "LetTheExporterIn",
-        "Effect" : "Allow",
-        "Principal" : {
-          "AWS" : "${var.hub_principal_arn}"
-        },
-        "Action" : "sts:AssumeRole",
-        "Condition" : {
-          "StringEquals" : {
-            "sts:ExternalId" : "${var.external_id}"
-          }
-        }
-      }
-    ]
-  })
-}
-
-resource "aws_iam_role_policy" "read_invitations" {
-  name = "read-invitations"
-  role = aws_iam_role.reader.id
-  policy = jsonencode({
-    "Version" : "2012-10-17",
-    "Statement" : [
-      {
-        "Sid" : "ReadInvitations",
-        "Effect" : "Allow",
-        "Action" : "macie2:ListInvitations",
-        "Resource" : "*"
-      }
-    ]
-  })
-}
-
-output "role_arn" {
-  value = aws_iam_role.reader.arn
-}
-"""

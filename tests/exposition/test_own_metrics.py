@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from prometheus_client import Metric
@@ -26,29 +27,7 @@ def of_aws(text: bytes) -> str:
     return "".join(line for line in lines if "macie_exporter_aws" in line)
 
 
-TEXT = """\
-# HELP macie_exporter_aws_requests_total HTTP requests sent to AWS, retries included.
-# TYPE macie_exporter_aws_requests_total counter
-macie_exporter_aws_requests_total{aws_region="eu-west-1",operation="ListInvitations",service="macie2"} 2.0
-# HELP macie_exporter_aws_request_errors_total HTTP requests to AWS that failed, by error code, retries included.
-# TYPE macie_exporter_aws_request_errors_total counter
-macie_exporter_aws_request_errors_total{aws_region="eu-west-1",error_code="ThrottlingException",operation="ListInvitations",service="macie2"} 1.0
-# HELP macie_exporter_aws_request_duration_seconds How long HTTP requests to AWS took, retries counted one by one.
-# TYPE macie_exporter_aws_request_duration_seconds histogram
-macie_exporter_aws_request_duration_seconds_bucket{le="0.025",operation="ListInvitations",service="macie2"} 0.0
-macie_exporter_aws_request_duration_seconds_bucket{le="0.05",operation="ListInvitations",service="macie2"} 0.0
-macie_exporter_aws_request_duration_seconds_bucket{le="0.1",operation="ListInvitations",service="macie2"} 0.0
-macie_exporter_aws_request_duration_seconds_bucket{le="0.25",operation="ListInvitations",service="macie2"} 1.0
-macie_exporter_aws_request_duration_seconds_bucket{le="0.5",operation="ListInvitations",service="macie2"} 2.0
-macie_exporter_aws_request_duration_seconds_bucket{le="1.0",operation="ListInvitations",service="macie2"} 2.0
-macie_exporter_aws_request_duration_seconds_bucket{le="2.5",operation="ListInvitations",service="macie2"} 2.0
-macie_exporter_aws_request_duration_seconds_bucket{le="5.0",operation="ListInvitations",service="macie2"} 2.0
-macie_exporter_aws_request_duration_seconds_bucket{le="10.0",operation="ListInvitations",service="macie2"} 2.0
-macie_exporter_aws_request_duration_seconds_bucket{le="30.0",operation="ListInvitations",service="macie2"} 2.0
-macie_exporter_aws_request_duration_seconds_bucket{le="+Inf",operation="ListInvitations",service="macie2"} 2.0
-macie_exporter_aws_request_duration_seconds_count{operation="ListInvitations",service="macie2"} 2.0
-macie_exporter_aws_request_duration_seconds_sum{operation="ListInvitations",service="macie2"} 0.75
-"""  # noqa: E501 -- lines are as long as Prometheus' own
+TEXT = Path(__file__).with_name("attempts.txt").read_text()
 
 
 def test_text_and_openmetrics() -> None:
