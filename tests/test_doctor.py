@@ -1,6 +1,5 @@
 """What `doctor` says of accounts that work and of accounts that do not."""
 
-import io
 import json
 import os
 import re
@@ -10,7 +9,6 @@ from dataclasses import replace
 import pytest
 
 from exporter.clock import SystemClock
-from exporter.commands import Process, main
 from exporter.commands.doctor import Doctor
 from exporter.commands.steps import Step, as_json, as_table
 from exporter.model import Account, Role, Target
@@ -18,6 +16,7 @@ from exporter.settings import Settings
 from tests import fleets
 from tests.clouds import Skies, embedded_cloud
 from tests.embedded_aws.world import Fault, Invitation, World
+from tests.inprocess import Done, command
 
 ACCOUNT, OTHER = fleets.accounts(2)
 DENIED = Fault(403, "AccessDeniedException", "User: {caller} is not authorized to perform this")
@@ -118,14 +117,9 @@ def test_no_credentials_at_all(skies: Skies, monkeypatch: pytest.MonkeyPatch) ->
     assert "IRSA" in step.remedy
 
 
-class Run:
-    """One run of the command."""
-
-    def __init__(self, *words: str) -> None:
-        """Run it where the environment points."""
-        out, err = io.StringIO(), io.StringIO()
-        self.code = main(["doctor", *words], Process(os.environ, out, err))
-        self.out, self.err = out.getvalue(), err.getvalue()
+def run(*words: str) -> Done:
+    """Run the command where the environment points."""
+    return command(os.environ, "doctor", *words)
 
 
 @pytest.mark.usefixtures("skies")
@@ -136,33 +130,33 @@ def test_the_command(world: World) -> None:
         "--aws.regions=eu-west-1,us-east-1",
     ]
     world.break_role(world.role_arn(OTHER))
-    done = Run(*flags)
-    assert (done.code, done.err) == (1, "")
-    assert f"let the trust policy of {world.role_arn(OTHER)} name" in done.out
+    done = run(*flags)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert f"let the trust policy of {world.role_arn(OTHER)} name" in done.stdout
     assert re.search(
-        r"^ok +- +- +discovery +[0-9.]+ +3 accounts, 6 targets$", done.out, re.MULTILINE
+        r"^ok +- +- +discovery +[0-9.]+ +3 accounts, 6 targets$", done.stdout, re.MULTILINE
     )
-    assert "set metrics.trusted_inviters or metrics.trust_organization" in done.out
-    done = Run(*flags, f"--account={ACCOUNT}", "--region=us-east-1", "--format=json")
-    assert done.code == 0
-    steps = [(step["account"], step["region"], step["step"]) for step in json.loads(done.out)]
+    assert "set metrics.trusted_inviters or metrics.trust_organization" in done.stdout
+    done = run(*flags, f"--account={ACCOUNT}", "--region=us-east-1", "--format=json")
+    assert done.returncode == 0
+    steps = [(step["account"], step["region"], step["step"]) for step in json.loads(done.stdout)]
     assert steps == [
         ("", "", "own credentials"),
         ("", "", "discovery"),
         (ACCOUNT, "", "AssumeRole"),
         (ACCOUNT, "us-east-1", "ListInvitations"),
     ]
-    done = Run(*flags, "--account=999999999999")
-    assert done.code == 1
-    assert "not among the accounts to poll" in done.out
-    done = Run(*flags, f"--account={ACCOUNT}", "--region=us-eats-1")
-    assert done.code == 1
-    assert "us-eats-1 discovery: configure it, or look whether it is misspelled" in done.out
+    done = run(*flags, "--account=999999999999")
+    assert done.returncode == 1
+    assert "not among the accounts to poll" in done.stdout
+    done = run(*flags, f"--account={ACCOUNT}", "--region=us-eats-1")
+    assert done.returncode == 1
+    assert "us-eats-1 discovery: configure it, or look whether it is misspelled" in done.stdout
     world.fail(fleets.HUB, "*", DENIED, service="organizations")
-    done = Run(*flags)
-    assert "organizations:ListAccounts" in done.out
-    assert "`iam` prints that policy" in done.out
-    assert Run(*flags, "--format=xml").code == 2
+    done = run(*flags)
+    assert "organizations:ListAccounts" in done.stdout
+    assert "`iam` prints that policy" in done.stdout
+    assert run(*flags, "--format=xml").returncode == 2
 
 
 STEPS = [

@@ -17,19 +17,15 @@ from tests.inprocess import running
 from tests.processes import Exporter, Series, until
 from tests.processes import running as process
 
-ACCOUNTS = 90
+ACCOUNTS = 30
 
 
 @pytest.fixture
 def world() -> World:
-    """Ninety accounts in nested units, three of them in each of thirty."""
+    """An organization of thirty members."""
     made = World(fleets.HUB, regions=fleets.REGIONS)
-    for division in range(3):
-        outer = made.add_unit(f"division {division}")
-        for team in range(10):
-            inner = made.add_unit(f"team {division}.{team}", outer)
-            for account in fleets.accounts(ACCOUNTS)[division * 30 + team * 3 :][:3]:
-                made.add_account(account, f"account {account}", inner)
+    for account in fleets.accounts(ACCOUNTS):
+        made.add_account(account, f"account {account}")
     return made
 
 
@@ -40,15 +36,12 @@ def aws(world: World) -> Iterator[EmbeddedAws]:
         yield embedded
 
 
-def configuration(**organization: object) -> dict[str, Any]:
+def configuration() -> dict[str, Any]:
     """Configure discovery."""
     return {
         "aws": {
             "regions": list(fleets.REGIONS),
-            "organization": {
-                "role_name": "macie-invitations-reader",
-                **organization,
-            },
+            "organization": {"role_name": "macie-invitations-reader"},
         },
         "metrics": {"zero_fill": "none"},
         "web": {"enable_lifecycle": True},
