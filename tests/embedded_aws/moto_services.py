@@ -171,10 +171,6 @@ class Organizations:
         """Name the operation that a request is for."""
         return request.headers.get("x-amz-target", "").rpartition(".")[2] or "UnknownOperation"
 
-    def account(self, caller: Caller, request: Request) -> str:  # noqa: ARG002 - as Sts
-        """Return the account that a call is about: the caller's."""
-        return caller.account_id
-
     def respond(self, caller: Caller, request: Request) -> Response:
         """Answer one request of Organizations; raises ApiError."""
         operation = self.operation(request)
@@ -239,21 +235,20 @@ def _wrap_token(answer: Response) -> Response:
 class _Mirror:
     """moto's idea of one moment of the organization."""
 
-    source: Organization | None
+    source: Organization
     backend: OrganizationsBackend
 
 
-def _mirror(hub: str, source: Organization | None) -> _Mirror:
-    """Build moto's backend from an organization; an empty one stands for "not in use"."""
+def _mirror(hub: str, source: Organization) -> _Mirror:
+    """Build moto's backend from an organization."""
     backend = OrganizationsBackend(PARTITION, hub)
-    if source is not None:
-        organization = FakeOrganization(hub, "us-east-1", "ALL")
-        organization.id = ORGANIZATION_ID
-        organization.root_id = ROOT_ID
-        backend.org = organization
-        backend.ou = [FakeRoot(organization)]
-        backend.ou += [_unit(organization, unit) for unit in source.units]
-        backend.accounts = [_Member(organization, account) for account in source.accounts]
+    organization = FakeOrganization(hub, "us-east-1", "ALL")
+    organization.id = ORGANIZATION_ID
+    organization.root_id = ROOT_ID
+    backend.org = organization
+    backend.ou = [FakeRoot(organization)]
+    backend.ou += [_unit(organization, unit) for unit in source.units]
+    backend.accounts = [_Member(organization, account) for account in source.accounts]
     return _Mirror(source, backend)
 
 

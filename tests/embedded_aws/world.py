@@ -49,11 +49,11 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One AWS account; `parent` is a root's or unit's id, None outside the organization."""
+    """One AWS account; `parent` is a root's or unit's id."""
 
     account_id: str
     name: str
-    parent: str | None = ROOT_ID
+    parent: str = ROOT_ID
     status: str = "ACTIVE"
     joined: int = 0
 
@@ -69,9 +69,8 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """One moment of the organization: its management account, units and member accounts."""
+    """One moment of the organization: its units and accounts."""
 
-    management: str
     units: tuple[Unit, ...]
     accounts: tuple[Account, ...]
 
@@ -293,8 +292,8 @@ class World:
 
     # -- organization -----------------------------------------------------------------------
 
-    def add_account(self, account: str, name: str, parent: str | None = ROOT_ID) -> None:
-        """Add an account to the world; `parent` None leaves it out of the organization."""
+    def add_account(self, account: str, name: str, parent: str = ROOT_ID) -> None:
+        """Add an account to the organization."""
         with self._lock:
             joined = next(self._sequence)
             self._change(Account(account, name, parent, joined=joined))
@@ -320,14 +319,12 @@ class World:
             self._organization = None
             return unit_id
 
-    def organization(self) -> Organization | None:
-        """Return the organization, the same object until it changes; None if the hub has none."""
+    def organization(self) -> Organization:
+        """Return the organization, the same object until it changes."""
         with self._lock:
-            if self._accounts[self.hub].parent is None:
-                return None
             if self._organization is None:
-                members = tuple(one for one in self._accounts.values() if one.parent is not None)
-                self._organization = Organization(self.hub, tuple(self._units.values()), members)
+                units, members = tuple(self._units.values()), tuple(self._accounts.values())
+                self._organization = Organization(units, members)
             return self._organization
 
     def _change(self, account: Account) -> None:
