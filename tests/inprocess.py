@@ -9,7 +9,7 @@ import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from unittest.mock import patch
 
 from exporter.commands import Process, main
@@ -25,11 +25,14 @@ class Done:
     stderr: str
 
 
-def command(variables: Mapping[str, str], *words: str) -> Done:
-    """Run a command of the exporter to its end."""
+def command(variables: Mapping[str, str], *words: str, stopped: bool = False) -> Done:
+    """Run a command of the exporter to its end; or have it stopped once it runs its loop."""
     out, err = io.StringIO(), io.StringIO()
     with _only(variables, out, err):
-        code = main(words, Process(os.environ, out, err))
+        process = Process(os.environ, out, err)
+        if stopped:
+            process = replace(process, handle_stop=lambda stop: stop())
+        code = main(words, process)
     return Done(code, out.getvalue(), err.getvalue())
 
 

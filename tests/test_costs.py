@@ -30,17 +30,10 @@ from tests import faulty
 from tests.aws.rig import ACCOUNT, REGION, Rig, rig
 from tests.calls import calls_of
 from tests.exposition.scene import NOW, Scene, options
+from tests.faults.services import SESSION
 from tests.statuses import status
 
 REGIONS = ("eu-west-1", "eu-central-1", "us-east-1", "us-east-2")
-SESSION = faulty.response(
-    """
-    <AssumeRoleResponse><AssumeRoleResult><Credentials>
-      <AccessKeyId>ASIAEXAMPLE</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>
-      <SessionToken>token</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration>
-    </Credentials></AssumeRoleResult></AssumeRoleResponse>
-    """
-)
 
 
 def aws(invitations: int) -> faulty.Behaviour:
@@ -49,7 +42,7 @@ def aws(invitations: int) -> faulty.Behaviour:
 
     def behave(peer: faulty.Peer) -> bool:
         if peer.request.method == "POST":
-            peer.socket.sendall(SESSION)
+            peer.socket.sendall(faulty.response(SESSION))
             return True
         at = int(peer.request.target.partition("nextToken=")[2] or 0)
         following = {"nextToken": str(at + PAGE_SIZE)} if at + PAGE_SIZE < invitations else {}
