@@ -61,7 +61,7 @@ def test_the_threat_model_names_what_is_needed() -> None:
     """No action more and none less than all policies of all configurations together."""
     every = (ORGANIZED, UNITS, OPTED_IN)
     asked = "".join(printed(each, "hub-policy", "member-policy") for each in every)
-    page = (Path(__file__).parents[1] / "SECURITY.md").read_text()
+    page = (Path(__file__).parents[2] / "SECURITY.md").read_text()
     table = page.partition("## What it needs")[2].partition("`sts:GetCallerIdentity`")[0]
     action = re.compile(r"\b[a-z0-9]+:[A-Z]\w+")
     assert set(action.findall(table)) == set(action.findall(asked))
