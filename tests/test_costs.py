@@ -252,13 +252,13 @@ def test_a_target_holds_little_memory() -> None:
     scene_of(50)
     tracemalloc.start()
     try:
-        scene = scene_of(1_000)
+        scene = scene_of(300)
         size = sum(map(len, scrape(scene.exposition.text)))
         held = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
-    assert size < 1_000 * 1_800
-    assert held < 1_000 * 4_500
+    assert size < 300 * 1_800
+    assert held < 300 * 4_500
 
 
 def test_a_reload_lets_go_of_the_old_text() -> None:

@@ -39,9 +39,9 @@ def skies(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Skies]:
         yield made
 
 
-def account(world: World, external_id: str | None = None) -> Account:
+def account(world: World) -> Account:
     """Return the first account with its role."""
-    return Account(ACCOUNT, "one", Role(world.role_arn(ACCOUNT), external_id), ("eu-west-1",))
+    return Account(ACCOUNT, "one", Role(world.role_arn(ACCOUNT)), ("eu-west-1",))
 
 
 def doctor(skies: Skies, *, asks_regions: bool = False) -> Doctor:
@@ -75,17 +75,6 @@ def test_everything_works(skies: Skies, world: World) -> None:
         ("ListInvitations", True, "1 invitations"),
         ("ListInvitations", True, "Macie is not enabled"),
     ]
-
-
-def test_a_role_that_cannot_be_assumed_ends_the_accounts_steps(skies: Skies, world: World) -> None:
-    """And the remedy names the trust policy, the role and the permission."""
-    world.break_role(world.role_arn(ACCOUNT))
-    [step] = looked_at(skies, account(world, "shown"), "eu-west-1", "us-east-1")
-    assert (step.ok, step.error_code) == (False, "AccessDenied")
-    assert step.remedy == (
-        f"let the trust policy of {world.role_arn(ACCOUNT)} name the exporter's principal and its "
-        f"sts:ExternalId, and allow the exporter sts:AssumeRole on {world.role_arn(ACCOUNT)}"
-    )
 
 
 def test_a_missing_permission_is_named(skies: Skies, world: World) -> None:
