@@ -82,35 +82,6 @@ def value(series: Series, name: str) -> float:
     return next(number for (found, _), number in series.items() if found == name)
 
 
-def test_targets_are_the_organizations_active_accounts(
-    world: World, aws: EmbeddedAws, file: File
-) -> None:
-    """Exactly they, through empty pages; who joins, is suspended or leaves shows at a refresh."""
-    world.page_limit, world.empty_pages = 7, True
-    members = fleets.accounts(ACCOUNTS)
-    world.suspend_account(members[7])
-    active = [fleets.HUB, *members[:7], *members[8:]]
-    with running(aws.environment(), [file.write(configuration())]) as exporter:
-        exporter.wait_until_ready()
-        series = exporter.series()
-        assert targets(series) == all_of(*active)
-        assert value(series, "macie_exporter_discovery_success") == 1
-        names = {
-            dict(labels)["aws_account_id"]: dict(labels)["account_name"]
-            for name, labels in series
-            if name == "macie_account_info"
-        }
-        assert names[members[0]] == f"account {members[0]}"
-        assert set(names) == set(active)
-        world.add_account("777777777777", "newcomer")
-        world.suspend_account(members[0])
-        world.remove_account(members[1])
-        expected = all_of(*set(active) - {members[0], members[1]}, "777777777777")
-        exporter.hang_up()
-        until(lambda: targets(exporter.series()) == expected, "the changes show")
-        assert not [key for key in exporter.series() if ("aws_account_id", members[0]) in key[1]]
-
-
 def test_three_shards_hold_every_target_once(aws: EmbeddedAws, file: File) -> None:
     """Three exporters, named as a StatefulSet names its pods."""
     flag = file.write(configuration())
