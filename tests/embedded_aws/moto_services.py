@@ -46,13 +46,7 @@ DEFAULT_SESSION_SECONDS: Final = 3600
 _WEB_IDENTITY: Final = "AssumeRoleWithWebIdentity"
 _STS_OPERATIONS: Final = frozenset({"AssumeRole", _WEB_IDENTITY, "GetCallerIdentity"})
 # Operations that only the management account may call.
-_LISTINGS: Final = {
-    "ListAccounts": "Accounts",
-    "ListAccountsForParent": "Accounts",
-    "ListOrganizationalUnitsForParent": "OrganizationalUnits",
-}
-_EMPTY: Final = "empty:"
-_FULL: Final = "full:"
+_LISTINGS: Final = {"ListAccounts", "ListAccountsForParent", "ListOrganizationalUnitsForParent"}
 _FIRST_JOIN: Final = datetime(2024, 1, 1)  # noqa: DTZ001 - moto's own times are naive UTC
 
 _moto_lock = threading.Lock()
@@ -180,28 +174,8 @@ class Organizations:
         if caller.account_id != self._world.hub:
             message = "You don't have permissions to access this resource."
             raise ApiError(HTTPStatus.BAD_REQUEST, "AccessDeniedException", message)
-        return self._paged(request, _LISTINGS[operation])
-
-    def _paged(self, request: Request, key: str) -> Response:
-        """Answer a listing in pages of the world's size, with its empty pages in between.
-
-        A page may be empty and still carry a NextToken:
-        https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html
-        """
-        body = json_body(request)
-        token = str(body.pop("NextToken", None) or _EMPTY)
-        if self._world.empty_pages and token.startswith(_EMPTY):
-            following = _FULL + token.removeprefix(_EMPTY)
-            return _json11({key: [], "NextToken": following})
-        if inner := token.removeprefix(_EMPTY).removeprefix(_FULL):
-            body["NextToken"] = inner
-        body["MaxResults"] = self._page_size(body.get("MaxResults"))
-        answer = self._ask(request, json.dumps(body).encode())
-        return _wrap_token(answer) if answer.status == HTTPStatus.OK else answer
-
-    def _page_size(self, asked: object) -> int:
-        wanted = asked if isinstance(asked, int) else MAX_RESULTS
-        return min(wanted, MAX_RESULTS, self._world.page_limit or MAX_RESULTS)
+        body = {**json_body(request), "MaxResults": MAX_RESULTS}
+        return self._ask(request, json.dumps(body).encode())
 
     def _ask(self, request: Request, body: bytes) -> Response:
         with _moto_lock:
@@ -219,16 +193,6 @@ class Organizations:
         for member in mirrored.accounts:
             owner = (self._world.hub, PARTITION)
             organizations_backends.master_accounts[member.id] = owner
-
-
-def _json11(value: dict[str, object]) -> Response:
-    return Response(HTTPStatus.OK, json.dumps(value).encode(), "application/x-amz-json-1.1")
-
-
-def _wrap_token(answer: Response) -> Response:
-    value = json.loads(answer.body)
-    token = value.pop("NextToken", None)
-    return _json11({**value, "NextToken": _EMPTY + token} if token else value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +236,7 @@ class _Member(FakeAccount):
         self.email = f"aws+{account.account_id}@example.com"
         # Distinct and in order of joining: moto pages ListAccounts by this.
         self.create_time = _FIRST_JOIN + timedelta(hours=account.joined)
-        self.status = self.state = account.status
+        self.status = self.state = "ACTIVE"
         self.joined_method = "CREATED"
         self.parent_id: Any = account.parent
         self.attached_policies = []

@@ -54,7 +54,6 @@ class Account:
     account_id: str
     name: str
     parent: str = ROOT_ID
-    status: str = "ACTIVE"
     joined: int = 0
 
 
@@ -112,21 +111,15 @@ class World:
         *,
         regions: Sequence[str] = DEFAULT_REGIONS,
         session_seconds: int | None = None,
-        page_limit: int | None = None,
-        empty_pages: bool = False,
     ) -> None:
         """Make a world of the management account `hub` alone.
 
-        `session_seconds` overrides how long assumed sessions live; `page_limit` caps the pages of
-        Organizations and ListRegions; `empty_pages` puts an empty page before each page of
-        Organizations. These three may be changed at any time.
+        `session_seconds` overrides how long assumed sessions live.
         """
         self.hub = hub
         self.role_name = DEFAULT_ROLE
         self.regions = tuple(regions)
         self.session_seconds = session_seconds
-        self.page_limit = page_limit
-        self.empty_pages = empty_pages
         self._lock = threading.Lock()
         self._sequence = itertools.count(1)
         self._accounts: dict[str, Account] = {}
@@ -275,7 +268,6 @@ class World:
             account = self._accounts.get(account_id)
             return (
                 account is not None
-                and account.status == "ACTIVE"
                 and name.rpartition("/")[2] == self.role_name
                 and role_arn not in self._broken_roles
             )
@@ -296,7 +288,8 @@ class World:
         """Add an account to the organization."""
         with self._lock:
             joined = next(self._sequence)
-            self._change(Account(account, name, parent, joined=joined))
+            self._accounts[account] = Account(account, name, parent, joined=joined)
+            self._organization = None
 
     def remove_account(self, account: str) -> None:
         """Remove an account with all it has; its sessions are then unknown to Macie."""
@@ -305,11 +298,6 @@ class World:
             for key in [key for key in self._targets if key[0] == account]:
                 del self._targets[key]
             self._organization = None
-
-    def suspend_account(self, account: str) -> None:
-        """Suspend an account: listed as SUSPENDED, its role no longer assumable."""
-        with self._lock:
-            self._change(replace(self._accounts[account], status="SUSPENDED"))
 
     def add_unit(self, name: str, parent: str = ROOT_ID) -> str:
         """Add an organizational unit and return its id."""
@@ -326,10 +314,6 @@ class World:
                 units, members = tuple(self._units.values()), tuple(self._accounts.values())
                 self._organization = Organization(units, members)
             return self._organization
-
-    def _change(self, account: Account) -> None:
-        self._accounts[account.account_id] = account
-        self._organization = None
 
     # -- regions ----------------------------------------------------------------------------
 
