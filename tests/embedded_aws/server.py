@@ -149,7 +149,7 @@ class EmbeddedAws:
         account = service.account(caller, request)
         operation = service.operation(request)
         self.world.count(Call(caller.service, operation, account, caller.region))
-        fault = self.world.take_fault(caller.service, account, caller.region, operation)
+        fault = self.world.take_fault(caller.service, account, caller.region)
         return _failed(fault, caller) if fault else service.respond(caller, request)
 
 

@@ -35,7 +35,6 @@ class Fault:
     `times` is how many calls, None for all until healed. `{caller}` in the message stands for the
     ARN of whoever called. With `body` that body is sent as it is (for answers that are no JSON).
     With `hold` the answer waits until the event is set (for deadlines), at most a minute.
-    With `operation` only calls of that operation fail.
     """
 
     http_status: int
@@ -44,7 +43,6 @@ class Fault:
     times: int | None = None
     body: bytes | None = None
     hold: threading.Event | None = None
-    operation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,25 +223,18 @@ class World:
         fault = Fault(403, "AccessDeniedException", message)
         self.fail(account, ANY_REGION, fault, service="account")
 
-    def take_fault(
-        self, service: str, account: str, region: str, operation: str | None = None
-    ) -> Fault | None:
+    def take_fault(self, service: str, account: str, region: str) -> Fault | None:
         """Return the fault that this call gets, if any, and use it up."""
         with self._lock:
             for where in (region, ANY_REGION):
-                if fault := self._use(self._faults.get((service, account, where), []), operation):
+                if waiting := self._faults.get((service, account, where)):
+                    fault = waiting.pop(0)
+                    if fault.times is None:
+                        waiting.insert(0, fault)
+                    elif fault.times > 1:
+                        waiting.insert(0, replace(fault, times=fault.times - 1))
                     return fault
             return None
-
-    @staticmethod
-    def _use(waiting: list[Fault], operation: str | None) -> Fault | None:
-        for at, fault in enumerate(waiting):
-            if fault.operation in {None, operation}:
-                if fault.times is not None:
-                    left = replace(fault, times=fault.times - 1)
-                    waiting[at : at + 1] = [left] if fault.times > 1 else []
-                return fault
-        return None
 
     # -- roles and sessions -----------------------------------------------------------------
 
