@@ -5,7 +5,7 @@ import random
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +99,7 @@ def test_the_exposition_follows_aws(
         ("aws.regions", region),
         ("metrics.trusted-inviters", ",".join(fleets.TRUSTED)),
     ]
-    made = load(flags, {}, region)
-    often = made.poll.model_copy(update={"interval": timedelta(seconds=0.5)})
-    with daemons.running(made.model_copy(update={"poll": often})) as daemon:
+    with daemons.running(daemons.polling(load(flags, {}, region), interval=0.5)) as daemon:
 
         def follows(event: str) -> str:
             until(lambda: event in daemon.log, event)
@@ -137,10 +135,8 @@ def test_an_aws_that_falls_silent_leaves_no_old_value(
     targets = all_targets(len(accounts))
     file = written(tmp_path, fleets.configuration(world, len(accounts)))
     flags = [("config.file", file.partition("=")[2]), ("poll.concurrency", "2")]
-    seconds = {"interval": 1, "timeout": 1, "stale_after": 3}
-    quick = {name: timedelta(seconds=number) for name, number in seconds.items()}
     made = load(flags, {}, "eu-west-1")
-    made = made.model_copy(update={"poll": made.poll.model_copy(update=quick)})
+    made = daemons.polling(made, interval=1, timeout=1, stale_after=3)
     expected = fleets.truth(world, targets)
     hold = threading.Event()
     with daemons.running(made) as daemon:

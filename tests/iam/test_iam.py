@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -248,25 +247,6 @@ def test_terraform_as_a_reader_checks_it() -> None:
     arn = f"arn:aws:iam::000000000001:role/{READER}"
     module = Path(__file__).with_name("reader.tf").read_text()
     assert printed(one, "terraform") == f"# {arn}\n{module}"
-
-
-def test_terraform_as_terraform_would_write_it(tmp_path: Path) -> None:
-    """It reads them, and finds nothing to format. Its validate would fetch the provider first."""
-    terraform = shutil.which("terraform")
-    if terraform is None:
-        pytest.skip("terraform is in no package index")
-    for configured in (STATIC, ORGANIZED, OPTED_IN):
-        for organization_id in ("", ORGANIZATION):
-            for name in ("terraform", "hub-terraform"):
-                file = tmp_path / f"{len(list(tmp_path.iterdir()))}.tf"
-                file.write_text(printed(configured, name, organization_id=organization_id))
-    done = subprocess.run(
-        [terraform, "fmt", "-check", "-diff", tmp_path],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_everything_at_once_and_what_needs_no_roles() -> None:
