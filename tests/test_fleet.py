@@ -120,7 +120,8 @@ def test_reload_changes_what_is_configured(world: World, aws: EmbeddedAws, file:
         exporter.hang_up()
         until(lambda: targets(exporter.series()) == all_of(*members[1:3]), "new targets polled")
         after = exporter.series()
-        kept = ("macie_poll_timestamp_seconds", target_labels(members[1], "us-east-1"))
+        target = {"aws_account_id": members[1], "aws_region": "us-east-1"}
+        kept = ("macie_poll_timestamp_seconds", frozenset(target.items()))
         assert after[kept] == before[kept]
         assert any(name == "macie_invitations" for name, _ in after)
         assert value(after, "macie_exporter_config_hash") != value(
@@ -131,11 +132,6 @@ def test_reload_changes_what_is_configured(world: World, aws: EmbeddedAws, file:
         assert exporter.request("/-/reload", "POST").status == 200
         assert exporter.request("/other").status == 200
         assert exporter.request("/metrics").status == 404
-
-
-def target_labels(account: str, region: str) -> frozenset[tuple[str, str]]:
-    """Return a target's labels."""
-    return frozenset({"aws_account_id": account, "aws_region": region}.items())
 
 
 def test_a_wrong_file_changes_nothing(aws: EmbeddedAws, file: File) -> None:

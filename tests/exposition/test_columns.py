@@ -18,15 +18,10 @@ FAMILY = Family(
 )
 
 
-def no_minus(value: float) -> float:
-    """Return zero for minus zero: no value is that."""
-    return value + 0.0
-
-
 names = ODD_TEXT | st.text(string.ascii_letters, max_size=2)
-offered = st.dictionaries(
-    st.tuples(names, names), st.floats(allow_nan=False).map(no_minus), max_size=3
-)
+# Without minus zero, which no value is.
+values = st.floats(allow_nan=False).map(lambda value: value + 0.0)
+offered = st.dictionaries(st.tuples(names, names), values, max_size=3)
 
 
 def target(number: int) -> str:
