@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from exporter.clock import Clock, SystemClock
 from exporter.configuration import Configuration, Ports
@@ -16,6 +17,12 @@ from tests.processes import Series, series_of
 
 REGION = "eu-west-1"
 """Of the AWS environment."""
+
+
+def polling(settings: Settings, **seconds: float) -> Settings:
+    """Return settings with other times under `poll`, shorter than anybody may configure."""
+    times = {name: timedelta(seconds=number) for name, number in seconds.items()}
+    return settings.model_copy(update={"poll": settings.poll.model_copy(update=times)})
 
 
 @dataclass(frozen=True, slots=True)

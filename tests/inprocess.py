@@ -25,13 +25,15 @@ class Done:
     stderr: str
 
 
-def command(variables: Mapping[str, str], *words: str) -> Done:
-    """Run a command of the exporter to its end."""
-    (done,) = commands(variables, words)
+def command(variables: Mapping[str, str], *words: str, stopped: bool = False) -> Done:
+    """Run a command of the exporter to its end; or have it stopped once it runs its loop."""
+    (done,) = commands(variables, words, stopped=stopped)
     return done
 
 
-def commands(variables: Mapping[str, str], *each: Sequence[str]) -> list[Done]:
+def commands(
+    variables: Mapping[str, str], *each: Sequence[str], stopped: bool = False
+) -> list[Done]:
     """Run commands of the exporter to their ends, at once: they wait more than they work.
 
     What is written past the streams that they are given is on each one's standard error.
@@ -40,7 +42,10 @@ def commands(variables: Mapping[str, str], *each: Sequence[str]) -> list[Done]:
 
     def run(words: Sequence[str]) -> Done:
         out, err = io.StringIO(), io.StringIO()
-        code = main(words, Process(environment(variables), out, err))
+        process = Process(environment(variables), out, err)
+        if stopped:
+            process = replace(process, handle_stop=lambda stop: stop())
+        code = main(words, process)
         return Done(code, out.getvalue(), err.getvalue())
 
     with _only(variables, past, past), ThreadPoolExecutor(len(each)) as pool:

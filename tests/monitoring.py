@@ -161,7 +161,10 @@ class Webhook:
         """Receive until the block ends; gives the URL to send to."""
         messages = self.messages
 
-        class Receiver(_Handler):
+        class Receiver(BaseHTTPRequestHandler):
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 message = (
@@ -172,54 +175,11 @@ class Webhook:
                 self.send_response(200)
                 self.end_headers()
 
-        with _serving(Receiver) as url:
-            yield url
-
-
-class Proxy:
-    """Forwards scrapes, and keeps which content types came back."""
-
-    def __init__(self, accept: str | None = None) -> None:
-        """Ask for another format than the scraper does, if one is given."""
-        self._accept = accept
-        self.content_types: set[str] = set()
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[str]:
-        """Forward until the block ends; gives the URL for `proxy_url`."""
-        proxy = self
-
-        class Forward(_Handler):
-            def do_GET(self) -> None:
-                headers = dict(self.headers.items())
-                headers["Accept"] = proxy._accept or headers["Accept"]
-                assert self.path.startswith("http://127.0.0.1:")
-                request = urllib.request.Request(self.path, headers=headers)  # noqa: S310 -- see above
-                with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 -- likewise
-                    proxy.content_types.add(answer.headers["Content-Type"].partition(";")[0])
-                    self.send_response(answer.status)
-                    for name in ("Content-Type", "Content-Encoding", "Content-Length"):
-                        if name in answer.headers:
-                            self.send_header(name, answer.headers[name])
-                    self.end_headers()
-                    self.wfile.write(answer.read())
-
-        with _serving(Forward) as url:
-            yield url
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@contextlib.contextmanager
-def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            server.server_close()

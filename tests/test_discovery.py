@@ -177,23 +177,20 @@ def test_static_accounts_need_no_network() -> None:
     assert directory.asked == []
 
 
-def test_members_of_the_organization() -> None:
-    """Each with the role, the own account with own credentials, names passed on."""
-    directory = Directory([Member(HUB, "hub"), Member(ONE, "one")])
-    assert last(discovery(directory, organization(external_id="x"))).accounts == (
-        Account(HUB, "hub", None, ("eu-west-1",)),
-        Account(ONE, "one", role(ONE, "x"), ("eu-west-1",)),
-    )
-
-
 def test_static_accounts_win_and_exclusion_holds_for_members() -> None:
-    """A static account keeps its own role and regions, and takes only the name if it has none."""
-    directory = Directory([Member(HUB, ""), Member(ONE, "one"), Member(TWO, "")])
+    """A static account keeps its own role and regions, and takes only the name if it has none.
+
+    Members have the role, the account of the credentials those.
+    """
+    directory = Directory(
+        [Member(HUB, "hub"), Member(ONE, "one"), Member(TWO, ""), *members(THREE)]
+    )
     static = [{"id": ONE, "regions": ["us-east-1"]}]
-    aws = {"accounts": static, **organization(exclude_accounts=[HUB, ONE])}
-    assert last(discovery(directory, aws)).accounts == (
+    excluded = organization(exclude_accounts=[ONE, THREE], external_id="x")
+    assert last(discovery(directory, {"accounts": static, **excluded})).accounts == (
         Account(ONE, "one", None, ("us-east-1",)),
-        Account(TWO, "", role(TWO), ("eu-west-1",)),
+        Account(HUB, "hub", None, ("eu-west-1",)),
+        Account(TWO, "", role(TWO, "x"), ("eu-west-1",)),
     )
 
 
@@ -492,36 +489,27 @@ def test_units_do_not_narrow_who_is_trusted() -> None:
 
 
 def test_a_list_of_the_whole_that_is_denied_ends_no_poll_and_names_nobody_unknown() -> None:
-    """Units are polled, discovery has failed, and who is trusted stays as it was last known."""
-    directory = Directory([MEMBER, SUSPENDED], of_units={UNIT: [MEMBER]})
+    """Units are polled, discovery has failed, and who is trusted stays as it was last known.
+
+    Who leaves a unit goes all the same.
+    """
+    directory = Directory([MEMBER, SUSPENDED], of_units={UNIT: [MEMBER, Member(TWO, "")]})
     directory.broken = {"whole organization"}
     aws = organization(include_ous=[UNIT])
     found = discovery(directory, aws, metrics={"trust_organization": True})
     denied = last(found)
-    assert (denied.organization, ids(denied)) == (None, [ONE])
+    assert (denied.organization, ids(denied)) == (None, [ONE, TWO])
     assert denied.failure is not None
     # There is nothing more to find out of what is polled: the first round can end.
     assert (denied.complete, denied.last_success) == (True, 0.0)
     directory.broken = set()
     assert last(found).organization == frozenset({ONE, SUSPENDED.id})
     directory.broken = {"whole organization"}
-    assert last(found).organization == frozenset({ONE, SUSPENDED.id})
+    directory.of_units = {UNIT: [MEMBER]}
+    left = last(found)
+    assert (left.organization, ids(left)) == (frozenset({ONE, SUSPENDED.id}), [ONE])
     directory.broken = {"organization"}
     assert last(found).organization == frozenset({ONE, SUSPENDED.id})
-
-
-@in_a_loop
-async def test_who_leaves_a_unit_goes_though_the_list_of_the_whole_is_denied() -> None:
-    """Who is polled is known then; only who may invite is not."""
-    two = Member(TWO, "two")
-    directory = Directory([MEMBER, two], of_units={UNIT: [MEMBER, two]})
-    directory.broken = {"whole organization"}
-    aws = organization(include_ous=[UNIT])
-    looking = Looking(directory, aws, metrics={"trust_organization": True})
-    await looking.look()
-    directory.of_units = {UNIT: [MEMBER]}
-    await looking.look()
-    assert ids(looking.discovery.inventory) == [ONE]
 
 
 def test_a_list_of_the_whole_that_is_not_asked_for_any_more_is_not_known() -> None:

@@ -116,14 +116,6 @@ def test_a_file_that_is_written_to_on_end_is_an_error(tmp_path: Path) -> None:
     assert caught.value.strerror == "it was written to for 10 s on end"
 
 
-def test_what_is_looked_at_again_is_a_file(tmp_path: Path) -> None:
-    """What came through a pipe could not be."""
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    with pytest.raises(OSError, match="not a file"):
-        Files(1000)(pipe)
-
-
 def test_a_change_is_one_of_content(tmp_path: Path) -> None:
     """Not of dates; to become a pipe, to come and to go are changes too."""
     path = tmp_path / "file"

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import ceil
 
 import pytest
 
 from exporter.settings import Settings, load
 from tests import fleets
-from tests.daemons import REGION, Running, running
+from tests.daemons import REGION, Running, polling, running
 from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import World
 from tests.processes import until
@@ -38,9 +38,7 @@ def settings_of(world: World) -> Settings:
         f'{{"id": "{id_}", "role_arn": "{world.role_arn(id_)}"}}' for id_ in (ACCOUNT, OTHER)
     ]
     flags = [("aws.accounts", f"[{','.join(accounts)}]"), ("aws.regions", ",".join(fleets.REGIONS))]
-    made = load(flags, {}, REGION)
-    often = made.poll.model_copy(update={"interval": timedelta(seconds=INTERVAL)})
-    return made.model_copy(update={"poll": often})
+    return polling(load(flags, {}, REGION), interval=INTERVAL)
 
 
 def failing(made: Running) -> set[tuple[str, str]]:

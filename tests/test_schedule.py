@@ -140,6 +140,10 @@ def test_transient_failures_back_off_but_come_sooner_than_the_interval(code: str
     assert pauses[0] <= INTERVAL / 8
     assert max(pauses) <= INTERVAL
     assert pauses[1] > pauses[0]
+    # Targets that were throttled together do not come back together.
+    together = schedule(TARGETS)
+    first_round(together, code)
+    assert len({next_poll(together, target) for target in TARGETS}) == len(TARGETS)
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException", "other"])
@@ -165,13 +169,6 @@ def test_back_off_starts_anew_after_an_answer() -> None:
     following = next_poll(made, target)
     assert following is not None
     assert following - 3e6 <= INTERVAL / 8
-
-
-def test_jitter_differs_between_targets() -> None:
-    """Targets that were throttled together do not come back together."""
-    made = schedule(TARGETS)
-    first_round(made, "ThrottlingException")
-    assert len({next_poll(made, target) for target in TARGETS}) == len(TARGETS)
 
 
 def test_hanging_targets_take_at_most_a_quarter_of_the_places() -> None:
@@ -210,16 +207,6 @@ def test_lag_is_that_of_the_last_start_or_of_the_longest_wait() -> None:
     assert made.lag(10.0) == 10.0
     made.pop_due(10.0)
     assert made.lag(11.0) == 10.0
-
-
-def test_wait_tells_when_the_next_poll_is_due() -> None:
-    """The poller sleeps exactly until there is something to do."""
-    made = schedule(TARGETS[:1])
-    assert made.wait(0.0) == 0.0
-    first_round(made)
-    at = next_poll(made, TARGETS[0])
-    assert at is not None
-    assert made.wait(1.0) == at - 1.0
 
 
 def test_a_new_interval_holds_from_the_next_poll_on() -> None:
@@ -269,7 +256,7 @@ def test_poll_soon_does_not_put_off_what_is_due_already() -> None:
     assert made.lag(10.0) == 10.0
 
 
-OUTCOMES = ("ok", "ReadTimeout", "ThrottlingException", "AccessDenied", "leave", "soon")
+OUTCOMES = ("ok", "ReadTimeout", "ThrottlingException", "AccessDenied", "leave", "soon", "pace")
 
 
 @given(
@@ -300,7 +287,9 @@ def test_no_target_is_ever_lost_or_taken_twice(steps: list[tuple[float, str]]) -
                 made.set_targets(targets, now)
             if outcome == "soon":
                 made.poll_soon(targets, now)
-            ok = outcome in {"ok", "leave", "soon"}
+            if outcome == "pace":
+                made.set_pace(INTERVAL, 3, now)
+            ok = outcome in {"ok", "leave", "soon", "pace"}
             made.finish(answered(target) if ok else failed(target, outcome), now)
         for target in targets:
             at = next_poll(made, target)

@@ -10,15 +10,11 @@ import pytest
 from exporter.settings import Settings
 from tests import faulty
 from tests.daemons import Running, running
+from tests.faults.services import HUB, IDENTITY
 from tests.faulty import FaultyServer, Peer, invitation, page, response
 from tests.processes import until
 
-HUB, SUSPENDED, STRANGER = "100000000000", "000000000009", "666666666666"
-IDENTITY = f"""
-    <GetCallerIdentityResponse><GetCallerIdentityResult>
-      <Account>{HUB}</Account><Arn>arn:aws:iam::{HUB}:user/exporter</Arn>
-    </GetCallerIdentityResult></GetCallerIdentityResponse>
-"""
+SUSPENDED, STRANGER = "000000000009", "666666666666"
 LISTED = [
     {"Id": HUB, "Name": "hub", "State": "ACTIVE"},
     {"Id": SUSPENDED, "Name": "gone", "State": "SUSPENDED"},

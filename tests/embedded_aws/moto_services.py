@@ -46,13 +46,7 @@ DEFAULT_SESSION_SECONDS: Final = 3600
 _WEB_IDENTITY: Final = "AssumeRoleWithWebIdentity"
 _STS_OPERATIONS: Final = frozenset({"AssumeRole", _WEB_IDENTITY, "GetCallerIdentity"})
 # Operations that only the management account may call.
-_LISTINGS: Final = {
-    "ListAccounts": "Accounts",
-    "ListAccountsForParent": "Accounts",
-    "ListOrganizationalUnitsForParent": "OrganizationalUnits",
-}
-_EMPTY: Final = "empty:"
-_FULL: Final = "full:"
+_LISTINGS: Final = {"ListAccounts", "ListAccountsForParent", "ListOrganizationalUnitsForParent"}
 _FIRST_JOIN: Final = datetime(2024, 1, 1)  # noqa: DTZ001 - moto's own times are naive UTC
 
 _moto_lock = threading.Lock()
@@ -171,10 +165,6 @@ class Organizations:
         """Name the operation that a request is for."""
         return request.headers.get("x-amz-target", "").rpartition(".")[2] or "UnknownOperation"
 
-    def account(self, caller: Caller, request: Request) -> str:  # noqa: ARG002 - as Sts
-        """Return the account that a call is about: the caller's."""
-        return caller.account_id
-
     def respond(self, caller: Caller, request: Request) -> Response:
         """Answer one request of Organizations; raises ApiError."""
         operation = self.operation(request)
@@ -184,28 +174,8 @@ class Organizations:
         if caller.account_id != self._world.hub:
             message = "You don't have permissions to access this resource."
             raise ApiError(HTTPStatus.BAD_REQUEST, "AccessDeniedException", message)
-        return self._paged(request, _LISTINGS[operation])
-
-    def _paged(self, request: Request, key: str) -> Response:
-        """Answer a listing in pages of the world's size, with its empty pages in between.
-
-        A page may be empty and still carry a NextToken:
-        https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html
-        """
-        body = json_body(request)
-        token = str(body.pop("NextToken", None) or _EMPTY)
-        if self._world.empty_pages and token.startswith(_EMPTY):
-            following = _FULL + token.removeprefix(_EMPTY)
-            return _json11({key: [], "NextToken": following})
-        if inner := token.removeprefix(_EMPTY).removeprefix(_FULL):
-            body["NextToken"] = inner
-        body["MaxResults"] = self._page_size(body.get("MaxResults"))
-        answer = self._ask(request, json.dumps(body).encode())
-        return _wrap_token(answer) if answer.status == HTTPStatus.OK else answer
-
-    def _page_size(self, asked: object) -> int:
-        wanted = asked if isinstance(asked, int) else MAX_RESULTS
-        return min(wanted, MAX_RESULTS, self._world.page_limit or MAX_RESULTS)
+        body = {**json_body(request), "MaxResults": MAX_RESULTS}
+        return self._ask(request, json.dumps(body).encode())
 
     def _ask(self, request: Request, body: bytes) -> Response:
         with _moto_lock:
@@ -225,35 +195,24 @@ class Organizations:
             organizations_backends.master_accounts[member.id] = owner
 
 
-def _json11(value: dict[str, object]) -> Response:
-    return Response(HTTPStatus.OK, json.dumps(value).encode(), "application/x-amz-json-1.1")
-
-
-def _wrap_token(answer: Response) -> Response:
-    value = json.loads(answer.body)
-    token = value.pop("NextToken", None)
-    return _json11({**value, "NextToken": _EMPTY + token} if token else value)
-
-
 @dataclass(frozen=True, slots=True)
 class _Mirror:
     """moto's idea of one moment of the organization."""
 
-    source: Organization | None
+    source: Organization
     backend: OrganizationsBackend
 
 
-def _mirror(hub: str, source: Organization | None) -> _Mirror:
-    """Build moto's backend from an organization; an empty one stands for "not in use"."""
+def _mirror(hub: str, source: Organization) -> _Mirror:
+    """Build moto's backend from an organization."""
     backend = OrganizationsBackend(PARTITION, hub)
-    if source is not None:
-        organization = FakeOrganization(hub, "us-east-1", "ALL")
-        organization.id = ORGANIZATION_ID
-        organization.root_id = ROOT_ID
-        backend.org = organization
-        backend.ou = [FakeRoot(organization)]
-        backend.ou += [_unit(organization, unit) for unit in source.units]
-        backend.accounts = [_Member(organization, account) for account in source.accounts]
+    organization = FakeOrganization(hub, "us-east-1", "ALL")
+    organization.id = ORGANIZATION_ID
+    organization.root_id = ROOT_ID
+    backend.org = organization
+    backend.ou = [FakeRoot(organization)]
+    backend.ou += [_unit(organization, unit) for unit in source.units]
+    backend.accounts = [_Member(organization, account) for account in source.accounts]
     return _Mirror(source, backend)
 
 
@@ -277,7 +236,7 @@ class _Member(FakeAccount):
         self.email = f"aws+{account.account_id}@example.com"
         # Distinct and in order of joining: moto pages ListAccounts by this.
         self.create_time = _FIRST_JOIN + timedelta(hours=account.joined)
-        self.status = self.state = account.status
+        self.status = self.state = "ACTIVE"
         self.joined_method = "CREATED"
         self.parent_id: Any = account.parent
         self.attached_policies = []

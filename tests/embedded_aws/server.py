@@ -10,11 +10,13 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import ModuleType, TracebackType
-from typing import Any, Final, Protocol, Self
+from types import TracebackType
+from typing import Any, Final, Self
 
 from tests.embedded_aws import macie, regions
 from tests.embedded_aws.credentials import KeyRing, static_key
@@ -42,36 +44,16 @@ _SHUTDOWN_POLL_SECONDS: Final = 0.02
 _LONGEST_HOLD_SECONDS: Final = 60.0
 
 
-class Service(Protocol):
+@dataclass(frozen=True, slots=True)
+class Service:
     """One AWS service of the embedded AWS."""
 
-    def operation(self, request: Request) -> str:
-        """Name the operation that a request is for."""
-
-    def account(self, caller: Caller, request: Request) -> str:
-        """Return the account that faults and counts of this call belong to."""
-
-    def respond(self, caller: Caller, request: Request) -> Response:
-        """Answer an authenticated request; raises ApiError."""
-
-
-class _Native:
-    """A service that is a module of ours, with `operation` and `respond`."""
-
-    def __init__(self, world: World, module: ModuleType) -> None:
-        self._world = world
-        self._module = module
-
-    def operation(self, request: Request) -> str:
-        name: str = self._module.operation(request)
-        return name
-
-    def account(self, caller: Caller, request: Request) -> str:  # noqa: ARG002 - as the protocol
-        return caller.account_id
-
-    def respond(self, caller: Caller, request: Request) -> Response:
-        answer: Response = self._module.respond(self._world, caller, request)
-        return answer
+    operation: Callable[[Request], str]
+    """Names the operation that a request is for."""
+    respond: Callable[[Caller, Request], Response]
+    """Answers an authenticated request; raises ApiError."""
+    account: Callable[[Caller, Request], str] = lambda caller, _: caller.account_id
+    """Says to which account faults and counts of a call belong."""
 
 
 def utc_now() -> datetime:
@@ -93,11 +75,12 @@ class EmbeddedAws:
         self._hub_key = static_key(world.hub)
         self._keys.add(self._hub_key)
         register_user(self._hub_key)
-        self._services: dict[str, Service] = {
-            MACIE: _Native(world, macie),
-            ACCOUNT: _Native(world, regions),
-            STS: Sts(world, self._keys, clock),
-            ORGANIZATIONS: Organizations(world),
+        sts, organizations = Sts(world, self._keys, clock), Organizations(world)
+        self._services = {
+            MACIE: Service(macie.operation, partial(macie.respond, world)),
+            ACCOUNT: Service(regions.operation, partial(regions.respond, world)),
+            STS: Service(sts.operation, sts.respond, sts.account),
+            ORGANIZATIONS: Service(organizations.operation, organizations.respond),
         }
         self._server = _Server(self.answer)
         self._thread = threading.Thread(
@@ -166,7 +149,7 @@ class EmbeddedAws:
         account = service.account(caller, request)
         operation = service.operation(request)
         self.world.count(Call(caller.service, operation, account, caller.region))
-        fault = self.world.take_fault(caller.service, account, caller.region, operation)
+        fault = self.world.take_fault(caller.service, account, caller.region)
         return _failed(fault, caller) if fault else service.respond(caller, request)
 
 

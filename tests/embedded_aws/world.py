@@ -35,7 +35,6 @@ class Fault:
     `times` is how many calls, None for all until healed. `{caller}` in the message stands for the
     ARN of whoever called. With `body` that body is sent as it is (for answers that are no JSON).
     With `hold` the answer waits until the event is set (for deadlines), at most a minute.
-    With `operation` only calls of that operation fail.
     """
 
     http_status: int
@@ -44,17 +43,15 @@ class Fault:
     times: int | None = None
     body: bytes | None = None
     hold: threading.Event | None = None
-    operation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One AWS account; `parent` is a root's or unit's id, None outside the organization."""
+    """One AWS account; `parent` is a root's or unit's id."""
 
     account_id: str
     name: str
-    parent: str | None = ROOT_ID
-    status: str = "ACTIVE"
+    parent: str = ROOT_ID
     joined: int = 0
 
 
@@ -69,9 +66,8 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """One moment of the organization: its management account, units and member accounts."""
+    """One moment of the organization: its units and accounts."""
 
-    management: str
     units: tuple[Unit, ...]
     accounts: tuple[Account, ...]
 
@@ -113,21 +109,15 @@ class World:
         *,
         regions: Sequence[str] = DEFAULT_REGIONS,
         session_seconds: int | None = None,
-        page_limit: int | None = None,
-        empty_pages: bool = False,
     ) -> None:
         """Make a world of the management account `hub` alone.
 
-        `session_seconds` overrides how long assumed sessions live; `page_limit` caps the pages of
-        Organizations and ListRegions; `empty_pages` puts an empty page before each page of
-        Organizations. These three may be changed at any time.
+        `session_seconds` overrides how long assumed sessions live.
         """
         self.hub = hub
         self.role_name = DEFAULT_ROLE
         self.regions = tuple(regions)
         self.session_seconds = session_seconds
-        self.page_limit = page_limit
-        self.empty_pages = empty_pages
         self._lock = threading.Lock()
         self._sequence = itertools.count(1)
         self._accounts: dict[str, Account] = {}
@@ -233,25 +223,18 @@ class World:
         fault = Fault(403, "AccessDeniedException", message)
         self.fail(account, ANY_REGION, fault, service="account")
 
-    def take_fault(
-        self, service: str, account: str, region: str, operation: str | None = None
-    ) -> Fault | None:
+    def take_fault(self, service: str, account: str, region: str) -> Fault | None:
         """Return the fault that this call gets, if any, and use it up."""
         with self._lock:
             for where in (region, ANY_REGION):
-                if fault := self._use(self._faults.get((service, account, where), []), operation):
+                if waiting := self._faults.get((service, account, where)):
+                    fault = waiting.pop(0)
+                    if fault.times is None:
+                        waiting.insert(0, fault)
+                    elif fault.times > 1:
+                        waiting.insert(0, replace(fault, times=fault.times - 1))
                     return fault
             return None
-
-    @staticmethod
-    def _use(waiting: list[Fault], operation: str | None) -> Fault | None:
-        for at, fault in enumerate(waiting):
-            if fault.operation in {None, operation}:
-                if fault.times is not None:
-                    left = replace(fault, times=fault.times - 1)
-                    waiting[at : at + 1] = [left] if fault.times > 1 else []
-                return fault
-        return None
 
     # -- roles and sessions -----------------------------------------------------------------
 
@@ -276,7 +259,6 @@ class World:
             account = self._accounts.get(account_id)
             return (
                 account is not None
-                and account.status == "ACTIVE"
                 and name.rpartition("/")[2] == self.role_name
                 and role_arn not in self._broken_roles
             )
@@ -293,11 +275,12 @@ class World:
 
     # -- organization -----------------------------------------------------------------------
 
-    def add_account(self, account: str, name: str, parent: str | None = ROOT_ID) -> None:
-        """Add an account to the world; `parent` None leaves it out of the organization."""
+    def add_account(self, account: str, name: str, parent: str = ROOT_ID) -> None:
+        """Add an account to the organization."""
         with self._lock:
             joined = next(self._sequence)
-            self._change(Account(account, name, parent, joined=joined))
+            self._accounts[account] = Account(account, name, parent, joined=joined)
+            self._organization = None
 
     def remove_account(self, account: str) -> None:
         """Remove an account with all it has; its sessions are then unknown to Macie."""
@@ -307,11 +290,6 @@ class World:
                 del self._targets[key]
             self._organization = None
 
-    def suspend_account(self, account: str) -> None:
-        """Suspend an account: listed as SUSPENDED, its role no longer assumable."""
-        with self._lock:
-            self._change(replace(self._accounts[account], status="SUSPENDED"))
-
     def add_unit(self, name: str, parent: str = ROOT_ID) -> str:
         """Add an organizational unit and return its id."""
         with self._lock:
@@ -320,19 +298,13 @@ class World:
             self._organization = None
             return unit_id
 
-    def organization(self) -> Organization | None:
-        """Return the organization, the same object until it changes; None if the hub has none."""
+    def organization(self) -> Organization:
+        """Return the organization, the same object until it changes."""
         with self._lock:
-            if self._accounts[self.hub].parent is None:
-                return None
             if self._organization is None:
-                members = tuple(one for one in self._accounts.values() if one.parent is not None)
-                self._organization = Organization(self.hub, tuple(self._units.values()), members)
+                units, members = tuple(self._units.values()), tuple(self._accounts.values())
+                self._organization = Organization(units, members)
             return self._organization
-
-    def _change(self, account: Account) -> None:
-        self._accounts[account.account_id] = account
-        self._organization = None
 
     # -- regions ----------------------------------------------------------------------------
 

@@ -67,11 +67,14 @@ def test_the_stack_tells_the_same_people() -> None:
     assert stack()["alertmanager"]["config"] == alone
 
 
-def test_grafanas_sidecar_finds_the_dashboards() -> None:
-    """In any namespace, by their label, each into the folder that it names."""
-    sidecar = stack()["grafana"]["sidecar"]["dashboards"]
+def test_the_stack_finds_what_the_chart_makes() -> None:
+    """Dashboards in any namespace by their label, each into the folder that it names.
+
+    Monitor and rules have no label `release`, and the stack does not ask for one.
+    """
     values = BESIDE / "exporter-values.yaml"
     made = objects(run(require_tool("helm4"), "template", "macie", CHART, "--values", values))
+    sidecar = stack()["grafana"]["sidecar"]["dashboards"]
     dashboards = [
         each["metadata"]
         for each in of_kind(made, "ConfigMap")
@@ -80,12 +83,6 @@ def test_grafanas_sidecar_finds_the_dashboards() -> None:
     assert len(dashboards) == 3
     assert {each["annotations"][sidecar["folderAnnotation"]] for each in dashboards} == {"Macie"}
     assert sidecar["searchNamespace"] == "ALL"
-
-
-def test_the_operator_finds_monitor_and_rules() -> None:
-    """They have no label `release`, and the stack does not ask for one."""
-    values = BESIDE / "exporter-values.yaml"
-    made = objects(run(require_tool("helm4"), "template", "macie", CHART, "--values", values))
     for kind, selector in (("ServiceMonitor", "serviceMonitor"), ("PrometheusRule", "rule")):
         (each,) = of_kind(made, kind)
         assert "release" not in each["metadata"]["labels"]

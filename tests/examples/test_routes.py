@@ -138,84 +138,25 @@ def test_clusters_are_messages_of_their_own(alertmanager: Peer) -> None:
     )
 
 
-DOWN = alert("MacieExporterDown", job="a", instance="x:10058")
-ABSENT = alert("MacieExporterAbsent")
-FAILING = alert("MacieTargetsFailing", job="a")
+INHIBITED = yaml.safe_load(Path(__file__).with_name("inhibited.yaml").read_text())
 
 
-@pytest.mark.parametrize(
-    ("cause", "kept_back", "told"),
-    [
-        pytest.param(
-            DOWN,
-            [
-                alert("MacieTargetStale", **HERE),
-                alert("MacieShardMissing", job="a"),
-                alert("MacieNothingPolled", job="a"),
-            ],
-            [
-                alert("MacieTargetStale", **{**HERE, "job": "b"}),
-                alert("MacieNothingPolled", job="b"),
-                alert("MacieUntrustedInvitation", **HERE),
-                alert("MacieUntrustedAdministrator", **HERE),
-                alert("MacieInvitationPending", **THERE),
-            ],
-            id="down",
-        ),
-        pytest.param(
-            DOWN,
-            [ABSENT],
-            [alert("MacieUntrustedAdministrator", **HERE)],
-            id="down-and-so-absent",
-        ),
-        pytest.param(
-            ABSENT,
-            [alert("MacieTargetStale", **HERE), alert("MacieShardMissing", job="b")],
-            [alert("MacieUntrustedAdministrator", **HERE), alert("MacieDisabled", **HERE)],
-            id="absent",
-        ),
-        pytest.param(
-            FAILING,
-            [alert("MacieTargetStale", **HERE)],
-            [alert("MacieTargetStale", **{**HERE, "job": "b"}), alert("MacieAccessDenied", **HERE)],
-            id="failing",
-        ),
-        pytest.param(
-            alert("MacieAccessDenied", **HERE),
-            [alert("MacieTargetStale", **HERE)],
-            [alert("MacieTargetStale", **THERE), alert("MacieUntrustedInvitation", **HERE)],
-            id="denied",
-        ),
-        pytest.param(
-            alert("MacieUntrustedInvitation", **HERE, inviter_account_id="9"),
-            [alert("MacieInvitationPending", **HERE)],
-            [
-                alert("MacieInvitationPending", **THERE),
-                alert("MacieUntrustedAdministrator", **HERE),
-            ],
-            id="not trusted",
-        ),
-        pytest.param(
-            alert("MacieRelationshipBroken", **HERE, relationship_status="Removed"),
-            [alert("MacieWithoutAdministrator", **HERE)],
-            [alert("MacieWithoutAdministrator", **THERE)],
-            id="broken",
-        ),
-    ],
-)
-def test_a_cause_keeps_back_what_it_explains(
-    alertmanager: Peer,
-    request: pytest.FixtureRequest,
-    cause: Labels,
-    kept_back: Sequence[Labels],
-    told: Sequence[Labels],
-) -> None:
+def written(labels: Labels, cluster: str) -> Labels:
+    """Return an alert's labels as the file has them, in a cluster."""
+    places = {"here": HERE, "there": THERE}
+    given = {name: value for name, value in labels.items() if name not in {"alertname", "where"}}
+    where = places[labels["where"]] if "where" in labels else {}
+    return alert(labels["alertname"], **{**where, **given, "cluster": cluster})
+
+
+@pytest.mark.parametrize("name", INHIBITED)
+def test_a_cause_keeps_back_what_it_explains(alertmanager: Peer, name: str) -> None:
     """And nothing else, nor in another cluster: what AWS has said of an administrator is told."""
-    of, another = ({"cluster": f"{request.node.callspec.id}{number}"} for number in (1, 2))
-    elsewhere = [{**labels, **another} for labels in kept_back]
-    cause = {**cause, **of}
-    kept_back, told = ([{**each, **of} for each in some] for some in (kept_back, told))
-    told = [*told, *elsewhere]
+    case = INHIBITED[name]
+    cause = written(case["cause"], name)
+    kept_back = [written(each, name) for each in case["kept back"]]
+    told = [written(each, name) for each in case["told"]]
+    told += [written(each, f"not {name}") for each in case["kept back"]]
     fire(alertmanager, cause, *kept_back, *told)
 
     def as_told(suppressed: str) -> Callable[[Labels], bool]:

@@ -1,7 +1,6 @@
 """A snapshot that is fed by hand, and the exposition made of it."""
 
 import asyncio
-import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
@@ -33,11 +32,6 @@ EDGES = (timedelta(days=1), timedelta(days=7), timedelta(days=30), timedelta(day
 
 PAYMENTS = Target("111122223333", "eu-west-1")
 AUDIT = Target("000000000042", "us-east-1")
-
-_LEFT_OUT = re.compile(
-    r"#|macie_exporter_(?!targets)|macie_trust_configured"
-    r"|macie_exporter_targets\{.*\} 0\.0$|.*_series_dropped 0\.0$"
-)
 
 
 def options(
@@ -110,10 +104,6 @@ class Scene:
         """Have a poll end now that lists these invitations."""
         self.polled(target, Answer(enabled=True, invitations=invitations))
 
-    def not_enabled(self, target: Target) -> None:
-        """Have a poll end now with the answer that Macie is not enabled."""
-        self.polled(target, Answer(enabled=False))
-
     def failed(self, target: Target, code: str = "ThrottlingException") -> None:
         """Have a poll end now without an answer."""
         self.polled(target, Failure(code, "as the test wants it"))
@@ -131,12 +121,6 @@ class Scene:
         """Return the exposition as of now; what is counted and the process are left out."""
         pieces = asyncio.run((exposition or self.exposition).text(self.own.text))
         return b"".join(pieces).decode().partition("# HELP macie_exporter_aws_requests")[0]
-
-    def lines(self) -> str:
-        """Return the samples that depend on targets, without headers and sums that are 0."""
-        # Not splitlines(): a label may hold what that takes for the end of a line.
-        lines = self.text().split("\n")
-        return "\n".join(line for line in lines if not _LEFT_OUT.match(line))
 
     def fleet(self) -> Fleet:
         """Return what is said of the exporter as a whole."""

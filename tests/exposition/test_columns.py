@@ -18,15 +18,10 @@ FAMILY = Family(
 )
 
 
-def no_minus(value: float) -> float:
-    """Return zero for minus zero: no value is that."""
-    return value + 0.0
-
-
 names = ODD_TEXT | st.text(string.ascii_letters, max_size=2)
-offered = st.dictionaries(
-    st.tuples(names, names), st.floats(allow_nan=False).map(no_minus), max_size=3
-)
+# Without minus zero, which no value is.
+values = st.floats(allow_nan=False).map(lambda value: value + 0.0)
+offered = st.dictionaries(st.tuples(names, names), values, max_size=3)
 
 
 def target(number: int) -> str:
@@ -71,12 +66,6 @@ def test_a_lone_surrogate_has_a_text() -> None:
     assert piece_of(family, [(("é\ud800",), 1)]).text.decode() == 'up{a="é\\\\ud800"} 1.0\n'
 
 
-def test_a_line_without_labels_has_no_braces() -> None:
-    """A sample without labels is its name and value."""
-    family = Family("up", Group.DROPPED, (), lambda _: (), "It is up.")
-    assert piece_of(family, [((), 1)]).text == b"up 1.0\n"
-
-
 puts = st.lists(st.tuples(st.integers(0, 2 * PIECE + 9), offered), max_size=30)
 
 
@@ -107,15 +96,3 @@ def test_whatever_is_put_it_is_what_the_last_puts_say(
         offers[number] = sorted(samples.items())
         column.put(number, target(number), offers[number])
     assert text_of(column) == shown(offers, most)
-
-
-def test_a_piece_is_never_changed() -> None:
-    """Who holds pieces has the text of the moment at which they were taken."""
-    column = column_of(FAMILY, float("inf"))
-    column.grow()
-    column.put(0, target(0), [(("x", "y"), 1.0)])
-    taken = list(column.pieces)
-    before = taken[0].text
-    column.put(0, target(0), [(("x", "y"), 2.0)])
-    assert taken[0].text == before
-    assert column.pieces[0].text != before

@@ -109,27 +109,6 @@ def test_the_untrusted_are_those_not_trusted(
     assert name not in answering(options(), given_, now).text()
 
 
-@given(st.lists(st.tuples(st.sampled_from(TARGETS), outcomes), max_size=12), st.integers(1, 6))
-def test_the_cap_keeps_the_newest(polls: list[tuple[Target, Answer | Failure]], most: int) -> None:
-    """Of all targets at most so many single series, none older than one left out, which count."""
-    scene = Scene(*TARGETS, shows=options(most=most))
-    for target, outcome in polls:
-        scene.polled(target, outcome)
-    known = [record.answer for record in scene.snapshot.all() if record.answer]
-    times = {
-        (each, one.inviter_account_id, one.invitation_id, one.relationship_status): one.invited_at
-        for each, answer in enumerate(known)
-        for one in answer.invitations
-        if one.invited_at is not None
-    }
-    newest_first = sorted(times.values(), reverse=True)
-    found = series(read_text(scene.text()))
-    shown = [value for _, value in of(found, "macie_invitation_timestamp_seconds")]
-    assert sorted(shown, reverse=True) == newest_first[:most]
-    dropped = [value for _, value in of(found, "macie_invitation_series_dropped")]
-    assert dropped == [len(newest_first[most:])]
-
-
 @given(
     st.lists(st.tuples(st.sampled_from(TARGETS), outcomes), max_size=12),
     st.integers(1, 6),

@@ -223,12 +223,12 @@ _ELSEWHERE = (
     Row(
         "the same under `once`",
         "it ends, with exit code 1",
-        "tests/test_commands.py::test_once_ends_when_its_discovery_crashes",
+        "tests/commands/test_commands.py::test_once_ends_when_its_discovery_crashes",
     ),
     Row(
         "an unhandled error in a reload",
         "logged, and refused; everything goes on as it was",
-        "tests/test_reloads.py::test_each_who_asks_hears_how_it_went",
+        "tests/commands/test_reloads.py::test_each_who_asks_hears_how_it_went",
     ),
     Row(
         "SIGTERM while AWS hangs",
@@ -271,17 +271,17 @@ _ELSEWHERE = (
     Row(
         "a storm of SIGHUP",
         "one reload serves all who asked before it began",
-        "tests/test_reloads.py::test_a_storm_is_one_reload",
+        "tests/commands/test_reloads.py::test_a_storm_is_one_reload",
     ),
     Row(
         "SIGTERM after a storm of SIGHUP",
         "no reload is waited for, and none is taken on any more",
-        "tests/test_reloads.py::test_a_stop_waits_for_no_reload",
+        "tests/commands/test_reloads.py::test_a_stop_waits_for_no_reload",
     ),
     Row(
         "the clock is set back",
         "what is stale is so no later",
-        "tests/test_state.py::test_a_clock_that_was_set_back_keeps_nothing_longer",
+        "tests/state/test_state.py::test_a_clock_that_was_set_back_keeps_nothing_longer",
     ),
     Row(
         "no network at the start",
@@ -325,7 +325,7 @@ _ELSEWHERE = (
     Row(
         "standard error is closed",
         "polls on, and stops in order",
-        "tests/test_streams.py::test_the_daemon_does_not_need_a_log",
+        "tests/commands/test_streams.py::test_the_daemon_does_not_need_a_log",
     ),
 )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from exporter.settings import Settings, load
-from tests.settings.loads import loaded, refused
+from tests.settings.loads import loaded
 
 
 @pytest.fixture
@@ -113,19 +113,6 @@ def test_the_file_may_be_named_by_a_variable(file: Path, tmp_path: Path) -> None
     other.write_text("poll: {concurrency: 9}")
     assert loaded(f"config.file={other}", environ=environ).poll.concurrency == 9
     assert loaded("config.file=", environ=environ).poll.concurrency == 128
-
-
-def test_unknown_regions_may_be_allowed_by_a_variable(file: Path) -> None:
-    """The override may come from elsewhere than the regions, and a flag may take it back."""
-    file.write_text("aws: {regions: [xx-north-9], allow_unknown_regions: false}")
-    environ = {"MACIE_EXPORTER_AWS__ALLOW_UNKNOWN_REGIONS": "true"}
-    assert loaded(f"config.file={file}", environ=environ).aws.regions == ("xx-north-9",)
-    assert refused(f"config.file={file}", "aws.allow-unknown-regions=false", environ=environ) == [
-        (
-            f'aws.regions[0] = "xx-north-9" (from {file}): not a region with Macie; the nearest '
-            "is eu-north-1 (newer than this release? set aws.allow_unknown_regions to true)"
-        )
-    ]
 
 
 def test_only_the_regions_that_hold_are_checked(file: Path) -> None:

@@ -10,11 +10,11 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 from pathlib import Path
+from typing import NamedTuple
 
 from tests import fleets
 from tests.embedded_aws.server import EmbeddedAws
@@ -36,8 +36,7 @@ GROWTH = 6 * _MEGABYTE
 """Bytes by which memory may vary: allocators do not give all back at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """What a process holds."""
 
     memory: int
@@ -74,11 +73,7 @@ def sample(process: int) -> Sample:
 
 def middle(samples: list[Sample]) -> Sample:
     """Return the median of each figure."""
-    return Sample(
-        int(statistics.median(one.memory for one in samples)),
-        int(statistics.median(one.threads for one in samples)),
-        int(statistics.median(one.files for one in samples)),
-    )
+    return Sample(*(int(statistics.median(figures)) for figures in zip(*samples, strict=True)))
 
 
 class _Settings:
@@ -105,13 +100,6 @@ class _Settings:
         whole.rename(self.path)
 
 
-@contextmanager
-def _daemon(aws: EmbeddedAws, file: Path) -> Iterator[Exporter]:
-    words = [sys.executable, "-m", "tests.soak.daemon", str(file)]
-    with started(words, aws.environment()) as exporter:
-        yield exporter
-
-
 def _abandon(port: int) -> None:
     """Ask for a scrape, and do not wait for it."""
     with socket.create_connection(("127.0.0.1", port), 10) as connection:
@@ -133,7 +121,8 @@ def soak(seconds: float, seed: int) -> Report:
     weather = Weather(world, rng)
     with tempfile.TemporaryDirectory() as folder, EmbeddedAws(world) as aws:
         settings = _Settings(folder)
-        with _daemon(aws, settings.path) as exporter:
+        words = [sys.executable, "-m", "tests.soak.daemon", str(settings.path)]
+        with started(words, aws.environment()) as exporter:
             exporter.wait_until_ready()
             report = _weathered(exporter, settings, weather, rng, seconds)
             _settled(exporter, settings, weather)

@@ -2,7 +2,7 @@
 
 import json
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from tests import processes
 from tests.conftest import require
 from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import Fault, Invitation, World
-from tests.monitoring import Prometheus, Proxy, Webhook, alerting, impatient, running
+from tests.monitoring import Prometheus, Webhook, alerting, impatient, running
 from tests.processes import Exporter, until
 from tests.rules.rulefile import FILE
 
@@ -46,7 +46,6 @@ class Stack:
     exporter: Exporter
     prometheus: Prometheus
     webhook: Webhook
-    proxies: Mapping[str, Proxy]
 
     def fires(self, name: str, **labels: str) -> bool:
         """Return whether an alert fires now, as Prometheus sees it."""
@@ -99,17 +98,14 @@ def settings() -> dict[str, Any]:
     }
 
 
-def scrapes(port: int, proxies: Mapping[str, str], alertmanager: str) -> dict[str, Any]:
-    """Configure Prometheus: one job as the README has it, and one for each proxy."""
+def scrapes(port: int, alertmanager: str) -> dict[str, Any]:
+    """Configure Prometheus: one job as the README has it."""
     target = {"static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
     return {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": ["rules.yml"],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
-        "scrape_configs": [
-            {"job_name": JOB, **target},
-            *({"job_name": job, "proxy_url": url, **target} for job, url in proxies.items()),
-        ],
+        "scrape_configs": [{"job_name": JOB, **target}],
     }
 
 
@@ -130,13 +126,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     (folder / "prometheus").mkdir()
     (folder / "prometheus" / "rules.yml").write_text(impatient(FILE))
     world, webhook = fleet(), Webhook()
-    proxies = {"openmetrics": Proxy(), "text": Proxy("text/plain;version=0.0.4")}
     with ExitStack() as started:
         aws = started.enter_context(EmbeddedAws(world))
         flags = [f"--config.file={folder / 'exporter.json'}"]
         exporter = started.enter_context(processes.running(aws.environment(), flags))
         exporter.wait_until_ready()
-        urls = {job: started.enter_context(each.listening()) for job, each in proxies.items()}
         hook = started.enter_context(webhook.listening())
         alertmanager = started.enter_context(
             alerting(programs[1], folder / "alertmanager", routes(hook))
@@ -145,27 +139,22 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             running(
                 programs[0],
                 folder / "prometheus",
-                scrapes(exporter.port, urls, alertmanager.address),
+                scrapes(exporter.port, alertmanager.address),
             )
         )
-        yield Stack(world, exporter, prometheus, webhook, proxies)
+        yield Stack(world, exporter, prometheus, webhook)
 
 
-def test_it_is_scraped_whole_in_both_formats(stack: Stack) -> None:
-    """Every sample that the exporter shows is taken, whichever format Prometheus asks for."""
-    jobs = [JOB, *stack.proxies]
+def test_it_is_scraped_whole(stack: Stack) -> None:
+    """Every sample that the exporter shows is taken."""
 
     def all_taken() -> bool:
         shown = processes.series_of(stack.exporter.metrics())
-        return all(
-            stack.number(f'scrape_samples_post_metric_relabeling{{job="{job}"}}') == len(shown)
-            and stack.number(f'up{{job="{job}"}}') == 1
-            for job in jobs
-        ) and not any(target["lastError"] for target in stack.prometheus.targets())
+        taken = stack.number(f'scrape_samples_post_metric_relabeling{{job="{JOB}"}}')
+        return taken == len(shown) and stack.number(f'up{{job="{JOB}"}}') == 1
 
     until(all_taken, lambda: str(stack.prometheus.targets()))
-    assert stack.proxies["openmetrics"].content_types == {"application/openmetrics-text"}
-    assert stack.proxies["text"].content_types == {"text/plain"}
+    assert not any(target["lastError"] for target in stack.prometheus.targets())
     url = f"http://{stack.prometheus.address}/metrics"
     with urllib.request.urlopen(url, timeout=10) as answer:
         own = processes.series_of(answer.read().decode())

@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +43,7 @@ ORGANIZED = settings(
 )
 
 
+UNITS = settings(organization={"role_name": READER, "include_ous": ["ou-ab12-cdefghij"]})
 OPTED_IN = Settings.model_validate(
     {
         "aws": {"organization": {"role_name": READER, "include_ous": ["ou-ab12-cdefghij"]}},
@@ -58,70 +58,77 @@ OPTED_IN = Settings.model_validate(
 
 def test_the_threat_model_names_what_is_needed() -> None:
     """No action more and none less than all policies of all configurations together."""
-    units = settings(organization={"role_name": READER, "include_ous": ["ou-ab12-cdefghij"]})
-    every = (ORGANIZED, units, OPTED_IN)
+    every = (ORGANIZED, UNITS, OPTED_IN)
     asked = "".join(printed(each, "hub-policy", "member-policy") for each in every)
-    page = (Path(__file__).parents[1] / "SECURITY.md").read_text()
+    page = (Path(__file__).parents[2] / "SECURITY.md").read_text()
     table = page.partition("## What it needs")[2].partition("`sts:GetCallerIdentity`")[0]
     action = re.compile(r"\b[a-z0-9]+:[A-Z]\w+")
     assert set(action.findall(table)) == set(action.findall(asked))
 
 
-def test_hub_policy_for_own_credentials() -> None:
-    """Without configuration nothing is assumed and nothing discovered."""
-    assert json.loads(printed(settings(), "hub-policy")) == {
+def statement(sid: str, *actions: str, resource: str | list[str] = "*") -> dict[str, Any]:
+    """Return a statement of a policy."""
+    action = actions[0] if len(actions) == 1 else list(actions)
+    return {"Sid": sid, "Effect": "Allow", "Action": action, "Resource": resource}
+
+
+ROLES = ["arn:aws:iam::000000000001:role/" + READER, "arn:aws:iam::000000000002:role/other"]
+ANY_READER = f"arn:aws:iam::*:role/{READER}"
+PATTERN = f"arn:aws:iam::*:role/security/{READER}"
+
+
+@pytest.mark.parametrize(
+    ("configured", "statements"),
+    [
+        (settings(), [statement("ReadOwnInvitations", "macie2:ListInvitations")]),
+        (STATIC, [statement("AssumeMemberRoles", "sts:AssumeRole", resource=ROLES)]),
+        (
+            ORGANIZED,
+            [
+                statement("AssumeMemberRoles", "sts:AssumeRole", resource=PATTERN),
+                statement("DiscoverAccounts", "organizations:ListAccounts"),
+                statement("ReadOwnInvitations", "macie2:ListInvitations", "account:ListRegions"),
+            ],
+        ),
+        (
+            UNITS,
+            [
+                statement("AssumeMemberRoles", "sts:AssumeRole", resource=ANY_READER),
+                statement(
+                    "DiscoverAccounts",
+                    "organizations:ListAccountsForParent",
+                    "organizations:ListOrganizationalUnitsForParent",
+                ),
+                statement("ReadOwnInvitations", "macie2:ListInvitations"),
+            ],
+        ),
+        (
+            OPTED_IN,
+            [
+                statement("AssumeMemberRoles", "sts:AssumeRole", resource=ANY_READER),
+                statement(
+                    "DiscoverAccounts",
+                    "organizations:ListAccounts",
+                    "organizations:ListAccountsForParent",
+                    "organizations:ListOrganizationalUnitsForParent",
+                    "organizations:ListTagsForResource",
+                ),
+                statement(
+                    "ReadOwnInvitations",
+                    "macie2:ListInvitations",
+                    "macie2:GetAdministratorAccount",
+                ),
+            ],
+        ),
+    ],
+    ids=["own credentials", "static roles", "organization", "units", "opted in"],
+)
+def test_hub_policy(configured: Settings, statements: list[dict[str, Any]]) -> None:
+    """What is configured is called, what is called is allowed, and nothing else."""
+    assert json.loads(printed(configured, "hub-policy")) == {
         "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "ReadOwnInvitations",
-                "Effect": "Allow",
-                "Action": "macie2:ListInvitations",
-                "Resource": "*",
-            }
-        ],
+        "Statement": statements,
     }
-
-
-def test_hub_policy_for_static_roles() -> None:
-    """Exactly the configured roles may be assumed; nothing is read with own credentials."""
-    assert json.loads(printed(STATIC, "hub-policy")) == {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "AssumeMemberRoles",
-                "Effect": "Allow",
-                "Action": "sts:AssumeRole",
-                "Resource": [
-                    f"arn:aws:iam::000000000001:role/{READER}",
-                    "arn:aws:iam::000000000002:role/other",
-                ],
-            }
-        ],
-    }
-
-
-def test_hub_policy_for_an_organization() -> None:
-    """The role pattern, discovery, and the management account's own invitations and regions."""
-    assert json.loads(printed(ORGANIZED, "hub-policy"))["Statement"] == [
-        {
-            "Sid": "AssumeMemberRoles",
-            "Effect": "Allow",
-            "Action": "sts:AssumeRole",
-            "Resource": f"arn:aws:iam::*:role/security/{READER}",
-        },
-        {
-            "Sid": "DiscoverAccounts",
-            "Effect": "Allow",
-            "Action": "organizations:ListAccounts",
-            "Resource": "*",
-        },
-        {
-            "Sid": "ReadOwnInvitations",
-            "Effect": "Allow",
-            "Action": ["macie2:ListInvitations", "account:ListRegions"],
-            "Resource": "*",
-        },
-    ]
 
 
 def test_the_hub_stays_in_an_organization_that_is_known() -> None:
@@ -145,31 +152,6 @@ def test_the_hub_as_a_template_and_as_a_module() -> None:
     assert '  name        = "exporter"' in module
     inner = module.partition("  policy = jsonencode(")[2].partition(")\n}")[0]
     assert json.loads(inner) == policy
-
-
-def test_units_need_other_actions_than_the_whole_organization() -> None:
-    """What discovery calls is what is allowed."""
-    configured = settings(organization={"role_name": READER, "include_ous": ["ou-ab12-11111111"]})
-    statements = json.loads(printed(configured, "hub-policy"))["Statement"]
-    assert statements[1]["Action"] == [
-        "organizations:ListAccountsForParent",
-        "organizations:ListOrganizationalUnitsForParent",
-    ]
-
-
-def test_what_is_opted_in_needs_more() -> None:
-    """The whole organization beside its units, tags, and who the administrator is; no more."""
-    statements = json.loads(printed(OPTED_IN, "hub-policy"))["Statement"]
-    assert [each["Action"] for each in statements] == [
-        "sts:AssumeRole",
-        [
-            "organizations:ListAccounts",
-            "organizations:ListAccountsForParent",
-            "organizations:ListOrganizationalUnitsForParent",
-            "organizations:ListTagsForResource",
-        ],
-        ["macie2:ListInvitations", "macie2:GetAdministratorAccount"],
-    ]
 
 
 def test_member_policy_has_regions_only_where_they_are_asked_for() -> None:
@@ -263,26 +245,8 @@ def test_terraform_as_a_reader_checks_it() -> None:
     """The whole module, literally."""
     one = settings(accounts=[{"id": "000000000001", "role_name": READER, "external_id": "shown"}])
     arn = f"arn:aws:iam::000000000001:role/{READER}"
-    assert printed(one, "terraform") == f"# {arn}\n{TERRAFORM}"
-
-
-def test_terraform_as_terraform_would_write_it(tmp_path: Path) -> None:
-    """It reads them, and finds nothing to format. Its validate would fetch the provider first."""
-    terraform = shutil.which("terraform")
-    if terraform is None:
-        pytest.skip("terraform is in no package index")
-    for configured in (STATIC, ORGANIZED, OPTED_IN):
-        for organization_id in ("", ORGANIZATION):
-            for name in ("terraform", "hub-terraform"):
-                file = tmp_path / f"{len(list(tmp_path.iterdir()))}.tf"
-                file.write_text(printed(configured, name, organization_id=organization_id))
-    done = subprocess.run(
-        [terraform, "fmt", "-check", "-diff", tmp_path],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (0, "")
+    module = Path(__file__).with_name("reader.tf").read_text()
+    assert printed(one, "terraform") == f"# {arn}\n{module}"
 
 
 def test_everything_at_once_and_what_needs_no_roles() -> None:
@@ -333,60 +297,3 @@ def test_what_would_let_nobody_in_or_print_nothing_is_refused(word: str, line: s
     assert main(["iam", word], Process({"AWS_REGION": "eu-west-1"}, out, err)) == 2
     assert err.getvalue().startswith(line)
     assert not out.getvalue()
-
-
-TERRAFORM = """variable "hub_principal_arn" {
-  type        = string
-  description = "ARN of the role that the exporter runs as"
-  default     = "arn:aws:iam::100000000000:role/exporter"
-}
-
-variable "external_id" {
-  type        = string
-  description = "The exporter's external_id for these roles"
-}
-
-resource "aws_iam_role" "reader" {
-  name        = "macie-invitations-reader"
-  path        = "/"
-  description = "Lets macie-invitations-exporter list Macie invitations."
-  assume_role_policy = jsonencode({
-    "Version" : "2012-10-17",
-    "Statement" : [
-      {
-        "Sid" : "LetTheExporterIn",
-        "Effect" : "Allow",
-        "Principal" : {
-          "AWS" : "${var.hub_principal_arn}"
-        },
-        "Action" : "sts:AssumeRole",
-        "Condition" : {
-          "StringEquals" : {
-            "sts:ExternalId" : "${var.external_id}"
-          }
-        }
-      }
-    ]
-  })
-}
-
-resource "aws_iam_role_policy" "read_invitations" {
-  name = "read-invitations"
-  role = aws_iam_role.reader.id
-  policy = jsonencode({
-    "Version" : "2012-10-17",
-    "Statement" : [
-      {
-        "Sid" : "ReadInvitations",
-        "Effect" : "Allow",
-        "Action" : "macie2:ListInvitations",
-        "Resource" : "*"
-      }
-    ]
-  })
-}
-
-output "role_arn" {
-  value = aws_iam_role.reader.arn
-}
-"""

@@ -3,7 +3,7 @@
 from exporter.model import NO_ADMINISTRATOR, Administrator, Answer, Failure, Target, Trust
 from exporter.state import TargetState
 from exporter.web.status import Relation, Status, TargetRow
-from tests.statuses import AUDIT, DAY, MINUTE, NOW, PAYMENTS, answered, invited, status
+from tests.statuses import AUDIT, DAY, PAYMENTS, answered, invited, status
 
 HERE, THERE = PAYMENTS.targets()
 ELSEWHERE = AUDIT.targets()[0]
@@ -17,36 +17,6 @@ def row_of(made: Status, target: Target = HERE) -> TargetRow:
     return row
 
 
-def test_a_target_that_was_not_polled() -> None:
-    """Nothing is known, and nothing is 0."""
-    row = row_of(status(PAYMENTS))
-    assert (row.state, row.account.name) == (TargetState.PENDING, "payments")
-    assert (row.invitations, row.pending, row.oldest_pending) == (None, None, None)
-    assert (row.last_success, row.failure, row.hint) == (None, None, "")
-    assert row.next_poll == NOW + MINUTE
-
-
-def test_a_target_that_answered() -> None:
-    """Its invitations are counted by status; those that wait have an oldest."""
-    listed = (
-        invited("Removed", 9 * DAY),
-        invited("Invited", 2 * DAY),
-        invited("Created", 3 * DAY),
-        invited("Invited", DAY),
-    )
-    row = row_of(status(PAYMENTS, polls={HERE: [answered(*listed)]}))
-    assert row.state is TargetState.OK
-    assert row.invitations == {"Created": 1, "Invited": 2, "Removed": 1}
-    assert (row.pending, row.oldest_pending) == (3, NOW - 3 * DAY)
-    assert row.last_success == NOW - MINUTE
-
-
-def test_a_target_without_macie() -> None:
-    """It answered, but there is nothing that could be counted."""
-    row = row_of(status(PAYMENTS, polls={HERE: [Answer(enabled=False)]}))
-    assert (row.state, row.invitations, row.pending) == (TargetState.NOT_ENABLED, None, None)
-
-
 def test_a_failing_target_shows_the_last_answer_until_it_is_stale() -> None:
     """As the metrics do."""
     row = row_of(status(PAYMENTS, polls={HERE: [answered(invited()), DENIED]}))
@@ -55,11 +25,6 @@ def test_a_failing_target_shows_the_last_answer_until_it_is_stale() -> None:
     assert (row.state, row.pending, row.oldest_pending) == (TargetState.STALE, None, None)
     assert row.failure == DENIED
     assert "trust policy" in row.hint
-
-
-def test_a_target_that_is_none() -> None:
-    """It has no row."""
-    assert status(PAYMENTS).row(ELSEWHERE) is None
 
 
 OURS = Trust(configured=True, accounts=frozenset({"999988887777"}))

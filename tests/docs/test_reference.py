@@ -6,7 +6,7 @@ import pytest
 
 from tools.reference import TABLES, main, written
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 

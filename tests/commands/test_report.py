@@ -1,5 +1,7 @@
 """The report: a configuration that can be loaded again, and numbers that are right."""
 
+from pathlib import Path
+
 import pytest
 
 from exporter.commands.report import estimate, report
@@ -45,61 +47,7 @@ def test_the_report_is_the_effective_configuration() -> None:
         "poll.interval=1m",
         region="eu-west-1",
     )
-    assert (
-        report(settings)
-        == """\
-poll:
-  interval: 1m
-  concurrency: 128
-  timeout: 1m
-  stale_after: 3m
-aws:
-  regions:
-  - eu-west-1
-  allow_unknown_regions: true
-  accounts:
-  - id: '012345678901'
-    role_name: r
-    external_id: '**********'
-  - id: '111122223333'
-    name: "Z\\xFCrich"
-    regions:
-    - eu-central-2
-metrics:
-  age_buckets:
-  - 1d
-  - 7d
-  - 30d
-  - 90d
-  zero_fill: all
-  trusted_inviters: []
-  trust_organization: false
-  account_labels: []
-  max_inviter_series: 1000
-  administrator:
-    enabled: false
-  per_invitation:
-    enabled: false
-    max_series: 1000
-shard:
-  total: 1
-  index: 0
-web:
-  listen_address: :10058
-  telemetry_path: /metrics
-  config_file: ''
-  enable_lifecycle: false
-log:
-  level: info
-  format: logfmt
-
-# targets: 2
-# series: about 112, and those of the exporter itself
-# AWS API calls an hour: about 122
-# warning: nobody is named who may invite, so a stranger's invitation looks like any other and no \
-alert can tell it: set metrics.trusted_inviters or metrics.trust_organization
-"""
-    )
+    assert report(settings) == Path(__file__).with_name("report.txt").read_text()
 
 
 @pytest.mark.parametrize(

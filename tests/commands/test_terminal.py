@@ -15,7 +15,7 @@ import pytest
 
 from tests import fleets
 from tests.embedded_aws.server import EmbeddedAws
-from tests.processes import PATIENCE, environment, measured
+from tests.processes import PATIENCE, environment, measured, no_aws
 
 ESCAPE = "\x1b"
 COLOUR = re.compile(r"\x1b\[[\d;]*3[0-7]m")
@@ -121,24 +121,17 @@ def test_a_name_does_not_steer_the_terminal(aws: Mapping[str, str], tmp_path: Pa
     assert 'account_name="a\x1b[2J\u202e"' in plain
 
 
-@pytest.mark.parametrize(
-    ("command", "said"), [("doctor", "Everything works."), ("--help", "usage:")]
-)
-def test_rich_is_not_imported_where_nothing_is_shown(
-    aws: Mapping[str, str], command: str, said: str
-) -> None:
-    """A start must not wait for it."""
+@pytest.mark.parametrize("command", ["doctor", "--help"])
+def test_rich_is_not_imported_where_nothing_is_shown(command: str, tmp_path: Path) -> None:
+    """A start must not wait for it, also where there is progress that nobody sees."""
     script = (
         "import os, sys; from exporter.commands import main, Process;"
         f"main(['{command}'], Process(os.environ, sys.stdout, sys.stderr));"
         "sys.exit('rich' in sys.modules)"
     )
+    variables = environment({**no_aws(tmp_path), **LIVELY})
     done = subprocess.run(
-        [sys.executable, "-c", script],
-        env=environment({**aws, **LIVELY, **measured()}),
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-c", script], env=variables, capture_output=True, check=False
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert said in done.stdout
+    assert done.returncode == 0
+    assert done.stdout

@@ -2,13 +2,11 @@
 
 import asyncio
 import io
+import os
 import random
 import re
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,6 @@ from hypothesis import strategies as st
 
 from exporter import __version__
 from exporter.clock import SystemClock
-from exporter.commands import Process, main
 from exporter.commands.arguments import parse
 from exporter.commands.descriptions import COMMANDS
 from exporter.commands.once import once
@@ -25,7 +22,7 @@ from exporter.configuration import Configuration, Ports
 from exporter.log import Lines
 from exporter.settings import Settings, load
 from exporter.settings.keys import FLAGS
-from tests import fleets
+from tests import fleets, inprocess
 from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import World
 from tests.processes import PATIENCE
@@ -38,37 +35,14 @@ class Terminal:
 
     def __init__(self, **environ: str) -> None:
         """Have nothing but these variables."""
-        self.process = Process(environ, io.StringIO(), io.StringIO())
+        self.environ, self.out, self.err = environ, "", ""
 
-    def stop_at_once(self) -> None:
-        """Have a signal ask the next command to stop, as soon as it runs its loop."""
-        self.process = replace(self.process, handle_stop=lambda stop: stop())
-
-    def run(self, *argv: str) -> int:
-        """Run a command; give its exit code."""
-        return main(argv, self.process)
-
-    @property
-    def out(self) -> str:
-        """What was written to standard output."""
-        assert isinstance(self.process.stdout, io.StringIO)
-        return self.process.stdout.getvalue()
-
-    @property
-    def err(self) -> str:
-        """What was written to standard error."""
-        assert isinstance(self.process.stderr, io.StringIO)
-        return self.process.stderr.getvalue()
-
-
-@pytest.fixture(autouse=True)
-def _no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Hide the AWS environment of whoever runs the tests."""
-    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(name, str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    def run(self, *argv: str, stopped: bool = False) -> int:
+        """Run a command, with a signal to stop as soon as it runs its loop; give its exit code."""
+        done = inprocess.command(self.environ, *argv, stopped=stopped)
+        self.out += done.stdout
+        self.err += done.stderr
+        return done.returncode
 
 
 @pytest.fixture
@@ -124,14 +98,6 @@ def test_version(terminal: Terminal) -> None:
     """Name and version, on standard output."""
     assert terminal.run("--version") == 0
     assert (terminal.out, terminal.err) == (f"{NAME} {__version__}\n", "")
-
-
-def test_as_a_process() -> None:
-    """Through its own arguments, streams and exit code; `python -m exporter` is the command."""
-    command = [sys.executable, "-m", "exporter", "chek"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("chek: unknown command; the nearest is check\n")
 
 
 def flags_of(*argv: str) -> dict[str, str]:
@@ -302,11 +268,9 @@ def test_no_region_at_all() -> None:
     )
 
 
-def test_an_aws_profile_that_does_not_exist(
-    monkeypatch: pytest.MonkeyPatch, terminal: Terminal
-) -> None:
+def test_an_aws_profile_that_does_not_exist() -> None:
     """AWS's own configuration may be what is wrong; ours is looked at all the same."""
-    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    terminal = Terminal(AWS_REGION="eu-west-1", AWS_PROFILE="nobody", AWS_CONFIG_FILE=os.devnull)
     assert terminal.run("check") == 2
     assert terminal.err == "the AWS environment: The config profile (nobody) could not be found\n"
     assert terminal.run("check", "--log.level=loud") == 2
@@ -314,12 +278,11 @@ def test_an_aws_profile_that_does_not_exist(
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """An embedded AWS with one member account, to which the AWS environment points."""
+def aws(terminal: Terminal) -> Iterator[World]:
+    """An embedded AWS with one member account, to which the terminal's environment points."""
     fleet = fleets.fleet(1)
     with EmbeddedAws(fleet) as running:
-        for name, value in running.environment().items():
-            monkeypatch.setenv(name, value)
+        terminal.environ |= running.environment()
         yield fleet
 
 
@@ -364,8 +327,7 @@ def test_an_account_that_the_credentials_do_not_belong_to(terminal: Terminal, co
 
 def test_once_ends_when_it_is_stopped(terminal: Terminal) -> None:
     """A signal ends it before every target has answered; that is a failure."""
-    terminal.stop_at_once()
-    assert terminal.run("once", "--log.level=error") == 1
+    assert terminal.run("once", "--log.level=error", stopped=True) == 1
     assert terminal.err == "stopped before every target was polled\n"
 
 
@@ -400,10 +362,9 @@ def test_once_ends_when_its_discovery_crashes() -> None:
 
 def test_serve_is_the_default_and_ends_when_it_is_stopped(terminal: Terminal) -> None:
     """It listens, warns of what is most likely not meant, and ends in order with exit code 0."""
-    terminal.stop_at_once()
     accounts = ",".join(f'{{"id": "{number:012d}", "role_name": "r"}}' for number in range(2000))
     listening = "--web.listen-address=127.0.0.1:0"
-    assert terminal.run(listening, f"--aws.accounts=[{accounts}]") == 0
+    assert terminal.run(listening, f"--aws.accounts=[{accounts}]", stopped=True) == 0
     events = re.findall(r" event=(\w+)", terminal.err)
     assert events[:3] == ["many_series", "listening", "trust_not_configured"]
     assert events[-1] == "stopped"
