@@ -1,7 +1,6 @@
 """Reads the invitations that an account received, and its administrator, to one answer."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
@@ -79,7 +78,7 @@ class Macie:
             invitations += taken
             if len(invitations) > MAX_INVITATIONS:
                 raise AwsError("MalformedResponse", f"more than {MAX_INVITATIONS} invitations")
-        return Answer(enabled=True, invitations=_once_each(invitations), pages=count)
+        return Answer(enabled=True, invitations=tuple(invitations), pages=count)
 
     async def _administrator(self, region: str, credentials: ReadOnlyCredentials) -> Administrator:
         try:
@@ -89,12 +88,6 @@ class Macie:
                 return NO_ADMINISTRATOR
             raise
         return _administrator(page)
-
-
-def _once_each(listed: Sequence[Invitation]) -> tuple[Invitation, ...]:
-    """Return each invitation once: one that comes in meanwhile pushes another onto a next page."""
-    named = dict.fromkeys(one for one in listed if one.invitation_id)
-    return (*named, *(one for one in listed if not one.invitation_id))
 
 
 def _not_enabled(error: AwsError) -> bool:

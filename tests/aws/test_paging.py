@@ -56,18 +56,6 @@ def test_the_list_ends_where_there_is_no_token(patient: Stage, end: dict[str, ob
     }
 
 
-def test_what_comes_on_two_pages_counts_once(patient: Stage) -> None:
-    """A new invitation pushes one that was read onto the next page. Without an id none is told."""
-    nameless = invitation("")
-    made = patient.play(
-        by_turns(
-            send(response(page([invitation("b"), invitation("c"), nameless], nextToken="t/1"))),
-            send(response(page([invitation("c"), invitation("d"), nameless]))),
-        )
-    )
-    assert ids(made.read()) == ["b", "c", "d", "", ""]
-
-
 def test_any_token_comes_back_as_it_was(serve: Serve) -> None:
     """Tokens are opaque: any text survives the way into a query and back."""
     token = ""
