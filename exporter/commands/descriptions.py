@@ -69,8 +69,8 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "doctor": Command(
         "try every step for every target, and say what permission is missing",
-        "Tries the role of each account, its regions, and its invitations in each region. Where AWS "
-        "denies one, it names the missing statement and the policy that it belongs in.",
+        "Tries the role of each account, its regions, and its invitations in each region. Where "
+        "AWS denies one, it names the missing statement and the policy that it belongs in.",
         "0 if everything works, else 1.",
         (
             ("doctor --config.file=exporter.yaml", "look at everything"),
