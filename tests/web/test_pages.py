@@ -832,6 +832,13 @@ def test_the_api_beyond_the_last_page(site: Site) -> None:
     assert (document["targets"], document["total"], document["pages"]) == ([], 3, 1)
 
 
+def test_the_api_does_not_count_what_is_not_known(site: Site) -> None:
+    """Without any successful discovery nobody can say that no target is like that."""
+    site.status = status(inventory=Inventory(failure=DENIED))
+    document = site.json("/api/v1/targets?state=failing")
+    assert (document["states"], document["total"], document["targets"]) == (None, None, [])
+
+
 def test_the_api_refuses_what_it_does_not_understand(site: Site) -> None:
     """With every mistake, and what would be right."""
     assert site.json("/api/v1/targets?per_page=0&sort=x&stat=ok", 400) == {
