@@ -94,8 +94,8 @@ log:
 # targets: 2
 # series: about 112, and those of the exporter itself
 # AWS API calls an hour: about 122
-# warning: nobody is named who may invite, so a stranger's invitation looks like any other and no \
-alert can tell it: set metrics.trusted_inviters or metrics.trust_organization
+# warning: nobody is named who may invite, so no alert can tell a stranger's invitation from any \
+other: set metrics.trusted_inviters or metrics.trust_organization
 """
     )
 

@@ -33,6 +33,8 @@ commands:
 
   {NAME} COMMAND --help
       says what a command does, its own options and its exit codes
+  {NAME} --version
+      prints the version
 
 Settings are flags, environment variables and keys of a YAML file, the first of these first:
 --poll.stale-after=1h, MACIE_EXPORTER_POLL__STALE_AFTER=1h, poll: {{stale_after: 1h}}.

@@ -21,8 +21,8 @@ _PER_TARGET_WITHOUT_FILL = 3
 _UNSET: tuple[object, ...] = ("", [], {})
 
 WITHOUT_TRUST = (
-    "nobody is named who may invite, so a stranger's invitation looks like any other and no alert "
-    "can tell it: set metrics.trusted_inviters or metrics.trust_organization"
+    "nobody is named who may invite, so no alert can tell a stranger's invitation from any other: "
+    "set metrics.trusted_inviters or metrics.trust_organization"
 )
 
 
