@@ -114,7 +114,8 @@ def test_help_of_a_command(terminal: Terminal, name: str) -> None:
     for option, about in command.options.items():
         default = f" [{about.default}]" if about.default else ""
         value = f"[{about.value}]" if about.value == "true|false" else about.value
-        assert f"\n  --{option} {value}\n      {about.help}{default}\n" in terminal.out
+        assert f"\n  --{option} {value}\n" in terminal.out
+        assert f"--{option} {value} {about.help}{default} " in " ".join(terminal.out.split())
     assert f"\nexit code: {command.exits}\n" in terminal.out
     for words, _ in command.examples:
         assert f"\n  {NAME} {words}".rstrip() + "\n" in terminal.out
