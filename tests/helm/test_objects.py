@@ -205,8 +205,10 @@ EFFECTIVE = {
     "existing-config": ("targets: 1", "0.0.0.0:9000", "/own/metrics"),
     "network": ("targets: 1", ":10058", "/metrics"),
     "organization": (
-        "targets: unknown before the organization is asked for its accounts; "
-        "--assume-accounts=500 counts 500 of them",
+        (
+            "targets: unknown before the organization is asked for its accounts; "
+            "--assume-accounts=500 counts 500 of them"
+        ),
         ":10058",
         "/metrics",
     ),
