@@ -123,8 +123,9 @@ _TABLE = (
          "what answered in the place of SERVICE does not speak its protocol: check "
          "AWS_ENDPOINT_URL and proxies"),
     _row("CredentialsError", Retry.LATER,
-         "no usable AWS credentials: check the exporter's environment, profile, IRSA or Pod "
-         "Identity"),
+         "no usable AWS credentials: set AWS_PROFILE (where it uses SSO, run aws sso login), or "
+         "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; or give the exporter a role, by IRSA, Pod "
+         "Identity or its instance"),
     _row("PaginationLoop", Retry.LATER,
          "AWS repeated a page token: the list cannot be read to its end; report it to AWS"),
     _row(OTHER, Retry.LATER, "an error outside the known list: the log line carries AWS's text"),

@@ -34,7 +34,7 @@ def region(environ: Mapping[str, str]) -> str:
         raise AwsEnvironmentError(_objection(error, environ)) from error
     found = environ.get("AWS_REGION") or str(configured or "")
     if in_other_partition(found):
-        message = "is in another partition than aws, in which alone Macie is known"
+        message = "is not in the partition aws, the only one with Macie"
         raise AwsEnvironmentError(f"the region {found} {message}")
     return found
 

@@ -4,13 +4,14 @@ import re
 from argparse import ArgumentError
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from exporter.commands.descriptions import COMMANDS
 from exporter.commands.parser import parser_of
-from exporter.nearest import nearest
 from exporter.settings import ConfigurationError
 
 DEFAULT = "serve"
+_FILE = re.compile(r".*\.ya?ml")
 
 Flags = Sequence[tuple[str, str]]
 """Settings as (dotted kebab-case name, text)."""
@@ -59,7 +60,7 @@ def parse(argv: Sequence[str], wrong: Callable[[Flags], Iterable[str]]) -> Argum
     own = COMMANDS[command].options if command in COMMANDS else {}
     lines = []
     if command not in COMMANDS:
-        lines.append(f"{command}: unknown command; the nearest is {nearest(command, COMMANDS)}")
+        lines.append(_not_a_command(command))
     try:
         found, rest = parser_of(command).parse_known_args(words)
     except ArgumentError as error:
@@ -74,7 +75,7 @@ def parse(argv: Sequence[str], wrong: Callable[[Flags], Iterable[str]]) -> Argum
         elif word in COMMANDS and command not in argv:
             lines.append(f"{word}: the command comes first")
         else:
-            lines.append(f"{word}: unexpected; settings are given as --KEY=VALUE")
+            lines.append(_unexpected(word))
     lines += [f"--{name}: given more than once" for name, texts in given.items() if len(texts) > 1]
     # An empty one does not mean all, as if it were not given: a script's variable may be empty.
     lines += [
@@ -82,17 +83,37 @@ def parse(argv: Sequence[str], wrong: Callable[[Flags], Iterable[str]]) -> Argum
         for name, option in own.items()
         if name in given and not given[name][-1].strip(" ,")
     ]
+    mistyped = {
+        name: close[0]
+        for name in given.keys() - vars(found).keys()
+        if (close := get_close_matches(name, own, 1))
+    }
+    lines += [f"--{name}: unknown; the nearest is --{own}" for name, own in mistyped.items()]
     others = {name: of for name in given.keys() - own if (of := _commands_with(name))}
     lines += [
         f"--{name}: an option of {' and '.join(others[name])}, not of {command}"
         for name in given
         if name in others
     ]
-    known = own.keys() | others
+    known = {*own, *others, *mistyped}
     flags = [(name, texts[-1]) for name, texts in given.items() if name not in known]
     if lines:
         raise ConfigurationError([*lines, *wrong(flags)])
     return Arguments(command, flags, {name: given[name][-1] for name in own if name in given})
+
+
+def _not_a_command(word: str) -> str:
+    if _FILE.fullmatch(word):
+        return _unexpected(word)
+    close = get_close_matches(word, COMMANDS, 1)
+    meant = f"the nearest is {close[0]}" if close else f"there are {', '.join(COMMANDS)}"
+    return f"{word}: unknown command; {meant}"
+
+
+def _unexpected(word: str) -> str:
+    if _FILE.fullmatch(word):
+        return f"{word}: unexpected; a file is given as --config.file={word}"
+    return f"{word}: unexpected; settings are given as --KEY=VALUE"
 
 
 def _commands_with(option: str) -> list[str]:

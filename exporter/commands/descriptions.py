@@ -38,7 +38,7 @@ COMMANDS: Mapping[str, Command] = {
     "once": Command(
         "poll everything once and print the metrics",
         "Prints on standard output what /metrics would answer after the first round, without "
-        "process_* and python_info: also a file for node_exporter's textfile collector. On a "
+        "process_* and python_info, so that node_exporter's textfile collector can read it. On a "
         "terminal a bar on standard error shows how far it is.",
         "0 only if every target answered, else 1, and a line on standard error says why.",
         (
@@ -63,14 +63,14 @@ COMMANDS: Mapping[str, Command] = {
         ),
         {
             "assume-accounts": Option(
-                "NUMBER", "Count so many accounts of the organization, which nobody asks for."
+                "NUMBER", "Count so many accounts of the organization, since AWS is not asked."
             )
         },
     ),
     "doctor": Command(
         "try every step for every target, and say what permission is missing",
-        "Tries for each account: its role, its regions, its invitations in each region; and says "
-        "which statement of which policy is missing where AWS denies one.",
+        "Tries the role of each account, its regions, and its invitations in each region. Where "
+        "AWS denies one, it names the missing statement and the policy that it belongs in.",
         "0 if everything works, else 1.",
         (
             ("doctor --config.file=exporter.yaml", "look at everything"),
@@ -105,11 +105,14 @@ COMMANDS: Mapping[str, Command] = {
         {
             "document": Option(
                 "NAME",
-                "Print one alone, by the name that stands above it.",
+                "Print one alone: hub-policy, hub-cloudformation, hub-terraform, member-policy, "
+                "trust-policy, cloudformation or terraform.",
                 "all",
             ),
             "hub-principal": Option(
-                "ARN", "The role that the exporter runs as. Without it a placeholder stands there."
+                "ARN",
+                "The role that the exporter runs as, or its account's id. Without it a placeholder "
+                "stands there.",
             ),
             "organization-id": Option("o-…", "Trust the hub only within this organization."),
         },
@@ -117,9 +120,9 @@ COMMANDS: Mapping[str, Command] = {
     "demo": Command(
         "run on an AWS of its own; no credentials needed",
         "Serves an organization of made-up accounts, in which invitations come and go and some "
-        "accounts fail, each for another reason. It speaks to loopback only and takes nothing of "
-        "the AWS set-up. Settings are passed on. It says the command with which doctor and once "
-        "work on it too. What is there at first is logged at level debug, but for warnings.",
+        "accounts fail on purpose, each for another reason. It uses loopback only, and nothing of "
+        "your AWS set-up. Settings are passed on. It prints a command that runs doctor on it; once "
+        "works the same way. Of what is there at first, only warnings are logged at level info.",
         "That of the exporter.",
         (
             ("demo", "serve it on http://localhost:10058/"),

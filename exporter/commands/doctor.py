@@ -179,6 +179,9 @@ async def _steps(
     tell: Tell,
 ) -> tuple[list[Step], Collection[Target]]:
     steps = [await doctor.own_credentials()]
+    if steps[0].error_code == "CredentialsError":
+        # Whatever else is tried would fail for the same reason.
+        return steps, []
     found, discovered = await doctor.discovery(daemon.discovery)
     steps += discovered
     members = found.organization or found.names
@@ -190,11 +193,12 @@ async def _steps(
         for account in found.accounts
         if not accounts or account.id in accounts
     ]
-    missing = {*accounts} - {account.id for account in found.accounts}
-    steps += [_not_found(account) for account in sorted(missing)]
     targets = [Target(account.id, region) for account, own in chosen for region in own]
-    unknown = {*regions} - {target.region for target in targets}
-    steps += [_not_found(region=region) for region in sorted(unknown)]
+    if all(step.ok for step in discovered):  # Else nobody knows what is missing.
+        missing = {*accounts} - {account.id for account in found.accounts}
+        steps += [_not_found(account) for account in sorted(missing)]
+        unknown = {*regions} - {target.region for target in targets}
+        steps += [_not_found(region=region) for region in sorted(unknown)]
     return steps + await _examined(doctor, chosen, tell), targets
 
 
@@ -219,9 +223,7 @@ async def _examined(
 
 
 def _own_remedy(failure: Failure) -> str:
-    sources = "environment, profile, IRSA, Pod Identity, instance role"
-    give = f"give the exporter AWS credentials ({sources}), and a way to STS"
-    return give if failure.code == "CredentialsError" else hint_of(failure, "sts")
+    return hint_of(failure, "sts")
 
 
 def _if_denied(remedy: str) -> Callable[[Failure], str]:
@@ -239,7 +241,7 @@ def _asks_regions(settings: Settings) -> Callable[[Account], bool]:
 
 
 def _not_found(account: str = "", region: str = "") -> Step:
-    failure = Failure("-", f"not among the {'accounts' if account else 'regions'} to poll")
+    failure = Failure("", f"not among the {'accounts' if account else 'regions'} to poll")
     of_account = "configure it, or look whether it is suspended, excluded or another shard's"
     of_region = "configure it, or look whether it is misspelled or not enabled in the account"
     step = Step(account, region, "discovery")

@@ -12,7 +12,8 @@ def run(arguments: Arguments, process: Process) -> int:
     settings = configuration_of(arguments, process).settings
     wanted = arguments.choice("document", ("all", *DOCUMENTS))
     names = tuple(DOCUMENTS) if wanted == "all" else (wanted,)
-    hub = arguments.matching("hub-principal", HUB_PRINCIPAL, "arn:aws:iam::444455556666:role/x")
+    like = "arn:aws:iam::444455556666:role/x or 444455556666"
+    hub = arguments.matching("hub-principal", HUB_PRINCIPAL, like)
     organization = arguments.matching("organization-id", ORGANIZATION_ID, "o-a1b2c3d4e5")
     text = documents(settings, names, hub, organization)
     if not text:

@@ -57,7 +57,9 @@ def _objections(daemon: Daemon, round_: asyncio.Task[bool]) -> Iterator[str]:
     if round_.cancelled():
         yield "stopped before every target was polled"
     elif not round_.result():
-        yield f"not every target was found: {_DOCTOR}"
+        failure = daemon.discovery.inventory.failure
+        reason = f" ({failure.code}: {failure.message})" if failure else ""
+        yield f"not every target was found{reason}: {_DOCTOR}"
     if codes:
         which = ", ".join(sorted({*codes}))
         yield f"{len(codes)} of {len(known)} targets did not answer ({which}): {_DOCTOR}"

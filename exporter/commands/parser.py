@@ -33,15 +33,17 @@ commands:
 
   {NAME} COMMAND --help
       says what a command does, its own options and its exit codes
+  {NAME} --version
+      prints the version
 
 Settings are flags, environment variables and keys of a YAML file, the first of these first:
 --poll.stale-after=1h, MACIE_EXPORTER_POLL__STALE_AFTER=1h, poll: {{stale_after: 1h}}.
-Lists may be written a,b or in brackets, accounts as JSON. Defaults stand in brackets."""
+Write lists as a,b or in brackets, accounts as JSON. Defaults are shown in brackets."""
 
 _EXITS = """\
 exit codes: 0, 1 if something failed, 2 if a flag or a setting is wrong.
-All output is UTF-8, whatever the locale. SIGHUP has serve and demo load the configuration anew; the
-other commands it ends, as when their terminal is closed."""
+All output is UTF-8, whatever the locale. SIGHUP makes serve and demo load the configuration anew,
+and ends the other commands, as closing their terminal does."""
 
 
 def parser_of(name: str) -> ArgumentParser:

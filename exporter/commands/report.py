@@ -21,8 +21,8 @@ _PER_TARGET_WITHOUT_FILL = 3
 _UNSET: tuple[object, ...] = ("", [], {})
 
 WITHOUT_TRUST = (
-    "nobody is named who may invite, so a stranger's invitation looks like any other and no alert "
-    "can tell it: set metrics.trusted_inviters or metrics.trust_organization"
+    "nobody is named who may invite, so no alert can tell a stranger's invitation from any other: "
+    "set metrics.trusted_inviters or metrics.trust_organization"
 )
 
 
@@ -33,6 +33,8 @@ class Estimate:
     targets: int
     series: int
     calls_an_hour: int
+    capped: int
+    """Of the series, those that outsiders decide on, up to a cap."""
 
     @property
     def warning(self) -> str:
@@ -55,11 +57,7 @@ def report(settings: Settings, discovered: int = 0) -> str:
         for account in tree["aws"]["accounts"]
     ]
     numbers = estimate(settings, discovered)
-    lines = [
-        f"# targets: {numbers.targets}{_remarks(settings, discovered)}",
-        f"# series: about {numbers.series}, and those of the exporter itself",
-        f"# AWS API calls an hour: about {numbers.calls_an_hour}",
-    ]
+    lines = _totals(settings, numbers, discovered)
     if settings.aws.organization:
         each, none = _of(settings, [None], roles=1), _of(settings, [], roles=0)
         lines.append(
@@ -71,6 +69,18 @@ def report(settings: Settings, discovered: int = 0) -> str:
     if not trust_from(settings).configured:
         lines.append(f"# warning: {WITHOUT_TRUST}")
     return "\n".join([write_yaml(tree), *lines, ""])
+
+
+def _totals(settings: Settings, numbers: Estimate, discovered: int) -> list[str]:
+    if settings.aws.organization and not (numbers.targets or discovered):
+        unknown = "unknown before the organization is asked for its accounts"
+        return [f"# targets: {unknown}; --assume-accounts=500 counts 500 of them"]
+    capped = f" (up to {numbers.capped} of them name inviters)" if numbers.capped else ""
+    return [
+        f"# targets: {numbers.targets}{_remarks(settings, discovered)}",
+        f"# series: about {numbers.series}{capped}, and those of the exporter itself",
+        f"# AWS API calls an hour: about {numbers.calls_an_hour}",
+    ]
 
 
 def estimate(settings: Settings, discovered: int = 0) -> Estimate:
@@ -92,7 +102,8 @@ def _of(settings: Settings, accounts: list[AccountSettings | None], roles: int) 
     series = targets * _series_of_a_target(options) + len(accounts) + capped
     asked = 1 + options.administrator
     polls = targets * asked * _HOUR / settings.poll.interval.total_seconds()
-    return Estimate(targets, series, round(polls + roles * _SESSION_REFRESHES_AN_HOUR))
+    calls = round(polls + roles * _SESSION_REFRESHES_AN_HOUR)
+    return Estimate(targets, series, calls, capped)
 
 
 def _series_of_a_target(options: Options) -> int:

@@ -50,7 +50,7 @@ def as_table(steps: Sequence[Step], targets: Collection[Target], *, whole: bool 
 
 
 def _row(step: Step) -> tuple[str, ...]:
-    said = step.detail if step.ok else f"{step.error_code}: {step.detail}"
+    said = f"{step.error_code}: {step.detail}" if step.error_code else step.detail
     verdict, seconds = "ok" if step.ok else "FAIL", f"{step.seconds:.3f}"
     return (verdict, _named(step, "-"), step.region or "-", step.step, seconds, visible(said))
 
@@ -63,14 +63,15 @@ def _worked(steps: Sequence[Step]) -> Iterator[tuple[str, ...]]:
             yield _row(alike[0])
         elif alike:
             accounts, regions = (len({*map(attrgetter(of), alike)}) for of in ("account", "region"))
-            where = f"{regions} regions" if alike[0].region else "-"
+            where = _number(regions, "region") if alike[0].region else "-"
             slowest = f"{max(step.seconds for step in alike):.3f}"
-            yield ("ok", f"{accounts} accounts", where, kind, slowest, f"worked {len(alike)} times")
+            whose, worked = _number(accounts, "account"), f"worked {len(alike)} times"
+            yield ("ok", whose, where, kind, slowest, worked)
 
 
 def _verdict(failed: Sequence[Step], targets: Collection[Target]) -> str:
     """Say how many targets fail, in how many accounts, and what to mend first."""
-    passing = "Nothing to mend: this may pass by itself; try again."
+    passing = "This may pass by itself: try again, then mend what stays."
     first = passing if _passes(failed[0]) else f"Mend first: {_place(failed[0])}."
     if not targets:
         return f"No target was tried. {first}"
@@ -80,9 +81,12 @@ def _verdict(failed: Sequence[Step], targets: Collection[Target]) -> str:
     if not lost:
         return f"No target fails. {first}"
     accounts = len({each.account_id for each in lost})
-    plural = "" if accounts == 1 else "s"
-    where = f"{len(lost):,} of {len(targets):,} targets in {accounts:,} account{plural} fail"
+    where = f"{len(lost):,} of {len(targets):,} targets in {_number(accounts, 'account')} fail"
     return f"{where}. {first}"
+
+
+def _number(of: int, what: str) -> str:
+    return f"{of:,} {what}{'' if of == 1 else 's'}"
 
 
 def _passes(step: Step) -> bool:

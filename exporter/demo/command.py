@@ -146,7 +146,8 @@ def announcement(listen_address: str, environment: Mapping[str, str]) -> str:
     given = (f"{name}={value}" for name, value in environment.items())
     doctor = shlex.join(["env", "-i", *given, *_EXPORTER, "doctor"])
     return (
-        f"\nThe demo: an organization of its own, with no AWS account involved.\n\n"
+        f"\nThe demo: an organization of its own, with no AWS account involved. Some of its "
+        f"accounts fail on purpose.\n\n"
         f"  {address}/         how it is, and what is wrong\n"
         f"  {address}/targets  every account and region: what is known, or why it is not\n"
         f"  {address}/config   the configuration in force\n"

@@ -99,7 +99,7 @@ def _wrong_region(region: str, *, allowed: bool) -> str:
     if region == AUTO:
         return ""
     if in_other_partition(region):
-        return "in another partition than aws, in which alone Macie is known"
+        return "not in the partition aws, the only one with Macie"
     if _REGION.fullmatch(region) if allowed else region in MACIE_REGIONS:
         return ""
     hint = " (newer than this release? set aws.allow_unknown_regions to true)"

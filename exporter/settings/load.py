@@ -31,7 +31,10 @@ LARGEST_FILE = 64 * 1024 * 1024
 """Bytes of the configuration file: ten thousand accounts are 2 MiB."""
 
 _FILE, _INDEX, _REGIONS = ("config", "file"), ("shard", "index"), ("aws", "regions")
-_NO_REGION = "not set, and the AWS environment names no region: set it, or AWS_REGION"
+_NO_REGION = (
+    "not set, and the AWS environment names no region: set one, as in --aws.regions=eu-west-1 or "
+    "AWS_REGION=eu-west-1"
+)
 _EMPTY = "is empty; to have the defaults, write {}"
 _ORDINAL = re.compile(r".*-([0-9]+)", re.ASCII)
 

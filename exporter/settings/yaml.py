@@ -139,13 +139,18 @@ _QUOTED = re.compile(r"""\b(alias|anchor|tag|handle):? (['"]).*\2""")
 """What YAML's errors repeat of the file: an external id may begin like an alias or a tag."""
 
 
+_BAD_START = "found character that cannot start any token"
+_OF_TABS = ": indent with spaces, not tabs, and quote text that begins with @, ` or %"
+
+
 def _on_one_line(error: Exception) -> str:
     said, where = str(error), ""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         said = ", ".join(part for part in (error.context, error.problem) if part)
         where = f" (line {mark.line + 1}, column {mark.column + 1})"
-    return _QUOTED.sub(r"\1", " ".join(said.split())) + where
+    hint = _OF_TABS if _BAD_START in said else ""
+    return _QUOTED.sub(r"\1", " ".join(said.split())) + where + hint
 
 
 def write_yaml(tree: object) -> str:

@@ -19,12 +19,16 @@ _FIRST = int(datetime.min.replace(tzinfo=UTC).timestamp())
 _LAST = int(datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp())
 
 
-def targets(page: Page, states: Mapping[TargetState, int], now: float) -> Document:
-    """Return a page of targets, and how many there are of each state in all."""
+def targets(page: Page, states: Mapping[TargetState, int] | None, now: float) -> Document:
+    """Return a page of targets, and how many there are of each state in all.
+
+    `states` is None while it is not known what there is to poll.
+    """
+    counts = {state.value: number for state, number in states.items()} if states else None
     return {
         "now": timestamp(now),
-        "states": {state.value: number for state, number in states.items()},
-        "total": page.total,
+        "states": counts,
+        "total": page.total if states else None,
         "page": page.number,
         "pages": page.pages,
         "targets": [_target(row) for row in page.rows],

@@ -183,7 +183,8 @@ class _Pages:
 
     def api(self, request: Request, now: Status) -> Response:
         query, rows = _query(request, now), now.rows()
-        return _json(api.targets(select(rows, query), counted(rows), now.now), 200)
+        states = counted(rows) if now.inventory.known else None
+        return _json(api.targets(select(rows, query), states, now.now), 200)
 
     def _show(
         self,

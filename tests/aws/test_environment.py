@@ -111,7 +111,7 @@ def test_another_partition_is_refused(monkeypatch: pytest.MonkeyPatch, region: s
     with pytest.raises(AwsEnvironmentError) as caught:
         environment.region(os.environ)
     assert str(caught.value) == (
-        f"the region {region} is in another partition than aws, in which alone Macie is known"
+        f"the region {region} is not in the partition aws, the only one with Macie"
     )
 
 

@@ -88,7 +88,8 @@ def test_help_of_a_command(terminal: Terminal, name: str) -> None:
     for option, about in command.options.items():
         default = f" [{about.default}]" if about.default else ""
         value = f"[{about.value}]" if about.value == "true|false" else about.value
-        assert f"\n  --{option} {value}\n      {about.help}{default}\n" in terminal.out
+        assert f"\n  --{option} {value}\n" in terminal.out
+        assert f"--{option} {value} {about.help}{default} " in " ".join(terminal.out.split())
     assert f"\nexit code: {command.exits}\n" in terminal.out
     for words, _ in command.examples:
         assert f"\n  {NAME} {words}".rstrip() + "\n" in terminal.out
@@ -175,6 +176,16 @@ def test_check_for_an_organization_of_a_size(terminal: Terminal) -> None:
     ("argv", "lines"),
     [
         (["chek"], ["chek: unknown command; the nearest is check"]),
+        (["help"], ["help: unknown command; there are serve, once, check, doctor, iam, demo"]),
+        (
+            ["a.yaml"],
+            ["a.yaml: unexpected; a file is given as --config.file=a.yaml"],
+        ),
+        (
+            ["check", "a.yml"],
+            ["a.yml: unexpected; a file is given as --config.file=a.yml"],
+        ),
+        (["doctor", "--acount=1"], ["--acount: unknown; the nearest is --account"]),
         (["-v"], ["-v: unexpected; settings are given as --KEY=VALUE"]),
         (["--assume-accounts=5"], ["--assume-accounts: an option of check, not of serve"]),
         (
@@ -264,7 +275,8 @@ def test_no_region_at_all() -> None:
     )
     assert lone.run("check") == 2
     assert lone.err == (
-        "aws.regions: not set, and the AWS environment names no region: set it, or AWS_REGION\n"
+        "aws.regions: not set, and the AWS environment names no region: set one, as in "
+        "--aws.regions=eu-west-1 or AWS_REGION=eu-west-1\n"
     )
 
 

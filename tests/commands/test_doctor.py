@@ -91,15 +91,6 @@ def test_a_missing_permission_is_named(skies: Skies, world: World) -> None:
     assert "the exporter's own policy" in step.remedy
 
 
-def test_no_credentials_at_all(skies: Skies, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first step says where they could come from."""
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    step = skies.run(doctor(skies).own_credentials())
-    assert (step.ok, step.error_code) == (False, "CredentialsError")
-    assert "IRSA" in step.remedy
-
-
 def run(*words: str) -> Done:
     """Run the command where the environment points."""
     return command(os.environ, "doctor", *words)
@@ -131,15 +122,30 @@ def test_the_command(world: World) -> None:
     ]
     done = run(*flags, "--account=999999999999")
     assert done.returncode == 1
-    assert "not among the accounts to poll" in done.stdout
+    assert re.search(r"^FAIL +9{12} .* not among the accounts to poll$", done.stdout, re.MULTILINE)
     done = run(*flags, f"--account={ACCOUNT}", "--region=us-eats-1")
     assert done.returncode == 1
     assert "us-eats-1 discovery: configure it, or look whether it is misspelled" in done.stdout
     world.fail(fleets.HUB, "*", DENIED, service="organizations")
-    done = run(*flags)
+    done = run(*flags, "--account=999999999999")
     assert "organizations:ListAccounts" in done.stdout
+    assert "999999999999" not in done.stdout
     assert "`iam` prints that policy" in done.stdout
     assert run(*flags, "--format=xml").returncode == 2
+
+
+def test_no_credentials_at_all(skies: Skies, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are all that is said to be missing: of accounts and regions nothing is known then."""
+    del skies
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    done = run("--aws.regions=eu-west-1", "--account=999999999999", "--region=us-east-1")
+    assert done.returncode == 1
+    row, _, what_to_do, remedy, _, verdict, *_ = done.stdout.splitlines()[1:]
+    assert row.endswith("CredentialsError: boto3 found no credentials in any of its sources")
+    assert what_to_do == "What to do:"
+    assert remedy.startswith("- exporter own credentials: no usable AWS credentials: set AWS_PROF")
+    assert verdict == "No target was tried. Mend first: exporter own credentials."
 
 
 STEPS = [
@@ -195,10 +201,10 @@ def test_what_somebody_can_mend_comes_first() -> None:
     table = as_table([throttled, STEPS[2]], TARGETS)
     assert [line.split()[1] for line in table.splitlines()[1:3]] == ["000000000001", "000000000002"]
     assert table.endswith("Mend first: 000000000001 prod eu-west-1 ListInvitations.\n")
-    verdict = (
-        "1 of 2 targets in 1 account fail. Nothing to mend: this may pass by itself; try again."
+    assert as_table([throttled], TARGETS).splitlines()[-1] == (
+        "1 of 2 targets in 1 account fail. This may pass by itself: try again, "
+        "then mend what stays."
     )
-    assert as_table([throttled], TARGETS).splitlines()[-1] == verdict
     tags = replace(STEPS[2], account="", name="", region="", step="discovery")
     assert as_table([tags], TARGETS).splitlines()[-1] == (
         "No target fails. Mend first: exporter discovery."

@@ -129,9 +129,8 @@ def test_discovered_accounts_come_on_top() -> None:
     """Without the network nobody knows how many they are, so the report says what each is."""
     lone = loaded("aws.organization.role-name=r", "aws.regions=auto")
     assert (
-        "# targets: 0 (the organization's accounts come on top; regions `auto` count as 17)\n"
-        "# series: about 0, and those of the exporter itself\n"
-        "# AWS API calls an hour: about 0\n"
+        "# targets: unknown before the organization is asked for its accounts; "
+        "--assume-accounts=500 counts 500 of them\n"
         "# each account that is discovered: 17 targets, about 936 series and 206 calls an hour\n"
     ) in report(lone)
     assert "# targets: 14 (the organization's accounts come on top)\n" in report(

@@ -208,7 +208,10 @@ EFFECTIVE = {
     "existing-config": ("targets: 1", "0.0.0.0:9000", "/own/metrics"),
     "network": ("targets: 1", ":10058", "/metrics"),
     "organization": (
-        "targets: 0 (the organization's accounts come on top; regions `auto` count as 17)",
+        (
+            "targets: unknown before the organization is asked for its accounts; "
+            "--assume-accounts=500 counts 500 of them"
+        ),
         ":10058",
         "/metrics",
     ),

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from exporter.commands import Process, main
+from exporter.commands.parser import parser_of
 from exporter.iam import policies
 from exporter.iam.templates import DOCUMENTS, documents
 from exporter.settings import Settings
@@ -280,6 +281,8 @@ def test_the_command() -> None:
     assert ORGANIZATION in out.getvalue()
     assert main(["iam", "--document=everything"], world) == 2
     assert "must be one of all, hub-policy" in err.getvalue()
+    words = parser_of("iam").format_help().replace(",", "").replace(".", "").split()
+    assert DOCUMENTS.keys() <= {*words}
 
 
 @pytest.mark.parametrize(

@@ -313,11 +313,11 @@ def test_what_is_unknown_is_not_taken_for_none(site: Site) -> None:
     site.polled(PAYMENTS, eu_west_1=[answered()], us_east_1=[Answer(enabled=False)])
     assert "Pending invitations 0 Oldest data" in site.words("/")
     site.polled(PAYMENTS, eu_west_1=[answered()], us_east_1=[DENIED])
-    assert "Pending invitations none seen of 1 target nothing is known" in site.words("/")
+    assert "Pending invitations none seen nothing is known of 1 target" in site.words("/")
     site.polled(PAYMENTS, AUDIT, eu_west_1=[answered(invited())])
     words = site.words("/")
     assert "Pending invitations 1 the oldest sent 1d 0h ago" in words
-    assert "of 2 targets nothing is known Oldest data" in words
+    assert "nothing is known of 2 targets Oldest data" in words
 
 
 @pytest.mark.parametrize(
@@ -364,6 +364,15 @@ def test_the_first_page_tells_what_else_is_wrong(
     polls = {target: [answered()] for target in PAYMENTS.targets()}
     site.status = status(PAYMENTS, polls=polls, **changes)
     assert f"Something is wrong {WITHOUT_TRUST} {expected}" in site.words("/")
+
+
+def test_what_there_is_to_poll_is_unknown_until_it_is_found(site: Site) -> None:
+    """Where no discovery has succeeded there are not 0 targets, and none stays polled."""
+    site.status = status(inventory=Inventory(failure=DENIED))
+    words = site.words("/")
+    assert "Targets unknown Pending invitations unknown Oldest data none yet" in words
+    assert "Last discovery none yet Shard" in words
+    assert "stays polled" not in words
 
 
 def test_many_failures_are_cut_short(site: Site) -> None:
@@ -422,7 +431,7 @@ def test_the_table_as_asked_for(site: Site) -> None:
 
 def test_a_table_with_nothing_in_it(site: Site) -> None:
     """It says why: nothing like that, no such page, not polled here, or nothing known yet."""
-    assert "No target is like that." in site.words("/targets?q=nowhere")
+    assert "No target matches." in site.words("/targets?q=nowhere")
     assert "There is no page 9: the last is 1" in site.words("/targets?page=9")
     words = site.words("/targets?q=123456789012")
     assert (
@@ -431,9 +440,9 @@ def test_a_table_with_nothing_in_it(site: Site) -> None:
         "Of 3 targets it is not known now who invites or administers."
     ) in words
     site.status = status(inventory=Inventory(failure=DENIED))
-    assert "not known yet what there is to poll. The last discovery failed: AccessDenied" in (
-        site.words("/targets")
-    )
+    words = site.words("/targets")
+    assert "not known yet what there is to poll. The last discovery failed: AccessDenied" in words
+    assert "0 of 0 targets" not in words
 
 
 def test_who_invites_is_found(site: Site) -> None:
@@ -821,6 +830,13 @@ def test_the_api_beyond_the_last_page(site: Site) -> None:
     """There is nothing, so that who asks until then comes to an end."""
     document = site.json("/api/v1/targets?page=2")
     assert (document["targets"], document["total"], document["pages"]) == ([], 3, 1)
+
+
+def test_the_api_does_not_count_what_is_not_known(site: Site) -> None:
+    """Without any successful discovery nobody can say that no target is like that."""
+    site.status = status(inventory=Inventory(failure=DENIED))
+    document = site.json("/api/v1/targets?state=failing")
+    assert (document["states"], document["total"], document["targets"]) == (None, None, [])
 
 
 def test_the_api_refuses_what_it_does_not_understand(site: Site) -> None:
