@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import signal
 import threading
 from collections.abc import Iterator, Mapping

@@ -406,7 +406,8 @@ def test_a_poll_of_a_target_that_was_just_dropped_is_no_crash() -> None:
         held.wait(PATIENCE)
         return send(GOOD)(peer)
 
-    both, one = f'[{{"id": "{HUB}"}}, {{"id": "{MEMBERS[0]}"}}]', f'[{{"id": "{MEMBERS[0]}"}}]'
+    member = f'{{"id": "{MEMBERS[0]}", "role_name": "reader"}}'
+    both, one = f'[{{"id": "{HUB}"}}, {member}]', f"[{member}]"
     with served(Services(macie2=hold), [("aws.accounts", both), REGION]) as fleet:
         until(lambda: len(fleet.of_targets()) > 0, "the targets")
         fleet.settings = load([("aws.accounts", one), REGION], {}, "eu-west-1")

@@ -40,7 +40,6 @@ from tests.processes import (
 PAUSES = (0.0, 0.02, 0.1, 0.2, 0.4, 0.8)
 UNREAD = (
     ("serve", "--config.file"),
-    ("serve", "--web.config-file"),
     ("once", "--config.file"),
     ("check", "--config.file"),
 )
