@@ -2,11 +2,11 @@
 
 import re
 from argparse import ArgumentError
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from exporter.commands.descriptions import COMMANDS
+from exporter.commands.descriptions import COMMANDS, Option
 from exporter.commands.parser import parser_of
 from exporter.settings import ConfigurationError
 
@@ -76,30 +76,34 @@ def parse(argv: Sequence[str], wrong: Callable[[Flags], Iterable[str]]) -> Argum
             lines.append(f"{word}: the command comes first")
         else:
             lines.append(_unexpected(word))
-    lines += [f"--{name}: given more than once" for name, texts in given.items() if len(texts) > 1]
-    # An empty one does not mean all, as if it were not given: a script's variable may be empty.
-    lines += [
-        f"--{name}: needs a value, as in --{name}={option.value}"
-        for name, option in own.items()
-        if name in given and not given[name][-1].strip(" ,")
-    ]
-    mistyped = {
-        name: close[0]
-        for name in given.keys() - vars(found).keys()
-        if (close := get_close_matches(name, own, 1))
-    }
-    lines += [f"--{name}: unknown; the nearest is --{own}" for name, own in mistyped.items()]
-    others = {name: of for name in given.keys() - own if (of := _commands_with(name))}
-    lines += [
-        f"--{name}: an option of {' and '.join(others[name])}, not of {command}"
-        for name in given
-        if name in others
-    ]
-    known = {*own, *others, *mistyped}
+    misplaced = {name: line for name in given if (line := _misplaced(name, command, vars(found)))}
+    lines += [*_wrong_options(own, given), *misplaced.values()]
+    known = {*own, *misplaced}
     flags = [(name, texts[-1]) for name, texts in given.items() if name not in known]
     if lines:
         raise ConfigurationError([*lines, *wrong(flags)])
     return Arguments(command, flags, {name: given[name][-1] for name in own if name in given})
+
+
+def _wrong_options(own: Mapping[str, Option], given: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for name, texts in given.items():
+        if len(texts) > 1:
+            yield f"--{name}: given more than once"
+    for name, option in own.items():
+        # An empty one does not mean all, as if it were not given: a script's variable may be empty.
+        if name in given and not given[name][-1].strip(" ,"):
+            yield f"--{name}: needs a value, as in --{name}={option.value}"
+
+
+def _misplaced(name: str, command: str, known: Container[str]) -> str:
+    """Return what is wrong with an option that the command does not know; empty for a setting."""
+    if name in known:
+        return ""
+    options = COMMANDS[command].options if command in COMMANDS else {}
+    if close := get_close_matches(name, options, 1):
+        return f"--{name}: unknown; the nearest is --{close[0]}"
+    others = " and ".join(each for each in COMMANDS if name in COMMANDS[each].options)
+    return f"--{name}: an option of {others}, not of {command}" if others else ""
 
 
 def _not_a_command(word: str) -> str:
@@ -114,10 +118,6 @@ def _unexpected(word: str) -> str:
     if _FILE.fullmatch(word):
         return f"{word}: unexpected; a file is given as --config.file={word}"
     return f"{word}: unexpected; settings are given as --KEY=VALUE"
-
-
-def _commands_with(option: str) -> list[str]:
-    return [name for name, command in COMMANDS.items() if option in command.options]
 
 
 def help_of(argv: Sequence[str]) -> str:
