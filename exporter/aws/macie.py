@@ -72,12 +72,14 @@ class Macie:
         invitations: list[Invitation] = []
         count = 0
         call = partial(self._client.call, "macie2", "ListInvitations", region, credentials)
-        parameters = {"maxResults": PAGE_SIZE}
-        async for taken in pages(call, _invitations, "nextToken", parameters, LONGEST_TOKEN):
+
+        def take(page: Page) -> list[Invitation]:
+            return _invitations(page, MAX_INVITATIONS - len(invitations))
+
+        listed = pages(call, take, "nextToken", {"maxResults": PAGE_SIZE}, LONGEST_TOKEN)
+        async for taken in listed:
             count += 1
             invitations += taken
-            if len(invitations) > MAX_INVITATIONS:
-                raise AwsError("MalformedResponse", f"more than {MAX_INVITATIONS} invitations")
         return Answer(enabled=True, invitations=tuple(invitations), pages=count)
 
     async def _administrator(self, region: str, credentials: ReadOnlyCredentials) -> Administrator:
@@ -100,11 +102,13 @@ def _not_enabled(error: AwsError) -> bool:
     return failure.code in _DENIED and bool(_NOT_ENABLED.match(failure.message))
 
 
-def _invitations(page: Page) -> list[Invitation]:
+def _invitations(page: Page, most: int) -> list[Invitation]:
     """Take a page's invitations. A page without the list is not an empty list."""
     listed = page.get("invitations")
     if not isinstance(listed, list):
         raise _malformed("an answer without invitations", page)
+    if len(listed) > most:
+        raise _malformed(f"more than {MAX_INVITATIONS} invitations", page)
     try:
         return [_invitation(fields) for fields in listed]
     except (AttributeError, TypeError, ValueError) as error:
