@@ -1,8 +1,7 @@
 """Rules over several settings, on what was written: so they show beside all other errors."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable, Iterator
 
 from exporter.model import MACIE_REGIONS, in_other_partition
 from exporter.nearest import nearest
@@ -12,14 +11,12 @@ from exporter.settings.sources import Sources
 
 _ACCOUNTS = ("aws", "accounts")
 _TRUE = {"true", "1", "yes", "on", "t", "y"}
-_ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+")
 
 
 def problems(written: Sources) -> Iterator[Problem]:
     """Say what is wrong between settings."""
     yield from _accounts_twice(written)
-    yield from _accounts_without_role(written)
     yield from _trust_without_organization(written)
     allowed = _is_true(written.value("aws", "allow_unknown_regions"))
     places: list[tuple[Path, object]] = [(("aws", "regions"), written.value("aws", "regions"))]
@@ -72,27 +69,6 @@ def _accounts_twice(written: Sources) -> Iterator[Problem]:
         if isinstance(identity, str) and first.setdefault(identity, here) != here:
             said = f"already listed as {dotted(first[identity])}"
             yield Problem((*here, "id"), said, show(identity), written.origin(here))
-
-
-def _accounts_without_role(written: Sources) -> Iterator[Problem]:
-    """Say, once, that the exporter's own credentials cannot be those of several accounts."""
-    alone: dict[str, Path] = {}
-    for index, account in _accounts(written):
-        if _ACCOUNT_ID.fullmatch(str(account.get("id"))) and _has_no_role(account):
-            alone.setdefault(str(account["id"]), (*_ACCOUNTS, index))
-    if len(alone) > 1:
-        (first, there), (second, here) = islice(alone.items(), 2)
-        said = (
-            f"has no role, and neither has {dotted(there)}, {first}: the exporter's own "
-            "credentials belong to one account, so all others need role_name or role_arn "
-            f"({len(alone)} accounts have none)"
-        )
-        yield Problem((*here, "id"), said, show(second), written.origin(here))
-
-
-def _has_no_role(account: Mapping[str, object]) -> bool:
-    """Return whether no role is meant; a key that is nearly right is said to be none."""
-    return not any(of is not None and key.startswith("rol") for key, of in account.items())
 
 
 def _wrong_region(region: str, *, allowed: bool) -> str:

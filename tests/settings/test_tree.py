@@ -19,7 +19,6 @@ SCHEMA = Settings.model_json_schema()
 BEYOND_A_SCHEMA = {
     "web-path": "taken, though it is a path",
     "accounts-twice": "items differ, their ids do not",
-    "without-roles": "one item says nothing of another",
     "age-buckets-hours": "durations are text to a schema,",
     "age-buckets-order": "so it cannot compare them",
     "age-buckets-twice": "(24h is 1d)",
