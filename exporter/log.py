@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache, partialmethod
+from functools import lru_cache
 from math import isfinite
 from typing import Protocol, TextIO
 
@@ -59,13 +59,32 @@ class Lines:
         """Change level and form for every line from now on."""
         self._least, self._write = _LEVELS[level], _FORMS[form]
 
+    # Written out: a line that is left out, of which each poll has some, costs a third of what it
+    # does through partialmethod.
+
+    def debug(self, event: str, **fields: object) -> None:
+        """Log what only a developer wants to know."""
+        self._log("debug", event, fields)
+
+    def info(self, event: str, **fields: object) -> None:
+        """Log what happened as it should."""
+        self._log("info", event, fields)
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Log what somebody should look at."""
+        self._log("warning", event, fields)
+
+    def error(self, event: str, **fields: object) -> None:
+        """Log what keeps the exporter from its work."""
+        self._log("error", event, fields)
+
     def exception(self, event: str, **fields: object) -> None:
         """Log an error that should not happen: `exc_info`, or the one that is being handled."""
         given = fields.pop("exc_info", None)
         error = given if isinstance(given, BaseException) else sys.exception()
-        self.error(event, **fields, **({"exception": _traceback(error)} if error else {}))
+        self._log("error", event, fields | ({"exception": _traceback(error)} if error else {}))
 
-    def _log(self, level: str, event: str, /, **fields: object) -> None:
+    def _log(self, level: str, event: str, fields: Mapping[str, object]) -> None:
         if _LEVELS[level] < self._least:
             return
         moment = datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="milliseconds")
@@ -76,11 +95,6 @@ class Lines:
                 self._put(line)
             except UnicodeEncodeError:
                 self._put(line.encode("ascii", "backslashreplace").decode("ascii"))
-
-    debug = partialmethod(_log, "debug")
-    info = partialmethod(_log, "info")
-    warning = partialmethod(_log, "warning")
-    error = partialmethod(_log, "error")
 
     def _put(self, line: str) -> None:
         self._stream.write(line + "\n")
