@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from exporter.discovery.directory import hint
 from exporter.error_codes import hint_of
 from exporter.exposition.fleet import Reload
 from exporter.model import (
@@ -53,7 +54,7 @@ class Status:
     def discovery_hint(self) -> str:
         """What mends the last discovery; empty where it did not fail."""
         failure = self.inventory.failure
-        return hint_of(failure, "organizations") if failure else ""
+        return hint(failure) if failure else ""
 
     def rows(self) -> list["TargetRow"]:
         """Return every target as a row of the table, in no particular order."""
