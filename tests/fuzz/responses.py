@@ -54,7 +54,7 @@ class _Wire(io.BytesIO):
         return self
 
 
-def _sent(data: bytes) -> tuple[int, bytes] | None:
+def _parsed(data: bytes) -> tuple[int, bytes] | None:
     """Return status and body as Python's own client reads them."""
     reader: Any = _Wire(data)
     answer = HTTPResponse(reader, method="GET")
@@ -63,6 +63,18 @@ def _sent(data: bytes) -> tuple[int, bytes] | None:
         return answer.status, answer.read()
     except (HTTPException, OSError, ValueError):
         return None
+
+
+_END = b"\n0\r\n\r\n"
+
+
+def _sent(data: bytes) -> tuple[int, bytes] | None:
+    """Return status and body as the standard library reads them; None where it does not.
+
+    aiohttp's parser lets a line feed alone end the last chunk, and reads the same body.
+    """
+    ended = data.removesuffix(_END)
+    return _parsed(data) or (_parsed(ended + b"\r" + _END) if ended != data else None)
 
 
 def _checked(answer: Answer, sent: tuple[int, bytes] | None) -> None:
