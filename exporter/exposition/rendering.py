@@ -8,9 +8,10 @@ it is of one moment, however long it then takes to compress and to send. Knows n
 import asyncio
 import struct
 import time
-import zlib
 from collections import Counter
 from collections.abc import Callable
+
+from isal import isal_zlib
 
 from exporter.exposition.columns import PIECE, Piece
 from exporter.exposition.counts import Options
@@ -101,19 +102,19 @@ class Exposition:
             return await self._packed(tail)
 
     async def _packed(self, tail: Callable[[], bytes]) -> list[bytes]:
-        pieces, last, turn = await self._gather(), tail(), _Turn(self._turn)
-        deflate = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+        turn, pieces, last = _Turn(self._turn), await self._gather(), tail()
+        deflate = isal_zlib.compressobj(1, isal_zlib.DEFLATED, -isal_zlib.MAX_WBITS)
         checksum = 0
         for piece in pieces:
             if piece.deflated is None:
                 # What follows a full flush refers to nothing before it: it may stand anywhere.
-                deflated = deflate.compress(piece.text) + deflate.flush(zlib.Z_FULL_FLUSH)
+                deflated = deflate.compress(piece.text) + deflate.flush(isal_zlib.Z_FULL_FLUSH)
                 piece.deflated = deflated
-            checksum = zlib.crc32(piece.text, checksum)
+            checksum = isal_zlib.crc32(piece.text, checksum)
             if turn.over():
                 await turn.next()
         size = sum(len(piece.text) for piece in pieces) + len(last)
-        end = struct.pack("<LL", zlib.crc32(last, checksum), size & 0xFFFFFFFF)
+        end = struct.pack("<LL", isal_zlib.crc32(last, checksum), size & 0xFFFFFFFF)
         packed = [piece.deflated or b"" for piece in pieces]
         return [_GZIP_HEADER, *packed, deflate.compress(last) + deflate.flush(), end]
 
