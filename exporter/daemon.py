@@ -21,7 +21,6 @@ from exporter.state import Snapshot
 from exporter.supervision import LoopLag, Supervisor
 from exporter.web.status import Status
 
-_CATCH_UP_SECONDS = 5.0
 _PROGRESS_SECONDS = 0.1
 
 
@@ -81,7 +80,6 @@ class Daemon:
         self.keep("poller", self._poller.run)
         self.keep("discovery", self.discovery.run)
         self.keep("exposition", self._keep_showing)
-        self.keep("time", self._catch_up)
         self.keep("loop", self._loop_lag.watch)
 
     def keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
@@ -201,8 +199,7 @@ class Daemon:
 
     async def show(self) -> None:
         """Show what there is to poll, by the settings in force."""
-        await self.exposition.reconfigure(*self._shown_by())
-        await self.exposition.retain(tuple(self._accounts.values()))
+        await self.exposition.show(*self._shown_by(), tuple(self._accounts.values()))
         self._has_shown = bool(self._has_shown or self.discovery.inventory.known)
 
     def _shown_by(self) -> tuple[Options, float]:
@@ -216,16 +213,10 @@ class Daemon:
             self._to_show.clear()
             await self.show()
 
-    async def _catch_up(self) -> None:
-        while True:
-            await self.exposition.catch_up()
-            await asyncio.sleep(_CATCH_UP_SECONDS)
-
     def _fleet(self) -> Fleet:
         settings, inventory = self._configuration.settings, self.discovery.inventory
         return Fleet(
             states=self.exposition.states if inventory.known and self._has_shown else None,
-            folded=self.exposition.folded,
             interval=self._configuration.poll.interval,
             lag=self._poller.lag(),
             loop_lag=self._loop_lag.seconds(),

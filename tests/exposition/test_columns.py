@@ -7,9 +7,16 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.registry import Collector
 
-from exporter.exposition.columns import PIECE, Column, column_of, header, labels_of, piece_of
+from exporter.exposition.columns import (
+    PIECE,
+    Capped,
+    Column,
+    column_of,
+    header,
+    labels_of,
+    piece_of,
+)
 from exporter.exposition.families import Family, Group
-from exporter.exposition.samples import Sample
 from exporter.model import Target
 from tests.exposition.strategies import ODD_TEXT
 
@@ -31,7 +38,7 @@ def target(number: int) -> str:
 
 def text_of(column: Column) -> bytes:
     """Join a column's pieces."""
-    return b"".join(piece.text for piece in column.pieces)
+    return b"".join(piece.text for piece in column.shown())
 
 
 class Given(Collector):
@@ -69,30 +76,24 @@ def test_a_lone_surrogate_has_a_text() -> None:
 puts = st.lists(st.tuples(st.integers(0, 2 * PIECE + 9), offered), max_size=30)
 
 
-def shown(offers: dict[int, list[Sample]], most: float) -> bytes:
-    """Render what targets offer from nothing: the greatest values, in the order of targets."""
-    ranked = sorted(
-        (value, target(number), own) for number, samples in offers.items() for own, value in samples
-    )
-    kept = {entry[1:] for entry in ranked[-int(min(most, len(ranked))) :]}
-    column = column_of(FAMILY, float("inf"))
-    for number in range(max(offers, default=-1) + 1):
-        column.grow()
-        of = offers.get(number, [])
-        column.put(number, target(number), [s for s in of if (target(number), s[0]) in kept])
-    return text_of(column)
-
-
 @given(puts, st.sampled_from((float("inf"), 1, 3, 20)))
 def test_whatever_is_put_it_is_what_the_last_puts_say(
     puts: list[tuple[int, dict[tuple[str, str], float]]], most: float
 ) -> None:
     """In whichever order, longer or shorter: each target's lines are its last, up to the cap."""
-    column = column_of(FAMILY, most)
-    for _ in range(2 * PIECE + 10):
-        column.grow()
-    offers: dict[int, list[Sample]] = {}
+    column, everything = column_of(FAMILY, most), column_of(FAMILY, float("inf"))
+    for each in (column, everything):
+        for _ in range(2 * PIECE + 10):
+            each.grow()
     for number, samples in puts:
-        offers[number] = sorted(samples.items())
-        column.put(number, target(number), offers[number])
-    assert text_of(column) == shown(offers, most)
+        column.put(number, target(number), samples.items())
+    for number, samples in dict(puts).items():
+        everything.put(number, target(number), samples.items())
+    lines, shown = (text_of(each).split(b"\n")[:-1] for each in (everything, column))
+    if most == float("inf"):
+        assert shown == lines
+        return
+    greatest = sorted((float(line.rpartition(b" ")[2]), line) for line in lines)[-int(most) :]
+    assert sorted(shown) == sorted(line for _, line in greatest)
+    assert isinstance(column, Capped)
+    assert column.dropped == len(lines) - len(shown)

@@ -66,47 +66,37 @@ def exact_bucket(invitation: Invitation, now: float) -> str:
 
 
 @given(listed, clocks, all_options())
-def test_every_invitation_is_in_exactly_its_bucket(
+def test_what_is_counted_is_what_is_listed(
     given_: list[Invitation], now: float, shows: Options
 ) -> None:
-    """By exact age as of the scrape; what is filled is 0 where there are none, `unknown` is not."""
-    scene = answering(shows, given_, now)
-    shown = of(series(read_text(scene.text())), "macie_invitations")
-    expected = Counter(dict.fromkeys(product(FILLED[shows.zero_fill], BUCKETS), 0))
+    """Each by its exact age as of the scrape, and what is filled is 0 where there are none.
+
+    Each status with a readable time has its oldest and its newest, the others have neither. The
+    untrusted are counted where it is said who is trusted, and not otherwise.
+    """
+    found = series(read_text(answering(shows, given_, now).text()))
+
+    def shown(name: str, *labels: str) -> dict[tuple[str, ...], float]:
+        return {tuple(by[each] for each in labels): value for by, value in of(found, name)}
+
+    filled = FILLED[shows.zero_fill]
+    expected = Counter(dict.fromkeys(product(filled, BUCKETS), 0))
     expected.update((one.relationship_status, exact_bucket(one, now)) for one in given_)
-    assert {(by["relationship_status"], by["age_bucket"]): value for by, value in shown} == expected
-
-
-@given(listed, clocks, all_options())
-def test_oldest_and_newest_are_the_extremes(
-    given_: list[Invitation], now: float, shows: Options
-) -> None:
-    """Each status with a readable time has its oldest and newest; the others have neither."""
-    times: dict[str, list[float]] = {}
+    assert shown("macie_invitations", "relationship_status", "age_bucket") == expected
+    times: dict[tuple[str, ...], list[float]] = {}
     for one in given_:
         if one.invited_at is not None:
-            times.setdefault(one.relationship_status, []).append(one.invited_at)
-    found = series(read_text(answering(shows, given_, now).text()))
+            times.setdefault((one.relationship_status,), []).append(one.invited_at)
     for name, extreme in (("oldest", min), ("newest", max)):
-        shown = of(found, f"macie_invitation_{name}_timestamp_seconds")
-        expected = {status: extreme(of_status) for status, of_status in times.items()}
-        assert {by["relationship_status"]: value for by, value in shown} == expected
-
-
-@given(listed, clocks, st.sampled_from(sorted(FILLED)))
-def test_the_untrusted_are_those_not_trusted(
-    given_: list[Invitation], now: float, fill: str
-) -> None:
-    """They are counted by status and filled with zeros; without a list there is no such metric."""
-    name = "macie_untrusted_invitations"
-    trusting = answering(options(zero_fill=fill, trusted=["999988887777"]), given_, now).text()
-    shown = of(series(read_text(trusting)), name)
-    expected = Counter(dict.fromkeys(FILLED[fill], 0))
-    expected.update(
-        one.relationship_status for one in given_ if one.inviter_account_id != "999988887777"
-    )
-    assert {by["relationship_status"]: value for by, value in shown} == expected
-    assert name not in answering(options(), given_, now).text()
+        extremes = {status: extreme(of_status) for status, of_status in times.items()}
+        family = f"macie_invitation_{name}_timestamp_seconds"
+        assert shown(family, "relationship_status") == extremes
+    untrusted: Counter[tuple[str, ...]] = Counter()
+    if shows.trust.tells:
+        untrusted.update({(status,): 0 for status in filled})
+        strangers = (one for one in given_ if one.inviter_account_id not in shows.trust.accounts)
+        untrusted.update((one.relationship_status,) for one in strangers)
+    assert shown("macie_untrusted_invitations", "relationship_status") == untrusted
 
 
 @given(

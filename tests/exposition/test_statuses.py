@@ -1,15 +1,14 @@
 """Statuses that others make up: few have a name, the rest is `other`, and nothing is lost."""
 
 from collections import Counter
-from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from exporter.model import KNOWN_STATUSES, OTHER_STATUS, UNKNOWN_STATUS, Failure, Target
+from exporter.model import KNOWN_STATUSES, OTHER_STATUS, UNKNOWN_STATUS, Target
 from exporter.state.statuses import MOST_UNKNOWN
-from tests.exposition.scene import AUDIT, PAYMENTS, STALE_AFTER, Scene, invitation, options
+from tests.exposition.scene import PAYMENTS, Scene, invitation, options
 from tests.exposition.strategies import TARGETS
 
 ALWAYS = (*KNOWN_STATUSES, UNKNOWN_STATUS, OTHER_STATUS)
@@ -35,20 +34,6 @@ def shown(scene: Scene) -> dict[tuple[str, str], Counter[str]]:
     return counts
 
 
-def folded(scene: Scene) -> float:
-    """Return what the exporter says of what it folded."""
-    families = read_text(scene.text())
-    found = [one for one in families if one.name == "macie_exporter_invitations_folded"]
-    return float(found[0].samples[0].value)
-
-
-def listing(names: Sequence[str]) -> Scene:
-    """Make a scene in which one target has listed invitations of these statuses."""
-    scene = Scene(AUDIT, PAYMENTS)
-    scene.answered(PAYMENTS, *(invitation(f"i{at}", name) for at, name in enumerate(names)))
-    return scene
-
-
 @given(polls)
 def test_statuses_are_bounded_and_no_invitation_is_lost(
     polled: list[tuple[Target, list[str]]],
@@ -72,15 +57,6 @@ def test_statuses_are_bounded_and_no_invitation_is_lost(
                 name if name in named or name in ALWAYS else OTHER_STATUS for name in listed[at]
             )
             assert counts == expected
-        assert folded(scene) == sum(counts[OTHER_STATUS] for counts in found.values())
-
-
-@given(listings, st.randoms())
-def test_the_order_of_a_list_decides_nothing(names: list[str], random: object) -> None:
-    """Which of an answer's statuses have a name follows from the answer alone."""
-    shuffled = list(names)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]  # Hypothesis' own stands in for it
-    assert shown(listing(names)) == shown(listing(shuffled))
 
 
 def test_every_family_folds_alike() -> None:
@@ -94,18 +70,3 @@ def test_every_family_folds_alike() -> None:
         if family.samples and "relationship_status" in family.samples[0].labels
     ]
     assert families == [{*names[:-1], OTHER_STATUS}] * 6
-
-
-def test_what_is_folded_is_counted_while_it_counts() -> None:
-    """Not of a target that is stale or gone, and once more when it is back."""
-    names = [f"Status{number:02d}" for number in range(MOST_UNKNOWN + 3)]
-    scene = listing(names)
-    assert folded(scene) == 3
-    scene.polled(PAYMENTS, Failure("ReadTimeout", "no"))
-    scene.clock.advance(STALE_AFTER)
-    assert folded(scene) == 0
-    scene.answered(PAYMENTS, invitation("a", "One more"), invitation("b", names[0]))
-    assert folded(scene) == 1
-    assert shown(scene)[PAYMENTS] == Counter({OTHER_STATUS: 1, names[0]: 1})
-    scene.found(AUDIT)
-    assert folded(scene) == 0
