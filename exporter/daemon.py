@@ -78,6 +78,7 @@ class Daemon:
     def start(self) -> None:
         """Start polling, as soon as discovery has found what."""
         self.keep("poller", self._poller.run)
+        self.keep("overdue", self._poller.fail_overdue)
         self.keep("discovery", self.discovery.run)
         self.keep("exposition", self._keep_showing)
         self.keep("loop", self._loop_lag.watch)

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
@@ -93,9 +93,7 @@ async def polling(
     concurrency: int = 4,
     timeout: float = 60.0,  # noqa: ASYNC109 -- the poller's own
     patience: float = inf,
-    schedule: type[Schedule] = Schedule,
     record: Callable[[PollResult], object] = lambda _: None,
-    log: Log | None = None,
 ) -> AsyncIterator[Made]:
     """Poll until the block ends."""
 
@@ -103,9 +101,9 @@ async def polling(
         made.results.append(result)
         record(result)
 
-    log = log or Log()
+    log = Log()
     poller = Poller(
-        schedule=schedule(interval, concurrency, random.Random(1)),
+        schedule=Schedule(interval, concurrency, random.Random(1)),
         options=PollOptions(interval, concurrency, timeout, patience),
         clock=SystemClock(),
         read=read,
@@ -113,14 +111,14 @@ async def polling(
         log=log,
     )
     made = Made(poller, log)
-    running = asyncio.create_task(poller.run())
+    running = [asyncio.create_task(poller.run()), asyncio.create_task(poller.fail_overdue())]
     try:
         yield made
-        assert not running.done()
+        assert not any(task.done() for task in running)
     finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await poller.stop()
 
 
@@ -166,32 +164,12 @@ async def test_a_poll_ends_at_its_deadline() -> None:
 
 
 @in_a_loop
-async def test_a_poll_that_waits_too_long_for_a_place_fails() -> None:
-    """Others hang in all of them: of the rest nobody knows any more what AWS would say."""
-    reads = Reads()
-    reads.go.set()
-    async with polling(reads, interval=0.2, concurrency=2, patience=0.1) as made:
-        made.poller.set_targets(TARGETS)
-        await made.until_each_is_polled()
-        reads.go.clear()
-        await eventually(lambda: len(reads.under_way) == 2, "both places to be taken")
-        hanging = set(reads.under_way)
-        made.results.clear()
-        others = set(TARGETS) - hanging
-        await made.until_each_is_polled(*others)
-        assert {each.target for each in made.results} == others
-        assert {each.outcome for each in made.results} == {
-            Failure("Deadline", "no place was free for 0.1 s: others hang, or are too many")
-        }
-        assert reads.most == 2
-        reads.go.set()
-        await eventually(lambda: made.results[-1].outcome == ANSWER, "an answer again")
+async def test_polls_that_wait_too_long_for_a_place_fail_a_few_at_a_time() -> None:
+    """Others hang in all of them: of the rest nobody knows any more what AWS would say.
 
-
-@in_a_loop
-async def test_polls_that_waited_too_long_fail_a_few_at_a_time() -> None:
-    """Between them scrapes and probes have their turn: a whole fleet may have waited too long."""
-    many = [Target(f"{number:012d}", "eu-west-1") for number in range(500)]
+    A whole fleet may have waited too long: between them scrapes and probes have their turn.
+    """
+    many = [Target(f"{number:012d}", "eu-west-1") for number in range(200)]
     reads = Reads()
     reads.go.set()
     async with polling(reads, interval=0.2, concurrency=2, patience=0.1) as made:
@@ -199,13 +177,20 @@ async def test_polls_that_waited_too_long_fail_a_few_at_a_time() -> None:
         await made.until_each_is_polled(*many)
         reads.go.clear()
         await eventually(lambda: len(reads.under_way) == 2, "both places to be taken")
+        others = set(many) - set(reads.under_way)
         made.results.clear()
         known, failed = [0], set[Target]()
-        while len(failed) < len(many) - 2:
+        while failed != others:
             await asyncio.sleep(0)
             failed.update(each.target for each in made.results[known[-1] :])
             known.append(len(made.results))
         assert max(after - before for before, after in pairwise(known)) <= 16
+        assert {each.outcome for each in made.results} == {
+            Failure("Deadline", "no place was free for 0.1 s: others hang, or are too many")
+        }
+        assert reads.most == 2
+        reads.go.set()
+        await eventually(lambda: made.results[-1].outcome == ANSWER, "an answer again")
 
 
 @in_a_loop
@@ -276,56 +261,6 @@ async def test_a_surprise_while_recording_is_logged_and_ends_nothing(
             await made.until_each_is_polled()
             made.results.clear()
         assert set(made.log.events) == {"record_crashed"}
-
-
-class Full(Schedule):
-    """A schedule that fails at its first result, before or after it has noted it."""
-
-    has_failed = False
-    notes_first = False
-
-    def finish(self, result: PollResult, now: float) -> None:
-        """Note it, or fail."""
-        fails, Full.has_failed = not Full.has_failed, True
-        if self.notes_first or not fails:
-            super().finish(result, now)
-        if fails:
-            raise MemoryError
-
-
-@pytest.mark.parametrize("moment", ["before", "after"])
-@in_a_loop
-async def test_a_result_that_cannot_be_scheduled_loses_no_target(moment: str) -> None:
-    """Memory that runs out in between: the target's turn comes again."""
-    Full.has_failed, Full.notes_first = False, moment == "after"
-    async with polling(answer, concurrency=1, interval=0.1, schedule=Full) as made:
-        made.poller.set_targets(TARGETS[:1])
-        await eventually(lambda: len(made.results) > 3, "polled again")
-        assert made.log.events == ["record_crashed"]
-
-
-@in_a_loop
-async def test_a_log_that_fails_ends_nothing() -> None:
-    """What tells of a crash may crash for the same reason."""
-
-    class Failing(Log):
-        """A log without memory."""
-
-        def exception(self, event: str, **_: object) -> None:
-            """Fail."""
-            raise MemoryError(event)
-
-    async def fatal(target: Target) -> Answer:
-        if target == TARGETS[0]:
-            raise SystemExit
-        return ANSWER
-
-    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-    async with polling(fatal, concurrency=1, interval=0.1, log=Failing()) as made:
-        made.poller.set_targets(TARGETS)
-        for _ in range(2):
-            await made.until_each_is_polled(*TARGETS[1:])
-            made.results.clear()
 
 
 @in_a_loop

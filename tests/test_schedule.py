@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.model import Answer, Failure, PollResult, Target
+from exporter.model import Target
 from exporter.schedule import Schedule
 
 INTERVAL = 300.0
@@ -24,16 +24,6 @@ def schedule(
     return made
 
 
-def answered(target: Target) -> PollResult:
-    """Return the result of a poll that AWS answered."""
-    return PollResult(target, 0.0, 0.1, Answer(enabled=True))
-
-
-def failed(target: Target, code: str) -> PollResult:
-    """Return the result of a poll that failed."""
-    return PollResult(target, 0.0, 0.1, Failure(code, "why"))
-
-
 def pop_all(made: Schedule, now: float) -> list[Target]:
     """Take everything that is due."""
     return list(iter(lambda: made.pop_due(now), None))
@@ -44,10 +34,10 @@ def next_poll(made: Schedule, target: Target) -> float | None:
     return dict(made.next_polls()).get(target)
 
 
-def first_round(made: Schedule, result: str | None = None) -> None:
+def first_round(made: Schedule, code: str | None = None) -> None:
     """Poll every target once, with an answer or a failure."""
     for target in pop_all(made, 0.0):
-        made.finish(failed(target, result) if result else answered(target), 0.0)
+        made.finish(target, code, 0.0)
 
 
 def test_first_round_is_due_at_once_with_accounts_mixed() -> None:
@@ -99,19 +89,18 @@ def test_a_target_keeps_its_moment_in_every_interval() -> None:
     first = next_poll(made, target)
     assert first is not None
     made.pop_due(first + 20)
-    made.finish(answered(target), first + 25)
+    made.finish(target, None, first + 25)
     assert next_poll(made, target) == pytest.approx(first + INTERVAL)
 
 
 def test_a_target_that_left_during_its_poll_is_forgotten() -> None:
-    """Its result changes nothing, and it is never due again."""
+    """It is never due again."""
     made = schedule(TARGETS[:1])
     made.pop_due(0.0)
     made.set_targets([], 1.0)
-    made.finish(answered(TARGETS[0]), 2.0)
+    made.finish(TARGETS[0], None, 2.0)
     assert made.wait(3.0) == float("inf")
     assert next_poll(made, TARGETS[0]) is None
-    made.finish(answered(TARGETS[0]), 3.0)
 
 
 def test_new_targets_are_due_at_once_and_old_ones_keep_their_time() -> None:
@@ -132,7 +121,7 @@ def test_transient_failures_back_off_but_come_sooner_than_the_interval(code: str
     pauses, now = [], 0.0
     for _ in range(8):
         made.pop_due(now)
-        made.finish(failed(target, code), now)
+        made.finish(target, code, now)
         following = next_poll(made, target)
         assert following is not None
         pauses.append(following - now)
@@ -161,11 +150,11 @@ def test_back_off_starts_anew_after_an_answer() -> None:
     made = schedule([target])
     for _ in range(6):
         made.pop_due(1e6)
-        made.finish(failed(target, "ThrottlingException"), 1e6)
+        made.finish(target, "ThrottlingException", 1e6)
     made.pop_due(2e6)
-    made.finish(answered(target), 2e6)
+    made.finish(target, None, 2e6)
     made.pop_due(3e6)
-    made.finish(failed(target, "ThrottlingException"), 3e6)
+    made.finish(target, "ThrottlingException", 3e6)
     following = next_poll(made, target)
     assert following is not None
     assert following - 3e6 <= INTERVAL / 8
@@ -177,12 +166,12 @@ def test_hanging_targets_take_at_most_a_quarter_of_the_places() -> None:
     hanging, healthy = TARGETS[:100], TARGETS[100:]
     for target in pop_all(made, 0.0):
         hung = target in set(hanging)
-        made.finish(failed(target, "ReadTimeout") if hung else answered(target), 0.0)
+        made.finish(target, "ReadTimeout" if hung else None, 0.0)
     started = pop_all(made, INTERVAL)
     assert set(healthy) <= set(started)
     slow = [target for target in started if target in set(hanging)]
     assert len(slow) == 2
-    made.finish(answered(slow[0]), INTERVAL)
+    made.finish(slow[0], None, INTERVAL)
     assert made.pop_due(INTERVAL) in set(hanging)
 
 
@@ -194,7 +183,7 @@ def test_a_hanging_target_that_leaves_gives_its_place_to_the_next() -> None:
     assert first is not None
     assert made.pop_due(INTERVAL) is None
     made.set_targets([target for target in TARGETS[:3] if target != first], INTERVAL)
-    made.finish(failed(first, "ReadTimeout"), INTERVAL)
+    made.finish(first, "ReadTimeout", INTERVAL)
     assert made.pop_due(INTERVAL) is not None
 
 
@@ -227,7 +216,7 @@ def test_what_was_never_polled_stays_due_at_once_whatever_the_interval() -> None
     made = schedule(TARGETS)
     polled = made.pop_due(0.0)
     assert polled is not None
-    made.finish(answered(polled), 1.0)
+    made.finish(polled, None, 1.0)
     made.set_pace(86_400.0, 8, 1.0)
     assert set(pop_all(made, 1.0)) == set(TARGETS) - {polled}
     at = next_poll(made, polled)
@@ -243,7 +232,7 @@ def test_poll_soon_makes_targets_due_now() -> None:
     assert set(pop_all(made, 5.0)) == set(TARGETS[:2])
     made.poll_soon(TARGETS[:2], 5.0)
     assert made.pop_due(5.0) is None
-    made.finish(answered(TARGETS[0]), 6.0)
+    made.finish(TARGETS[0], None, 6.0)
     at = next_poll(made, TARGETS[0])
     assert at is not None
     assert 6.0 < at <= 6.0 + INTERVAL
@@ -290,7 +279,7 @@ def test_no_target_is_ever_lost_or_taken_twice(steps: list[tuple[float, str]]) -
             if outcome == "pace":
                 made.set_pace(INTERVAL, 3, now)
             ok = outcome in {"ok", "leave", "soon", "pace"}
-            made.finish(answered(target) if ok else failed(target, outcome), now)
+            made.finish(target, None if ok else outcome, now)
         for target in targets:
             at = next_poll(made, target)
             assert (at is None) == (target in running)
