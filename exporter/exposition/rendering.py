@@ -37,7 +37,8 @@ class Exposition:
         turn: float = TURN,
     ) -> None:
         """Show nothing yet. `now` gives Unix seconds, `stale_after` and `turn` are in seconds."""
-        self._state, self._now, self._turn = state, now, turn
+        self._state, self._now = state, now
+        self._turn, self._turn_ends = turn, 0.0
         self._shown = Rendering(options, stale_after)
         self._coming: Rendering | None = None
         self._settling, self._packing = asyncio.Lock(), asyncio.Lock()
@@ -74,10 +75,9 @@ class Exposition:
             finally:
                 self._coming = None
             # To let go of 100,000 in one go takes 30 ms.
-            turn = _Turn(self._turn)
             while old.rows:
                 old.rows.popitem()
-                await turn.pause()
+                await self._pause()
 
     async def text(self, tail: Callable[[], bytes] = bytes) -> list[bytes]:
         """Return the exposition as of now, in pieces; the last is `tail`, asked at that moment."""
@@ -93,7 +93,7 @@ class Exposition:
             return await self._packed(tail)
 
     async def _packed(self, tail: Callable[[], bytes]) -> list[bytes]:
-        pieces, last, turn = await self._gather(), tail(), _Turn(self._turn)
+        pieces, last = await self._gather(), tail()
         deflate = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
         checksum = 0
         for piece in pieces:
@@ -102,7 +102,7 @@ class Exposition:
                 deflated = deflate.compress(piece.text) + deflate.flush(zlib.Z_FULL_FLUSH)
                 piece.deflated = deflated
             checksum = zlib.crc32(piece.text, checksum)
-            await turn.pause()
+            await self._pause()
         size = sum(len(piece.text) for piece in pieces) + len(last)
         end = struct.pack("<LL", zlib.crc32(last, checksum), size & 0xFFFFFFFF)
         packed = [piece.deflated or b"" for piece in pieces]
@@ -110,41 +110,34 @@ class Exposition:
 
     async def _gather(self) -> list[Piece]:
         """Return the text, with what time has changed: age edges, staleness, a clock set back."""
-        rendering, turn, now = self._shown, _Turn(self._turn), self._now()
+        rendering, now = self._shown, self._now()
         overdue = [row for row in rendering.rows.values() if not row.since <= now < row.until]
         for row in overdue:
             if rendering.rows.get(row.record.target) is row:
                 rendering.render(row, row.record, self._now())
-            await turn.pause()
+            await self._pause()
         return self._shown.pieces()
 
     async def _fill(self, rendering: Rendering, accounts: tuple[Account, ...]) -> None:
         """Have a rendering hold the targets of the state and these accounts, and no others."""
-        turn, targets = _Turn(self._turn), [record.target for record in self._state.all()]
+        targets = [record.target for record in self._state.all()]
         for target in rendering.rows.keys() - targets:
             rendering.remove(target)
-            await turn.pause()
+            await self._pause()
         for target in targets:
             record = self._state.get(target)
             if record is not None:
                 rendering.add(record, self._now())
-            await turn.pause()
+            await self._pause()
         if rendering.accounts != accounts:
             names = []
             for at in range(0, len(accounts), PIECE):
                 names.append(rendering.named(accounts[at : at + PIECE]))
-                await turn.pause()
+                await self._pause()
             rendering.accounts, rendering.names = accounts, names
 
-
-class _Turn:
-    """A stretch of work in the loop. Once it is over, the others have their turn."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._end = time.monotonic() + seconds
-
-    async def pause(self) -> None:
-        if time.monotonic() >= self._end:
+    async def _pause(self) -> None:
+        """Let others of the loop have their turn, where this one has been long."""
+        if time.monotonic() >= self._turn_ends:
             await asyncio.sleep(0)
-            self._end = time.monotonic() + self._seconds
+            self._turn_ends = time.monotonic() + self._turn
