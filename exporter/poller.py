@@ -62,7 +62,7 @@ class Poller:
         """Take what to poll with; nothing runs yet."""
         self._schedule, self._options, self._clock = schedule, options, clock
         self._read, self._record, self._log = read, record, log
-        self._polls: set[asyncio.Task[str | None]] = set()
+        self._polls: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -158,21 +158,18 @@ class Poller:
             self._polls.add(poll)
             poll.add_done_callback(partial(self._ended, target))
 
-    async def _poll_and_record(self, target: Target) -> str | None:
-        """Return the code of the failure, None where there was none."""
+    async def _poll_and_record(self, target: Target) -> None:
         result = await self.poll(target)
         self._record(result)
-        return result.outcome.code if isinstance(result.outcome, Failure) else None
+        code = result.outcome.code if isinstance(result.outcome, Failure) else None
+        self._schedule.finish(target, code, self._clock.monotonic())
 
-    def _ended(self, target: Target, poll: asyncio.Task[str | None]) -> None:
+    def _ended(self, target: Target, poll: asyncio.Task[None]) -> None:
         self._polls.discard(poll)
         self._changed.set()
-        if poll.cancelled():
-            return
-        error = poll.exception()
-        # Whatever went wrong, the target's turn has to come again.
-        code = poll.result() if error is None else OTHER
-        self._schedule.finish(target, code, self._clock.monotonic())
+        error = None if poll.cancelled() else poll.exception()
         if error is not None:
+            # Whatever went wrong, as when memory ran out just then: its turn has to come again.
+            self._schedule.finish(target, OTHER, self._clock.monotonic())
             where = {"account": target.account_id, "region": target.region}
             self._log.exception("record_crashed", exc_info=error, **where)

@@ -110,18 +110,21 @@ class Schedule:
 
         Schedules the target's next.
         """
-        progress = self._progress[target]
-        self._slow_running -= progress.slow
-        if target not in self._targets:
-            del self._progress[target]
+        progress = self._progress.get(target)
+        if progress is None or progress.due is not None:
             return
         soon = code is not None and error_kind(code).retry is Retry.SOON
-        progress.failures = progress.failures + 1 if soon else 0
-        progress.slow, progress.polled = code in _SLOW_CODES, True
+        failures = progress.failures + 1 if soon else 0
         at = self._slot(target, now)
         if soon:
-            at = min(at, now + self._back_off(progress.failures))
-        progress.due = self._push(target, at)
+            at = min(at, now + self._back_off(failures))
+        # What may fail is done by now: until then the poll is under way, and can end again.
+        due = self._push(target, at)
+        self._slow_running -= progress.slow
+        progress.due, progress.failures, progress.slow = due, failures, code in _SLOW_CODES
+        progress.polled = True
+        if target not in self._targets:
+            del self._progress[target]
 
     def overdue(self, moment: float) -> list[Target]:
         """Return the targets that have been polled, and whose next poll waits since a moment."""

@@ -91,6 +91,7 @@ async def polling(
     concurrency: int = 4,
     timeout: float = 60.0,  # noqa: ASYNC109 -- the poller's own
     patience: float = inf,
+    schedule: type[Schedule] = Schedule,
     record: Callable[[PollResult], object] = lambda _: None,
 ) -> AsyncIterator[Made]:
     """Poll until the block ends."""
@@ -101,7 +102,7 @@ async def polling(
 
     log = Log()
     poller = Poller(
-        schedule=Schedule(interval, concurrency, random.Random(1)),
+        schedule=schedule(interval, concurrency, random.Random(1)),
         options=PollOptions(interval, concurrency, timeout, patience),
         clock=SystemClock(),
         read=read,
@@ -246,6 +247,32 @@ async def test_a_surprise_while_recording_is_logged_and_ends_nothing(
             await made.until_each_is_polled()
             made.results.clear()
         assert set(made.log.events) == {"record_crashed"}
+
+
+class Full(Schedule):
+    """A schedule that fails at its first result, before or after it has noted it."""
+
+    has_failed = False
+    notes_first = False
+
+    def finish(self, target: Target, code: str | None, now: float) -> None:
+        """Note it, or fail."""
+        fails, Full.has_failed = not Full.has_failed, True
+        if self.notes_first or not fails:
+            super().finish(target, code, now)
+        if fails:
+            raise MemoryError
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@in_a_loop
+async def test_a_result_that_cannot_be_scheduled_loses_no_target(moment: str) -> None:
+    """Memory that runs out in between: the target's turn comes again."""
+    Full.has_failed, Full.notes_first = False, moment == "after"
+    async with polling(answer, concurrency=1, interval=0.1, schedule=Full) as made:
+        made.poller.set_targets(TARGETS[:1])
+        await eventually(lambda: len(made.results) > 3, "polled again")
+        assert made.log.events == ["record_crashed"]
 
 
 @in_a_loop
