@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import random
 import tracemalloc
 import zlib
 from collections.abc import Coroutine
@@ -136,6 +137,19 @@ def finish(work: Coroutine[object, object, list[bytes]]) -> list[bytes]:
             work.send(None)
         except StopIteration as end:
             return list(end.value)
+
+
+def test_many_targets_keep_their_lines_apart() -> None:
+    """Where text is kept in pieces of many targets: lines that grow, shrink, go and come again."""
+    chance, targets = random.Random(7), many(2 * PIECE + 9)
+    scene = Scene(*targets, shows=options(zero_fill="none", trusted=["1"], most=50))
+    for step in range(600):
+        if step % 200 == 199:
+            scene.found(*chance.sample(targets, len(targets) - PIECE // 2))
+        count = chance.choice((0, 0, 1, 2, 9))
+        listed = (invitation(f"i{n}", at=NOW - chance.randrange(99)) for n in range(count))
+        scene.answered(chance.choice(targets), *listed)
+    assert lines_of(scene.exposition) == lines_of(scene.anew())
 
 
 def test_a_target_that_goes_when_it_is_due() -> None:
