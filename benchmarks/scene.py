@@ -50,7 +50,7 @@ class Scene:
         """Render all that is known from nothing."""
         made = Exposition(self.state, self._options, _STALE_AFTER, time.time)
         accounts = {each.account_id: Account(each.account_id) for each in self.targets}
-        finished(made.retain(tuple(accounts.values())))
+        finished(made.show(self._options, _STALE_AFTER, tuple(accounts.values())))
         return made
 
     def text(self) -> list[bytes]:
@@ -102,7 +102,6 @@ def registry(samples: Samples) -> CollectorRegistry:
 
 FLEET = Fleet(
     states=None,
-    folded=0,
     interval=300.0,
     lag=0.0,
     loop_lag=0.0,

@@ -21,7 +21,6 @@ from exporter.state import Snapshot
 from exporter.supervision import LoopLag, Supervisor
 from exporter.web.status import Status
 
-_CATCH_UP_SECONDS = 5.0
 _PROGRESS_SECONDS = 0.1
 
 
@@ -36,52 +35,63 @@ class Daemon:
     ) -> None:
         """Wire everything together; nothing runs yet. `web` tells how the web file is doing."""
         self._configuration, self._ports, self._web = configuration, ports, web
-        settings, options, clock = configuration.settings, configuration.poll, ports.clock
-        self._log = ports.lines.log
+        self._log, self._clock = ports.lines.log, ports.clock
+        self._reload = Reload(self._clock.now(), config_hash(configuration.settings))
+        self._trust = trust_from(configuration.settings)
+        self._accounts: dict[str, Account] = {}
+        self._is_ready = self._has_shown = False
+        self._to_show = asyncio.Event()
+        # What tells how it is doing.
         self.build = build()
-        self._reload = Reload(clock.now(), config_hash(settings))
         self.own_metrics = OwnMetrics(self._fleet)
-        self._supervisor = Supervisor(self._log, self.own_metrics.worker_restarted, clock)
-        self.cloud = Cloud(
-            clock=clock,
+        self._supervisor = Supervisor(self._log, self.own_metrics.worker_restarted, self._clock)
+        self._loop_lag = LoopLag(lambda: self._poller.busy or not self._is_ready)
+        # From what there is to poll to what is shown, in the order in which data flows.
+        self.cloud = self._make_cloud()
+        self.discovery = self._make_discovery()
+        self._poller = self._make_poller()
+        self._audit = Audit(self._log, lambda: self._trust)
+        self.snapshot = Snapshot()
+        self.exposition = Exposition(self.snapshot, *self._shown_by(), self._clock.now)
+
+    def _make_cloud(self) -> Cloud:
+        return Cloud(
+            clock=self._clock,
             observer=self.own_metrics,
-            rng=ports.rng,
+            rng=self._ports.rng,
             region=lambda: self._configuration.region,
             step=lambda: self._configuration.poll.interval,
             recovered=self._poll_soon,
         )
-        self._trust = trust_from(settings)
-        self._audit = Audit(self._log, lambda: self._trust)
-        self.snapshot = Snapshot()
-        self.exposition = Exposition(self.snapshot, *self._shown_by(), clock.now)
-        self._poller = Poller(
-            schedule=Schedule(options.interval, options.concurrency, ports.rng),
+
+    def _make_discovery(self) -> Discovery:
+        return Discovery(
+            self._configuration.settings,
+            default_region=self._configuration.region,
+            identity=self.cloud.credentials,
+            organizations=self.cloud.organizations,
+            adopt=self._adopt,
+            clock=self._clock,
+            log=self._log,
+        )
+
+    def _make_poller(self) -> Poller:
+        options = self._configuration.poll
+        return Poller(
+            schedule=Schedule(options.interval, options.concurrency, self._ports.rng),
             options=options,
-            clock=clock,
+            clock=self._clock,
             read=self._read,
             record=self._record,
             log=self._log,
         )
-        self._accounts: dict[str, Account] = {}
-        self.discovery = Discovery(
-            settings,
-            default_region=configuration.region,
-            identity=self.cloud.credentials,
-            organizations=self.cloud.organizations,
-            adopt=self._adopt,
-            clock=clock,
-            log=self._log,
-        )
-        self._first_round, self._to_show = asyncio.Event(), asyncio.Event()
-        self._has_shown = False
-        self._loop_lag = LoopLag(lambda: self._poller.busy or not self.ready())
 
     def start(self) -> None:
         """Start polling, as soon as discovery has found what."""
         self.keep("poller", self._poller.run)
+        self.keep("overdue", self._poller.fail_overdue)
         self.keep("discovery", self.discovery.run)
         self.keep("exposition", self._keep_showing)
-        self.keep("time", self._catch_up)
         self.keep("loop", self._loop_lag.watch)
 
     def keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
@@ -101,7 +111,7 @@ class Daemon:
         self._trust = trust_from(settings, self.discovery.inventory.organization)
         self._ports.lines.configure(level=settings.log.level, form=settings.log.format)
         self._poller.set_options(configuration.poll)
-        self._reload = Reload(self._ports.clock.now(), config_hash(settings))
+        self._reload = Reload(self._clock.now(), config_hash(settings))
         self.discovery.configure(settings, configuration.region)
         # What is being looked for was asked for by the old settings.
         self.keep("discovery", self.discovery.run)
@@ -117,12 +127,12 @@ class Daemon:
 
     def ready(self) -> bool:
         """Whether every target has been polled once since start; once true, it stays so."""
-        return self._first_round.is_set()
+        return self._is_ready
 
     def waits_for(self) -> str:
         """Return what is still to come before it is ready; empty once it is."""
         inventory = self.discovery.inventory
-        if self.ready():
+        if self._is_ready:
             return ""
         if inventory.failure:
             return f"discovery, which failed: {inventory.failure.code}"
@@ -130,7 +140,7 @@ class Daemon:
 
     def status(self) -> Status:
         """Return everything that is known now, for the pages."""
-        now = self._ports.clock.now()
+        now = self._clock.now()
         return Status(
             now=now,
             settings=self._configuration.settings,
@@ -195,15 +205,14 @@ class Daemon:
 
     def _note_round(self) -> None:
         complete = self.discovery.inventory.complete
-        if complete and self.snapshot.polled and not self.ready():
-            self._first_round.set()
+        if complete and self.snapshot.polled and not self._is_ready:
+            self._is_ready = True
             self._log.info("first_round_done", targets=len(self.snapshot.all()))
 
     async def show(self) -> None:
         """Show what there is to poll, by the settings in force."""
-        await self.exposition.reconfigure(*self._shown_by())
-        await self.exposition.retain(tuple(self._accounts.values()))
-        self._has_shown = bool(self._has_shown or self.discovery.inventory.known)
+        await self.exposition.show(*self._shown_by(), tuple(self._accounts.values()))
+        self._has_shown |= self.discovery.inventory.known
 
     def _shown_by(self) -> tuple[Options, float]:
         """Return what is shown, and after how many seconds without an answer nothing is."""
@@ -216,16 +225,10 @@ class Daemon:
             self._to_show.clear()
             await self.show()
 
-    async def _catch_up(self) -> None:
-        while True:
-            await self.exposition.catch_up()
-            await asyncio.sleep(_CATCH_UP_SECONDS)
-
     def _fleet(self) -> Fleet:
         settings, inventory = self._configuration.settings, self.discovery.inventory
         return Fleet(
-            states=self.exposition.states if inventory.known and self._has_shown else None,
-            folded=self.exposition.folded,
+            states=self.exposition.states if self._has_shown else None,
             interval=self._configuration.poll.interval,
             lag=self._poller.lag(),
             loop_lag=self._loop_lag.seconds(),

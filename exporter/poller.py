@@ -11,6 +11,7 @@ from math import inf
 
 from exporter.background import is_cancelled
 from exporter.clock import Clock
+from exporter.error_codes import OTHER
 from exporter.log import Log
 from exporter.model import Answer, AwsError, Failure, PollResult, Target
 from exporter.schedule import Schedule
@@ -29,6 +30,9 @@ _NO_PLACE = "no place was free for {:g} s: others hang, or are too many"
 
 _LOOKS = 4
 """For polls that wait too long, in the time that they may."""
+
+_LOOK_SECONDS = 5.0
+"""At the most from one look to the next, since a reload may shorten that time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,6 @@ class Poller:
         self._read, self._record, self._log = read, record, log
         self._polls: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
-        self._look_at = -inf
-        self._overdue: list[Target] = []
 
     async def run(self) -> None:
         """Start polls as they fall due, until this is cancelled."""
@@ -69,10 +71,25 @@ class Poller:
         while True:
             self._changed.clear()
             self._start_due()
-            self._fail_overdue()
-            timer = loop.call_later(self._patience(), self._changed.set)
+            is_free = len(self._polls) < self._options.concurrency
+            wait = self._schedule.wait(self._clock.monotonic()) if is_free else inf
+            timer = loop.call_later(wait, self._changed.set)
             await self._changed.wait()
             timer.cancel()
+
+    async def fail_overdue(self) -> None:
+        """Have polls fail that wait too long for a place: others hang, and nobody asks AWS."""
+        while True:
+            patience = self._options.patience
+            await asyncio.sleep(min(patience / _LOOKS, _LOOK_SECONDS))
+            since = self._clock.monotonic() - patience
+            for number, target in enumerate(self._schedule.overdue(since), start=1):
+                # It may have had its place meanwhile.
+                if self._schedule.is_overdue(target, since):
+                    failure = Failure("Deadline", _NO_PLACE.format(patience))
+                    self._record(PollResult(target, self._clock.now(), 0.0, failure))
+                if number % _AT_A_TIME == 0:
+                    await asyncio.sleep(0)
 
     async def stop(self) -> None:
         """Cut the polls that are under way."""
@@ -87,7 +104,7 @@ class Poller:
 
     def set_options(self, options: PollOptions) -> None:
         """Change interval, concurrency and timeout; polls under way keep theirs."""
-        self._options, self._look_at = options, -inf
+        self._options = options
         self._schedule.set_pace(options.interval, options.concurrency, self._clock.monotonic())
         self._changed.set()
 
@@ -143,45 +160,16 @@ class Poller:
 
     async def _poll_and_record(self, target: Target) -> None:
         result = await self.poll(target)
-        self._hand_on(result)
-        self._schedule.finish(result, self._clock.monotonic())
+        self._record(result)
+        code = result.outcome.code if isinstance(result.outcome, Failure) else None
+        self._schedule.finish(target, code, self._clock.monotonic())
 
     def _ended(self, target: Target, poll: asyncio.Task[None]) -> None:
         self._polls.discard(poll)
         self._changed.set()
         error = None if poll.cancelled() else poll.exception()
         if error is not None:
-            # As when memory runs out just then: the target's turn has to come again.
-            lost = PollResult(target, self._clock.now(), 0.0, Failure("other", "not recorded"))
-            self._schedule.finish(lost, self._clock.monotonic())
+            # Whatever went wrong, as when memory ran out just then: its turn has to come again.
+            self._schedule.finish(target, OTHER, self._clock.monotonic())
             where = {"account": target.account_id, "region": target.region}
             self._log.exception("record_crashed", exc_info=error, **where)
-
-    def _hand_on(self, result: PollResult) -> None:
-        try:
-            self._record(result)
-        except Exception:  # noqa: BLE001 -- logged; one result's surprise ends nothing
-            where = result.target
-            self._log.exception("record_crashed", account=where.account_id, region=where.region)
-
-    def _fail_overdue(self) -> None:
-        """Have polls fail that wait too long for a place: others hang, and nobody asks AWS."""
-        now, patience = self._clock.monotonic(), self._options.patience
-        if now >= self._look_at:
-            self._look_at = now + patience / _LOOKS
-            self._overdue = self._schedule.overdue(now - patience)
-        for _ in range(min(len(self._overdue), _AT_A_TIME)):
-            target = self._overdue.pop()
-            # It may have had its place meanwhile.
-            if self._schedule.is_overdue(target, now - patience):
-                failure = Failure("Deadline", _NO_PLACE.format(patience))
-                self._hand_on(PollResult(target, self._clock.now(), 0.0, failure))
-
-    def _patience(self) -> float:
-        """Return the seconds after which to look again; infinity where only a change calls."""
-        now = self._clock.monotonic()
-        if self._overdue:
-            return 0.0
-        is_free = len(self._polls) < self._options.concurrency
-        wait = min(self._schedule.wait(now) if is_free else inf, self._look_at - now)
-        return max(wait, 0.0)

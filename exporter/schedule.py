@@ -15,7 +15,7 @@ from math import inf
 from typing import NamedTuple
 
 from exporter.error_codes import Retry, error_kind
-from exporter.model import Failure, PollResult, Target
+from exporter.model import Target
 
 _SLOW_CODES = frozenset({"ReadTimeout", "ConnectTimeout", "Deadline"})
 _SLOW_SHARE = 4
@@ -105,24 +105,26 @@ class Schedule:
         self._last_lag = max(now - due.at, 0.0)
         return due.target
 
-    def finish(self, result: PollResult, now: float) -> None:
-        """Take note of a finished poll and schedule the target's next."""
-        progress = self._progress.get(result.target)
+    def finish(self, target: Target, code: str | None, now: float) -> None:
+        """Note that a poll has ended, with the code of its failure if it failed.
+
+        Schedules the target's next.
+        """
+        progress = self._progress.get(target)
         if progress is None or progress.due is not None:
             return
-        code = result.outcome.code if isinstance(result.outcome, Failure) else None
         soon = code is not None and error_kind(code).retry is Retry.SOON
         failures = progress.failures + 1 if soon else 0
-        at = self._slot(result.target, now)
+        at = self._slot(target, now)
         if soon:
             at = min(at, now + self._back_off(failures))
         # What may fail is done by now: until then the poll is under way, and can end again.
-        due = self._push(result.target, at)
+        due = self._push(target, at)
         self._slow_running -= progress.slow
         progress.due, progress.failures, progress.slow = due, failures, code in _SLOW_CODES
         progress.polled = True
-        if result.target not in self._targets:
-            del self._progress[result.target]
+        if target not in self._targets:
+            del self._progress[target]
 
     def overdue(self, moment: float) -> list[Target]:
         """Return the targets that have been polled, and whose next poll waits since a moment."""

@@ -6,7 +6,7 @@ from functools import lru_cache
 from math import inf
 
 from exporter.exposition.age_buckets import AgeBuckets
-from exporter.model import KNOWN_STATUSES, NO_TRUST, OTHER_STATUS, Invitation, Trust
+from exporter.model import KNOWN_STATUSES, NO_TRUST, Invitation, Trust
 
 Counts = dict[tuple[str, ...], int]
 Times = dict[tuple[str, ...], float]
@@ -51,8 +51,6 @@ class InvitationCounts:
     """When the oldest invitation was sent, by inviter; 0 where that is unreadable."""
     oldest: Times = field(default_factory=dict)
     newest: Times = field(default_factory=dict)
-    folded: int = 0
-    """Those whose status is one of the `other`."""
     valid_until: float = inf
     """When the first invitation enters its next age bucket, in Unix seconds."""
 
@@ -68,7 +66,6 @@ def count_invitations(
         status = (invitation.relationship_status,)
         key = (options.buckets.label(invited_at, now), *status)
         counts.listed[key] = counts.listed.get(key, 0) + 1
-        counts.folded += invitation.relationship_status == OTHER_STATUS
         if options.trust.trusts(invitation.inviter_account_id) is False:
             counts.untrusted[status] = counts.untrusted.get(status, 0) + 1
             inviter = (invitation.inviter_account_id, *status)

@@ -190,9 +190,6 @@ METRICS: tuple[Family, ...] = (
     _of_exporter("macie_exporter_targets", samples.states,
         "Targets by state: pending, ok, not_enabled, failing (last values, if any, still shown) "
         "or stale (values gone); the sum is all of them.", "state"),
-    _of_exporter("macie_exporter_invitations_folded", one(lambda fleet: fleet.folded),
-        "Listed invitations that are counted under the relationship_status other: more than 32 "
-        "statuses that AWS does not document have come since the exporter started."),
     _of_exporter("macie_exporter_poll_interval_seconds", one(lambda fleet: fleet.interval),
         "How often each target is to be polled (poll.interval)."),
     _of_exporter("macie_exporter_poll_lag_seconds", one(lambda fleet: fleet.lag),

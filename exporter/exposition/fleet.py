@@ -33,8 +33,6 @@ class Fleet:
 
     states: Mapping[TargetState, int] | None
     """How many targets are in each state; None while nothing is known of what there is to poll."""
-    folded: int
-    """How many listed invitations are counted under the status `other`."""
     interval: float
     lag: float
     """How many seconds late the latest polls started."""

@@ -37,8 +37,8 @@ class OwnMetrics:
 
         self._requests = counter("macie_exporter_aws_requests_total")
         self._errors = counter("macie_exporter_aws_request_errors_total")
-        self._restarts = counter("macie_exporter_worker_restarts_total")
-        self._handshakes = counter("macie_exporter_web_tls_handshakes_refused_total")
+        self.worker_restarted = counter("macie_exporter_worker_restarts_total").inc
+        self.handshake_refused = counter("macie_exporter_web_tls_handshakes_refused_total").inc
         of = rows["macie_exporter_aws_request_duration_seconds"]
         self._duration = Histogram(of.name, of.help, of.labels, registry=registry, buckets=_SECONDS)
 
@@ -59,14 +59,6 @@ class OwnMetrics:
         self._duration.labels(service, operation).observe(seconds)
         if error_code is not None:
             self._errors.labels(service, operation, region, error_code).inc()
-
-    def worker_restarted(self) -> None:
-        """Count a thread that crashed and began anew."""
-        self._restarts.inc()
-
-    def handshake_refused(self) -> None:
-        """Count a client's TLS handshake that was refused."""
-        self._handshakes.inc()
 
     def text(self) -> bytes:
         """Return them in the text format."""

@@ -27,7 +27,7 @@ _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
 
 
 class Exposition:
-    """The text of all targets, always up to date but for what the passing of time changes."""
+    """The text of all targets, up to date but for what time changes, which a scrape renders."""
 
     def __init__(
         self,
@@ -38,9 +38,8 @@ class Exposition:
         turn: float = TURN,
     ) -> None:
         """Show nothing yet. `now` gives Unix seconds, `stale_after` and `turn` are in seconds."""
-        self._state, self._now, self._turn = state, now, turn
-        self._by = (options, stale_after)
-        self._accounts: tuple[Account, ...] = ()
+        self._state, self._now = state, now
+        self._turn, self._turn_ends = turn, 0.0
         self._shown = Rendering(options, stale_after)
         self._coming: Rendering | None = None
         self._settling, self._packing = asyncio.Lock(), asyncio.Lock()
@@ -50,11 +49,6 @@ class Exposition:
         """How many targets are in each state."""
         return self._shown.states
 
-    @property
-    def folded(self) -> int:
-        """How many of the invitations that are shown have the status `other`."""
-        return self._shown.folded
-
     def update(self, target: Target) -> None:
         """Render a target whose poll has landed; one that is not shown (yet) is left alone."""
         record, now = self._state.get(target), self._now()
@@ -63,30 +57,28 @@ class Exposition:
             if rendering and row and record:
                 rendering.render(row, record, now)
 
-    async def retain(self, accounts: tuple[Account, ...]) -> None:
-        """Show exactly the targets of the state from now on, and name these accounts.
+    async def show(
+        self, options: Options, stale_after: float, accounts: tuple[Account, ...]
+    ) -> None:
+        """Show exactly the targets of the state by these settings, and name these accounts.
 
-        What is gone goes at once.
+        What is gone goes at once. Where the settings are others, the old text stays until the new
+        is all there.
         """
-        self._accounts = accounts
-        await self._settle()
-
-    async def reconfigure(self, options: Options, stale_after: float) -> None:
-        """Show it by these settings from now on. The old stays until the new is all there."""
-        self._by = (options, stale_after)
-        await self._settle()
-
-    async def catch_up(self) -> None:
-        """Render what time has changed: age edges and staleness, or a clock that was set back.
-
-        A scrape does it as well; called every few seconds there is little left for that to do.
-        """
-        rendering, turn, now = self._shown, _Turn(self._turn), self._now()
-        overdue = [row for row in rendering.rows.values() if not row.since <= now < row.until]
-        for row in overdue:
-            if rendering.rows.get(row.record.target) is row:
-                rendering.render(row, row.record, self._now())
-            await turn.pause()
+        async with self._settling:
+            await self._fill(self._shown, accounts)
+            if self._shown.by == (options, stale_after):
+                return
+            self._coming = Rendering(options, stale_after)
+            try:
+                await self._fill(self._coming, accounts)
+                old, self._shown = self._shown, self._coming
+            finally:
+                self._coming = None
+            # To let go of 100,000 in one go takes 30 ms.
+            while old.rows:
+                old.rows.popitem()
+                await self._pause()
 
     async def text(self, tail: Callable[[], bytes] = bytes) -> list[bytes]:
         """Return the exposition as of now, in pieces; the last is `tail`, asked at that moment."""
@@ -102,7 +94,7 @@ class Exposition:
             return await self._packed(tail)
 
     async def _packed(self, tail: Callable[[], bytes]) -> list[bytes]:
-        turn, pieces, last = _Turn(self._turn), await self._gather(), tail()
+        pieces, last = await self._gather(), tail()
         deflate = isal_zlib.compressobj(1, isal_zlib.DEFLATED, -isal_zlib.MAX_WBITS)
         checksum = 0
         for piece in pieces:
@@ -111,72 +103,42 @@ class Exposition:
                 deflated = deflate.compress(piece.text) + deflate.flush(isal_zlib.Z_FULL_FLUSH)
                 piece.deflated = deflated
             checksum = isal_zlib.crc32(piece.text, checksum)
-            if turn.over():
-                await turn.next()
+            await self._pause()
         size = sum(len(piece.text) for piece in pieces) + len(last)
         end = struct.pack("<LL", isal_zlib.crc32(last, checksum), size & 0xFFFFFFFF)
         packed = [piece.deflated or b"" for piece in pieces]
         return [_GZIP_HEADER, *packed, deflate.compress(last) + deflate.flush(), end]
 
     async def _gather(self) -> list[Piece]:
-        await self.catch_up()
+        """Return the text, with what time has changed: age edges, staleness, a clock set back."""
+        rendering, now = self._shown, self._now()
+        overdue = [row for row in rendering.rows.values() if not row.since <= now < row.until]
+        for row in overdue:
+            if rendering.rows.get(row.record.target) is row:
+                rendering.render(row, row.record, self._now())
+            await self._pause()
         return self._shown.pieces()
 
-    async def _settle(self) -> None:
-        """Have what is shown be what is wanted: targets, accounts and settings."""
-        async with self._settling:
-            await self._fill(self._shown)
-            if self._shown.by == self._by:
-                return
-            self._coming = Rendering(*self._by)
-            try:
-                await self._fill(self._coming)
-                old, self._shown = self._shown, self._coming
-            finally:
-                self._coming = None
-            # To let go of 100,000 in one go takes 30 ms.
-            turn = _Turn(self._turn)
-            while old.rows:
-                old.rows.popitem()
-                await turn.pause()
-
-    async def _fill(self, rendering: Rendering) -> None:
-        """Have a rendering hold the targets of the state and the accounts, and no others."""
-        turn, targets = _Turn(self._turn), [record.target for record in self._state.all()]
-        gone = rendering.rows.keys() - targets
-        for target in gone:
+    async def _fill(self, rendering: Rendering, accounts: tuple[Account, ...]) -> None:
+        """Have a rendering hold the targets of the state and these accounts, and no others."""
+        targets = [record.target for record in self._state.all()]
+        for target in rendering.rows.keys() - targets:
             rendering.remove(target)
-            await turn.pause()
+            await self._pause()
         for target in targets:
-            record, row = self._state.get(target), rendering.rows.get(target)
-            if record is not None and row is None:
+            record = self._state.get(target)
+            if record is not None:
                 rendering.add(record, self._now())
-            elif record is not None and row is not None and row.record is not record:
-                # It was gone for a moment: what was known of it is not known any more.
-                rendering.render(row, record, self._now())
-            await turn.pause()
-        accounts, names = self._accounts, []
+            await self._pause()
         if rendering.accounts != accounts:
+            names = []
             for at in range(0, len(accounts), PIECE):
                 names.append(rendering.named(accounts[at : at + PIECE]))
-                await turn.pause()
+                await self._pause()
             rendering.accounts, rendering.names = accounts, names
 
-
-class _Turn:
-    """A stretch of work in the loop. Once it is over, the others have their turn."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._end = time.monotonic() + seconds
-
-    def over(self) -> bool:
-        return time.monotonic() >= self._end
-
-    async def pause(self) -> None:
-        if self.over():
-            await self.next()
-
-    async def next(self) -> None:
-        await asyncio.sleep(0)
-        self._end = time.monotonic() + self._seconds
+    async def _pause(self) -> None:
+        """Let others of the loop have their turn, where this one has been long."""
+        if time.monotonic() >= self._turn_ends:
+            await asyncio.sleep(0)
+            self._turn_ends = time.monotonic() + self._turn

@@ -31,7 +31,6 @@ class Row:
     record: TargetRecord
     state: TargetState = TargetState.PENDING
     answer: Answer | None = None
-    folded: int = 0
     since: float = inf
     until: float = inf
     """Between these times, in Unix seconds, only a poll changes its lines."""
@@ -46,7 +45,6 @@ class Rendering:
         self.names: list[Piece] = []
         self.rows: dict[Target, Row] = {}
         self.states: Counter[TargetState] = Counter()
-        self.folded = 0
         self._free: list[int] = []
         """Numbers of targets that are gone, for those that come."""
         self._families = [(each, header(each)) for each in families_of(options)]
@@ -66,14 +64,10 @@ class Rendering:
         return piece_of(family, [each for one in accounts for each in family.samples(one)])
 
     def add(self, record: TargetRecord, now: float) -> None:
-        """Render a target that is not there yet."""
-        if not self._free:
-            self._free.append(len(self.rows))
-            for column in self._columns.values():
-                column.grow()
-        row = self.rows[record.target] = Row(self._free.pop(), TargetRecord(record.target))
-        self.states[row.state] += 1
-        self.render(row, record, now)
+        """Render a target that is not there yet, or that was gone for a moment."""
+        row = self.rows.get(record.target) or self._begin(record.target)
+        if row.record is not record:
+            self.render(row, record, now)
 
     def render(self, row: Row, record: TargetRecord, now: float) -> None:
         """Render what has changed of a target since it was last rendered."""
@@ -86,7 +80,6 @@ class Rendering:
             if answer is not None and answer.enabled:
                 counts = count_invitations(answer.invitations, options, now)
             until = counts.valid_until if counts else inf
-            self._fold(row, counts.folded if counts else 0)
         if record is not row.record:
             changed += self._by_group[Group.POLL]
             if _outcome(record) != _outcome(row.record):
@@ -101,6 +94,16 @@ class Rendering:
         row.record, row.state, row.answer = record, state, answer
         row.since, row.until = now, min(until, stale)
 
+    def _begin(self, target: Target) -> Row:
+        """Have a row for a target, without lines."""
+        if not self._free:
+            self._free.append(len(self.rows))
+            for column in self._columns.values():
+                column.grow()
+        row = self.rows[target] = Row(self._free.pop(), TargetRecord(target))
+        self.states[row.state] += 1
+        return row
+
     def remove(self, target: Target) -> None:
         """Leave a target out."""
         row = self.rows.pop(target)
@@ -108,11 +111,6 @@ class Rendering:
         for column in self._columns.values():
             column.put(row.number, labels_of(target), ())
         self.states[row.state] -= 1
-        self._fold(row, 0)
-
-    def _fold(self, row: Row, folded: int) -> None:
-        self.folded += folded - row.folded
-        row.folded = folded
 
     def pieces(self) -> list[Piece]:
         """Return all of the text, in the order of the table."""
@@ -122,7 +120,7 @@ class Rendering:
         for family, meaning in self._families:
             found.append(meaning)
             if family.group in OF_TARGETS:
-                found += self._columns[family.name].pieces
+                found += self._columns[family.name].shown()
             elif family.group is Group.ACCOUNT:
                 found += self.names
             else:

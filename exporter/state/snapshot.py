@@ -3,13 +3,23 @@
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
+from heapq import nsmallest
 
-from exporter.model import Failure, PollResult, Target
+from exporter.model import (
+    KNOWN_STATUSES,
+    OTHER_STATUS,
+    UNKNOWN_STATUS,
+    Failure,
+    PollResult,
+    Target,
+)
 from exporter.state.records import TargetRecord, advance
-from exporter.state.statuses import ALWAYS, admitted, folded
 
 FAILURES_KEPT = 1000
 """Of all targets together: what AWS said may be 500 characters, and a whole fleet may fail."""
+
+MOST_STATUSES = len(KNOWN_STATUSES) + 2 + 32
+"""AWS may add some to those that its API reference lists, but what comes is not ours to choose."""
 
 
 class Snapshot:
@@ -20,7 +30,8 @@ class Snapshot:
         self._known: dict[Target, TargetRecord] = {}
         self._failures: deque[PollResult] = deque(maxlen=FAILURES_KEPT)
         self._pending: int | None = None
-        self._statuses = ALWAYS
+        self._statuses = {*KNOWN_STATUSES, UNKNOWN_STATUS, OTHER_STATUS}
+        """Those that have a name of their own; it stays theirs, and so do their series."""
 
     def retain(self, targets: Iterable[Target]) -> None:
         """Know exactly these targets from now on: new ones as pending, others not at all."""
@@ -34,7 +45,7 @@ class Snapshot:
         previous = self._known.get(result.target)
         if previous is None:
             return None
-        following = advance(previous, self._folded(result))
+        following = advance(previous, self._named(result))
         self._known[result.target] = following
         if following.failure is not None:
             self._failures.append(result)
@@ -59,10 +70,24 @@ class Snapshot:
         """Whether every target has been polled at least once; not before it is known which."""
         return self._pending == 0
 
-    def _folded(self, result: PollResult) -> PollResult:
-        """Return a result with the statuses that have a name, and what it brings of new ones."""
-        if isinstance(result.outcome, Failure):
+    def _named(self, result: PollResult) -> PollResult:
+        """Return a result whose statuses all have a name; those beyond the first are `other`.
+
+        Of one answer those whose letters come first: in which order AWS lists them says nothing.
+        """
+        answer = result.outcome
+        if isinstance(answer, Failure):
             return result
-        self._statuses = admitted(self._statuses, result.outcome)
-        answer = folded(self._statuses, result.outcome)
-        return result if answer is result.outcome else replace(result, outcome=answer)
+        new = {each.relationship_status for each in answer.invitations} - self._statuses
+        room = MOST_STATUSES - len(self._statuses)
+        if new and room:
+            self._statuses |= set(nsmallest(room, new))
+        if new <= self._statuses:
+            return result
+        listed = tuple(
+            each
+            if each.relationship_status in self._statuses
+            else replace(each, relationship_status=OTHER_STATUS)
+            for each in answer.invitations
+        )
+        return replace(result, outcome=replace(answer, invitations=listed))

@@ -1,7 +1,7 @@
 """A snapshot that is fed by hand, and the exposition made of it."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from datetime import timedelta
 
 from exporter.exposition.age_buckets import AgeBuckets
@@ -84,21 +84,26 @@ class Scene:
         self.own = OwnMetrics(self.fleet)
         self.found(*targets)
 
+    def show(self) -> Coroutine[object, object, None]:
+        """Show what there is."""
+        return self.exposition.show(self.shows, self.stale_after, self.accounts)
+
     def found(self, *targets: Target) -> None:
         """Have discovery find exactly these."""
         self.snapshot.retain(targets)
-        asyncio.run(self.exposition.retain(self.accounts))
+        asyncio.run(self.show())
 
-    def anew(self) -> Exposition:
-        """Render what is known from nothing."""
-        made = Exposition(self.snapshot, self.shows, self.stale_after, self.clock.now)
-        asyncio.run(made.retain(self.accounts))
+    def anew(self, shows: Options | None = None, stale_after: float | None = None) -> Exposition:
+        """Render what is known from nothing, by these settings or those in force."""
+        by = (shows or self.shows, stale_after or self.stale_after)
+        made = Exposition(self.snapshot, *by, self.clock.now)
+        asyncio.run(made.show(*by, self.accounts))
         return made
 
-    def reloaded(self, shows: Options, stale_after: float = STALE_AFTER) -> None:
+    def reloaded(self, shows: Options) -> None:
         """Have somebody reload the configuration."""
-        self.shows, self.stale_after = shows, stale_after
-        asyncio.run(self.exposition.reconfigure(shows, stale_after))
+        self.shows = shows
+        asyncio.run(self.show())
 
     def answered(self, target: Target, *invitations: Invitation) -> None:
         """Have a poll end now that lists these invitations."""
@@ -117,16 +122,15 @@ class Scene:
         self.snapshot.record(result)
         self.exposition.update(result.target)
 
-    def text(self, exposition: Exposition | None = None) -> str:
+    def text(self) -> str:
         """Return the exposition as of now; what is counted and the process are left out."""
-        pieces = asyncio.run((exposition or self.exposition).text(self.own.text))
+        pieces = asyncio.run(self.exposition.text(self.own.text))
         return b"".join(pieces).decode().partition("# HELP macie_exporter_aws_requests")[0]
 
     def fleet(self) -> Fleet:
         """Return what is said of the exporter as a whole."""
         return Fleet(
             states=self.exposition.states,
-            folded=self.exposition.folded,
             interval=300.0,
             lag=0.5,
             loop_lag=0.02,

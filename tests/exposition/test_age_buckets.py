@@ -8,10 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exporter.exposition.age_buckets import UNKNOWN, AgeBuckets
-
-DAY, HOUR = 86_400.0, 3_600.0
-DEFAULT = AgeBuckets([timedelta(days=days) for days in (1, 7, 30, 90)])
+from exporter.exposition.age_buckets import AgeBuckets
 
 EDGES = st.lists(st.integers(1, 20_000), min_size=1, max_size=6, unique=True).map(
     lambda hours: [timedelta(hours=each) for each in sorted(hours)]
@@ -36,13 +33,6 @@ def test_labels(hours: list[int], labels: tuple[str, ...]) -> None:
     assert AgeBuckets([timedelta(hours=each) for each in hours]).labels == labels
 
 
-def test_an_unreadable_time_has_no_age() -> None:
-    """It is counted under a label of its own, which it never leaves."""
-    assert DEFAULT.label(None, 0.0) == UNKNOWN
-    assert DEFAULT.next_crossing(None, 0.0) == math.inf
-    assert UNKNOWN not in DEFAULT.labels
-
-
 @given(EDGES)
 def test_labels_sort_as_text_in_the_order_of_age(edges: list[timedelta]) -> None:
     """For any edges; each label begins where the one before it ends."""
@@ -50,15 +40,6 @@ def test_labels_sort_as_text_in_the_order_of_age(edges: list[timedelta]) -> None
     assert list(labels) == sorted(labels)
     assert len(set(labels)) == len(edges) + 1
     assert all(low.split("-")[1] == high.split("-")[0] for low, high in pairwise(labels))
-
-
-@given(EDGES, TIMES, st.integers(-10_000_000, 2_000_000_000))
-def test_the_bucket_is_that_of_the_age(edges: list[timedelta], invited_at: float, age: int) -> None:
-    """For any edges and any times in whole seconds, it is the right one of them."""
-    start = float(int(invited_at))
-    behind = sum(age >= edge.total_seconds() for edge in edges)
-    buckets = AgeBuckets(edges)
-    assert buckets.label(start, start + age) == buckets.labels[behind]
 
 
 @given(EDGES, TIMES, TIMES)

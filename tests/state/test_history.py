@@ -1,57 +1,37 @@
-"""A target's last polls: what is remembered, and in how many bytes."""
+"""A target's last polls: what is remembered of them."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from collections.abc import Sequence
 
 from exporter.error_codes import ERRORS
 from exporter.model import Answer, Failure, Invitation, PollResult, Target
 from exporter.state.history import KEPT, PastPoll, recall, remember
 
-HERE = Target("111122223333", "eu-west-1")
-INVITATION = Invitation("999988887777", "i1", "Invited", 1.0)
-
-answers = st.builds(
-    Answer,
-    enabled=st.booleans(),
-    invitations=st.integers(0, 30).map(lambda number: (INVITATION,) * number),
-    pages=st.integers(1, 4000),
-)
-failures = st.builds(Failure, code=st.sampled_from(sorted(ERRORS)), message=st.text(max_size=9))
-results = st.builds(
-    PollResult,
-    target=st.just(HERE),
-    ended=st.floats(0, 1e11),
-    duration=st.floats(0, 3600, width=32),
-    outcome=answers | failures,
-)
+LISTED = (Invitation("999988887777", "i1", "Invited", 1.0),) * 3
 
 
-def past(result: PollResult) -> PastPoll:
-    """Say what should be remembered of a poll."""
-    match result.outcome:
-        case Failure(code=code):
-            return PastPoll(result.ended, result.duration, 0, 0, code)
-        case Answer(enabled=enabled, invitations=listed, pages=pages):
-            answered = "ok" if enabled else "not_enabled"
-            return PastPoll(result.ended, result.duration, len(listed), pages, answered)
-
-
-@given(st.lists(results, max_size=KEPT + 5))
-def test_the_last_polls_come_back_latest_first(polls: list[PollResult]) -> None:
-    """Whatever they were, and no more of them than are kept."""
+def recalled(outcomes: Sequence[Answer | Failure]) -> Sequence[PastPoll]:
+    """Return what is remembered after these polls, a second apart and half a second long."""
     packed = b""
-    for poll in polls:
-        packed = remember(packed, poll)
-    assert recall(packed) == [past(poll) for poll in reversed(polls)][:KEPT]
+    for number, outcome in enumerate(outcomes):
+        packed = remember(packed, PollResult(Target("1", "eu-west-1"), number, 0.5, outcome))
+    return recall(packed)
 
 
-def test_more_pages_than_fit_are_the_most_that_do() -> None:
-    """Whoever answers with empty pages for ever cannot break the poll."""
-    packed = remember(b"", PollResult(HERE, 0.0, 0.0, Answer(enabled=True, pages=10**9)))
-    assert [poll.pages for poll in recall(packed)] == [65535]
+def test_the_last_polls_come_back_latest_first() -> None:
+    """Whatever they were, and no more of them than are kept."""
+    answers = [Answer(enabled=True, invitations=LISTED, pages=2), Answer(enabled=False)]
+    for code in sorted(ERRORS):
+        polls: list[Answer | Failure] = [*answers, Failure(code, "why")] * 3
+        found = recalled([Failure("other", "long ago"), *polls, *polls])
+        assert [each[1:] for each in found] == [
+            (0.5, 0, 0, code),
+            (0.5, 0, 1, "not_enabled"),
+            (0.5, 3, 2, "ok"),
+        ] * (KEPT // 3)
+        assert [each.ended for each in found] == [18.0 - number for number in range(KEPT)]
 
 
-def test_an_unknown_code_is_remembered_as_other() -> None:
-    """As it is in the metrics."""
-    packed = remember(b"", PollResult(HERE, 0.0, 0.0, Failure("Surprise", "")))
-    assert [poll.outcome for poll in recall(packed)] == ["other"]
+def test_what_does_not_fit_breaks_no_poll() -> None:
+    """It is the most pages that fit, and the code that stands for those that nobody knows."""
+    found = recalled([Answer(enabled=True, pages=10**9), Failure("Surprise", "")])
+    assert [each[2:] for each in found] == [(0, 0, "other"), (0, 65535, "ok")]

@@ -37,7 +37,7 @@ MEGABYTE = 1024 * 1024
 _MOST_MEMORY = 12 * 1024 * MEGABYTE
 _REGIONS = tuple(f"r{number:02d}" for number in range(20))
 _ACCOUNTS = tuple(Account(f"{n:012d}", f"service {n}", regions=_REGIONS) for n in range(150))
-_LATER = 1e9
+_OPTIONS, _LATER = Options(AgeBuckets(Settings().metrics.age_buckets)), 1e9
 _BUILD = Build("1", "unknown", "3")
 
 
@@ -53,8 +53,7 @@ class Restless:
         for target in self._targets:
             self._poll(target, 1)
         self._reload = Reload(successful=True, last_success=self._clock.now(), config_hash=1.0)
-        options = Options(AgeBuckets(Settings().metrics.age_buckets))
-        self._exposition = Exposition(self.snapshot, options, _LATER, self._clock.now)
+        self._exposition = Exposition(self.snapshot, _OPTIONS, _LATER, self._clock.now)
         self._numbers = cycle((2, 3))
 
     async def text(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
@@ -83,7 +82,7 @@ class Restless:
         )
 
     async def _change(self) -> None:
-        await self._exposition.retain(_ACCOUNTS)
+        await self._exposition.show(_OPTIONS, _LATER, _ACCOUNTS)
         number = next(self._numbers)
         for target in self._targets[:: PIECE // 2]:
             self._poll(target, number)
