@@ -33,11 +33,12 @@ class Snapshot:
         self._statuses = {*KNOWN_STATUSES, UNKNOWN_STATUS, OTHER_STATUS}
         """Those that have a name of their own; it stays theirs, and so do their series."""
 
-    def retain(self, targets: Iterable[Target]) -> None:
-        """Know exactly these targets from now on: new ones as pending, others not at all."""
-        self._known = {
-            target: self._known.get(target) or TargetRecord(target) for target in targets
-        }
+    def change(self, gone: Iterable[Target], new: Iterable[Target]) -> None:
+        """Forget some targets, and know others from now on, as pending."""
+        for target in gone:
+            self._known.pop(target, None)
+        for target in new:
+            self._known.setdefault(target, TargetRecord(target))
         self._pending = sum(record.last is None for record in self._known.values())
 
     def record(self, result: PollResult) -> tuple[TargetRecord, TargetRecord] | None:

@@ -57,8 +57,8 @@ class Incremental(RuleBasedStateMachine):
         """Have discovery find other targets, or name an account anew; or lose all for a moment."""
         self.scene.accounts = (Account(TARGETS[0].account_id, name),)
         if emptied:
-            self.scene.snapshot.retain(())
-        self.scene.snapshot.retain(sorted(found, reverse=True))
+            self.scene.retain(())
+        self.scene.retain(sorted(found, reverse=True))
         self.under_way, self.is_discovery = self.scene.show(), True
 
     @precondition(lambda self: not self.under_way)
