@@ -47,10 +47,6 @@ async def flood(_: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": bytes(LARGE)})
 
 
-async def forget(_: Scope, __: Receive, ___: Send) -> None:
-    """Answer nothing at all."""
-
-
 async def crash(_: Scope, __: Receive, ___: Send) -> None:
     """Fail as a bug would."""
     raise ZeroDivisionError
@@ -177,16 +173,6 @@ def test_an_address_that_cannot_be_had(host: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_start_that_fails() -> None:
-    """A server that cannot serve says so where it is started, instead of dying in silence."""
-    sock = listen("127.0.0.1", 0)
-    server = Served(hello, sock)
-    sock.close()
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        server.start()
-    server.loop.close()
-
-
 def test_stop_before_start_closes_the_socket() -> None:
     """A server that never served gives its address back."""
     sock = listen("127.0.0.1", 0)
@@ -294,16 +280,6 @@ def test_a_bug_is_logged_on_one_line(serve: Serve, capfd: pytest.CaptureFixture[
     assert "level=error event=web_server_error" in log.getvalue()
     assert "ZeroDivisionError" in log.getvalue()
     assert capfd.readouterr().err == ""
-
-
-def test_what_the_server_complains_of_is_logged(serve: Serve) -> None:
-    """What is no exception, and no client's fault either, is a warning."""
-    log = io.StringIO()
-    server = serve(forget, log=log)
-    assert Client(server.port)("/").status == 500
-    server.stop(5)
-    assert log.getvalue().count("\n") == 1
-    assert "level=warning event=web_server_error" in log.getvalue()
 
 
 def test_what_clients_send_wrong_is_for_those_who_look_closely(
