@@ -80,7 +80,7 @@ class Connection(H11Protocol):
         """Answer a request; as long as the exporter is at work nobody waits for the client."""
         self.is_idle, self.waits_until = False, inf
         try:
-            await self._application(scope, receive, send)  # type: ignore[arg-type] -- as uvicorn's
+            await self._application(scope, receive, send)
         finally:
             self.is_idle = True
             self._wait(self._limits.idle)

@@ -307,7 +307,7 @@ REFUSED: Mapping[bytes, set[int]] = {
 def test_what_is_no_request(
     secure: Secure, opened: Callable[[int], socket.socket], request_: bytes
 ) -> None:
-    """Is refused by its status, or dropped; nothing of it comes back, and it is no error of ours."""
+    """Is refused by its status, or dropped; nothing of it comes back or is our error."""
     secured = secure("{}")
     sock = opened(secured.port)
     sock.sendall(request_)

@@ -102,7 +102,7 @@ def guarded(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> I
 def test_metrics_of_the_web_file(guarded: Guarded) -> None:
     """Its state and the certificate's end; a bad file turns the first to 0 and stays out."""
     assert guarded.exporter.port
-    told = 'web="https, client certificates required, basic authentication (1 user)"'
+    told = 'web="https, client certificates required, basic authentication"'
     assert told in next(line for line in guarded.exporter.lines if "event=listening" in line)
     successful, loaded, expiry = guarded.samples()
     assert successful == 1
@@ -246,7 +246,7 @@ def test_check_says_what_the_file_means(authority: Authority, tmp_path: Path) ->
         f"# warning: http_server_config.http2 (from {file}): HTTP/2 is not spoken here: HTTP/1.1 "
         "is, and Prometheus needs no more"
     )
-    assert rules == "# web: https, client certificates required, basic authentication (1 user)"
+    assert rules == "# web: https, client certificates required, basic authentication"
 
 
 def test_what_not_every_start_needs_is_not_loaded() -> None:
