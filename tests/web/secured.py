@@ -1,14 +1,12 @@
 """A server with a web configuration file, over real sockets, and clients that speak TLS."""
 
 import asyncio
-import http.client
 import io
 import ssl
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 
 import bcrypt
@@ -24,7 +22,7 @@ from exporter.web.server import DEFAULT_LIMITS, listen
 from exporter.web.watcher import Watcher
 from tests.processes import Answer
 from tests.web.pki import Authority, Pair
-from tests.web.serving import Served
+from tests.web.serving import Client, Served
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,22 +80,11 @@ class Secured:
 
     def get(self, path: str = "/", **headers: str) -> Answer:
         """Ask over plain HTTP; headers are spelled with underscores."""
-        return _ask(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10), path, headers)
+        return Client(self.port)(path, **headers)
 
     def get_tls(self, context: ssl.SSLContext, path: str = "/", **headers: str) -> Answer:
         """Ask over TLS."""
-        connection = http.client.HTTPSConnection(
-            "127.0.0.1", self.port, timeout=10, context=context
-        )
-        return _ask(connection, path, headers)
-
-
-def _ask(connection: http.client.HTTPConnection, path: str, headers: Mapping[str, str]) -> Answer:
-    with closing(connection):
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request("GET", path, headers=named)
-        got = connection.getresponse()
-        return Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, got.read())
+        return Client(self.port, context=context)(path, **headers)
 
 
 def trusting(authority: Authority, client: Pair | None = None) -> ssl.SSLContext:
