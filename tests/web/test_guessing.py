@@ -81,7 +81,7 @@ def test_a_first_right_password_is_answered_in_time(secure: Secure, crowd: str) 
         for _ in range(3):
             answer, took = asked(secured, "alice", "right")
             assert (answer, took < SCRAPE_SECONDS) == (200, True), took
-            secured.file.write_text(file_of(alice=hashed("right", QUICK), bob=hashed("b", QUICK)))
+            secured.write(file_of(alice=hashed("right", QUICK), bob=hashed("b", QUICK)))
             secured.look()
 
 
@@ -116,13 +116,13 @@ def test_what_is_remembered_stays_with_the_hash(secure: Secure) -> None:
     secured = secure(file_of(alice=alice))
     assert asked(secured, "alice", "right")[0] == 200
     for text in ("# a comment\n" + file_of(alice=alice), file_of(alice=alice, bob=hashed("b"))):
-        secured.file.write_text(text)
+        secured.write(text)
         secured.look()
         passwords = secured.watcher.rules().passwords
         assert passwords
         assert passwords.remembered(b"alice", b"right") is True
         assert passwords.remembered(b"alice", b"wrong") is False
-    secured.file.write_text(file_of(alice=hashed("new")))
+    secured.write(file_of(alice=hashed("new")))
     secured.look()
     assert [asked(secured, "alice", word)[0] for word in ("right", "new")] == [401, 200]
 
