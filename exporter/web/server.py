@@ -96,10 +96,8 @@ class Server:
         self._sweeping: asyncio.TimerHandle | None = None
         self._config = uvicorn.Config(
             app,
-            interface="asgi3",
             http="h11",
             ws="none",
-            lifespan="off",
             log_config=None,
             access_log=False,
             # Whoever asks says what it likes there; turns are given by address.
