@@ -1,15 +1,13 @@
 """Reads files that others write, perhaps this very moment: bounded in size and in time."""
 
-import contextlib
 import errno
-import hashlib
 import os
 import select
 import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 PATIENCE_SECONDS = 5.0
 """For what comes through a pipe, as from a shell's `<(…)`: nobody may ever write to it."""
@@ -48,60 +46,44 @@ def read_whole(path: Path, largest: int, patience: float = PATIENCE_SECONDS) -> 
     raise OSError(errno.EFBIG, f"larger than {largest // 1024} KiB")
 
 
-class _Seen(NamedTuple):
-    """A file as it was found; `written` changes each time that somebody writes to it."""
-
-    digest: bytes = b""
-    """Of its content; empty where that cannot be read."""
-    written: tuple[int, ...] = ()
-    at: float = 0.0
-    """When it was last written to, in Unix seconds by the clock of where it lies."""
-
-
 class Files:
-    """Reads files, and notices when one of them would read otherwise, or is written to."""
+    """Reads files, and notices when one of them is written to, or is another one."""
 
     def __init__(self, largest: int) -> None:
         """Take how many bytes each may have."""
         self._largest = largest
-        self._seen: dict[Path, _Seen] = {}
+        self._seen: dict[Path, os.stat_result | None] = {}
 
     def __call__(self, path: Path) -> bytes:
         """Return a file's content; raises OSError."""
-        self._seen[path] = _Seen()
         # Before it is read: what is written to it from now on shows.
-        self._seen[path] = found = _found(path)
-        content = read_whole(path, self._largest)
-        self._seen[path] = found._replace(digest=hashlib.sha256(content).digest())
-        return content
+        self._seen[path] = found = _stat(path)
+        if found and not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+            raise OSError(errno.EINVAL, "not a file: what comes through a pipe is there once")
+        return read_whole(path, self._largest)
 
     def changed(self) -> bool:
-        """Return whether any of them has another content than when it was read."""
-        return any(self._now(path).digest != seen.digest for path, seen in self._seen.items())
-
-    def written(self) -> bool:
-        """Return whether anybody has written to any of them since it was read."""
-        return any(self._now(path) != seen for path, seen in self._seen.items())
+        """Return whether any of them is another one than it was, or was written to."""
+        return any(_version(_stat(path)) != _version(seen) for path, seen in self._seen.items())
 
     def last_written(self) -> float:
         """Return when the newest of them was last written to, in Unix seconds."""
-        return max((seen.at for seen in self._seen.values()), default=0.0)
-
-    def _now(self, path: Path) -> _Seen:
-        again = Files(self._largest)
-        with contextlib.suppress(OSError):
-            again(path)
-        return again._seen[path]
+        times = [max(seen.st_mtime, seen.st_ctime) for seen in self._seen.values() if seen]
+        return max(times, default=0.0)
 
 
-def _found(path: Path) -> _Seen:
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "not a file: what comes through a pipe is there once")
-    # The second of the two times cannot be set by who writes.
-    times = found.st_mtime_ns, found.st_ctime_ns
-    written = (found.st_dev, found.st_ino, found.st_size, *times)
-    return _Seen(written=written, at=max(times) / 1e9)
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None
+
+
+def _version(seen: os.stat_result | None) -> tuple[int, ...] | None:
+    """Return what is another one after each writing; the last cannot be set by who writes."""
+    if seen is None:
+        return None
+    return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
 
 
 def settled(
@@ -121,7 +103,7 @@ def settled(
         if now() - files.last_written() >= _OLD_SECONDS:
             return made, files
         wait(_SETTLED_SECONDS)
-        if not files.written():
+        if not files.changed():
             return made, files
     seconds = _READINGS * _SETTLED_SECONDS
     raise TimeoutError(errno.ETIMEDOUT, f"it was written to for {seconds:g} s on end")

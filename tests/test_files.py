@@ -1,5 +1,6 @@
 """Files as they may be found: none, a folder, a pipe that nobody or somebody slow writes to."""
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -33,31 +34,13 @@ def test_what_is_no_file_is_an_error_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_a_pipe_is_waited_for_but_not_for_ever(tmp_path: Path) -> None:
-    """Be it that nobody opens it, or that somebody never closes it."""
+    """Who writes to it begins when it likes, as a shell's `<(...)` does; perhaps it never ends."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with pytest.raises(TimeoutError) as caught:
         read_whole(pipe, 100, patience=0.1)
     assert caught.value.strerror == "it did not end within 0.1 s"
-    writer = os.open(pipe, os.O_RDWR)
-    os.write(writer, b"half")
-    with pytest.raises(TimeoutError):
-        read_whole(pipe, 100, patience=0.1)
-    os.close(writer)
-
-
-def test_a_pipe_gives_what_is_written_to_it(tmp_path: Path) -> None:
-    """As a shell's `<(...)` does, which begins when it likes."""
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-
-    def write() -> None:
-        with pipe.open("wb") as writer:
-            writer.write(b"poll: ")
-            writer.flush()
-            writer.write(b"{}")
-
-    thread = threading.Thread(target=write)
+    thread = threading.Thread(target=pipe.write_bytes, args=(b"poll: {}",))
     thread.start()
     assert read_whole(pipe, 100) == b"poll: {}"
     thread.join()
@@ -96,15 +79,13 @@ def test_a_young_file_is_read_once_nobody_has_written_to_it_for_a_while(tmp_path
 
 
 def test_a_file_that_is_being_written_is_read_to_its_end(tmp_path: Path) -> None:
-    """Even where it is, at the second look, the same half again: it was written to meanwhile."""
+    """Each time that it was written to meanwhile it is read again."""
     path = tmp_path / "file"
     path.write_bytes(b"half")
-
-    def write(content: bytes) -> Callable[[], object]:
-        return lambda: path.write_bytes(content)
-
-    settling = Settling(path, write(b"half"), write(b"whole"), lambda: None)
-    assert (settling.read(), settling.waits) == (b"whole", 3)
+    settling = Settling(
+        path, lambda: path.write_bytes(b"half of"), lambda: path.write_bytes(b"it"), lambda: None
+    )
+    assert (settling.read(), settling.waits) == (b"it", 3)
 
 
 def test_a_file_that_is_written_to_on_end_is_an_error(tmp_path: Path) -> None:
@@ -112,27 +93,27 @@ def test_a_file_that_is_written_to_on_end_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"")
     with pytest.raises(TimeoutError) as caught:
-        Settling(path, lambda: path.write_bytes(b"x")).read()
+        Settling(path, lambda: path.write_bytes(path.read_bytes() + b"x")).read()
     assert caught.value.strerror == "it was written to for 10 s on end"
 
 
-def test_a_change_is_one_of_content(tmp_path: Path) -> None:
-    """Not of dates; to become a pipe, to come and to go are changes too."""
-    path = tmp_path / "file"
-    path.write_bytes(b"one")
-    files = Files(1000)
-    assert files(path) == b"one"
-    path.touch()
-    assert not files.changed()
-    path.write_bytes(b"two")
-    assert files.changed()
-    path.unlink()
-    assert files.changed()
-    os.mkfifo(path)
-    assert files.changed()
-    gone = Files(1000)
-    with pytest.raises(FileNotFoundError):
-        gone(tmp_path / "none")
-    assert not gone.changed()
-    (tmp_path / "none").touch()
-    assert gone.changed()
+def test_a_change_is_noticed(tmp_path: Path) -> None:
+    """To be written to, to be another file, to come and to go are changes; a pipe is no file."""
+    path, other, none = (tmp_path / name for name in ("file", "other", "none"))
+    for changed, change in (
+        (path, lambda: path.write_bytes(b"longer")),
+        (path, lambda: other.replace(path)),
+        (path, path.unlink),
+        (none, none.touch),
+    ):
+        path.write_bytes(b"one")
+        other.write_bytes(b"two")
+        files = Files(1000)
+        with contextlib.suppress(FileNotFoundError):
+            files(changed)
+        assert not files.changed()
+        change()
+        assert files.changed()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a file: what comes through a pipe is there once"):
+        Files(1000)(tmp_path / "pipe")

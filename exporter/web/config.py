@@ -5,8 +5,9 @@ format has works here or is refused by its name; nothing is ignored.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -17,10 +18,14 @@ from pydantic import (
     Field,
     NonNegativeInt,
     SecretStr,
+    StringConstraints,
+    ValidationError,
     model_validator,
 )
 
 from exporter.nearest import nearest
+from exporter.settings.errors import ConfigurationError, Problem, message, show
+from exporter.settings.yaml import read_yaml
 
 CIPHERS: Mapping[str, str] = {
     "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA": "ECDHE-ECDSA-AES128-SHA",
@@ -42,50 +47,29 @@ CIPHERS: Mapping[str, str] = {
 The last three are of TLS 1.3, and on whatever the list says.
 """
 
-NO_CLIENT, IF_GIVEN, REQUIRED = (
-    "NoClientCert",
-    "VerifyClientCertIfGiven",
-    "RequireAndVerifyClientCert",
-)
+_GO_UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
+"""Of durations as the format's own reader takes them (https://pkg.go.dev/time#ParseDuration)."""
 
-_GO_UNITS: Mapping[str, float] = {
-    "ns": 1e-9,
-    "us": 1e-6,
-    "µs": 1e-6,
-    "μs": 1e-6,
-    "ms": 1e-3,
-    "s": 1,
-    "m": 60,
-    "h": 3600,
-}
-_GO_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_GO_PART = re.compile(rf"([0-9]{{1,19}}(?:\.[0-9]*)?|\.[0-9]+)({'|'.join(_GO_UNITS)})")
 _GO_DURATION = re.compile(rf"\+?(?:0|(?:{_GO_PART.pattern})+)")
-_GO_LONGEST = 2**63 / 1e9
-"""Durations as the format's own reader takes them (https://pkg.go.dev/time#ParseDuration)."""
+_MICRO = str.maketrans("µμ", "uu")
 
 _BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-8])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
 """Of the salt's last character but two bits count, and the others are 0 in what bcrypt writes."""
 
 
-def bcrypt_cost(hashed: SecretStr) -> int:
-    """Return what a hash costs: one more is twice the time. Raises ValueError where it is none."""
-    found = _BCRYPT.fullmatch(hashed.get_secret_value())
-    if not found:
-        raise ValueError(
-            "not a bcrypt hash with a cost from 4 to 18; make one with: htpasswd -nBC 10 USER"
-        )
-    return int(found[1])
+def bcrypt_cost(hashed: str) -> int:
+    """Return what a hash costs, one more of which is twice the time; 0 where it is none."""
+    found = _BCRYPT.fullmatch(hashed)
+    return int(found[1]) if found else 0
 
 
 def _hash(secret: SecretStr) -> SecretStr:
-    bcrypt_cost(secret)
+    if not bcrypt_cost(secret.get_secret_value()):
+        raise ValueError(
+            "not a bcrypt hash with a cost from 4 to 18; make one with: htpasswd -nBC 10 USER"
+        )
     return secret
-
-
-def _user(name: str) -> str:
-    if ":" in name:
-        raise ValueError("a user's name cannot have a colon in basic authentication")
-    return name
 
 
 def _cipher(name: str) -> str:
@@ -98,26 +82,11 @@ def _curves(_: object) -> object:
     raise ValueError("Python's ssl cannot be held to a list of curves: leave it out")
 
 
-def _header(value: str) -> str:
-    if not (value.isascii() and value.isprintable()):
-        raise ValueError("must be one line of printable ASCII")
-    return value
-
-
-def _interval(value: object) -> timedelta:
-    if not _GO_DURATION.fullmatch(str(value)):
+def _seconds(said: object) -> float:
+    text = str(said).translate(_MICRO)
+    if not _GO_DURATION.fullmatch(text):
         raise ValueError("not a duration; write it like 500ms, 1.5s or 1m30s")
-    seconds = sum(float(number) * _GO_UNITS[unit] for number, unit in _GO_PART.findall(str(value)))
-    if seconds > _GO_LONGEST:
-        raise ValueError("longer than 292 years")
-    return timedelta(seconds=seconds)
-
-
-def _section(said: object) -> object:
-    if said is None:
-        # Commented out or cut off, more often than not; and without it everybody comes in.
-        raise ValueError("has nothing behind it; {} says that there is none")
-    return None if said == {} else said
+    return sum(float(number) * _GO_UNITS[unit] for number, unit in _GO_PART.findall(text))
 
 
 class _Section(BaseModel):
@@ -125,15 +94,13 @@ class _Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    @model_validator(mode="after")
-    def _makes_sense(self) -> Self:
-        if wrong := list(self.contradictions()):
-            raise ValueError("; ".join(wrong))
-        return self
 
-    def contradictions(self) -> Iterator[str]:
-        """Yield how keys of the section, each right by itself, do not go together."""
-        yield from ()
+class ClientAuth(StrEnum):
+    """Whether clients are asked for a certificate."""
+
+    NONE = "NoClientCert"
+    IF_GIVEN = "VerifyClientCertIfGiven"
+    REQUIRED = "RequireAndVerifyClientCert"
 
 
 class TlsServer(_Section):
@@ -145,9 +112,7 @@ class TlsServer(_Section):
     cert_file: str = ""
     key_file: str = ""
     client_ca_file: str = ""
-    client_auth_type: Literal[
-        "NoClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"
-    ] = "NoClientCert"
+    client_auth_type: ClientAuth = ClientAuth.NONE
     client_allowed_sans: tuple[str, ...] = ()
     min_version: Literal["TLS12", "TLS13"] = "TLS12"
     max_version: Literal["TLS12", "TLS13"] = "TLS13"
@@ -155,25 +120,33 @@ class TlsServer(_Section):
     prefer_server_cipher_suites: bool = True
     curve_preferences: Annotated[None, BeforeValidator(_curves)] = None
 
-    def contradictions(self) -> Iterator[str]:
-        """Yield them."""
-        authority = self.client_ca or self.client_ca_file
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        # `{}` is no TLS.
+        if self.model_fields_set and (wrong := list(self._contradictions())):
+            raise ValueError("; ".join(wrong))
+        return self
+
+    def _contradictions(self) -> Iterator[str]:
+        """Yield how keys, each right by itself, do not go together."""
+        authority, auth = self.client_ca or self.client_ca_file, self.client_auth_type
         for name in ("cert", "key"):
             if not (getattr(self, name) or getattr(self, f"{name}_file")):
                 yield f"{name}_file is required, or {name}"
         for name in ("cert", "key", "client_ca"):
             if getattr(self, name) and getattr(self, f"{name}_file"):
                 yield f"give {name} or {name}_file, not both"
-        if authority and self.client_auth_type == NO_CLIENT:
-            yield f"client_auth_type must be {REQUIRED} or {IF_GIVEN} for client_ca to be of use"
-        if not authority and self.client_auth_type != NO_CLIENT:
+        if authority and auth is ClientAuth.NONE:
+            both = f"{ClientAuth.REQUIRED} or {ClientAuth.IF_GIVEN}"
+            yield f"client_auth_type must be {both} for client_ca to be of use"
+        if not authority and auth is not ClientAuth.NONE:
             yield (
-                f"client_auth_type {self.client_auth_type} needs client_ca_file, or client_ca: "
+                f"client_auth_type {auth} needs client_ca_file, or client_ca: "
                 "without it every public authority would vouch for clients"
             )
-        if self.client_allowed_sans and self.client_auth_type != REQUIRED:
+        if self.client_allowed_sans and auth is not ClientAuth.REQUIRED:
             # Who has a certificate with another name would just leave it out.
-            yield f"client_allowed_sans is of use only with client_auth_type {REQUIRED}"
+            yield f"client_allowed_sans is of use only with client_auth_type {ClientAuth.REQUIRED}"
         if self.max_version < self.min_version:
             yield f"max_version is below min_version ({self.min_version})"
         is_restricted = self.cipher_suites and self.min_version == "TLS12"
@@ -181,7 +154,8 @@ class TlsServer(_Section):
             yield "cipher_suites names none of TLS 1.2: name some, or set min_version to TLS13"
 
 
-_Header = Annotated[str, AfterValidator(_header)]
+_Header = Annotated[str, StringConstraints(pattern="^[ -~]*$")]
+"""A line of printable ASCII."""
 
 
 class Headers(_Section):
@@ -204,21 +178,72 @@ class HttpServer(_Section):
 class RateLimit(_Section):
     """`rate_limit`: one request an interval, and so many at once after a pause."""
 
-    interval: Annotated[timedelta, BeforeValidator(_interval)] = timedelta()
+    interval: Annotated[float, BeforeValidator(_seconds)] = 0.0
+    """In seconds."""
     burst: NonNegativeInt = 0
 
-    def contradictions(self) -> Iterator[str]:
-        """Yield them."""
+    @model_validator(mode="after")
+    def _answers_somebody(self) -> Self:
         if self.interval and not self.burst:
-            yield "burst must be at least 1 where an interval is set: nothing would be answered"
+            raise ValueError("burst must be at least 1 where an interval is set")
+        return self
 
 
 class WebFile(_Section):
     """The file's whole."""
 
-    tls_server_config: Annotated[TlsServer | None, BeforeValidator(_section)] = None
+    tls_server_config: TlsServer = TlsServer()
     http_server_config: HttpServer = HttpServer()
-    basic_auth_users: dict[
-        Annotated[str, AfterValidator(_user)], Annotated[SecretStr, AfterValidator(_hash)]
-    ] = Field(default_factory=dict)
+    basic_auth_users: dict[str, Annotated[SecretStr, AfterValidator(_hash)]] = {}
     rate_limit: RateLimit = RateLimit()
+
+
+_KEYS = [
+    field.alias or name
+    for section in (WebFile, TlsServer, HttpServer, Headers, RateLimit)
+    for name, field in section.model_fields.items()
+]
+
+
+def read_web_file(path: str, read: Callable[[Path], bytes]) -> WebFile:
+    """Return the file's values. Raises ConfigurationError with everything that is wrong."""
+    try:
+        content = read_yaml(read(Path(path)).decode())
+        if isinstance(content, dict):
+            return WebFile.model_validate(content)
+        # One that says nothing was perhaps cut off: to believe it would let everybody in.
+        keys = ", ".join(WebFile.model_fields)
+        error = unusable(path, f"not a mapping with the keys {keys}; to have no rules, write {{}}")
+    except OSError as unread:
+        error = unusable(path, f"cannot read it: {unread.strerror}")
+    except UnicodeDecodeError:
+        error = unusable(path, "not UTF-8 text")
+    except ValidationError as wrong:
+        error = ConfigurationError(map(str, _problems(wrong, path)))
+    except ValueError as no_yaml:
+        # Only where it is wrong: what stands there may be part of a secret.
+        where = re.search(r"\(line [0-9]+, column [0-9]+\)$", str(no_yaml))
+        error = unusable(path, f"not YAML {where[0] if where else ''}".rstrip())
+    # Outside of the block above: pydantic's error holds every value, secrets included.
+    raise error
+
+
+def unusable(path: str, text: str) -> ConfigurationError:
+    """Return the error that a web file as a whole is."""
+    return ConfigurationError([str(Problem(("web", "config_file"), text, show(path)))])
+
+
+def _problems(error: ValidationError, origin: str) -> Iterator[Problem]:
+    """Yield what pydantic found wrong. No value is shown: it may be a secret in the wrong place."""
+    for detail in error.errors(include_url=False):
+        path = detail["loc"]
+        match detail["type"]:
+            case "extra_forbidden":
+                text = f"unknown key; the nearest known key is {nearest(str(path[-1]), _KEYS)}"
+            case "model_type":
+                text = "must be a mapping"
+            case "string_pattern_mismatch":
+                text = f"must match {detail['ctx']['pattern']}"
+            case _:
+                text = message(detail)
+        yield Problem(path, text, origin=origin)

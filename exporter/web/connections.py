@@ -3,12 +3,14 @@
 HTTP itself is uvicorn's, TLS asyncio's.
 """
 
+import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING
 
+import h11
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn import Config
@@ -17,14 +19,11 @@ from uvicorn.server import ServerState
 
 from exporter.web.tls import Tls
 
-if TYPE_CHECKING:
-    import asyncio
-
 CONNECTION = "connection"
 """Where a request's connection stands, in the scope's state."""
 
 _CHUNK = 64 * 1024
-"""Bytes that are handed to the socket together: each client that does not read keeps so many."""
+"""Bytes that are handed to the socket together: each client that does not read keeps a few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +44,7 @@ class Limits:
 
 
 class Connection(H11Protocol):
-    """One connection, which knows until when its client is waited for.
-
-    Of uvicorn's class only what asyncio calls is overridden.
-    """
+    """One connection, which knows until when its client is waited for."""
 
     def __init__(
         self,
@@ -60,10 +56,11 @@ class Connection(H11Protocol):
     ) -> None:
         """Begin with the handshake; `refused` is told why a client is not let in after it."""
         super().__init__(*http, {CONNECTION: self})
+        self._application, self.app = self.app, self._answer
         # Not only once it is open, as uvicorn does: one that shakes hands takes a place too.
         self.connections.add(self)
         self.opening: asyncio.Task[object] | None = None
-        self.is_answering = self.is_idle = False
+        self.is_idle = False
         self.tls, self.under_way = tls, under_way
         self._limits, self._refused = limits, refused
         self._wait(limits.handshake)
@@ -79,16 +76,16 @@ class Connection(H11Protocol):
         elif self.opening is not None:
             self.opening.cancel()
 
-    def begin_answer(self) -> None:
-        """Note that a request is there, and the exporter at work: nobody waits for the client."""
-        self.is_answering, self.is_idle, self.waits_until = True, False, inf
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; as long as the exporter is at work nobody waits for the client."""
+        self.is_idle, self.waits_until = False, inf
+        try:
+            await self._application(scope, receive, send)
+        finally:
+            self.is_idle = True
+            self._wait(self._limits.idle)
 
-    def end_answer(self) -> None:
-        """Note that all of the answer has been handed over."""
-        self.is_answering, self.is_idle = False, True
-        self._wait(self._limits.idle)
-
-    def connection_made(self, transport: "asyncio.Transport") -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request, unless the client's certificate has none of the allowed names."""
         # TLS would take half a megabyte before it says that the client does not read.
         transport.set_write_buffer_limits(_CHUNK)
@@ -103,17 +100,14 @@ class Connection(H11Protocol):
         if self.is_idle:
             self.is_idle = False
             self._wait(self._limits.request)
-        if self.transport.is_closing():
-            return
-        try:
-            super().data_received(data)
-        except Exception:  # noqa: BLE001 -- no HTTP, where an answer has begun: there is no other
+        super().data_received(data)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP; where an answer is owed or has begun there is no other."""
+        if self.conn.our_state is h11.IDLE:
+            super().send_400_response(msg)
+        else:
             self.transport.abort()
-        if self.transport.is_closing():
-            # What the application still says is for nobody, and must not be taken for its fault.
-            super().connection_lost(None)
-            # But it has its place until all is sent, or it is dropped.
-            self.connections.add(self)
 
     def pause_writing(self) -> None:
         """Wait for the client, which does not read."""
@@ -139,31 +133,31 @@ class Sent(Response):
         self.drop = connection.drop
         if scope["method"] == "HEAD":
             self.left.clear()
-        connection.under_way.begin(self)
-        start = {"type": "http.response.start", "status": self.status_code}
-        try:
+        with connection.under_way.holding(self):
+            start = {"type": "http.response.start", "status": self.status_code}
             await send({**start, "headers": self.raw_headers})
             for chunk in self._chunks():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                self.taken += len(chunk)
             await send({"type": "http.response.body", "body": b""})
-        finally:
-            connection.under_way.end(self)
 
     def _chunks(self) -> Iterator[bytes]:
-        """Return what is left in chunks; who asks for the next has found room for the last."""
-        at = 0
+        """Yield what is left in chunks: small pieces are joined, and large ones cut.
+
+        Who asks for the next has found room for the last.
+        """
+        chunk = bytearray()
         while self.left:
-            parts, size = [], 0
-            # Small pieces are joined and large ones cut: what waits for a socket is a copy.
-            while self.left and size < _CHUNK:
-                part = memoryview(self.left[0])[at : at + _CHUNK - size]
-                parts.append(part)
-                size, at = size + len(part), at + len(part)
-                if at == len(self.left[0]):
-                    self.left.popleft()
-                    at = 0
-            yield b"".join(parts)
-            self.taken += size
+            piece = self.left[0]
+            for at in range(0, len(piece), _CHUNK):
+                chunk += piece[at : at + _CHUNK]
+                if len(chunk) >= _CHUNK:
+                    yield bytes(chunk)
+                    chunk.clear()
+            # Unless it had to be let go meanwhile.
+            if self.left:
+                self.left.popleft()
+        yield bytes(chunk)
 
 
 class UnderWay:
@@ -176,31 +170,31 @@ class UnderWay:
     def __init__(self, most_bytes: int) -> None:
         """Let answers hold so many bytes beside the newest, or one answer if that is larger."""
         self._most = most_bytes
-        self._answers: dict[Sent, None] = {}
+        self._answers: list[Sent] = []
 
-    def begin(self, newest: Sent) -> None:
-        """Take an answer on.
+    @contextlib.contextmanager
+    def holding(self, newest: Sent) -> Iterator[None]:
+        """Count an answer in until the block ends; it may be what makes others hold too much."""
+        self._answers.append(newest)
+        self._make_room(newest)
+        try:
+            yield
+        finally:
+            newest.left.clear()
+            self._answers.remove(newest)
 
-        It may be what makes others hold too much, which then go: who has taken least first, and of
-        those alike the oldest.
+    def _make_room(self, newest: Sent) -> None:
+        """Drop who has taken least, and of those alike the oldest, until the others hold little.
+
+        Pieces count once: several answers hold the same ones.
         """
-        self._answers[newest] = None
-        current = _by_identity([newest])
+        current = set(map(id, newest.left))
         most = max(self._most, *(each.size for each in self._answers))
         for answer in sorted(self._answers, key=lambda each: each.taken):
-            held = _by_identity(self._answers).items() - current.items()
-            if sum(size for _, size in held) <= most:
+            held = {id(piece): len(piece) for each in self._answers for piece in each.left}
+            old = held.keys() - current
+            if sum(held[piece] for piece in old) <= most:
                 return
-            if any(id(piece) not in current for piece in answer.left):
-                self.end(answer)
+            if not old.isdisjoint(map(id, answer.left)):
+                answer.left.clear()
                 answer.drop()
-
-    def end(self, answer: Sent) -> None:
-        """Let go of all that an answer still holds."""
-        self._answers.pop(answer, None)
-        answer.left.clear()
-
-
-def _by_identity(answers: Iterable[Sent]) -> dict[int, int]:
-    """Return the sizes of all pieces that answers hold: several hold the same ones."""
-    return {id(piece): len(piece) for answer in answers for piece in answer.left}

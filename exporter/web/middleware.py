@@ -6,19 +6,22 @@ The order is exporter-toolkit's, on every path; each request has the rules in fo
 import base64
 import binascii
 import re
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address
+from itertools import chain
 from math import ceil
 from urllib.parse import unquote
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.background import in_daemon
 from exporter.web.passwords import CrowdedError, Passwords, Turns
-from exporter.web.rules import Rules
+from exporter.web.watcher import Rules
 
 MAX_HEAD_BYTES = 16 * 1024
 """Of a request: its line and its headers."""
@@ -78,16 +81,14 @@ def _with_headers(forced: Mapping[str, str], send: Send) -> Send:
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            own = {name.decode(): value.decode("latin-1") for name, value in message["headers"]}
-            named = _lower(DEFAULT_HEADERS) | own | _lower(forced)
-            message["headers"] = [(k.encode(), v.encode("latin-1")) for k, v in named.items() if v]
+            headers = MutableHeaders(raw=[*message["headers"]])
+            for name, value in DEFAULT_HEADERS.items():
+                headers.setdefault(name, value)
+            headers.update(forced)
+            message["headers"] = [(name, value) for name, value in headers.raw if value]
         await send(message)
 
     return sending
-
-
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
 
 
 def _with_path_alone(scope: Scope) -> Scope:
@@ -107,21 +108,20 @@ def _beyond_limits(scope: Scope) -> Response | None:
 
     No head that comes in pieces gets here either: HTTP's parser refuses it.
     """
-    headers = Headers(scope=scope)
-    head = [scope["method"], scope["raw_path"], scope["query_string"]]
-    head_bytes = sum(map(len, head)) + sum(len(n) + len(v) for n, v in headers.raw)
-    if (scope["method"], scope["raw_path"]) == ("OPTIONS", b"*"):
+    headers, path = Headers(scope=scope), scope["raw_path"]
+    head = [scope["method"], path, scope["query_string"], *chain.from_iterable(headers.raw)]
+    if (scope["method"], path) == ("OPTIONS", b"*"):
         # The server as a whole (RFC 9110, section 9.3.7): no path, and no mistake either.
-        return _refusal("Method Not Allowed", 405, Allow="GET, HEAD", Connection="close")
-    if not scope["raw_path"].startswith(b"/"):
-        return _refusal("Bad Request", 400, Connection="close")
-    if head_bytes > MAX_HEAD_BYTES:
-        return _refusal("Request Header Fields Too Large", 431, Connection="close")
+        return _refusal(405, Allow="GET, HEAD", Connection="close")
+    if not path.startswith(b"/"):
+        return _refusal(400, Connection="close")
+    if sum(map(len, head)) > MAX_HEAD_BYTES:
+        return _refusal(431, Connection="close")
     if "transfer-encoding" in headers:
         # Of chunks nobody knows how many come.
-        return _refusal("Length Required", 411, Connection="close")
+        return _refusal(411, Connection="close")
     if int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
-        return _refusal("Content Too Large", 413, Connection="close")
+        return _refusal(413, Connection="close")
     return None
 
 
@@ -129,34 +129,28 @@ def _beyond_rate(scope: Scope, rules: Rules) -> Response | None:
     if scope["path"] == "/-/healthy" and not rules.passwords:
         # Strangers who use the limit up would have Kubernetes restart the pod. Guesses do count.
         return None
-    wait = rules.bucket.take() if rules.bucket else 0.0
-    return _refusal("Too Many Requests", 429, Retry_After=str(ceil(wait))) if wait else None
+    wait = rules.bucket.take(time.monotonic()) if rules.bucket else 0.0
+    return _refusal(429, Retry_After=str(ceil(wait))) if wait else None
 
 
 async def _without_password(scope: Scope, passwords: Passwords, turns: Turns) -> Response | None:
-    """Refuse who has not a user and a password that belong together."""
-    given = _credentials(Headers(scope=scope))
-    try:
-        known = given is not None and await _belong(passwords, given, turns, _network(scope))
-    except CrowdedError:
-        return _refusal("Service Unavailable", 503, Retry_After="1")
-    return None if known else _refusal("Unauthorized", 401, WWW_Authenticate=_CHALLENGE)
+    """Refuse who has not a user and a password that belong together.
 
-
-async def _belong(
-    passwords: Passwords, given: tuple[bytes, bytes], turns: Turns, network: str
-) -> bool:
-    """Return whether user and password belong together, by bcrypt where nobody knows yet.
-
-    One at a time: strangers get one core to keep busy, not all. It is done though who asked has
-    gone: a scrape that came too late for its own answer is in time for the next.
+    By bcrypt where nobody knows yet, one at a time: strangers get one core to keep busy, not all.
+    It is done though who asked has gone: a scrape that came too late for its own answer is in time
+    for the next.
     """
-    known = passwords.remembered(*given)
-    if known is not None:
-        return known
-    async with turns.turn((given[0], network)):
-        known = passwords.remembered(*given)
-        return await in_daemon(partial(passwords.check, *given)) if known is None else known
+    given = _credentials(Headers(scope=scope))
+    known = passwords.remembered(*given) if given else False
+    if given and known is None:
+        try:
+            async with turns.turn((given[0], _network(scope))):
+                known = passwords.remembered(*given)
+                if known is None:
+                    known = await in_daemon(partial(passwords.check, *given))
+        except CrowdedError:
+            return _refusal(503, Retry_After="1")
+    return None if known else _refusal(401, WWW_Authenticate=_CHALLENGE)
 
 
 def _credentials(headers: Headers) -> tuple[bytes, bytes] | None:
@@ -183,6 +177,6 @@ def _network(scope: Scope) -> str:
     return str(address.ipv4_mapped or address.packed[:8].hex())
 
 
-def _refusal(text: str, status: int, **headers: str) -> Response:
+def _refusal(status: int, **headers: str) -> Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return PlainTextResponse(f"{text}\n", status, named)
+    return PlainTextResponse(f"{HTTPStatus(status).phrase}\n", status, named)

@@ -5,11 +5,14 @@ import contextlib
 import hashlib
 import hmac
 import os
-from collections import deque
+from bisect import insort
 from collections.abc import AsyncIterator, Hashable, Mapping
 
 _LONGEST = 72
 """Bytes that bcrypt looks at; what made the hash has cut the rest off too."""
+
+_NOBODYS = bytes(60)
+"""In place of an unknown user's hash, and as long as one."""
 
 
 class Passwords:
@@ -19,20 +22,12 @@ class Passwords:
     """
 
     def __init__(self, users: Mapping[str, str], before: "Passwords | None" = None) -> None:
-        """Take bcrypt hashes by user; what was known before of users with the same hash goes on."""
+        """Take bcrypt hashes by user; what was right for the same hash before is remembered."""
         self._hashes = {name.encode(): text.encode() for name, text in users.items()}
-        self._key, self._right = os.urandom(32), dict[bytes, bytes]()
+        self._key, self._right = os.urandom(32), {_NOBODYS: os.urandom(32)}
         if before:
-            self._key = before._key  # noqa: SLF001 -- of its own kind
-            known, hashes = before._right, before._hashes  # noqa: SLF001 -- likewise
-            same = (user for user in known if hashes[user] == self._hashes.get(user))
-            self._right = {user: known[user] for user in same}
-        # What unknown users are compared with: nobody's mark is that.
-        self._nobody = os.urandom(32)
-
-    def __len__(self) -> int:
-        """Return how many users there are."""
-        return len(self._hashes)
+            self._key, known = before._key, before._right  # noqa: SLF001 -- of its own kind
+            self._right |= {each: known[each] for each in self._hashes.values() if each in known}
 
     def remembered(self, user: bytes, password: bytes) -> bool | None:
         """Return whether these belong together, as far as that needs no bcrypt; None where it does.
@@ -40,8 +35,8 @@ class Passwords:
         It needs none for unknown users, and for those whose right password has been given: every
         other one is wrong. Both take the same time.
         """
-        mark = self._mark(user, password)
-        right = self._right.get(user) if user in self._hashes else self._nobody
+        hashed = self._hashes.get(user, _NOBODYS)
+        right, mark = self._right.get(hashed), self._mark(hashed, password)
         if b"\0" in password:
             # No password has one (RFC 7617), and bcrypt takes it for the end that it adds itself:
             # with "a" it takes "a\0a" too, which would be the one that is remembered.
@@ -49,20 +44,18 @@ class Passwords:
         return hmac.compare_digest(right, mark) if right else None
 
     def check(self, user: bytes, password: bytes) -> bool:
-        """Return whether user and password belong together. Takes as long as bcrypt does."""
+        """Return whether a user, whom there is, has this password; takes as long as bcrypt does."""
         # Only here: a start without users need not load it.
         import bcrypt  # noqa: PLC0415
 
-        hashed = self._hashes.get(user)
-        if hashed is None or not bcrypt.checkpw(password[:_LONGEST], hashed):
+        hashed = self._hashes[user]
+        if not bcrypt.checkpw(password[:_LONGEST], hashed):
             return False
-        self._right[user] = self._mark(user, password)
+        self._right[hashed] = self._mark(hashed, password)
         return True
 
-    def _mark(self, user: bytes, password: bytes) -> bytes:
-        # A length in front, or "a" with "bc" would be "ab" with "c".
-        text = len(user).to_bytes(8) + user + password[:_LONGEST]
-        return hmac.digest(self._key, text, hashlib.sha256)
+    def _mark(self, hashed: bytes, password: bytes) -> bytes:
+        return hmac.digest(self._key, hashed + password[:_LONGEST], hashlib.sha256)
 
 
 class CrowdedError(Exception):
@@ -79,8 +72,9 @@ class Turns:
     def __init__(self, room: int) -> None:
         """Let so many wait."""
         self._room, self._taken = room, False
-        self._waiting: dict[Hashable, deque[asyncio.Future[bool]]] = {}
-        """Of each client, whose turn is next first; each is told whether to go in or to go."""
+        self._round = self._came = 0
+        self._waiting: list[tuple[int, int, Hashable, asyncio.Future[None]]] = []
+        """In order: the round of each, a number that rises, the client, and what it waits for."""
 
     @contextlib.asynccontextmanager
     async def turn(self, client: Hashable) -> AsyncIterator[None]:
@@ -88,38 +82,31 @@ class Turns:
 
         Raises CrowdedError where too many wait, and no client has more that do.
         """
-        if self._taken and not await self._wait(client):
-            raise CrowdedError
+        if self._taken:
+            await self._wait(client)
         self._taken = True
         try:
             yield
         finally:
             self._pass_on()
 
-    async def _wait(self, client: Hashable) -> bool:
-        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(client, deque()).append(turn)
-        if sum(map(len, self._waiting.values())) > self._room:
-            # Of clients that have as many, the one that came last.
-            last = max(reversed(self._waiting.values()), key=len).pop()
-            if not last.done():
-                last.set_result(False)
-        try:
-            return await turn
-        except asyncio.CancelledError:
-            if not turn.cancelled() and turn.result():
-                self._pass_on()
-            raise
+    async def _wait(self, client: Hashable) -> None:
+        """Wait, for the first round in which no other request of the client has its turn."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        after = [round_ + 1 for round_, _, waiting, _ in self._waiting if waiting == client]
+        self._came += 1
+        insort(self._waiting, (max(after, default=self._round), self._came, client, turn))
+        if len(self._waiting) > self._room:
+            # In the last round is who has the most that wait.
+            *_, last = self._waiting.pop()
+            last.set_exception(CrowdedError)
+        await turn
 
     def _pass_on(self) -> None:
-        while self._waiting:
-            client = next(iter(self._waiting))
-            turns = self._waiting.pop(client)
-            turn = turns.popleft() if turns else None
-            if turns:
-                # After the others: their turn comes first.
-                self._waiting[client] = turns
-            if turn and not turn.done():
-                turn.set_result(True)
-                return
         self._taken = False
+        while self._waiting and not self._taken:
+            self._round, _, _, turn = self._waiting.pop(0)
+            # The server's stop cancels those who wait.
+            if not turn.done():
+                turn.set_result(None)
+                self._taken = True

@@ -9,28 +9,25 @@ import asyncio
 import contextlib
 import errno
 import logging
-import os
 import socket
 from collections.abc import Callable
 from math import ceil, inf
-from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from exporter.log import Log
 from exporter.memory import give_back_large_blocks
-from exporter.web.connections import CONNECTION, Connection, Limits, UnderWay
+from exporter.web.connections import Connection, Limits, UnderWay
 from exporter.web.middleware import MAX_HEAD_BYTES
 from exporter.web.tls import Tls, telling
 
 DEFAULT_LIMITS = Limits()
 
 _LOGGERS = ("uvicorn.error", "asyncio")
-"""Where what goes wrong in the server is told; without a handler it would go to stderr as it is."""
+"""Of the libraries; without a handler what they complain of would go to stderr as it is."""
 
-_TLS_END_SECONDS = 5.0
 _BACKLOG = 1024
 _SEND_BUFFER_BYTES = 4 * 1024 * 1024
 """As much as the system allows, for all connections: what does not fit waits for the event loop."""
@@ -48,29 +45,25 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         sock = _bound(host, port)
     except (OSError, UnicodeError) as error:
-        # Not error.strerror: create_server has added the address to it, as Python writes it.
-        why = os.strerror(getattr(error, "errno", None) or 0)
-        if isinstance(error, UnicodeError | socket.gaierror):
-            why = "the host name cannot be resolved"
+        why = error.strerror if isinstance(error, OSError) else error
         at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         text = f"cannot listen on {at}: {why}: set another web.listen_address"
         raise AddressInUseError(text) from error
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+    sock.setblocking(False)  # noqa: FBT003 -- the socket module's
     return sock
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    if not host:
-        both = socket.has_dualstack_ipv6()
-        family = socket.AF_INET6 if both else socket.AF_INET
-        return socket.create_server(
-            ("", port), family=family, backlog=_BACKLOG, dualstack_ipv6=both
-        )
+    both = not host and socket.has_dualstack_ipv6()
     family, _, _, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        host or ("::" if both else "0.0.0.0"),  # noqa: S104 -- that is what no host means
+        port,
+        type=socket.SOCK_STREAM,
+        flags=socket.AI_PASSIVE,
     )[0]
     # The whole address: that of an IPv6 host may name an interface, as in fe80::1%eth0.
-    return socket.create_server(address, family=family, backlog=_BACKLOG)
+    return socket.create_server(address, family=family, backlog=_BACKLOG, dualstack_ipv6=both)
 
 
 class Server:
@@ -91,17 +84,16 @@ class Server:
         Each has the TLS that is in force when it comes, if any; `handshake_refused` counts those
         that get no further. What else goes wrong is told to the log.
         """
-        self._app, self._socket, self._log = app, sock, log
+        self._socket, self._log = sock, log
         self._tls, self._limits, self._count_refused = tls, limits, handshake_refused
-        self._troubles, self._telling = _Troubles(log), telling(self._refused)
+        self._complaints, self._telling = _Complaints(log), telling(self._refused)
         self._state, self._under_way = ServerState(), UnderWay(limits.held_bytes)
+        self._loop = asyncio.get_running_loop()
         self._sweeping: asyncio.TimerHandle | None = None
         self._config = uvicorn.Config(
-            self._answer,
-            interface="asgi3",
+            app,
             http="h11",
             ws="none",
-            lifespan="off",
             log_config=None,
             access_log=False,
             # Whoever asks says what it likes there; turns are given by address.
@@ -124,41 +116,26 @@ class Server:
         """Begin to serve."""
         give_back_large_blocks()
         for name in _LOGGERS:
-            logging.getLogger(name).addHandler(self._troubles)
+            logging.getLogger(name).addHandler(self._complaints)
         self._config.load()
-        self._loop = asyncio.get_running_loop()
-        self._socket.setblocking(False)  # noqa: FBT003 -- the socket module's
         self._sweep()
         self._loop.add_reader(self._socket, self._accept)
 
     async def stop(self, seconds: float) -> None:
-        """Answer what is under way, within so many seconds, and close the socket."""
-        if self._sweeping is not None:
+        """Have answers that are under way end, within so many seconds, and close the socket."""
+        self._loop.remove_reader(self._socket)
+        if self._sweeping:
             self._sweeping.cancel()
-            self._sweeping = None
-            self._loop.remove_reader(self._socket)
-            for connection in self._connections:
-                if not connection.is_answering:
-                    connection.drop()
-            if self._state.tasks:
-                await asyncio.wait(self._state.tasks, timeout=seconds)
-            for connection in self._connections:
-                connection.drop()
-            await asyncio.sleep(0)
+        if self._state.tasks:
+            await asyncio.wait(self._state.tasks, timeout=seconds)
+        for connection in self._connections:
+            connection.drop()
+        await asyncio.sleep(0)
         for task in self._state.tasks:
             task.cancel()
         for name in _LOGGERS:
-            logging.getLogger(name).removeHandler(self._troubles)
+            logging.getLogger(name).removeHandler(self._complaints)
         self._socket.close()
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, and have its connection know of it."""
-        connection: Connection = scope["state"][CONNECTION]
-        connection.begin_answer()
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            connection.end_answer()
 
     def _accept(self) -> None:
         """Take one connection: others of the loop have their turn before the next."""
@@ -180,16 +157,11 @@ class Server:
 
     async def _open(self, connection: Connection, sock: socket.socket) -> None:
         """Bring a connection to where HTTP begins."""
-        tls, options = connection.tls, dict[str, Any]()
-        if tls:
-            tls.context.sslobject_class = self._telling
-            options = {
-                "ssl": tls.context,
-                "ssl_handshake_timeout": self._limits.handshake,
-                "ssl_shutdown_timeout": _TLS_END_SECONDS,
-            }
+        context = connection.tls.context if connection.tls else None
+        if context:
+            context.sslobject_class = self._telling
         with contextlib.suppress(OSError):
-            await self._loop.connect_accepted_socket(lambda: connection, sock, **options)
+            await self._loop.connect_accepted_socket(lambda: connection, sock, ssl=context)
 
     def _opened(self, connection: Connection, sock: socket.socket) -> None:
         if connection.transport is None:
@@ -219,8 +191,8 @@ class Server:
                 each.drop()
 
 
-class _Troubles(logging.Handler):
-    """Passes what the server's libraries log on as events.
+class _Complaints(logging.Handler):
+    """Passes what the server's libraries complain of on as events.
 
     Warnings are about what clients sent: at debug, since outsiders could flood the log with them.
     """
@@ -233,7 +205,6 @@ class _Troubles(logging.Handler):
         error = record.getMessage().strip()
         if record.levelno < logging.ERROR:
             self._log.debug("web_request_refused", error=error)
-        elif record.exc_info:
-            self._log.exception("web_server_error", error=error, exc_info=record.exc_info[1])
         else:
-            self._log.warning("web_server_error", error=error)
+            error_info = record.exc_info[1] if record.exc_info else None
+            self._log.exception("web_server_error", error=error, exc_info=error_info)

@@ -5,19 +5,23 @@ import os
 import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from exporter.settings import ConfigurationError
 from exporter.settings.errors import Problem, show
-from exporter.web.config import CIPHERS, IF_GIVEN, REQUIRED, TlsServer
+from exporter.web.config import CIPHERS, ClientAuth, TlsServer
 
 Read = Callable[[Path], bytes]
 """Reads a file whole; raises OSError."""
 
-_VERIFY = {IF_GIVEN: ssl.CERT_OPTIONAL, REQUIRED: ssl.CERT_REQUIRED}
+_VERIFY = {
+    ClientAuth.NONE: ssl.CERT_NONE,
+    ClientAuth.IF_GIVEN: ssl.CERT_OPTIONAL,
+    ClientAuth.REQUIRED: ssl.CERT_REQUIRED,
+}
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 
 
@@ -30,38 +34,39 @@ class Tls:
     allowed_names: frozenset[tuple[str, str]]
     """Each with its kind, as the ssl module has it; empty: whoever has a certificate."""
 
-    @property
-    def requires_certificates(self) -> bool:
-        """Whether nobody comes in without a certificate."""
-        return self.context.verify_mode == ssl.CERT_REQUIRED
-
     def admits(self, certificate: Mapping[str, Any] | None) -> bool:
         """Return whether a client with this certificate, as `getpeercert` has it, may come in."""
         names = (certificate or {}).get("subjectAltName", ())
+        # What looks like a name of another kind than it is meets none.
+        known = {_meant(name) for kind, name in names if _meant(name)[0] == kind}
+        return not self.allowed_names or not self.allowed_names.isdisjoint(known)
+
+
+def _meant(name: str) -> tuple[str, str]:
+    """Return a name with its kind: authorities let others choose URIs than DNS names."""
+    with contextlib.suppress(ValueError):
         # OpenSSL writes IPv6 in full; the list has it as people do.
-        listed = {(kind, _address(name) or name) for kind, name in names}
-        return not self.allowed_names or not self.allowed_names.isdisjoint(listed)
-
-
-def _meant(listed: str) -> tuple[str, str]:
-    """Return a listed name with its kind: authorities let others choose URIs than DNS names."""
-    if address := _address(listed):
-        return "IP Address", address
-    if re.match("[A-Za-z][A-Za-z0-9+.-]*:", listed):
+        return "IP Address", str(ip_address(name.strip()))
+    if re.match("[A-Za-z][A-Za-z0-9+.-]*:", name):
         # What a URI begins with (RFC 3986 section 3.1), and neither a host nor a mail address does.
-        return "URI", listed
-    return "email" if "@" in listed else "DNS", listed
+        return "URI", name
+    return "email" if "@" in name else "DNS", name
 
 
-def _address(name: str) -> str:
-    try:
-        return str(ip_address(name.strip()))
-    except ValueError:
-        return ""
+@dataclass(frozen=True, slots=True)
+class _Pem:
+    """A certificate or a key, and where it is from: a key of the web file, and perhaps a path."""
 
+    key: str
+    origin: str
+    path: str
+    content: bytes = b""
 
-class _WrongError(Exception):
-    """What is wrong with `cert`, `key` or `client_ca`: which of them, and what."""
+    def wrong(self, text: str) -> ConfigurationError:
+        """Return the error that says what is wrong with it."""
+        shown = show(self.path) if self.path else ""
+        problem = Problem(("tls_server_config", self.key), text, shown, self.origin)
+        return ConfigurationError([str(problem)])
 
 
 def make_tls(settings: TlsServer, origin: str, read: Read) -> Tls:
@@ -69,44 +74,31 @@ def make_tls(settings: TlsServer, origin: str, read: Read) -> Tls:
 
     Raises ConfigurationError.
     """
-    files = {name: getattr(settings, f"{name}_file") for name in ("cert", "key", "client_ca")}
 
-    def line(name: str, text: str) -> str:
-        key, shown = (f"{name}_file", show(files[name])) if files[name] else (name, "")
-        return str(Problem(("tls_server_config", key), text, shown, origin))
-
-    pems = {
-        "cert": settings.cert.encode(),
-        "key": settings.key.get_secret_value().encode(),
-        "client_ca": settings.client_ca.encode(),
-    }
-    lines = []
-    for name, path in files.items():
+    def pem(key: str, said: str, path: str) -> _Pem:
+        if not path:
+            return _Pem(key, origin, "", said.encode())
+        found = _Pem(f"{key}_file", origin, path)
         try:
-            pems[name] = read(Path(origin).parent / path) if path else pems[name]
+            return replace(found, content=read(Path(origin).parent / path))
         except OSError as error:
-            lines.append(line(name, f"cannot read it: {error.strerror}"))
-    if lines:
-        raise ConfigurationError(lines)
-    try:
-        return _made(settings, **pems)
-    except _WrongError as error:
-        raise ConfigurationError([line(*error.args)]) from None
+            raise found.wrong(f"cannot read it: {error.strerror}") from None
 
-
-def _made(settings: TlsServer, cert: bytes, key: bytes, client_ca: bytes) -> Tls:
+    cert = pem("cert", settings.cert, settings.cert_file)
+    key = pem("key", settings.key.get_secret_value(), settings.key_file)
     context, expiry = _context(settings), _check_pair(cert, key)
-    with _as_file(cert) as certificate, _as_file(key) as private:
+    with _as_file(cert.content) as certificate, _as_file(key.content) as private:
         try:
             context.load_cert_chain(certificate, private)
         except ssl.SSLError as error:
-            raise _WrongError("cert", f"OpenSSL does not take it: {reason(error)}") from None
-    if settings.client_ca or settings.client_ca_file:
+            raise cert.wrong(f"OpenSSL does not take it: {reason(error)}") from None
+    if settings.client_auth_type is not ClientAuth.NONE:
+        client_ca = pem("client_ca", settings.client_ca, settings.client_ca_file)
         try:
             # Bundles name their authorities between the certificates, as those spell themselves.
-            context.load_verify_locations(cadata=client_ca.decode("ascii", "ignore"))
+            context.load_verify_locations(cadata=client_ca.content.decode("ascii", "ignore"))
         except (ssl.SSLError, ValueError):
-            raise _WrongError("client_ca", "not certificates in PEM") from None
+            raise client_ca.wrong("not certificates in PEM") from None
     return Tls(context, expiry, frozenset(map(_meant, settings.client_allowed_sans)))
 
 
@@ -115,39 +107,39 @@ def reason(error: ssl.SSLError) -> str:
     return (error.reason or "unknown").lower().replace("_", " ")
 
 
-def _check_pair(certificate: bytes, key: bytes) -> float:
+def _check_pair(cert: _Pem, key: _Pem) -> float:
     """Return when the certificate ends, in Unix seconds, if the key is its own.
 
-    Raises _WrongError, with the one of the two that is to blame: OpenSSL would not say which.
+    Raises ConfigurationError, with the one of the two that is to blame: OpenSSL would not say.
     """
     # A twelfth of a second that a start without TLS does without.
     from cryptography import x509  # noqa: PLC0415
     from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
 
     try:
-        chain = x509.load_pem_x509_certificates(certificate)
+        chain = x509.load_pem_x509_certificates(cert.content)
         publics = [each.public_key() for each in chain]
     except ValueError:
-        raise _WrongError("cert", "not certificates in PEM, each whole") from None
+        raise cert.wrong("not certificates in PEM, each whole") from None
     try:
-        public = load_pem_private_key(key, None).public_key()
+        public = load_pem_private_key(key.content, None).public_key()
     except TypeError:
-        raise _WrongError("key", "is encrypted: give it without a passphrase") from None
+        raise key.wrong("is encrypted: give it without a passphrase") from None
     except ValueError:
-        raise _WrongError("key", "not a private key in PEM") from None
-    if publics[0] == public:
-        return chain[0].not_valid_after_utc.timestamp()
-    if public in publics:
+        raise key.wrong("not a private key in PEM") from None
+    if public not in publics:
+        raise key.wrong("is not the key of the certificate")
+    if publics[0] != public:
         text = "the key's certificate is in it, but not first: put it before the others"
-        raise _WrongError("cert", text)
-    raise _WrongError("key", "is not the key of the certificate")
+        raise cert.wrong(text)
+    return chain[0].not_valid_after_utc.timestamp()
 
 
 def _context(settings: TlsServer) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _VERSIONS[settings.min_version]
     context.maximum_version = _VERSIONS[settings.max_version]
-    context.verify_mode = _VERIFY.get(settings.client_auth_type, ssl.CERT_NONE)
+    context.verify_mode = _VERIFY[settings.client_auth_type]
     # A client could make the server work by asking for a handshake over and over.
     context.options |= ssl.OP_NO_RENEGOTIATION
     if not settings.prefer_server_cipher_suites:

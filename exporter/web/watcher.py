@@ -1,12 +1,14 @@
-"""The web file in force: read at the start, read anew when it or a file that it names changes.
+"""What the web file asks of connections and requests: read at the start, and when it changes.
 
 Whoever asks for it, it is read in one way, and not while somebody writes it. What is wrong changes
 nothing: it is named in the log and in a metric, and the old stays in force.
 """
 
 import asyncio
+import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 from exporter.background import in_daemon
@@ -14,12 +16,102 @@ from exporter.exposition.fleet import WebConfig
 from exporter.files import Files, settled
 from exporter.log import Log
 from exporter.settings import ConfigurationError
-from exporter.web.rules import Rules, read_rules, unusable
+from exporter.settings.errors import Problem
+from exporter.web.config import WebFile, bcrypt_cost, read_web_file, unusable
+from exporter.web.passwords import Passwords
+from exporter.web.tls import Read, Tls, make_tls
 
 _LOOK_EVERY = 1.0
-"""Seconds. Contents are compared: a mounted Secret is swapped by a link, and dates say little."""
+"""Seconds."""
 
 _LARGEST = 1024 * 1024
+_DEAREST_COST = 14
+
+
+class Bucket:
+    """A token more each interval, up to as many as the burst; each request takes one.
+
+    As Go's rate limiter has it.
+    """
+
+    def __init__(self, interval: float, burst: int) -> None:
+        """Make it full; the interval in seconds."""
+        self.limit = interval, burst
+        self._full_at = 0.0
+
+    def take(self, now: float) -> float:
+        """Take a token and return 0, or return the seconds until there is one.
+
+        `now` is by any clock that only goes on, in seconds.
+        """
+        interval, burst = self.limit
+        full_at = max(self._full_at, now) + interval
+        wait = full_at - now - burst * interval
+        if wait > 0:
+            return wait
+        self._full_at = full_at
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is in force together; without a web file everybody is answered, without TLS."""
+
+    tls: Tls | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    passwords: Passwords | None = None
+    bucket: Bucket | None = None
+    warnings: tuple[str, ...] = ()
+    """What is in force otherwise than whoever wrote the file may think."""
+
+    def __str__(self) -> str:
+        """Return it in a few words, without a secret."""
+        certificates = self.tls and self.tls.context.verify_mode == ssl.CERT_REQUIRED
+        parts = {
+            "https" if self.tls else "http": True,
+            "client certificates required": certificates,
+            "basic authentication": self.passwords,
+            "rate limit": self.bucket,
+        }
+        return ", ".join(part for part, is_so in parts.items() if is_so)
+
+
+def read_rules(path: str, read: Read, before: Rules | None = None) -> Rules:
+    """Read a web file, if there is one, and all that it names.
+
+    Who was recognised by the rules before stays so, and so does what is left of the same rate
+    limit. Raises ConfigurationError with everything that is wrong.
+    """
+    if not path:
+        return Rules()
+    before, file = before or Rules(), read_web_file(path, read)
+    tls, limit = file.tls_server_config, file.rate_limit
+    users = {name: hashed.get_secret_value() for name, hashed in file.basic_auth_users.items()}
+    bucket = Bucket(limit.interval, limit.burst) if limit.interval else None
+    if bucket and before.bucket and before.bucket.limit == bucket.limit:
+        # A new one is full: each writing of the file would let so many in.
+        bucket = before.bucket
+    return Rules(
+        make_tls(tls, path, read) if tls.model_fields_set else None,
+        file.http_server_config.headers.model_dump(by_alias=True, exclude_unset=True),
+        Passwords(users, before.passwords) if users else None,
+        bucket,
+        tuple(str(remark) for remark in _remarks(file, path)),
+    )
+
+
+def _remarks(file: WebFile, origin: str) -> Iterator[Problem]:
+    """Yield what is taken, and yet not as whoever wrote it may think."""
+    if file.http_server_config.http2:
+        text = "HTTP/2 is not spoken here: HTTP/1.1 is, and Prometheus needs no more"
+        yield Problem(("http_server_config", "http2"), text, origin=origin)
+    for name, hashed in file.basic_auth_users.items():
+        if bcrypt_cost(hashed.get_secret_value()) > _DEAREST_COST:
+            text = (
+                "bcrypt's cost is above 14: until somebody has come in, each guess takes seconds, "
+                "one after the other; a scrape waits 10 s. 10 is usual"
+            )
+            yield Problem(("basic_auth_users", name), text, origin=origin)
 
 
 def check_web_file(path: str) -> Rules:

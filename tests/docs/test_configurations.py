@@ -11,8 +11,7 @@ import yaml
 
 from exporter.commands import Process, main
 from exporter.settings import Settings
-from exporter.web.config import WebFile
-from exporter.web.rules import read_web_file
+from exporter.web.config import WebFile, read_web_file
 from tests.conftest import require
 from tests.docs.documents import CHART, Block, blocks
 from tests.helm.charts import objects, of_kind, run

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from exporter.settings import ConfigurationError
-from exporter.web.rules import Rules, read_rules
+from exporter.web.watcher import Rules, read_rules
 from tests.fuzz.engine import Case, Target
 
 _CORPUS = Path(__file__).parent.parent / "web" / "corpus"

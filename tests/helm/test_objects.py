@@ -197,7 +197,7 @@ def test_the_exporter_takes_what_is_rendered(helm4: Path, case: str, tmp_path: P
     assert out.getvalue().splitlines()[-1] == f"# web: {WEB.get(case, 'http')}"
 
 
-WEB = {"tls": "https", "authentication": "https, basic authentication (1 user)"}
+WEB = {"tls": "https", "authentication": "https, basic authentication"}
 EFFECTIVE = {
     "authentication": ("targets: 1", ":10058", "/metrics"),
     "tls": ("targets: 1", ":10058", "/metrics"),

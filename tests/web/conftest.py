@@ -1,19 +1,21 @@
 """The application behind a real socket, and what it shows."""
 
 import contextlib
-import http.client
+import socket
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from http import HTTPStatus
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.types import ASGIApp
 
 from exporter.web.app import app
 from exporter.web.connections import Limits
 from exporter.web.server import DEFAULT_LIMITS, listen
 from tests.web.pki import Authority
 from tests.web.secured import Secured
+from tests.web.serving import Client as Client  # noqa: PLC0414 -- for those who ask for it here
 from tests.web.serving import Served
 
 
@@ -57,77 +59,29 @@ class Health:
         return self.waiting
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What came over the wire."""
-
-    status: int
-    body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
+def showing(**parts: Any) -> ASGIApp:
+    """Return the application, which shows little and is well unless told otherwise."""
+    usual = {"telemetry_path": "/metrics", "exposition": Shown(), "own": Own(), "health": Health()}
+    return app(**(usual | parts))
 
 
-class Client:
-    """A client of one server."""
-
-    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
-        """Speak to a port."""
-        self.port, self.host = port, host
-
-    def __call__(self, path: str, method: str = "GET", **headers: str) -> Answer:
-        """Ask on a connection of its own; headers are spelled with underscores."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=10)
-        try:
-            named = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, path, headers=named)
-            got = connection.getresponse()
-            return Answer(got.status, got.read(), {k.lower(): v for k, v in got.getheaders()})
-        finally:
-            connection.close()
-
-    def ok(self, path: str, **headers: str) -> Answer:
-        """Ask, and expect an answer that is in order."""
-        answer = self(path, **headers)
-        assert answer.status == HTTPStatus.OK
-        return answer
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[Served, Health]]:
-    """A server that runs for all tests of a module, and the health that it tells."""
-    health = Health()
-    application = app(
-        telemetry_path="/metrics",
-        exposition=Shown(),
-        own=Own(),
-        health=health,
-    )
-    server = Served(application, listen("127.0.0.1", 0))
-    server.start()
-    yield server, health
-    server.stop(5)
-
-
-@pytest.fixture
-def health(served: tuple[Served, Health]) -> Health:
-    """What the server's probes say; all is well, unless the test says otherwise."""
-    served[1].is_healthy, served[1].waiting = True, ""
-    return served[1]
-
-
-@pytest.fixture
-def client(served: tuple[Served, Health], health: Health) -> Client:
-    """A client of the server, which is well."""
-    assert health is served[1]
-    return Client(served[0].port)
-
-
-@pytest.fixture(scope="session")
-def authority() -> Authority:
-    """Who signs the certificates."""
-    return Authority()
-
-
+Serve = Callable[..., Served]
 Secure = Callable[..., Secured]
+Connect = Callable[[int], socket.socket]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Serve applications; stop when the test ends."""
+    with contextlib.ExitStack() as stack:
+
+        def start(application: ASGIApp, host: str = "127.0.0.1", **options: Any) -> Served:
+            server = Served(application, listen(host, 0), **options)
+            server.start()
+            stack.callback(server.stop, 5)
+            return server
+
+        yield start
 
 
 @pytest.fixture
@@ -135,9 +89,26 @@ def secure(tmp_path: Path) -> Iterator[Secure]:
     """Serve with a web file, in the test's folder; stop when the test ends."""
     with contextlib.ExitStack() as stack:
 
-        def serve(text: str, limits: Limits = DEFAULT_LIMITS) -> Secured:
+        def start(text: str, limits: Limits = DEFAULT_LIMITS) -> Secured:
             secured = Secured(tmp_path, text, limits)
             stack.callback(secured.server.stop, 5)
             return secured
 
-        yield serve
+        yield start
+
+
+@pytest.fixture
+def opened() -> Iterator[Connect]:
+    """Open bare connections; close them when the test ends."""
+    with contextlib.ExitStack() as stack:
+
+        def connect(port: int) -> socket.socket:
+            return stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+
+        yield connect
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    """Who signs the certificates."""
+    return Authority()

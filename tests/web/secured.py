@@ -1,14 +1,13 @@
 """A server with a web configuration file, over real sockets, and clients that speak TLS."""
 
 import asyncio
-import http.client
 import io
+import os
 import ssl
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 
 import bcrypt
@@ -24,7 +23,7 @@ from exporter.web.server import DEFAULT_LIMITS, listen
 from exporter.web.watcher import Watcher
 from tests.processes import Answer
 from tests.web.pki import Authority, Pair
-from tests.web.serving import Served
+from tests.web.serving import Client, Served
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,6 +61,10 @@ class Secured:
     def _count(self) -> None:
         self.handshakes_refused += 1
 
+    def write(self, text: str) -> None:
+        """Write the file anew."""
+        write(self.file, text)
+
     def look(self) -> None:
         """Have the file looked at now."""
         self.server.loop.do(self.watcher.look)
@@ -82,22 +85,18 @@ class Secured:
 
     def get(self, path: str = "/", **headers: str) -> Answer:
         """Ask over plain HTTP; headers are spelled with underscores."""
-        return _ask(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10), path, headers)
+        return Client(self.port)(path, **headers)
 
     def get_tls(self, context: ssl.SSLContext, path: str = "/", **headers: str) -> Answer:
         """Ask over TLS."""
-        connection = http.client.HTTPSConnection(
-            "127.0.0.1", self.port, timeout=10, context=context
-        )
-        return _ask(connection, path, headers)
+        return Client(self.port, context=context)(path, **headers)
 
 
-def _ask(connection: http.client.HTTPConnection, path: str, headers: Mapping[str, str]) -> Answer:
-    with closing(connection):
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request("GET", path, headers=named)
-        got = connection.getresponse()
-        return Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, got.read())
+def write(path: Path, text: str) -> None:
+    """Write a file anew, with a later date: the system's own may be the same for milliseconds."""
+    later = path.stat().st_mtime_ns + 1
+    path.write_text(text)
+    os.utime(path, ns=(later, max(later, path.stat().st_mtime_ns)))
 
 
 def trusting(authority: Authority, client: Pair | None = None) -> ssl.SSLContext:

@@ -1,7 +1,10 @@
-"""The server in a loop of its own, for clients in the test's thread."""
+"""The server in a loop of its own, and clients of it in the test's thread."""
 
+import http.client
 import io
 import socket
+import ssl
+from contextlib import closing
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -9,6 +12,7 @@ from starlette.types import ASGIApp
 from exporter.log import Lines, Log
 from exporter.web.server import Server
 from tests.loops import Loop
+from tests.processes import Answer
 
 
 class Served:
@@ -33,3 +37,35 @@ class Served:
             return
         self.loop.do(lambda: self._server.stop(seconds), seconds + 30)
         self.loop.close()
+
+
+class Client:
+    """A client of one server, over TLS where it has a context."""
+
+    def __init__(
+        self, port: int, host: str = "127.0.0.1", context: ssl.SSLContext | None = None
+    ) -> None:
+        """Speak to a port."""
+        self.port, self.host, self._context = port, host, context
+
+    def connection(self) -> http.client.HTTPConnection:
+        """Return a connection of one's own."""
+        if self._context:
+            return http.client.HTTPSConnection(
+                self.host, self.port, timeout=10, context=self._context
+            )
+        return http.client.HTTPConnection(self.host, self.port, timeout=10)
+
+    def __call__(self, path: str, method: str = "GET", **headers: str) -> Answer:
+        """Ask on a connection of its own; headers are spelled with underscores."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        with closing(self.connection()) as connection:
+            connection.request(method, path, headers=named)
+            got = connection.getresponse()
+            return Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, got.read())
+
+    def ok(self, path: str, **headers: str) -> Answer:
+        """Ask, and expect an answer that is in order."""
+        answer = self(path, **headers)
+        assert answer.status == 200
+        return answer

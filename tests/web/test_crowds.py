@@ -14,12 +14,11 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.web.app import app
-from exporter.web.server import DEFAULT_LIMITS, listen
+from exporter.web.server import DEFAULT_LIMITS
 from tests.processes import until
 from tests.web import fleet
-from tests.web.conftest import Health, Own, Shown
-from tests.web.serving import Served
+from tests.web.conftest import Serve, Shown, showing
+from tests.web.serving import Client
 
 CROWD = 40
 QUICK = 40
@@ -158,50 +157,52 @@ class Rendered(Shown):
 Scraper = Callable[[], http.client.HTTPResponse]
 
 
-@contextlib.contextmanager
-def scrapers(exposition: Rendered) -> Iterator[Scraper]:
+@pytest.fixture
+def scraping(serve: Serve) -> Iterator[Callable[[Rendered], Scraper]]:
     """Serve, and give what begins a scrape: its answer is there, and nothing of it is read yet."""
-    application = app(telemetry_path="/metrics", exposition=exposition, own=Own(), health=Health())
-    limits = replace(DEFAULT_LIMITS, held_bytes=WHOLE // 2)
-    server = Served(application, listen("127.0.0.1", 0), limits=limits)
-    server.start()
     with contextlib.ExitStack() as stack:
-        stack.callback(server.stop, 5)
 
-        def scrape() -> http.client.HTTPResponse:
-            connection = http.client.HTTPConnection("127.0.0.1", server.port)
-            connection.sock = connected(server.port, 256 * 1024)
-            stack.callback(connection.close)
-            connection.request("GET", "/metrics")
-            return connection.getresponse()
+        def scrapers(exposition: Rendered) -> Scraper:
+            limits = replace(DEFAULT_LIMITS, held_bytes=WHOLE // 2)
+            client = Client(serve(showing(exposition=exposition), limits=limits).port)
 
-        yield scrape
+            def scrape() -> http.client.HTTPResponse:
+                connection = stack.enter_context(contextlib.closing(client.connection()))
+                connection.sock = connected(client.port, 256 * 1024)
+                connection.request("GET", "/metrics")
+                return connection.getresponse()
+
+            return scrape
+
+        yield scrapers
 
 
-def test_who_has_read_least_makes_room() -> None:
+def test_who_has_read_least_makes_room(scraping: Callable[[Rendered], Scraper]) -> None:
     """The one who came first may be further on than one who came later, and reads to the end."""
-    with scrapers(Rendered(restless=True)) as scrape:
-        reader = scrape()
-        begun = reader.read(WHOLE // 2)
-        idler = scrape()
-        newcomer = scrape()
-        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
-            idler.read()
-        rest = reader.read()
-        assert begun + rest == b"0000002\n" * (WHOLE // 8) + b"own_total 2.0\n"
-        assert newcomer.read() == b"0000004\n" * (WHOLE // 8) + b"own_total 2.0\n"
+    scrape = scraping(Rendered(restless=True))
+    reader = scrape()
+    begun = reader.read(WHOLE // 2)
+    idler = scrape()
+    newcomer = scrape()
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+        idler.read()
+    rest = reader.read()
+    assert begun + rest == b"0000002\n" * (WHOLE // 8) + b"own_total 2.0\n"
+    assert newcomer.read() == b"0000004\n" * (WHOLE // 8) + b"own_total 2.0\n"
 
 
-def test_nobody_makes_room_for_what_the_exposition_has_anyway() -> None:
+def test_nobody_makes_room_for_what_the_exposition_has_anyway(
+    scraping: Callable[[Rendered], Scraper],
+) -> None:
     """However many are slow to read one and the same rendering: it is there once."""
-    with scrapers(Rendered(restless=False)) as scrape:
-        answers = [scrape() for _ in range(5)]
-        assert {answer.read()[-14:] for answer in answers} == {b"own_total 2.0\n"}
+    scrape = scraping(Rendered(restless=False))
+    answers = [scrape() for _ in range(5)]
+    assert {answer.read()[-14:] for answer in answers} == {b"own_total 2.0\n"}
 
 
-def test_two_may_read_as_slowly_as_they_like() -> None:
+def test_two_may_read_as_slowly_as_they_like(scraping: Callable[[Rendered], Scraper]) -> None:
     """Two Prometheus servers and an exposition larger than the bound: neither is sent away."""
-    with scrapers(Rendered(restless=True)) as scrape:
-        first, second = scrape(), scrape()
-        assert first.read()[:8] == b"0000002\n"
-        assert second.read()[:8] == b"0000003\n"
+    scrape = scraping(Rendered(restless=True))
+    first, second = scrape(), scrape()
+    assert first.read()[:8] == b"0000002\n"
+    assert second.read()[:8] == b"0000003\n"

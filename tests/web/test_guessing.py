@@ -1,4 +1,4 @@
-"""Strangers that guess passwords keep nobody out whose password is right, whatever they try."""
+"""Strangers that guess passwords, or ask on and on: what is kept for them, and who is kept out."""
 
 import asyncio
 import http.client
@@ -10,6 +10,8 @@ from contextlib import closing, contextmanager, suppress
 
 import pytest
 
+from exporter.web.passwords import CrowdedError, Passwords, Turns
+from exporter.web.watcher import Bucket
 from tests.processes import until
 from tests.web.conftest import Secure
 from tests.web.secured import Secured, basic, hashed
@@ -79,7 +81,7 @@ def test_a_first_right_password_is_answered_in_time(secure: Secure, crowd: str) 
         for _ in range(3):
             answer, took = asked(secured, "alice", "right")
             assert (answer, took < SCRAPE_SECONDS) == (200, True), took
-            secured.file.write_text(file_of(alice=hashed("right", QUICK), bob=hashed("b", QUICK)))
+            secured.write(file_of(alice=hashed("right", QUICK), bob=hashed("b", QUICK)))
             secured.look()
 
 
@@ -92,38 +94,37 @@ def asked(secured: Secured, user: str, password: str) -> tuple[int, float]:
         return connection.getresponse().status, time.monotonic() - start
 
 
-def test_who_is_known_stays_so_where_the_file_changes_elsewhere(secure: Secure) -> None:
-    """A comment, another user: none of them makes bcrypt run again, for the right or the wrong."""
+def test_what_needs_no_bcrypt() -> None:
+    """Unknown users, and whatever is said once the right password has been given: right or wrong.
+
+    So time does not tell who there is, and a scrape costs nothing.
+    """
+    passwords = Passwords({"alice": hashed("right"), "bob": hashed("right")})
+    assert passwords.remembered(b"nobody", b"right") is False
+    assert passwords.remembered(b"alice", b"right") is None
+    assert not passwords.check(b"alice", b"wrong")
+    assert passwords.remembered(b"alice", b"wrong") is None
+    assert passwords.check(b"alice", b"right")
+    assert passwords.remembered(b"alice", b"right") is True
+    assert passwords.remembered(b"alice", b"wrong") is False
+    assert passwords.remembered(b"bob", b"right") is None
+
+
+def test_what_is_remembered_stays_with_the_hash(secure: Secure) -> None:
+    """A comment or another user changes nothing; with a new hash the old password is none."""
     alice = hashed("right")
     secured = secure(file_of(alice=alice))
     assert asked(secured, "alice", "right")[0] == 200
     for text in ("# a comment\n" + file_of(alice=alice), file_of(alice=alice, bob=hashed("b"))):
-        secured.file.write_text(text)
+        secured.write(text)
         secured.look()
         passwords = secured.watcher.rules().passwords
         assert passwords
         assert passwords.remembered(b"alice", b"right") is True
         assert passwords.remembered(b"alice", b"wrong") is False
-
-
-def test_what_is_remembered_goes_with_the_hash(secure: Secure) -> None:
-    """The old password is none any more, and what was wrong before may be right now."""
-    secured = secure(file_of(alice=hashed("old"), bob=hashed("bob's")))
-    for user, password, status in (
-        ("alice", "new", 401),
-        ("alice", "old", 200),
-        ("bob", "alice's", 401),
-    ):
-        assert asked(secured, user, password)[0] == status
-    secured.file.write_text(file_of(alice=hashed("new"), bob=hashed("alice's")))
+    secured.write(file_of(alice=hashed("new")))
     secured.look()
-    for user, password, status in (
-        ("alice", "old", 401),
-        ("alice", "new", 200),
-        ("bob", "bob's", 401),
-        ("bob", "alice's", 200),
-    ):
-        assert asked(secured, user, password)[0] == status
+    assert [asked(secured, "alice", word)[0] for word in ("right", "new")] == [401, 200]
 
 
 def test_a_password_with_an_end_in_it_is_none(secure: Secure) -> None:
@@ -131,3 +132,60 @@ def test_a_password_with_an_end_in_it_is_none(secure: Secure) -> None:
     secured = secure(file_of(alice=hashed("right")))
     assert asked(secured, "alice", "right\0right")[0] == 401
     assert asked(secured, "alice", "right")[0] == 200
+
+
+def served(waiters: str, room: int = 100) -> tuple[str, str]:
+    """Return in which order some get their turn, who come while somebody has it, and who does not.
+
+    Each is two characters: the client, and a number.
+    """
+    had, went = list[str](), list[str]()
+
+    async def wait(turns: Turns, waiter: str) -> None:
+        try:
+            async with turns.turn(waiter[0]):
+                had.append(waiter)
+                await asyncio.sleep(0)
+        except CrowdedError:
+            went.append(waiter)
+
+    async def everybody() -> None:
+        turns = Turns(room)
+        async with asyncio.TaskGroup() as group, turns.turn("first"):
+            for waiter in waiters.split():
+                group.create_task(wait(turns, waiter))
+                await asyncio.sleep(0)
+            assert not had
+
+    asyncio.run(everybody())
+    return " ".join(had), " ".join(went)
+
+
+@pytest.mark.parametrize(
+    ("waiters", "order"),
+    [
+        ("a1 a2 a3 b1", "a1 b1 a2 a3"),
+        ("a1 a2 b1 b2 c1", "a1 b1 c1 a2 b2"),
+    ],
+)
+def test_clients_have_their_turn(waiters: str, order: str) -> None:
+    """However many wait beside them as somebody else, or from somewhere else."""
+    assert served(waiters) == (order, "")
+
+
+@pytest.mark.parametrize(
+    ("waiters", "went"),
+    [("a1 a2 a3", "a3"), ("a1 a2 b1", "a2"), ("a1 b1 c1", "c1"), ("a1 a2 b1 c1", "a2 c1")],
+)
+def test_whoever_has_most_that_wait_makes_room(waiters: str, went: str) -> None:
+    """The last of them; and who comes, where nobody has more."""
+    assert served(waiters, room=2)[1] == went
+
+
+def test_tokens_do_not_pile_up_beyond_the_burst() -> None:
+    """However long nobody asked: then so many at once, and the next has to wait for the rest."""
+    bucket = Bucket(interval=2.0, burst=3)
+    for start in (0.0, 1000.0):
+        assert [bucket.take(start) for _ in range(4)] == [0, 0, 0, 2.0]
+    assert bucket.take(1001.5) == 0.5
+    assert [bucket.take(1002.0) for _ in range(2)] == [0, 2.0]

@@ -23,87 +23,57 @@ PROMETHEUS_3_TEXT_FIRST = (
     "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.3,*/*;q=0.2"
 )
 FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+OPEN = "application/openmetrics-text"
+
+FORMATS = {
+    "": TEXT,
+    "*/*": TEXT,
+    FIREFOX: TEXT,
+    "text/plain;version=1.0.0": TEXT,
+    PROMETHEUS_2: OPENMETRICS,
+    PROMETHEUS_3: OPENMETRICS,
+    f"{PROTOBUF};q=0.7,{PROMETHEUS_3}": OPENMETRICS,
+    f"{PROTOBUF};q=0.7,text/plain;version=0.0.4;q=0.3": TEXT,
+    PROTOBUF: TEXT,
+    PROMETHEUS_3_TEXT_FIRST: TEXT,
+    'Application/OpenMetrics-Text; Version="1.0.0"; Q=0.5': OPENMETRICS,
+    f"{OPEN};version=0.0.1": TEXT,
+    f"{OPEN};version=2.0.0": TEXT,
+    f"{OPEN};version=0.0.1;q=0.9,{OPEN}": OPENMETRICS,
+    f"{OPEN},text/plain": OPENMETRICS,
+    f"{OPEN};q=0.3,*/*": TEXT,
+    f"{OPEN};q=0.3,text/plain;q=0.2,*/*": OPENMETRICS,
+    f"{OPEN};q=0,*/*;q=0.1": TEXT,
+    f"{OPEN};q=much": TEXT,
+    f"{OPEN};q=1.5": TEXT,
+    f"{OPEN};q=nan": TEXT,
+}
 
 
-@pytest.mark.parametrize(
-    ("accept", "expected"),
-    [
-        ("", TEXT),
-        ("*/*", TEXT),
-        ("text/*", TEXT),
-        (FIREFOX, TEXT),
-        ("text/plain", TEXT),
-        ("text/plain;version=0.0.4", TEXT),
-        ("text/plain;version=1.0.0", TEXT),
-        (PROMETHEUS_2, OPENMETRICS),
-        (PROMETHEUS_3, OPENMETRICS),
-        (f"{PROTOBUF};q=0.7,{PROMETHEUS_3}", OPENMETRICS),
-        (f"{PROTOBUF};q=0.7,text/plain;version=0.0.4;q=0.3", TEXT),
-        (PROTOBUF, TEXT),
-        (PROMETHEUS_3_TEXT_FIRST, TEXT),
-        ("application/openmetrics-text", OPENMETRICS),
-        ('Application/OpenMetrics-Text; Version="1.0.0"; Q=0.5', OPENMETRICS),
-        ("application/openmetrics-text;version=0.0.1", TEXT),
-        ("application/openmetrics-text;version=2.0.0", TEXT),
-        (
-            "application/openmetrics-text;version=0.0.1;q=0.9,application/openmetrics-text",
-            OPENMETRICS,
-        ),
-        ("application/openmetrics-text,text/plain", OPENMETRICS),
-        ("application/openmetrics-text;q=0.3,text/plain;q=0.4", TEXT),
-        ("application/openmetrics-text;q=0.3,*/*", TEXT),
-        ("application/openmetrics-text;q=0.3,text/plain;q=0.2,*/*", OPENMETRICS),
-        ("application/openmetrics-text;q=0", TEXT),
-        ("application/openmetrics-text;q=0,*/*;q=0.1", TEXT),
-        ("application/openmetrics-text;q=0.1,text/plain;q=0", OPENMETRICS),
-        ("application/openmetrics-text;q=much", TEXT),
-        ("application/openmetrics-text;q=1.5", TEXT),
-        ("application/openmetrics-text;q=nan", TEXT),
-        (",;,=;q=,", TEXT),
-    ],
-)
-def test_format(accept: str, expected: str) -> None:
+@pytest.mark.parametrize("accept", FORMATS)
+def test_format(accept: str) -> None:
     """OpenMetrics for those who name it and like it no less than text, text for all others."""
-    assert choose_format(accept) == expected
+    assert choose_format(accept) == FORMATS[accept]
 
 
-@pytest.mark.parametrize(
-    ("accept_encoding", "expected"),
-    [
-        ("", False),
-        ("gzip", True),
-        ("GZIP", True),
-        ("x-gzip", True),
-        ("gzip, deflate, br, zstd", True),
-        ("deflate, br", False),
-        ("*", True),
-        ("identity", False),
-        ("gzip;q=0", False),
-        ("gzip;q=0, *", False),
-        ("gzip;q=0.001", True),
-        ("*;q=0", False),
-        ("identity, *;q=0.5", False),
-        ("gzip;q=0.5, identity", False),
-        ("gzip, identity;q=0.5", True),
-        ("gzip;q=x", False),
-    ],
+PACKED = (
+    *("gzip", "GZIP", "x-gzip", "gzip, deflate, br, zstd", "*", "gzip;q=0.001"),
+    "gzip, identity;q=0.5",
 )
-def test_gzip(accept_encoding: str, expected: bool) -> None:  # noqa: FBT001 -- a row of the table
+PLAIN = (
+    *("", "deflate, br", "identity", "gzip;q=0", "gzip;q=0, *", "*;q=0", "identity, *;q=0.5"),
+    *("gzip;q=0.5, identity", "gzip;q=x"),
+)
+
+
+@pytest.mark.parametrize("accept_encoding", [*PACKED, *PLAIN])
+def test_gzip(accept_encoding: str) -> None:
     """Compressed for those who accept it and like it no less than the text itself."""
-    assert accepts_gzip(accept_encoding) is expected
+    assert accepts_gzip(accept_encoding) is (accept_encoding in PACKED)
 
 
 PIECES = (
-    *(
-        "application/openmetrics-text",
-        "text/plain",
-        "*/*",
-        "gzip",
-        "version=",
-        "1.0.0",
-        "q=",
-        "0.5",
-    ),
+    *(OPEN, "text/plain", "*/*", "gzip", "version=", "1.0.0", "q=", "0.5"),
     *(";", ",", "=", "*", '"', " "),
 )
 
