@@ -5,7 +5,7 @@ from exporter.commands.arguments import Arguments
 from exporter.commands.report import report
 from exporter.commands.start import configuration_of
 from exporter.settings import ConfigurationError, Settings
-from exporter.settings.load import read_sources
+from exporter.settings.sources import read_sources
 from exporter.web.watcher import check_web_file
 
 

@@ -20,7 +20,7 @@ from exporter.iam.remedies import remedy
 from exporter.settings import ConfigurationError
 from exporter.settings.errors import Problem, show
 from exporter.settings.fields import listen_address
-from exporter.settings.load import LARGEST_FILE
+from exporter.settings.sources import LARGEST_FILE
 from exporter.web.app import Places, app
 from exporter.web.middleware import secured
 from exporter.web.pages import routes

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from exporter.nearest import nearest
+from exporter.nearest import suggestion
 
 CIPHERS: Mapping[str, str] = {
     "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA": "ECDHE-ECDSA-AES128-SHA",
@@ -90,7 +90,7 @@ def _user(name: str) -> str:
 
 def _cipher(name: str) -> str:
     if name not in CIPHERS:
-        raise ValueError(f"is unknown or unsafe; the nearest safe one is {nearest(name, CIPHERS)}")
+        raise ValueError(f"is unknown or unsafe; {suggestion(name, CIPHERS)}")
     return name
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from exporter.nearest import nearest
+from exporter.nearest import suggestion
 from exporter.settings.errors import ConfigurationError, Problem, message, show
 from exporter.settings.yaml import read_yaml
 from exporter.web.config import Headers, HttpServer, RateLimit, TlsServer, WebFile, bcrypt_cost
@@ -155,8 +155,8 @@ def _problems(error: ValidationError, origin: str) -> Iterator[Problem]:
         *above, key = path = tuple(step for step in detail["loc"] if step != "[key]")
         text = message(detail, _keys(key))
         if detail["type"] == "extra_forbidden":
-            best = nearest(str(key), _keys(above[-1] if above else ""))
-            text = f"unknown key; the nearest known key is {best}"
+            known = _keys(above[-1] if above else "")
+            text = f"unknown key; {suggestion(str(key), known)}"
         yield Problem(path, text, origin=origin)
 
 

@@ -69,18 +69,7 @@ def test_the_pattern_is_the_grammar(text: str) -> None:
             durations.parse(text)
 
 
-@pytest.mark.parametrize(
-    ("duration", "text"),
-    [
-        (timedelta(), "0s"),
-        (timedelta(seconds=60), "1m"),
-        (timedelta(seconds=90), "1m30s"),
-        (timedelta(days=7), "7d"),
-        (timedelta(days=365), "365d"),
-        (timedelta(hours=36), "1d12h"),
-        (timedelta(milliseconds=1500), "1s500ms"),
-    ],
-)
-def test_durations_are_rendered_in_days_and_less(duration: timedelta, text: str) -> None:
+def test_durations_are_rendered_in_days_and_less() -> None:
     """Weeks and years are read but not written: 7d and 90d compare better."""
-    assert durations.render(duration) == text
+    assert durations.render(timedelta(days=365, hours=12, milliseconds=1500)) == "365d12h1s500ms"
+    assert durations.render(timedelta()) == "0s"
