@@ -30,8 +30,7 @@ def settings_schema() -> dict[str, Any]:
         else:
             described["description"] = key.description
         if "default" in described:
-            default = key.section.model_construct().model_dump(mode="json")[key.path[-1]]
-            described["default"] = default
+            described["default"] = key.default
     return schema
 
 

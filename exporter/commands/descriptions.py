@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option of one command: the form of its value, what it means, its default if it has one."""
+    """An option of one command: the form of its value, and what it means."""
 
     value: str
     help: str
-    default: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +79,10 @@ COMMANDS: Mapping[str, Command] = {
             ),
         ),
         {
-            "account": Option("ID,...", "Only these accounts.", "all"),
-            "region": Option("REGION,...", "Only these regions.", "all"),
-            "format": Option("table|json", "How the steps are printed.", "table"),
-            "verbose": Option("true|false", "Show every step that worked, too.", "false"),
+            "account": Option("ID,...", "Only these accounts. [all]"),
+            "region": Option("REGION,...", "Only these regions. [all]"),
+            "format": Option("table|json", "How the steps are printed. [table]"),
+            "verbose": Option("true|false", "Show every step that worked, too. [false]"),
         },
     ),
     "iam": Command(
@@ -106,8 +105,7 @@ COMMANDS: Mapping[str, Command] = {
             "document": Option(
                 "NAME",
                 "Print one alone: hub-policy, hub-cloudformation, hub-terraform, member-policy, "
-                "trust-policy, cloudformation or terraform.",
-                "all",
+                "trust-policy, cloudformation or terraform. [all]",
             ),
             "hub-principal": Option(
                 "ARN",

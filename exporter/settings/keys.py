@@ -37,6 +37,12 @@ class Key:
         return " ".join(_docstrings(self.section).get(self.path[-1], "").split())
 
     @property
+    def default(self) -> object:
+        """As it is written; None where there is none, or another key decides it."""
+        written = self.section.model_construct().model_dump(mode="json")
+        return None if self.field.default_factory else written.get(self.path[-1])
+
+    @property
     def is_list(self) -> bool:
         """Whether a list stands behind it."""
         return get_origin(self.field.annotation) is tuple

