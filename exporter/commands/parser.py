@@ -4,7 +4,7 @@ Not pydantic-settings' CliSettingsSource, for the reasons that `exporter.setting
 """
 
 from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from inspect import cleandoc
@@ -21,7 +21,7 @@ _ALIASES = {"web.config-file": ("--web.config.file",)}
 """What every exporter on Prometheus' exporter-toolkit calls it."""
 
 _TRUTH = "true|false"
-_FORMS = {bool: _TRUTH, int: "NUMBER", timedelta: "DURATION"}
+_FORMS: Mapping[object, str] = {bool: _TRUTH, int: "NUMBER", timedelta: "DURATION"}
 _SWITCH: dict[str, Any] = {"nargs": "?", "const": "true"}
 
 _COMMANDS = "\n".join(f"  {name:<8}{command.help}" for name, command in COMMANDS.items())

@@ -52,7 +52,7 @@ def steps_of(*words: str) -> list[tuple[str, str, str, bool, str]]:
     """Return what of the steps is the same each time: where, what, whether, and what was found."""
     shown = json.loads(run(*FLAGS, "--format=json", *words).stdout)
     names = ("account", "region", "step", "ok", "detail")
-    return [tuple(step[name] for name in names) for step in shown]  # type: ignore[misc]
+    return [tuple(step[name] for name in names) for step in shown]
 
 
 @pytest.mark.usefixtures("skies")
