@@ -60,16 +60,10 @@ def _matching(pattern: str, otherwise: str) -> tuple[Any, ...]:
     return _read_by(read, type="string", pattern=f"^{pattern}$")
 
 
-def _duration(value: object) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
-    return durations.parse(value if isinstance(value, str) else "none")
-
-
 Duration = Annotated[
     timedelta,
     *_read_by(
-        _duration,
+        lambda value: durations.parse(str(value)),
         type="string",
         pattern=durations.PATTERN,
         minLength=2,
@@ -162,10 +156,7 @@ def _distinct_labels(value: tuple[str, ...]) -> tuple[str, ...]:
 
 AccountId = Annotated[
     str,
-    *_matching(
-        ACCOUNT_ID.pattern,
-        "an account id is a string of 12 digits, like 012345678901",
-    ),
+    *_matching(ACCOUNT_ID.pattern, "an account id is a string of 12 digits, like 012345678901"),
 ]
 RoleArn = Annotated[
     str,

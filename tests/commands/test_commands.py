@@ -134,6 +134,7 @@ def test_check(terminal: Terminal) -> None:
     assert "\n  regions:\n  - eu-west-1\n" in terminal.out
     assert "\n  enable_lifecycle: true\n" in terminal.out
     assert "\n# targets: 1\n" in terminal.out
+    assert terminal.out.endswith("\n# web: http\n")
     assert terminal.err == ""
 
 
@@ -160,7 +161,6 @@ def test_check_for_an_organization_of_a_size(terminal: Terminal) -> None:
         "# AWS API calls an hour: about 12750\n"
         "# each account that is discovered: 2 targets, about 111 series and 26 calls an hour\n"
     ) in terminal.out
-    assert terminal.out.endswith("\n# web: http\n")
     assert terminal.run("check", "--assume-accounts=500") == 2
     assert terminal.run("check", *organization, "--assume-accounts=many") == 2
     assert terminal.err == (
@@ -217,11 +217,12 @@ def test_misuse_and_wrong_settings_are_said_together() -> None:
     )
 
 
-@pytest.mark.parametrize("command", ["serve", "once", "check"])
+@pytest.mark.parametrize("command", ["serve", "once", "check", "doctor", "iam", "demo"])
 def test_wrong_settings(terminal: Terminal, command: str) -> None:
     """Every command refuses them before it does anything, with exit code 2."""
     assert terminal.run(command, "--poll.interval=1s") == 2
     assert terminal.err == 'poll.interval = "1s" (from --poll.interval): must be from 10s to 24h\n'
+    assert terminal.out == ""
 
 
 def test_no_region_at_all() -> None:
@@ -361,11 +362,3 @@ def test_regions_that_only_aws_knows(terminal: Terminal) -> None:
     assert lone.run("check", "--aws.regions=auto") == 0
     assert lone.out.split("allow_unknown")[0].endswith("regions: auto\n  ")
     assert terminal.run("check", "--aws.regions=auto") == 0
-
-
-def test_the_demo_refuses_what_serve_would() -> None:
-    """Its exporter is configured like any other: what is wrong is all that is said."""
-    terminal = Terminal()
-    assert terminal.run("demo", "--no.such=1") == 2
-    assert terminal.err.startswith("no.such (from --no.such): unknown key")
-    assert terminal.out == ""

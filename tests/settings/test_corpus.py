@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import SecretStr
 
 from exporter.commands.report import report
 from exporter.settings import Settings
@@ -66,8 +67,7 @@ def test_no_value_needs_quotes() -> None:
     assert [account.name for account in accounts] == ["no", "2026-11-23", "0x1F", "12"]
     assert accounts[1].id == settings.metrics.trusted_inviters[0] == "012345678901"
     assert accounts[2].id == "089999999999"
-    assert accounts[2].external_id is not None
-    assert accounts[2].external_id.get_secret_value() == "0123"
+    assert accounts[2].external_id == SecretStr("0123")
     assert accounts[3].regions == ("eu-west-1", "us-east-1")
 
 
