@@ -4,7 +4,7 @@ Not pydantic-settings' CliSettingsSource, for the reasons that `exporter.setting
 """
 
 from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from inspect import cleandoc
@@ -117,12 +117,12 @@ def _form(key: Key) -> str:
 
 def _epilog(command: Command | None) -> str:
     if command is None:
-        examples = _examples(command.examples[0] for command in COMMANDS.values())
-        return f"{_EXITS}\n\n{examples}"
+        return f"{_EXITS}\n\n{_examples(*COMMANDS.values())}"
     settings = f"settings (KEY): those of `{NAME} --help`."
-    return f"{settings}\nexit code: {command.exits}\n\n{_examples(command.examples)}"
+    return f"{settings}\nexit code: {command.exits}\n\n{_examples(command)}"
 
 
-def _examples(examples: Iterable[tuple[str, str]]) -> str:
-    lines = ((f"{NAME} {words}".rstrip(), result) for words, result in examples)
-    return "examples:\n" + "".join(f"  {line}\n      {result}\n" for line, result in lines)
+def _examples(*commands: Command) -> str:
+    examples = (command.example for command in commands)
+    lines = (f"  {NAME} {words}".rstrip() + f"\n      {result}\n" for words, result in examples)
+    return f"{'examples' if len(commands) > 1 else 'example'}:\n{''.join(lines)}"
