@@ -1,6 +1,6 @@
 """The command line's parser, which is argparse's, and its help: made from the settings' tree.
 
-Not pydantic-settings' CliSettingsSource, for the reasons that `exporter.settings.load` gives.
+Not pydantic-settings' CliSettingsSource, for the reasons that `exporter.settings.sources` gives.
 """
 
 from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
