@@ -111,12 +111,15 @@ def test_a_file_that_is_not_there() -> None:
         (b"[" * 100_000, "not YAML: nested more than 100 deep (line 1, column 101)"),
     ],
 )
-def test_a_file_that_says_nothing(tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_file_that_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, said: str
+) -> None:
     """One line, and no traceback.
 
     One that is empty is perhaps half written: to believe it would trust, and poll, others.
     """
-    path = tmp_path / "f.yaml"
+    monkeypatch.chdir(tmp_path)
+    path = Path("f.yaml")
     path.write_bytes(content)
     (line,) = refused(f"config.file={path}")
     assert line.startswith(f'config.file = "{path}" (from --config.file): {said}')
