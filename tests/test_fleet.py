@@ -141,14 +141,14 @@ def test_a_wrong_file_changes_nothing(aws: EmbeddedAws, file: File) -> None:
     """
     success = "macie_exporter_config_last_reload_successful"
     when = "macie_exporter_config_last_reload_success_timestamp_seconds"
-    empty = "is empty; to have the defaults"
+    empty = "has no settings at its top; to have the defaults"
     with running(aws.environment(), [file.write(configuration())]) as exporter:
         exporter.wait_until_ready()
         before = exporter.series()
         for content, why in (
             ("", empty),
             ("# exporter.yaml\n", empty),
-            ("poll: {intervl: 5m}", "nearest known key is poll.interval"),
+            ("poll: {intervl: 5m}", "nearest is poll.interval"),
         ):
             file.path.write_text(content)
             answer = exporter.request("/-/reload", "POST")

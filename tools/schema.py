@@ -10,9 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from exporter.settings import Settings
+from exporter.settings.keys import KEYS
 
 _KEY = "config"
 _ROOT = "Settings"
+
+
+def settings_schema() -> dict[str, Any]:
+    """Return the JSON schema of the settings, with what is said of each key.
+
+    Defaults stand there as they are written here: a duration as 5m, not as PT5M.
+    """
+    schema = Settings.model_json_schema()
+    sections = schema["$defs"] | {_ROOT: schema}
+    for key in KEYS.values():
+        described = sections[key.section.__name__]["properties"][key.path[-1]]
+        if "$ref" in described:
+            described.pop("default", None)
+        else:
+            described["description"] = key.description
+        if "default" in described:
+            described["default"] = key.default
+    return schema
 
 
 def definitions() -> dict[str, Any]:
@@ -20,7 +39,7 @@ def definitions() -> dict[str, Any]:
 
     Without the section `config`: it says where the file is, and cannot stand in it.
     """
-    schema = Settings.model_json_schema()
+    schema = settings_schema()
     sections = schema.pop("$defs")
     own = schema["properties"].pop("config")["$ref"].rpartition("/")[2]
     named = {name: sections[name] for name in sorted(sections) if name != own} | {_ROOT: schema}

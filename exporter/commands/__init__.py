@@ -48,7 +48,10 @@ def main(argv: Sequence[str], process: Process) -> int:
         process.stdout.write(f"{NAME} {__version__}\n")
         return OK
     try:
-        arguments = parse(argv, lambda flags: wrong_settings(flags, process.environ))
+        arguments = parse(argv)
+        if arguments.wrong:
+            settings = wrong_settings(arguments.flags, process.environ)
+            raise ConfigurationError([*arguments.wrong, *settings])  # noqa: TRY301 -- as others do
         if arguments.command not in _RELOADING:
             process.handle_hangup(None)
         # boto3 and the web server take half a second to import: not for `--help` or a wrong flag.

@@ -5,13 +5,13 @@ from exporter.commands.arguments import Arguments
 from exporter.commands.report import report
 from exporter.commands.start import configuration_of
 from exporter.settings import ConfigurationError, Settings
-from exporter.settings.load import read_sources
+from exporter.settings.sources import read_sources
 from exporter.web.watcher import check_web_file
 
 
 def run(arguments: Arguments, process: Process) -> int:
     """Print both; raises ConfigurationError with what is wrong in the settings and the web file."""
-    assumed = int(arguments.matching("assume-accounts", "[0-9]{1,6}", "500") or "0")
+    assumed = int(arguments.matching("assume-accounts", "[0-9]{1,6}", like="500") or "0")
     try:
         settings = configuration_of(arguments, process).settings
     except ConfigurationError as error:

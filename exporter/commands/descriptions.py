@@ -6,21 +6,20 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option of one command: the form of its value, what it means, its default if it has one."""
+    """An option of one command: the form of its value, and what it means."""
 
     value: str
     help: str
-    default: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What there is to know of a command: examples are words and results, options are by name."""
+    """What there is to know of a command: an example is words and result, options are by name."""
 
     help: str
     about: str
     exits: str
-    examples: tuple[tuple[str, str], ...]
+    example: tuple[str, str]
     options: Mapping[str, Option] = field(default_factory=dict)
 
 
@@ -30,10 +29,7 @@ COMMANDS: Mapping[str, Command] = {
         "Polls every target at poll.interval and answers on web.listen-address. SIGHUP loads the "
         "configuration anew; SIGTERM and SIGINT end it. The log goes to standard error.",
         "0 when it was told to stop, 1 if the address is taken.",
-        (
-            ("", "serve the account and region of the AWS set-up on http://localhost:10058/"),
-            ("serve --config.file=exporter.yaml", "the same, for what a file says"),
-        ),
+        ("", "serve the account and region of the AWS set-up on http://localhost:10058/"),
     ),
     "once": Command(
         "poll everything once and print the metrics",
@@ -42,10 +38,8 @@ COMMANDS: Mapping[str, Command] = {
         "terminal a bar on standard error shows how far it is.",
         "0 only if every target answered, else 1, and a line on standard error says why.",
         (
-            (
-                "once --aws.regions=eu-west-1,us-east-1 --log.level=error",
-                "the metrics of two regions, without the log",
-            ),
+            "once --aws.regions=eu-west-1,us-east-1 --log.level=error",
+            "the metrics of two regions, without the log",
         ),
     ),
     "check": Command(
@@ -54,13 +48,7 @@ COMMANDS: Mapping[str, Command] = {
         "secrets hidden; then how many targets, series and calls of AWS it means. The web "
         "configuration file is checked with it.",
         "0 if it is right; 2 if not, with everything that is wrong on standard error.",
-        (
-            ("check --config.file=exporter.yaml", "what is wrong in a file, or what it means"),
-            (
-                "check --config.file=exporter.yaml --assume-accounts=500",
-                "what it would mean if the organization had so many accounts",
-            ),
-        ),
+        ("check --config.file=exporter.yaml", "what is wrong in a file, or what it means"),
         {
             "assume-accounts": Option(
                 "NUMBER", "Count so many accounts of the organization, since AWS is not asked."
@@ -73,17 +61,14 @@ COMMANDS: Mapping[str, Command] = {
         "AWS denies one, it names the missing statement and the policy that it belongs in.",
         "0 if everything works, else 1.",
         (
-            ("doctor --config.file=exporter.yaml", "look at everything"),
-            (
-                "doctor --config.file=exporter.yaml --account=111122223333",
-                "find out why one account fails, and what would mend it",
-            ),
+            "doctor --config.file=exporter.yaml --account=111122223333",
+            "find out why one account fails, and what would mend it",
         ),
         {
-            "account": Option("ID,...", "Only these accounts.", "all"),
-            "region": Option("REGION,...", "Only these regions.", "all"),
-            "format": Option("table|json", "How the steps are printed.", "table"),
-            "verbose": Option("true|false", "Show every step that worked, too.", "false"),
+            "account": Option("ID,...", "Only these accounts. [all]"),
+            "region": Option("REGION,...", "Only these regions. [all]"),
+            "format": Option("table|json", "How the steps are printed. [table]"),
+            "verbose": Option("true|false", "Show every step that worked, too. [false]"),
         },
     ),
     "iam": Command(
@@ -93,21 +78,14 @@ COMMANDS: Mapping[str, Command] = {
         "Terraform modules. It uses no network.",
         "0 if they could be written.",
         (
-            (
-                "iam --config.file=exporter.yaml --hub-principal=444455556666",
-                "everything, with the exporter's account in the trust policy",
-            ),
-            (
-                "iam --config.file=exporter.yaml --document=cloudformation",
-                "the template alone, to go into a file",
-            ),
+            "iam --config.file=exporter.yaml --document=cloudformation",
+            "the template of the role in each account, to go into a file",
         ),
         {
             "document": Option(
                 "NAME",
                 "Print one alone: hub-policy, hub-cloudformation, hub-terraform, member-policy, "
-                "trust-policy, cloudformation or terraform.",
-                "all",
+                "trust-policy, cloudformation or terraform. [all]",
             ),
             "hub-principal": Option(
                 "ARN",
@@ -124,9 +102,6 @@ COMMANDS: Mapping[str, Command] = {
         "your AWS set-up. Settings are passed on. It prints a command that runs doctor on it; once "
         "works the same way. Of what is there at first, only warnings are logged at level info.",
         "That of the exporter.",
-        (
-            ("demo", "serve it on http://localhost:10058/"),
-            ("demo --web.listen-address=127.0.0.1:8080", "on another port, for this machine"),
-        ),
+        ("demo --web.listen-address=127.0.0.1:8080", "for this machine alone, on another port"),
     ),
 }

@@ -10,8 +10,8 @@ from exporter.settings import ConfigurationError
 def run(arguments: Arguments, process: Process) -> int:
     """Print them; raises ConfigurationError, also for a document that nobody needs."""
     settings = configuration_of(arguments, process).settings
-    wanted = arguments.choice("document", ("all", *DOCUMENTS))
-    names = tuple(DOCUMENTS) if wanted == "all" else (wanted,)
+    wanted = arguments.matching("document", "|".join(DOCUMENTS))
+    names = (wanted,) if wanted else tuple(DOCUMENTS)
     like = "arn:aws:iam::444455556666:role/x or 444455556666"
     hub = arguments.matching("hub-principal", HUB_PRINCIPAL, like)
     organization = arguments.matching("organization-id", ORGANIZATION_ID, "o-a1b2c3d4e5")

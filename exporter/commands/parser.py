@@ -1,10 +1,10 @@
 """The command line's parser, which is argparse's, and its help: made from the settings' tree.
 
-Not pydantic-settings' CliSettingsSource, for the reasons that `exporter.settings.load` gives.
+Not pydantic-settings' CliSettingsSource, for the reasons that `exporter.settings.sources` gives.
 """
 
 from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from inspect import cleandoc
@@ -13,7 +13,6 @@ from textwrap import fill
 from typing import Any, Literal, get_args, get_origin
 
 from exporter.commands.descriptions import COMMANDS, Command
-from exporter.settings import durations
 from exporter.settings.keys import FLAGS, KEYS, Key
 
 NAME = "macie-invitations-exporter"
@@ -22,6 +21,7 @@ _ALIASES = {"web.config-file": ("--web.config.file",)}
 """What every exporter on Prometheus' exporter-toolkit calls it."""
 
 _TRUTH = "true|false"
+_FORMS: Mapping[object, str] = {bool: _TRUTH, int: "NUMBER", timedelta: "DURATION"}
 _SWITCH: dict[str, Any] = {"nargs": "?", "const": "true"}
 
 _COMMANDS = "\n".join(f"  {name:<8}{command.help}" for name, command in COMMANDS.items())
@@ -50,7 +50,7 @@ def parser_of(name: str) -> ArgumentParser:
     """Return the parser of a command; for any other name, one that knows the settings alone."""
     command = COMMANDS.get(name)
     parser = ArgumentParser(
-        usage=_usage(name, command),
+        usage=f"{NAME} {name or '[COMMAND]'} [--KEY=VALUE]...",
         description=fill(command.about, _WIDTH) if command else _ABOUT,
         epilog=_epilog(command),
         formatter_class=partial(
@@ -63,10 +63,13 @@ def parser_of(name: str) -> ArgumentParser:
     )
     options = parser.add_argument_group("options")
     for each, option in command.options.items() if command else ():
-        said = f"{option.help}{_in_brackets(option.default)}"
-        switch = _SWITCH if option.value == _TRUTH else {}
         options.add_argument(
-            f"--{each}", dest=each, action="append", metavar=option.value, help=said, **switch
+            f"--{each}",
+            dest=each,
+            action="append",
+            metavar=option.value,
+            help=option.help,
+            **(_SWITCH if option.value == _TRUTH else {}),
         )
     for section, flags in groupby(FLAGS.items(), lambda flag: flag[1].path[0]):
         described = cleandoc(str(getattr(KEYS[section,].field.annotation, "__doc__", "")))
@@ -76,9 +79,9 @@ def parser_of(name: str) -> ArgumentParser:
                 *(f"--{flag}", *_ALIASES.get(flag, ())),
                 dest=flag,
                 action="append",
-                metavar=_kind(key),
+                metavar=_form(key),
                 # To read what is said of a setting takes its time: not at every start.
-                help=SUPPRESS if command else _help(key).replace("%", "%%"),
+                help=SUPPRESS if command else _help(key),
                 **(_SWITCH if key.field.annotation is bool else {}),
             )
     return parser
@@ -86,61 +89,40 @@ def parser_of(name: str) -> ArgumentParser:
 
 def default_of(key: Key) -> str:
     """Return the default of a setting as it is written; empty where the help has to say it."""
-    return _shown(key.field.get_default())
+    match key.default:
+        case list() as items:
+            return ",".join(items)
+        case bool() as switch:
+            return str(switch).lower()
+        case None:
+            return ""
+        case other:
+            return str(other)
 
 
 def _help(key: Key) -> str:
-    return f"{key.description}{_in_brackets(default_of(key))}"
+    default = default_of(key)
+    said = f"{key.description} [{default}]" if default else key.description
+    return said.replace("%", "%%")
 
 
-def _in_brackets(default: str) -> str:
-    return f" [{default}]" if default else ""
-
-
-def _kind(key: Key) -> str:
+def _form(key: Key) -> str:
     annotation = key.field.annotation
     if key.is_list:
-        text = _kind_of_text(get_args(get_args(annotation)[0])[:1])
-        return "JSON" if key.keys else f"{text},..."
+        return "JSON" if key.keys else "LIST"
     if get_origin(annotation) is Literal:
         return "|".join(get_args(annotation))
-    if annotation is bool:
-        return _TRUTH
-    return "NUMBER" if annotation is int else _kind_of_text((annotation,))
-
-
-def _kind_of_text(types: tuple[object, ...]) -> str:
-    return "DURATION" if timedelta in types else "TEXT"
-
-
-def _shown(default: object) -> str:
-    match default:
-        case tuple():
-            return ",".join(map(_shown, default))
-        case timedelta():
-            return durations.render(default)
-        case bool():
-            return str(default).lower()
-        case str() | int():
-            return str(default)
-        case _:
-            return ""
-
-
-def _usage(name: str, command: Command | None) -> str:
-    if command is None:
-        return f"{NAME} [COMMAND] [--KEY=VALUE]..."
-    return f"{NAME} {name}{' [--OPTION=VALUE]...' if command.options else ''} [--KEY=VALUE]..."
+    return _FORMS.get(annotation, "TEXT")
 
 
 def _epilog(command: Command | None) -> str:
     if command is None:
-        examples = _examples(command.examples[0] for command in COMMANDS.values())
-        return f"{_EXITS}\n\n{examples}"
+        return f"{_EXITS}\n\n{_examples(*COMMANDS.values())}"
     settings = f"settings (KEY): those of `{NAME} --help`."
-    return f"{settings}\nexit code: {command.exits}\n\n{_examples(command.examples)}"
+    return f"{settings}\nexit code: {command.exits}\n\n{_examples(command)}"
 
 
-def _examples(examples: Iterable[tuple[str, str]]) -> str:
-    lines = ((f"{NAME} {words}".rstrip(), result) for words, result in examples)
-    return "examples:\n" + "".join(f"  {line}\n      {result}\n" for line, result in lines)
+def _examples(*commands: Command) -> str:
+    examples = (command.example for command in commands)
+    lines = (f"  {NAME} {words}".rstrip() + f"\n      {result}\n" for words, result in examples)
+    return f"{'examples' if len(commands) > 1 else 'example'}:\n{''.join(lines)}"

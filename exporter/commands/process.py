@@ -35,36 +35,30 @@ def delivered(work: Callable[[], int], out: TextIO, err: TextIO) -> int | None:
     That is said on standard error. OSError leaves the work only from there: sockets and files are
     handled where they are used.
     """
-    code = None
+    code: int | None
     try:
         code = work()
-        lost = _flush(out)
+        out.flush()
     except OSError as error:
-        lost = error
-    finally:
-        _flush(out)
-    if lost is not None:
         code = None
         with contextlib.suppress(OSError, ValueError):
-            err.write(f"cannot write the output: {lost.strerror}\n")
-    _flush(err)
+            err.write(f"cannot write the output: {error.strerror}\n")
+    for stream in (out, err):
+        _let_go(stream)
     return code
 
 
-def _flush(stream: TextIO) -> OSError | None:
-    """Write what is held back.
+def _let_go(stream: TextIO) -> None:
+    """Put a stream that cannot be written to on /dev/null.
 
-    Where that fails the stream is put on /dev/null: the interpreter's own last try would change the
-    exit code.
+    The interpreter's own last try would change the exit code.
     """
     try:
         stream.flush()
-    except OSError as error:
+    except OSError:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
         os.close(null)
-        return error
-    return None
 
 
 def handle_stop(stop: Callable[[], object], end: Callable[[int], object] = os._exit) -> None:

@@ -20,7 +20,7 @@ from exporter.iam.remedies import remedy
 from exporter.settings import ConfigurationError
 from exporter.settings.errors import Problem, show
 from exporter.settings.fields import listen_address
-from exporter.settings.load import LARGEST_FILE
+from exporter.settings.sources import LARGEST_FILE
 from exporter.web.app import Places, app
 from exporter.web.middleware import secured
 from exporter.web.pages import routes
@@ -185,21 +185,17 @@ class Service:
         configuration = self._load()
         file = configuration.settings.config.file
         old, new = (each.settings.web.config_file for each in (self._configuration, configuration))
-        if new != old and file:
-            return self._settled(Path(file))
-        return configuration
-
-    def _settled(self, file: Path) -> Configuration:
-        """Load the configuration once nobody writes to its file."""
+        if new == old or not file:
+            return configuration
 
         def load(files: Files) -> Configuration:
-            files(file)
+            files(Path(file))
             return self._load()
 
         try:
             return settled(load, LARGEST_FILE, self._now)[0]
         except OSError as error:
-            line = Problem(("config", "file"), f"cannot read it: {error.strerror}", show(str(file)))
+            line = Problem(("config", "file"), f"cannot read it: {error.strerror}", show(file))
             raise ConfigurationError([str(line)]) from None
 
     def _take_on(self, configuration: Configuration) -> None:

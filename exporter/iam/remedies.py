@@ -29,7 +29,7 @@ _CALLER = re.compile(
 )
 
 
-_READS = ("macie2:ListInvitations", "macie2:GetAdministratorAccount")
+_READS = ("macie2:ListInvitations", "macie2:GetAdministratorAccount", "account:ListRegions")
 
 _BLANKS = {
     UNKNOWN_HUB: "the exporter's own role or user",

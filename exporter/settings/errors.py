@@ -80,7 +80,7 @@ def message(detail: ErrorDetails, keys: Iterable[str] = ()) -> str:
             return f"must be a mapping with the keys {', '.join(keys)}"
         case kind:
             expected = _EXPECTED.get(kind.partition("_")[0])
-            return expected or detail["msg"].replace("Input should", "must")
+            return expected or re.sub("^[A-Z][a-z]+ should", "must", detail["msg"])
 
 
 _EXPECTED = {

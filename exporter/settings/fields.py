@@ -7,7 +7,15 @@ from datetime import timedelta
 from ipaddress import IPv6Address
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 from exporter.model import label_of
 from exporter.settings import durations
@@ -25,8 +33,14 @@ _HIGHEST_PORT = 65535
 _OWN_PATHS = re.compile(r"/(?:-|api|config|static|targets)(?:/.*)?")
 """What the exporter itself answers on, beside the metrics."""
 
-_DIGITS = re.compile(r"[0-9]{1,9}")
-_LEVELS = ("debug", "info", "warn", "warning", "error")
+_LEVELS = {level: level for level in ("debug", "info", "warning", "error")} | {"warn": "warning"}
+"""As they are written, by how people write them: Prometheus says warn, Python WARNING."""
+
+
+class Section(BaseModel):
+    """A branch of the tree: frozen, and without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _read_by(read: Callable[[Any], object], **schema: object) -> tuple[Any, ...]:
@@ -34,7 +48,7 @@ def _read_by(read: Callable[[Any], object], **schema: object) -> tuple[Any, ...]
     return (BeforeValidator(read), WithJsonSchema(schema))
 
 
-def _matching(pattern: str, otherwise: str, *examples: str) -> tuple[Any, ...]:
+def _matching(pattern: str, otherwise: str) -> tuple[Any, ...]:
     """Describe text that matches; everything else is refused with what it should be."""
     allowed = re.compile(pattern, re.ASCII)
 
@@ -43,55 +57,44 @@ def _matching(pattern: str, otherwise: str, *examples: str) -> tuple[Any, ...]:
             raise ValueError(otherwise)
         return value
 
-    shown = {"examples": list(examples)} if examples else {}
-    return _read_by(read, type="string", pattern=f"^{pattern}$", **shown)
+    return _read_by(read, type="string", pattern=f"^{pattern}$")
 
 
-def _durations(check: Callable[[timedelta], object] = lambda _: None) -> tuple[Any, ...]:
-    def read(value: object) -> timedelta:
-        if not isinstance(value, timedelta):
-            value = durations.parse(value if isinstance(value, str) else "none")
-        check(value)
-        return value
+Duration = Annotated[
+    timedelta,
+    *_read_by(
+        lambda value: durations.parse(str(value)),
+        type="string",
+        pattern=durations.PATTERN,
+        minLength=2,
+    ),
+    # Outermost, or the default would stand in ISO 8601 in the schema.
+    PlainSerializer(durations.render, return_type=str),
+]
 
-    text = {"type": "string", "pattern": durations.PATTERN, "minLength": 2}
-    # Serialized outermost, or the default would stand in ISO 8601 in the schema.
-    written = PlainSerializer(durations.render, return_type=str)
-    return (*_read_by(read, **text, examples=["90s", "5m", "1h30m", "7d"]), written)
 
-
-def duration(low: str, high: str) -> tuple[Any, ...]:
-    """Describe a duration from `low` to `high`, both included."""
+def between(low: str, high: str) -> AfterValidator:
+    """Hold a duration to what is from `low` to `high`, both included."""
     least, most = durations.parse(low), durations.parse(high)
 
-    def check(found: timedelta) -> None:
+    def check(found: timedelta) -> timedelta:
         if not least <= found <= most:
             raise ValueError(f"must be from {low} to {high}")
+        return found
 
-    return _durations(check)
+    return AfterValidator(check)
 
 
-def _check_edge(found: timedelta) -> None:
+def _edge(found: timedelta) -> timedelta:
     if found % HOUR or not found:
         raise ValueError("must be whole hours, one at the least")
+    return found
 
 
 def _ascending(value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
     if not value or list(value) != sorted(set(value)):
         raise ValueError("must be at least one edge, each larger than the one before")
     return value
-
-
-def whole(low: int, high: int, otherwise: str = "") -> tuple[Any, ...]:
-    """Describe a whole number from `low` to `high`, both included; errors name what else may be."""
-
-    def read(value: object) -> int:
-        is_number = not isinstance(value, bool) and _DIGITS.fullmatch(str(value))
-        if not is_number or not low <= int(str(value)) <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}{otherwise}")
-        return int(str(value))
-
-    return _read_by(read, type="integer", minimum=low, maximum=high)
 
 
 def listed(value: object) -> object:
@@ -142,42 +145,24 @@ def _not_taken(path: str) -> str:
     return path
 
 
-def _level(value: object) -> object:
-    """Return a level that is spelled as Prometheus and others do."""
-    text = value.lower() if isinstance(value, str) else ""
-    return {"warn": "warning"}.get(text, text) if text in _LEVELS else value
-
-
 def _distinct_labels(value: tuple[str, ...]) -> tuple[str, ...]:
-    if len(value) > MOST_LABELS:
-        raise ValueError(f"at most {MOST_LABELS} keys")
     by_label: dict[str, str] = {}
     for key in value:
-        other = by_label.setdefault(label_of(key), key)
-        if list(value).count(key) > 1 or other != key:
+        if other := by_label.get(label_of(key)):
             raise ValueError(f"{other} and {key} would be the same label, {label_of(key)}")
+        by_label[label_of(key)] = key
     return value
 
 
-def _list_of(**item: object) -> dict[str, Any]:
-    return {"type": "array", "items": {"type": "string", **item}, "uniqueItems": True}
-
-
-Duration = Annotated[timedelta, *_durations()]
 AccountId = Annotated[
     str,
-    *_matching(
-        ACCOUNT_ID.pattern,
-        "an account id is a string of 12 digits, like 012345678901",
-        "012345678901",
-    ),
+    *_matching(ACCOUNT_ID.pattern, "an account id is a string of 12 digits, like 012345678901"),
 ]
 RoleArn = Annotated[
     str,
     *_matching(
         r"arn:aws:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+",
         "not a role's ARN; it looks like arn:aws:iam::111122223333:role/NAME",
-        "arn:aws:iam::111122223333:role/macie-invitations-reader",
     ),
 ]
 RoleName = Annotated[
@@ -185,7 +170,6 @@ RoleName = Annotated[
     *_matching(
         r"[A-Za-z0-9_+=,.@-][A-Za-z0-9_+=,.@/-]*",
         "not a role's name; give the part of its ARN behind ':role/'",
-        "macie-invitations-reader",
     ),
 ]
 UnitId = Annotated[
@@ -195,7 +179,6 @@ UnitId = Annotated[
         r"(?:ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|r-[0-9a-z]{4,32})",
         "not a unit's id, which looks like ou-ab12-11111111 and is the end of its ARN, "
         "or a root's, like r-ab12",
-        "ou-ab12-11111111",
     ),
 ]
 ListenAddress = Annotated[
@@ -204,7 +187,6 @@ ListenAddress = Annotated[
         lambda value: listen_address(value) and value,
         type="string",
         pattern=r"^(\[[^\[\]\s]*:[^\[\]\s]*\]|[^\[\]:\s]*):[0-9]{1,5}$",
-        examples=[":10058"],
     ),
 ]
 TelemetryPath = Annotated[
@@ -214,35 +196,43 @@ TelemetryPath = Annotated[
 ]
 ShardIndex = Annotated[
     int,
-    *whole(0, 9_999, f", or {AUTO}"),
+    Field(ge=0, le=9_999),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"const": AUTO}]}),
 ]
 Regions = Annotated[
     tuple[str, ...],
-    *_read_by(regions_of, anyOf=[{"const": AUTO}, _list_of(examples=["eu-west-1"])]),
+    *_read_by(
+        regions_of,
+        anyOf=[
+            {"const": AUTO},
+            {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+        ],
+    ),
     AfterValidator(_distinct_regions),
     PlainSerializer(lambda regions: AUTO if regions == (AUTO,) else list(regions)),
 ]
 Edges = Annotated[
-    tuple[Annotated[timedelta, *_durations(_check_edge)], ...],
+    tuple[Annotated[Duration, AfterValidator(_edge)], ...],
     BeforeValidator(listed),
     AfterValidator(_ascending),
     PlainSerializer(lambda edges: [durations.render(edge) for edge in edges]),
 ]
 LabelKey = Annotated[
     str,
-    *_matching(r"[^\x00-\x1f]{1,128}", "not a key of a label or tag: 1 to 128 characters", "team"),
+    *_matching(r"[^\x00-\x1f]{1,128}", "not a key of a label or tag: 1 to 128 characters"),
 ]
 LabelKeys = Annotated[
     tuple[LabelKey, ...],
-    *_read_by(
-        listed, **_list_of(minLength=1, maxLength=128, examples=["team"]), maxItems=MOST_LABELS
-    ),
+    Field(max_length=MOST_LABELS),
+    BeforeValidator(listed),
     AfterValidator(_distinct_labels),
 ]
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"],
-    *_read_by(_level, enum=[*_LEVELS, *map(str.upper, _LEVELS)]),
+    *_read_by(
+        lambda value: _LEVELS.get(str(value).lower(), value),
+        enum=[*_LEVELS, *map(str.upper, _LEVELS)],
+    ),
 ]
 AccountIds = Annotated[tuple[AccountId, ...], BeforeValidator(listed)]
 UnitIds = Annotated[tuple[UnitId, ...], BeforeValidator(listed)]

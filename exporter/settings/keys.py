@@ -1,16 +1,19 @@
 """Every key of the tree of settings, made from its models; and the nearest to a wrong one."""
 
+import ast
+import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import pairwise
+from textwrap import dedent
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from exporter.nearest import nearest
-from exporter.settings.errors import Path, dotted
-from exporter.settings.section import docstrings
+from exporter.settings.errors import Path
 from exporter.settings.tree import Settings
 
 
@@ -31,7 +34,13 @@ class Key:
     @property
     def description(self) -> str:
         """What it is for, on one line."""
-        return " ".join(docstrings(self.section).get(self.path[-1], "").split())
+        return " ".join(_docstrings(self.section).get(self.path[-1], "").split())
+
+    @property
+    def default(self) -> object:
+        """As it is written; None where there is none, or another key decides it."""
+        written = self.section.model_construct().model_dump(mode="json")
+        return None if self.field.default_factory else written.get(self.path[-1])
 
     @property
     def is_list(self) -> bool:
@@ -42,6 +51,25 @@ class Key:
     def is_secret(self) -> bool:
         """Whether its value must not be seen."""
         return SecretStr in {self.field.annotation, *get_args(self.field.annotation)}
+
+
+@cache
+def _docstrings(model: type[BaseModel]) -> Mapping[str, str]:
+    """Return what stands below each field of a section in the source.
+
+    Not by pydantic's `use_attribute_docstrings`, which reads the source at every start: 20 ms.
+    """
+    found = {}
+    for pair in pairwise(ast.parse(dedent(inspect.getsource(model))).body[0].body):  # type: ignore[attr-defined]
+        match pair:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(said))),
+            ):
+                found[name] = said
+            case _:
+                pass
+    return found
 
 
 def _keys(
@@ -84,20 +112,14 @@ def may_hold_secret(path: Path) -> bool:
     return any(key.is_secret and key.path[: len(place)] == place for key in KEYS.values())
 
 
-def nearest_key(path: Path) -> Key:
-    """Return the known key most like a wrong one."""
-    best = _nearest(named(path))
-    if best.path[:-1] != named(path)[:-1]:
-        return best
-    return replace(best, dotted=dotted((*path[:-1], best.path[-1])))
+def nearest_key(path: Path) -> Key | None:
+    """Return the known key most like a wrong one, if any is like it."""
+    return _nearest(named(path))  # Kept: the same one may stand in each of many accounts.
 
 
 @lru_cache(maxsize=1024)
-def _nearest(written: tuple[str, ...]) -> Key:
-    """Return the known key most like one that may stand in each of many accounts.
-
-    A section's name is no help to who knows one.
-    """
+def _nearest(written: tuple[str, ...]) -> Key | None:
+    # A section's name is no help to who knows one.
     depth = min(len(written), 2)
     known = {".".join(path): key for path, key in KEYS.items() if len(path) >= depth}
-    return known[nearest(".".join(written), known)]
+    return known.get(nearest(".".join(written), known))

@@ -19,19 +19,18 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from exporter.settings import fields
 from exporter.settings.durations import render
-from exporter.settings.section import Section, describe
 
 DAY = timedelta(days=1)
 
 
-class Poll(Section):
+class Poll(fields.Section):
     """When and how targets are polled."""
 
-    interval: Annotated[timedelta, *fields.duration("10s", "24h")] = timedelta(minutes=5)
+    interval: Annotated[fields.Duration, fields.between("10s", "24h")] = timedelta(minutes=5)
     """How often each target is polled, 10s to 24h."""
-    concurrency: Annotated[int, *fields.whole(1, 512)] = 128
+    concurrency: Annotated[int, Field(ge=1, le=512)] = 128
     """Polls under way at once."""
-    timeout: Annotated[timedelta, *fields.duration("1s", "1h")] = timedelta(seconds=60)
+    timeout: Annotated[fields.Duration, fields.between("1s", "1h")] = timedelta(seconds=60)
     """The deadline of one poll, its pages and retries included; at most poll.stale_after."""
     stale_after: fields.Duration = Field(default_factory=lambda data: 3 * data["interval"])
     """When a failing target's last good values go away. Default: three intervals."""
@@ -45,7 +44,7 @@ class Poll(Section):
         return value
 
 
-class AccountSettings(Section):
+class AccountSettings(fields.Section):
     """One account to poll."""
 
     id: fields.AccountId
@@ -88,7 +87,7 @@ class AccountSettings(Section):
         return bool(self.role_arn or self.role_name)
 
 
-class Organization(Section):
+class Organization(fields.Section):
     """Discovery of accounts through AWS Organizations."""
 
     role_name: fields.RoleName
@@ -100,11 +99,11 @@ class Organization(Section):
     Default: all."""
     exclude_accounts: fields.AccountIds = ()
     """Accounts that are not polled."""
-    refresh_interval: Annotated[timedelta, *fields.duration("10s", "24h")] = fields.HOUR
+    refresh_interval: Annotated[fields.Duration, fields.between("10s", "24h")] = fields.HOUR
     """How often accounts and regions are discovered anew, 10s to 24h."""
 
 
-class Aws(Section):
+class Aws(fields.Section):
     """Which accounts and regions are polled."""
 
     regions: fields.Regions = ()
@@ -118,7 +117,7 @@ class Aws(Section):
     """Discover accounts through AWS Organizations."""
 
 
-class Administrator(Section):
+class Administrator(fields.Section):
     """The opt-in question who administers an account in fact."""
 
     enabled: bool = False
@@ -126,16 +125,16 @@ class Administrator(Section):
     macie_administrator_info."""
 
 
-class PerInvitation(Section):
+class PerInvitation(fields.Section):
     """The opt-in series of each invitation."""
 
     enabled: bool = False
     """Expose macie_invitation_timestamp_seconds."""
-    max_series: Annotated[int, *fields.whole(1, 1_000_000)] = 1000
+    max_series: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     """At most so many of them, the newest kept: outsiders decide how many invitations there are."""
 
 
-class Metrics(Section):
+class Metrics(fields.Section):
     """What is exposed."""
 
     age_buckets: Annotated[fields.Edges, Field(json_schema_extra={"minItems": 1})] = (
@@ -155,7 +154,7 @@ class Metrics(Section):
     account_labels: fields.LabelKeys = ()
     """Keys of labels (of aws.accounts) or tags (in AWS Organizations) for macie_account_info, at
     most 10."""
-    max_inviter_series: Annotated[int, *fields.whole(1, 1_000_000)] = 1000
+    max_inviter_series: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     """At most so many series of macie_untrusted_inviter_timestamp_seconds, the newest kept."""
     administrator: Administrator = Administrator()
     """The opt-in question who administers an account in fact."""
@@ -163,10 +162,10 @@ class Metrics(Section):
     """The opt-in series of each invitation."""
 
 
-class Shard(Section):
+class Shard(fields.Section):
     """Which part of the accounts this replica polls."""
 
-    total: Annotated[int, *fields.whole(1, 10_000)] = 1
+    total: Annotated[int, Field(ge=1, le=10_000)] = 1
     """How many replicas share the accounts."""
     index: fields.ShardIndex = 0
     """This replica's number from 0, or `auto`: the ordinal at the end of POD_NAME."""
@@ -180,7 +179,7 @@ class Shard(Section):
         return value
 
 
-class Web(Section):
+class Web(fields.Section):
     """What is served, and where."""
 
     listen_address: fields.ListenAddress = ":10058"
@@ -194,7 +193,7 @@ class Web(Section):
     """Accept POST /-/reload."""
 
 
-class Log(Section):
+class Log(fields.Section):
     """How events are logged."""
 
     level: fields.LogLevel = "info"
@@ -203,7 +202,7 @@ class Log(Section):
     """One event per line, as logfmt or JSON."""
 
 
-class Config(Section):
+class Config(fields.Section):
     """Where configuration is read from."""
 
     file: str = ""
@@ -213,7 +212,7 @@ class Config(Section):
 class Settings(BaseSettings):
     """All configuration, frozen."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", json_schema_extra=describe)
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
 
     config: Config = Config()
     poll: Poll = Poll()

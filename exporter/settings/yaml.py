@@ -91,7 +91,7 @@ class _Reader:
         if self._depth > _DEEPEST:
             raise _wrong(f"nested more than {_DEEPEST} deep", start)
         is_list = isinstance(start, yaml.SequenceStartEvent)
-        value = self._list() if is_list else self._mapping(start)
+        value = self._list() if is_list else self._mapping()
         self._depth -= 1
         return value
 
@@ -101,34 +101,20 @@ class _Reader:
             items.append(self._value(event))
         return items
 
-    def _mapping(self, start: Any) -> Tree:  # noqa: ANN401
+    def _mapping(self) -> Tree:
         tree: Tree = {}
-        is_merged = False
         while not isinstance(key := next(self._events), yaml.MappingEndEvent):
             if not isinstance(key, yaml.ScalarEvent):
                 raise _wrong("a key must be a word", key)
             if key.value in tree:
                 raise _wrong(f"the key {key.value!r} stands twice", key)
             tree[key.value] = self._value(next(self._events))
-            is_merged |= key.value == "<<" and key.implicit[0]  # In quotes it is a key.
-        return _merged(tree, start) if is_merged else tree
+        return tree
 
 
 def _scalar(event: Any) -> str | None:  # noqa: ANN401
     text: str = event.value
     return None if event.implicit[0] and text in _NOTHING else text
-
-
-def _merged(tree: Tree, start: Any) -> Tree:  # noqa: ANN401
-    """Return a mapping with what it takes from others, of which the first comes first."""
-    others = tree.pop("<<")
-    others = others if isinstance(others, list) else [others]
-    if not all(isinstance(other, dict) for other in others):
-        raise _wrong("<< takes a mapping, or a list of them", start)
-    merged: Tree = {}
-    for part in (*reversed(others), tree):
-        merged |= part
-    return merged
 
 
 def _wrong(problem: str, event: Any) -> yaml.MarkedYAMLError:  # noqa: ANN401
@@ -139,18 +125,13 @@ _QUOTED = re.compile(r"""\b(alias|anchor|tag|handle):? (['"]).*\2""")
 """What YAML's errors repeat of the file: an external id may begin like an alias or a tag."""
 
 
-_BAD_START = "found character that cannot start any token"
-_OF_TABS = ": indent with spaces, not tabs, and quote text that begins with @, ` or %"
-
-
 def _on_one_line(error: Exception) -> str:
     said, where = str(error), ""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         said = ", ".join(part for part in (error.context, error.problem) if part)
         where = f" (line {mark.line + 1}, column {mark.column + 1})"
-    hint = _OF_TABS if _BAD_START in said else ""
-    return _QUOTED.sub(r"\1", " ".join(said.split())) + where + hint
+    return _QUOTED.sub(r"\1", " ".join(said.split())) + where
 
 
 def write_yaml(tree: object) -> str:
@@ -162,7 +143,7 @@ def write_yaml(tree: object) -> str:
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # as above
-    """Quotes text, but for what no reader of YAML takes for anything else."""
+    """Quotes text, but for plain words, addresses, paths and durations."""
 
     def ignore_aliases(self, _: object) -> bool:
         return True
@@ -170,15 +151,12 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
 
 _WIDEST = 2**31 - 1
 _UNQUOTED = re.compile(
-    r"(?!(?:y|n|yes|no|on|off|true|false|null)$)"
-    r"(?:(?:[a-z/_]|:(?=\w))(?:[\w./@+=,-]|:(?=\S)| (?=\w))*|(?:[0-9]+[smhdw])+)",
-    re.ASCII | re.IGNORECASE,
+    r"(?![yn]$)[a-z/_:](?:[\w./@+=,-]|:(?=\w))*|(?:[0-9]+[smhdw])+", re.ASCII | re.IGNORECASE
 )
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    quoted = "'" if text.isprintable() else '"'
-    style = None if _UNQUOTED.fullmatch(text) else quoted
+    style = None if _UNQUOTED.fullmatch(text) else "'"
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
 
 

@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from exporter.nearest import nearest
+from exporter.nearest import suggestion
 from exporter.settings.errors import ConfigurationError, Problem, message, show
 from exporter.settings.yaml import read_yaml
 
@@ -74,7 +74,7 @@ def _hash(secret: SecretStr) -> SecretStr:
 
 def _cipher(name: str) -> str:
     if name not in CIPHERS:
-        raise ValueError(f"is unknown or unsafe; the nearest safe one is {nearest(name, CIPHERS)}")
+        raise ValueError(f"is unknown or unsafe; {suggestion(name, CIPHERS)}")
     return name
 
 
@@ -239,7 +239,7 @@ def _problems(error: ValidationError, origin: str) -> Iterator[Problem]:
         path = detail["loc"]
         match detail["type"]:
             case "extra_forbidden":
-                text = f"unknown key; the nearest known key is {nearest(str(path[-1]), _KEYS)}"
+                text = f"unknown key; {suggestion(str(path[-1]), _KEYS)}"
             case "model_type":
                 text = "must be a mapping"
             case "string_pattern_mismatch":

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from exporter.nearest import nearest
+from exporter.nearest import suggestion
 from exporter.settings.errors import message
 from exporter.state import TargetState
 from exporter.visible import visible
@@ -137,7 +137,7 @@ def parse(parameters: Iterable[tuple[str, str]]) -> Query:
 def _line(detail: ErrorDetails) -> str:
     name = str(detail["loc"][0])
     if detail["type"] == "extra_forbidden":
-        return f"{name}: unknown; the nearest is {nearest(name, PARAMETERS)}"
+        return f"{name}: unknown; {suggestion(name, PARAMETERS)}"
     return f"{name} = {detail['input']}: {message(detail)}"
 
 

@@ -8,11 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.clock import SystemClock
-from exporter.commands.doctor import Doctor
 from exporter.commands.steps import Step, as_json, as_table
-from exporter.model import Account, Role, Target
-from exporter.settings import Settings
+from exporter.model import Target
 from tests import fleets
 from tests.clouds import Skies, embedded_cloud
 from tests.embedded_aws.world import Fault, Invitation, World
@@ -39,78 +36,63 @@ def skies(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Skies]:
         yield made
 
 
-def account(world: World) -> Account:
-    """Return the first account with its role."""
-    return Account(ACCOUNT, "one", Role(world.role_arn(ACCOUNT)), ("eu-west-1",))
-
-
-def doctor(skies: Skies, *, asks_regions: bool = False) -> Doctor:
-    """Return a doctor."""
-    aws = {"regions": ["auto"] if asks_regions else ["eu-west-1"]}
-    return Doctor(skies.cloud, SystemClock(), Settings.model_validate({"aws": aws}))
-
-
-def looked_at(
-    skies: Skies, account: Account, *regions: str, asks_regions: bool = False
-) -> list[Step]:
-    """Have a doctor look at an account."""
-    return skies.run(doctor(skies, asks_regions=asks_regions).account(account, regions))
-
-
-def shown(steps: list[Step]) -> list[tuple[str, bool, str]]:
-    """Return what of the steps is the same each time."""
-    return [(step.step, step.ok, step.detail if step.ok else step.error_code) for step in steps]
-
-
-def test_everything_works(skies: Skies, world: World) -> None:
-    """Each step with what it found; that Macie is not enabled is no failure."""
-    world.disable_macie(ACCOUNT, "us-east-1")
-    own = skies.run(doctor(skies).own_credentials())
-    assert own.detail.startswith(f"arn:aws:iam::{fleets.HUB}:")
-    steps = looked_at(skies, account(world), "eu-west-1", "us-east-1", asks_regions=True)
-    assert [step.ok for step in steps] == [True] * 4
-    assert shown(steps)[0] == ("AssumeRole", True, world.role_arn(ACCOUNT))
-    assert "eu-west-1" in steps[1].detail
-    assert shown(steps)[2:] == [
-        ("ListInvitations", True, "1 invitations"),
-        ("ListInvitations", True, "Macie is not enabled"),
-    ]
-
-
-def test_a_missing_permission_is_named(skies: Skies, world: World) -> None:
-    """In the role's policy where a role is used, in the exporter's own where not."""
-    world.fail(ACCOUNT, "eu-west-1", DENIED)
-    world.deny_region_listing(ACCOUNT)
-    steps = looked_at(skies, account(world), "eu-west-1", "us-east-1", asks_regions=True)
-    assert [step.ok for step in steps] == [True, False, False, True]
-    assert "allow account:ListRegions on Resource '*'" in steps[1].remedy
-    assert "allow macie2:ListInvitations on Resource '*'" in steps[2].remedy
-    assert world.role_arn(ACCOUNT) in steps[2].remedy
-    world.fail(fleets.HUB, "eu-west-1", DENIED)
-    [step] = looked_at(skies, Account(fleets.HUB), "eu-west-1")
-    assert "the exporter's own policy" in step.remedy
-
-
 def run(*words: str) -> Done:
     """Run the command where the environment points."""
     return command(os.environ, "doctor", *words)
 
 
+FLAGS = (
+    "--aws.organization.role-name=macie-invitations-reader",
+    "--aws.regions=auto",
+    "--metrics.administrator.enabled",
+)
+
+
+def steps_of(*words: str) -> list[tuple[str, str, str, bool, str]]:
+    """Return what of the steps is the same each time: where, what, whether, and what was found."""
+    shown = json.loads(run(*FLAGS, "--format=json", *words).stdout)
+    names = ("account", "region", "step", "ok", "detail")
+    return [tuple(step[name] for name in names) for step in shown]
+
+
+@pytest.mark.usefixtures("skies")
+def test_everything_works(world: World) -> None:
+    """Each step with what it found; that Macie is not enabled is no failure."""
+    world.disable_macie(ACCOUNT, "us-east-1")
+    own, discovery, role, regions, *reads = steps_of(f"--account={ACCOUNT}")
+    assert own[4].startswith(f"arn:aws:iam::{fleets.HUB}:")
+    assert discovery == ("", "", "discovery", True, f"3 accounts, {3 * len(reads)} targets")
+    assert role == (ACCOUNT, "", "AssumeRole", True, world.role_arn(ACCOUNT))
+    assert regions[2:] == ("ListRegions", True, ", ".join(read[1] for read in reads))
+    found = {read[1]: read[4] for read in reads}
+    assert found["eu-west-1"] == "1 invitations, administrator none"
+    assert found["us-east-1"] == "Macie is not enabled"
+
+
+@pytest.mark.usefixtures("skies")
+def test_a_missing_permission_is_named(world: World) -> None:
+    """In the role's policy where a role is used, in the exporter's own where not."""
+    world.fail(ACCOUNT, "eu-west-1", DENIED)
+    world.deny_region_listing(ACCOUNT)
+    world.fail(fleets.HUB, "eu-west-1", DENIED)
+    world.break_role(world.role_arn(OTHER))
+    done = run(*FLAGS, "--metrics.account-labels=team", "--log.level=error")
+    assert (done.returncode, done.stderr) == (1, "")
+    # This AWS does not know the action at all.
+    assert re.search(r"^- \d{12} ListTagsForResource: ", done.stdout, re.MULTILINE)
+    role = f"in the policy of {world.role_arn(ACCOUNT)}"
+    assert f"ListRegions: allow account:ListRegions on Resource '*' {role}" in done.stdout
+    assert f"ListInvitations: allow macie2:ListInvitations on Resource '*' {role}" in done.stdout
+    assert "allow macie2:ListInvitations on Resource '*' in the exporter's own" in done.stdout
+    assert f"let the trust policy of {world.role_arn(OTHER)} name" in done.stdout
+    assert "set metrics.trusted_inviters or metrics.trust_organization" in done.stdout
+
+
 @pytest.mark.usefixtures("skies")
 def test_the_command(world: World) -> None:
-    """Exit code 1 and the remedy while a role is broken, 0 for what works; JSON for programs."""
-    flags = [
-        "--aws.organization.role-name=macie-invitations-reader",
-        "--aws.regions=eu-west-1,us-east-1",
-    ]
+    """Exit code 0 where what was asked for works, 1 where it does not, or is not to be polled."""
+    flags = (FLAGS[0], "--aws.regions=eu-west-1,us-east-1")
     world.break_role(world.role_arn(OTHER))
-    done = run(*flags)
-    assert (done.returncode, done.stderr) == (1, "")
-    assert f"let the trust policy of {world.role_arn(OTHER)} name" in done.stdout
-    assert re.search(
-        r"^ok +- +- +discovery +[0-9.]+ +3 accounts, 6 targets$", done.stdout, re.MULTILINE
-    )
-    assert "set metrics.trusted_inviters or metrics.trust_organization" in done.stdout
     done = run(*flags, f"--account={ACCOUNT}", "--region=us-east-1", "--format=json")
     assert done.returncode == 0
     steps = [(step["account"], step["region"], step["step"]) for step in json.loads(done.stdout)]
@@ -126,6 +108,7 @@ def test_the_command(world: World) -> None:
     done = run(*flags, f"--account={ACCOUNT}", "--region=us-eats-1")
     assert done.returncode == 1
     assert "us-eats-1 discovery: configure it, or look whether it is misspelled" in done.stdout
+    assert "not among the accounts" not in done.stdout
     world.fail(fleets.HUB, "*", DENIED, service="organizations")
     done = run(*flags, "--account=999999999999")
     assert "organizations:ListAccounts" in done.stdout
@@ -134,9 +117,9 @@ def test_the_command(world: World) -> None:
     assert run(*flags, "--format=xml").returncode == 2
 
 
-def test_no_credentials_at_all(skies: Skies, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("skies")
+def test_no_credentials_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are all that is said to be missing: of accounts and regions nothing is known then."""
-    del skies
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     done = run("--aws.regions=eu-west-1", "--account=999999999999", "--region=us-east-1")

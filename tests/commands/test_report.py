@@ -32,9 +32,9 @@ SINGLE = ("metrics.per-invitation.enabled=true", "metrics.per-invitation.max-ser
 STRANGERS = ("metrics.trusted-inviters=000000000001", "metrics.max-inviter-series=14")
 
 
-def fleet(*flags: str, accounts: int = 7) -> Settings:
+def fleet(*flags: str) -> Settings:
     """Configure some accounts with a role in two regions, and whatever else."""
-    ids = ",".join(f'{{"id": "{id_}", "role_name": "reader"}}' for id_ in ACCOUNTS[:accounts])
+    ids = ",".join(f'{{"id": "{id_}", "role_name": "reader"}}' for id_ in ACCOUNTS)
     return loaded(f"aws.accounts=[{ids}]", "aws.regions=eu-west-1,us-east-1", *flags)
 
 
@@ -89,29 +89,25 @@ def _series(scene: Scene) -> int:
 
 
 @pytest.mark.parametrize(
-    ("flags", "targets", "calls"),
+    ("accounts", "flags", "targets", "calls"),
     [
         # Twelve polls an hour and target, and three refreshes of a session in two hours.
-        ((), 14, 14 * 12 + 10),
-        (("poll.interval=10s",), 14, 14 * 360 + 10),
-        (("poll.interval=24h",), 14, 11),
-        (("aws.regions=eu-west-1",), 7, 7 * 12 + 10),
-        (("aws.regions=auto",), 7 * 17, 7 * 17 * 12 + 10),
+        (7, ("aws.regions=eu-west-1,us-east-1",), 14, 14 * 12 + 10),
+        (7, ("aws.regions=eu-west-1", "poll.interval=10s"), 7, 7 * 360 + 10),
+        (7, ("aws.regions=eu-west-1", "poll.interval=24h"), 7, 11),
+        # Regions left to AWS are taken for those of everyone.
+        (7, ("aws.regions=auto",), 7 * 17, 7 * 17 * 12 + 10),
+        # Without accounts it is that of the environment's credentials.
+        (0, ("aws.regions=eu-west-1,us-east-1",), 2, 24),
+        (0, (), 1, 12),
     ],
 )
-def test_targets_and_calls(flags: tuple[str, ...], targets: int, calls: int) -> None:
-    """Each target is one call an interval; regions left to AWS are taken for those of everyone."""
-    given = {flag.partition("=")[0]: flag for flag in ("aws.regions=eu-west-1,us-east-1", *flags)}
-    ids = ",".join(f'{{"id": "{id_}", "role_name": "reader"}}' for id_ in ACCOUNTS)
-    numbers = estimate(loaded(f"aws.accounts=[{ids}]", *given.values()))
+def test_targets_and_calls(accounts: int, flags: tuple[str, ...], targets: int, calls: int) -> None:
+    """Each target is one call an interval."""
+    ids = ",".join(f'{{"id": "{id_}", "role_name": "reader"}}' for id_ in ACCOUNTS[:accounts])
+    numbers = estimate(loaded(f"aws.accounts=[{ids}]", *flags))
     assert (numbers.targets, numbers.calls_an_hour) == (targets, calls)
     assert len(DEFAULT_REGIONS) == 17 < len(MACIE_REGIONS)
-
-
-def test_without_accounts_it_is_the_own_one() -> None:
-    """The account of the environment's credentials, in each of the regions."""
-    assert estimate(loaded("aws.regions=eu-west-1,us-east-1")).targets == 2
-    assert estimate(loaded(region="eu-west-1")).calls_an_hour == 12
 
 
 def test_a_shard_counts_its_own_accounts() -> None:
@@ -126,35 +122,30 @@ def test_a_shard_counts_its_own_accounts() -> None:
 
 
 def test_discovered_accounts_come_on_top() -> None:
-    """Without the network nobody knows how many they are, so the report says what each is."""
+    """Nobody is asked how many they are: the report says what each is, or counts what is assumed.
+
+    Each shard polls its part of them.
+    """
     lone = loaded("aws.organization.role-name=r", "aws.regions=auto")
     assert (
         "# targets: unknown before the organization is asked for its accounts; "
         "--assume-accounts=500 counts 500 of them\n"
         "# each account that is discovered: 17 targets, about 936 series and 206 calls an hour\n"
     ) in report(lone)
-    assert "# targets: 14 (the organization's accounts come on top)\n" in report(
-        fleet("aws.organization.role-name=reader")
-    )
-
-
-def test_discovered_accounts_may_be_assumed() -> None:
-    """They count beside the configured ones, each shard's part of them in a shard."""
-    settings = loaded("aws.organization.role-name=r", "aws.regions=eu-west-1", "shard.total=4")
-    assert estimate(settings, 500).targets == 125
     both = fleet("aws.organization.role-name=reader")
+    assert "# targets: 14 (the organization's accounts come on top)\n" in report(both)
     assert estimate(both, 3).targets == estimate(both).targets + 6
+    shard = loaded("aws.organization.role-name=r", "aws.regions=eu-west-1", "shard.total=4")
+    assert estimate(shard, 500).targets == 125
 
 
 def test_very_many_series_are_warned_of() -> None:
     """Above 100,000, with the number and with what to do; and no sooner."""
-    many = ",".join(f'{{"id": "{number:012d}", "role_name": "r"}}' for number in range(1, 1788))
-    few = ",".join(f'{{"id": "{number:012d}", "role_name": "r"}}' for number in range(1, 1786))
-    warned = loaded(f"aws.accounts=[{many}]", "aws.regions=eu-west-1")
-    numbers = estimate(warned)
-    assert numbers.series == 1787 * 56
-    assert numbers.warning == (
-        "about 100072 series: set metrics.zero_fill to invited or none, or use shards"
-    )
-    assert f"# warning: {numbers.warning}\n" in report(warned)
-    assert "zero_fill to" not in report(loaded(f"aws.accounts=[{few}]", "aws.regions=eu-west-1"))
+
+    def of(accounts: int) -> str:
+        ids = ",".join(f'{{"id": "{n:012d}", "role_name": "r"}}' for n in range(accounts))
+        return report(loaded(f"aws.accounts=[{ids}]", "aws.regions=eu-west-1"))
+
+    said = "set metrics.zero_fill to invited or none, or use shards\n"
+    assert f"# warning: about {1787 * 56} series: {said}" in of(1787)
+    assert said not in of(1785)

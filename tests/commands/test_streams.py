@@ -26,25 +26,22 @@ def shell(words: str, variables: dict[str, str]) -> "subprocess.CompletedProcess
     )
 
 
-def test_output_that_cannot_be_written_is_a_failure_in_one_line() -> None:
-    """A full disk must not pass for an empty configuration."""
-    done = shell("check >/dev/full", REGION)
-    assert (done.returncode, done.stderr) == (
-        1,
-        "cannot write the output: No space left on device\n",
-    )
-
-
-def test_a_closed_output_is_no_traceback() -> None:
-    """Nobody wants to read it; that is no failure."""
-    done = shell("check >&-", REGION)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_errors_keep_their_exit_code_without_a_place_to_say_them() -> None:
-    """2 for a wrong flag, whatever standard error is."""
-    for stream in ("2>&-", "2>/dev/full"):
-        assert shell(f"check --poll.intervl=5m {stream}", REGION).returncode == 2
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        # A full disk must not pass for an empty configuration.
+        ("check >/dev/full", 1, "cannot write the output: No space left on device\n"),
+        # Nobody wants to read it; that is no failure.
+        ("check >&-", 0, ""),
+        # 2 for a wrong flag, whatever standard error is.
+        ("check --poll.intervl=5m 2>&-", 2, ""),
+        ("check --poll.intervl=5m 2>/dev/full", 2, ""),
+    ],
+)
+def test_a_stream_that_cannot_be_written(words: str, code: int, said: str) -> None:
+    """No traceback, and the exit code is that of the command."""
+    done = shell(words, REGION)
+    assert (done.returncode, done.stderr) == (code, said)
 
 
 def test_once_does_not_need_a_log() -> None:
@@ -74,14 +71,15 @@ def test_the_daemon_does_not_need_a_log() -> None:
 
 
 ENCODINGS: tuple[Mapping[str, str], ...] = (
-    {"PYTHONIOENCODING": "ascii"},
     {"PYTHONIOENCODING": "latin-1"},
     {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
 )
 """What a terminal or a scheduler may say of the streams, none of it UTF-8."""
 
 
-def output(variables: Mapping[str, str], *words: str) -> "subprocess.CompletedProcess[bytes]":
+def output(
+    variables: Mapping[str, str], *words: str | bytes
+) -> "subprocess.CompletedProcess[bytes]":
     """Run the exporter; give what it writes, as bytes."""
     return subprocess.run(
         [sys.executable, "-m", "exporter", *words],
@@ -100,15 +98,11 @@ def test_output_is_utf8_whatever_the_locale(encoding: Mapping[str, str]) -> None
     assert "--organization-id o-…\n".encode() in done.stdout
 
 
-def test_complaints_are_utf8_whatever_the_locale() -> None:
-    """They repeat what was asked for; a log has one encoding, whoever starts the exporter."""
-    done = output(ENCODINGS[0], "chéck")
-    assert done.stderr.decode().startswith("chéck: unknown command; the nearest is check\n")
-
-
-def test_what_has_no_utf8_is_written_as_its_escape() -> None:
-    """A word of bytes that are no UTF-8 is said to be wrong like any other."""
-    command = [sys.executable.encode(), b"-m", b"exporter", b"ch\xffck"]
-    done = subprocess.run(command, env=environment(REGION), capture_output=True, check=False)
+@pytest.mark.parametrize(
+    ("word", "shown"), [("chéck".encode(), "chéck".encode()), (b"ch\xffck", b"ch\\udcffck")]
+)
+def test_complaints_are_utf8_whatever_the_locale(word: bytes, shown: bytes) -> None:
+    """They repeat what was asked for; what has no UTF-8 is written as its escape."""
+    done = output(ENCODINGS[0], word)
     assert (done.returncode, done.stdout) == (2, b"")
-    assert done.stderr.startswith(b"ch\\udcffck: unknown command; the nearest is check\n")
+    assert done.stderr.startswith(shown + b": unknown command; the nearest is check\n")

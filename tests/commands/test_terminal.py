@@ -69,23 +69,12 @@ def run(variables: Mapping[str, str], *words: str, out: Terminal | None = None) 
     return out.text if out else done.stdout.decode(), err.text
 
 
-@pytest.fixture(scope="module")
-def once(aws: Mapping[str, str]) -> tuple[str, str]:
-    """The two outputs of `once`, of which standard error is a terminal."""
-    return run({**aws, **LIVELY}, "once")
-
-
-def test_progress(once: tuple[str, str]) -> None:
-    """A bar counts what is done; the output, which goes into a file, holds nothing of it."""
-    out, err = once
+def test_progress(aws: Mapping[str, str]) -> None:
+    """A bar counts what is done, below whole lines of the log; the output holds nothing of it."""
+    out, err = run({**aws, **LIVELY}, "once")
     assert "targets" in err
     assert "1/1" in err
     assert ESCAPE not in out
-
-
-def test_log_lines_stay_above_the_bar(once: tuple[str, str]) -> None:
-    """Each is a whole line of its own, which the bar does not cut."""
-    _, err = once
     lines = [line for line in re.split(r"[\r\n]|\x1b\[2K|\x1b\[1A", err) if "event=" in line]
     assert len(lines) >= 2
     assert [line for line in lines if not re.match(r"ts=\S+ level=\w+ event=\w+", line)] == []
@@ -121,12 +110,11 @@ def test_a_name_does_not_steer_the_terminal(aws: Mapping[str, str], tmp_path: Pa
     assert 'account_name="a\x1b[2J\u202e"' in plain
 
 
-@pytest.mark.parametrize("command", ["doctor", "--help"])
-def test_rich_is_not_imported_where_nothing_is_shown(command: str, tmp_path: Path) -> None:
-    """A start must not wait for it, also where there is progress that nobody sees."""
+def test_rich_is_not_imported_where_nothing_is_shown(tmp_path: Path) -> None:
+    """A start must not wait for it where there is progress that nobody sees."""
     script = (
         "import os, sys; from exporter.commands import main, Process;"
-        f"main(['{command}'], Process(os.environ, sys.stdout, sys.stderr));"
+        "main(['doctor'], Process(os.environ, sys.stdout, sys.stderr));"
         "sys.exit('rich' in sys.modules)"
     )
     variables = environment({**no_aws(tmp_path), **LIVELY})

@@ -241,45 +241,6 @@ def _make(words: Sequence[str], _: Stage) -> None:
     assert re.search(rf"^{words[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-def _git(words: Sequence[str], _: Stage) -> None:
-    assert list(words) == ["clone", REPOSITORY]
-
-
-def _cd(words: Sequence[str], _: Stage) -> None:
-    assert list(words) == [REPOSITORY.rpartition("/")[2]]
-
-
-def _pip(words: Sequence[str], _: Stage) -> None:
-    """Install the checkout, or fetch what a lock of it names."""
-    if words[0] == "download":
-        assert "--hash=" in (ROOT / words[-1]).read_text()
-        return
-    assert words[0] == "install"
-    assert {word for word in words if word.startswith("--")} <= {
-        "--no-deps",
-        "--no-build-isolation",
-    }
-    assert [word for word in words[1:] if not word.startswith("--")] == ["."]
-
-
-def _pipx(words: Sequence[str], _: Stage) -> None:
-    """Install what is published under the distribution's name."""
-    assert list(words) == ["install", NAME]
-
-
-def _apt(words: Sequence[str], _: Stage) -> None:
-    """Install a package of this release, as deploy/debian/build names it."""
-    assert words[0] == "install"
-    assert re.fullmatch(rf"\./{NAME}_{__version__}~py3\d+_(amd64|arm64)\.deb", words[1])
-
-
-def _sudoedit(words: Sequence[str], _: Stage) -> None:
-    """Edit the file that the unit names."""
-    (name,) = words
-    unit = ROOT / "deploy" / f"{NAME}.service"
-    assert f"--config.file={name}\n" in unit.read_text()
-
-
 def _python(words: Sequence[str], stage: Stage) -> None:
     """Run the exporter from the checkout, or install locks that are there."""
     if words[:2] == ("-m", "exporter"):
@@ -288,34 +249,6 @@ def _python(words: Sequence[str], stage: Stage) -> None:
     for lock in words[1:]:
         assert "--hash=" in (ROOT / lock).read_text()
     return None
-
-
-def _python3(words: Sequence[str], _: Stage) -> None:
-    assert list(words) == ["-m", "venv", f"/opt/{NAME}"]
-
-
-def _install(words: Sequence[str], stage: Stage) -> None:
-    """Run it, with a folder in place of the root."""
-    if words[0] != "-d":
-        (stage.folder / words[-1].strip("/")).mkdir(parents=True)
-    *flags, target = words
-    sources = [
-        str(stage.folder / word) if (stage.folder / word).is_file() else word for word in flags
-    ]
-    words = [str(require("install")), *sources, str(stage.folder / target.strip("/"))]
-    subprocess.run(words, cwd=ROOT, check=True)
-
-
-def _systemctl(words: Sequence[str], _: Stage) -> None:
-    """Name the unit that is shipped."""
-    assert words[0] in {"daemon-reload", "enable", "status"}
-    names = [word for word in words[1:] if not word.startswith("--")]
-    assert all((ROOT / "deploy" / f"{name}.service").exists() for name in names)
-
-
-def _journalctl(words: Sequence[str], stage: Stage) -> None:
-    assert words[0] == "--unit"
-    _systemctl(["status", words[1]], stage)
 
 
 def _systemd_analyze(words: Sequence[str], _: Stage) -> None:
@@ -343,30 +276,48 @@ KUBECTL: Mapping[str, set[str]] = {
 }
 """Commands of kubectl, with the options that documents give them."""
 
+WRITTEN: Mapping[str, str] = {
+    "apt": rf"install \./{NAME}_{__version__}~py3\d+_(amd64|arm64)\.deb",
+    "cd": NAME,
+    "git": f"clone {REPOSITORY}",
+    "install": rf"-d /etc/{NAME}|-m 0644 exporter\.yaml /etc/{NAME}/"
+    rf"|-m 0644 deploy/{NAME}\.service /etc/systemd/system/",
+    "journalctl": rf"--unit {NAME} --lines \d+",
+    "pip": r"install --no-deps --no-build-isolation \.|download .* requirements/runtime\.txt",
+    "pipx": f"install {NAME}",
+    "python3": f"-m venv /opt/{NAME}",
+    "sudoedit": f"/etc/{NAME}/exporter.yaml",
+    "systemctl": f"daemon-reload|(enable --now|status) {NAME}",
+}
+"""What would change this machine, or ask others, as it has to be written."""
+
+
+def _written(program: str) -> Callable[[Sequence[str], Stage], None]:
+    """Hold a command to how it has to be written; files of the checkout that it names exist."""
+
+    def check(words: Sequence[str], _: Stage) -> None:
+        assert re.fullmatch(WRITTEN[program], " ".join(words))
+        named = [word for word in words if re.match(r"(deploy|requirements)/", word)]
+        assert [word for word in named if not (ROOT / word).is_file()] == []
+
+    return check
+
+
 PROGRAMS: Mapping[str, Callable[[Sequence[str], Stage], None]] = {
+    **{program: _written(program) for program in WRITTEN},
     NAME: _exporter,
-    "apt": _apt,
     "aws": _aws,
-    "cd": _cd,
     "cosign": _cosign,
     "curl": _curl,
     "docker": _docker,
-    "git": _git,
     "grep": _grep,
     "head": _text("head"),
     "helm": _helm,
-    "install": _install,
-    "journalctl": _journalctl,
     "jq": _jq,
     "kubectl": _kubectl,
     "make": _make,
-    "pip": _pip,
-    "pipx": _pipx,
     "python": _python,
-    "python3": _python3,
     "sort": _text("sort"),
-    "sudoedit": _sudoedit,
-    "systemctl": _systemctl,
     "systemd-analyze": _systemd_analyze,
     "uniq": _text("uniq"),
 }

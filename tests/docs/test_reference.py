@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.reference import TABLES, main, written
+from tools.reference import TABLES, written
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -22,14 +22,3 @@ def test_every_part_stands_somewhere() -> None:
     text = "".join(document.read_text() for document in DOCUMENTS)
     for name in TABLES:
         assert text.count(f"<!-- {name}: made by `make docs` -->\n\n") == 1
-
-
-def test_writes_files_in_place(tmp_path: Path) -> None:
-    """A document with an empty table gets it; the rest of the text stays."""
-    file = tmp_path / "a.md"
-    file.write_text("before\n<!-- errors: made by `make docs` -->\n<!-- end -->\nafter\n")
-    main([str(file)])
-    text = file.read_text()
-    assert text.startswith("before\n")
-    assert text.endswith("<!-- end -->\nafter\n")
-    assert "| `Deadline` | soon |" in text

@@ -280,7 +280,7 @@ def test_the_command() -> None:
     assert main(["iam", *flags, f"--organization-id={ORGANIZATION}"], world) == 0
     assert ORGANIZATION in out.getvalue()
     assert main(["iam", "--document=everything"], world) == 2
-    assert "must be one of all, hub-policy" in err.getvalue()
+    assert "must be like hub-policy|hub-cloudformation" in err.getvalue()
     words = parser_of("iam").format_help().replace(",", "").replace(".", "").split()
     assert DOCUMENTS.keys() <= {*words}
 

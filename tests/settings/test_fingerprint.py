@@ -17,10 +17,7 @@ def test_replicas_that_are_configured_alike_have_one() -> None:
     ):
         assert config_hash(loaded(*one)) == config_hash(loaded(*other))
     assert config_hash(loaded(*accounts)) != config_hash(loaded("shard.total=2"))
-
-
-def test_it_is_a_whole_number_that_a_float_holds() -> None:
-    """As Alertmanager's own is."""
+    # A whole number that a float holds, as Alertmanager's own is.
     number = config_hash(Settings())
     assert number == int(number)
     assert 0 < number < 2**48

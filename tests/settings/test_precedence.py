@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from exporter.settings import Settings, load
 from tests.settings.loads import loaded
@@ -46,8 +47,7 @@ def test_every_key_comes_from_the_first_that_sets_it(file: Path) -> None:
     }
     assert organization is not None
     assert organization.role_name == "from-flag"
-    assert organization.external_id is not None
-    assert organization.external_id.get_secret_value() == "from-environment"
+    assert organization.external_id == SecretStr("from-environment")
     assert organization.include_ous == ("r-file",)
     assert organization.model_dump(mode="json")["refresh_interval"] == "2h"
     assert settings.metrics.per_invitation.model_dump() == {"enabled": True, "max_series": 5}
@@ -86,17 +86,11 @@ def test_lists_are_written_with_commas_or_as_json(text: str) -> None:
 
 def test_text_is_not_taken_for_json() -> None:
     """An address of IPv6 begins with a bracket, and a secret may begin with anything."""
-    settings = loaded(
-        "web.listen-address=[::1]:10058",
-        environ={
-            "MACIE_EXPORTER_AWS__ORGANIZATION__ROLE_NAME": "reader",
-            "MACIE_EXPORTER_AWS__ORGANIZATION__EXTERNAL_ID": "{[",
-        },
-    )
+    secret = "aws.organization.external-id={["
+    settings = loaded("web.listen-address=[::1]:10058", "aws.organization.role-name=r", secret)
     assert settings.web.listen_address == "[::1]:10058"
     assert settings.aws.organization is not None
-    assert settings.aws.organization.external_id is not None
-    assert settings.aws.organization.external_id.get_secret_value() == "{["
+    assert settings.aws.organization.external_id == SecretStr("{[")
 
 
 def test_an_empty_variable_is_not_set(file: Path) -> None:
