@@ -47,7 +47,7 @@ class Limits:
 class Connection(H11Protocol):
     """One connection, which knows until when its client is waited for.
 
-    Of uvicorn's class only what asyncio calls is overridden.
+    Of uvicorn's class only what asyncio calls is overridden, and what reads requests.
     """
 
     def __init__(
@@ -103,10 +103,13 @@ class Connection(H11Protocol):
         if self.is_idle:
             self.is_idle = False
             self._wait(self._limits.request)
-        if self.transport.is_closing():
-            return
-        try:
+        if not self.transport.is_closing():
             super().data_received(data)
+
+    def handle_events(self) -> None:
+        """Take what has come, be it now or with the request before; end what is no HTTP."""
+        try:
+            super().handle_events()
         except Exception:  # noqa: BLE001 -- no HTTP, where an answer has begun: there is no other
             self.transport.abort()
         if self.transport.is_closing():
