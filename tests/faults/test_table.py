@@ -22,7 +22,7 @@ TABLES = {
 
 CODES: Mapping[str, frozenset[str]] = {
     **{name: fault.codes for name, fault in FAULTS.items()},
-    **{name: frozenset({code}) for name, (_, code) in ASSUME.items()},
+    **{name: frozenset({code}) for name, (code, _) in ASSUME.items()},
 }
 
 
