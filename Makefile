@@ -52,7 +52,6 @@ docs: venv dashboards ## Write the reference in the documentation and the dashbo
 	$(BIN)/python -m tools.reference docs/*.md
 	$(BIN)/python -m tools.schema helm/macie-invitations-exporter/values.schema.json
 	$(BIN)/python -m tests.helm.values_table
-	$(BIN)/python -m tests.faults.table
 
 site: venv ## The documentation as pages that need no network, in build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir build/site

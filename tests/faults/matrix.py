@@ -1,19 +1,20 @@
 """The fault matrix: what AWS's side may do, and what the metrics then say. One table, no tests.
 
 A fault is a poll that gets no answer; an oddity is an answer all the same, though a strange one.
+docs/reliability.md has a row for each.
 """
 
 import json
 import ssl
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.aws.certificates import Authority
-from tests.faults.watch import DROPPED, GOOD, LISTED, SAYS
+from tests.faults.watch import GOOD, LISTED, NOTHING, SAYS
 from tests.faulty import (
     LOOPBACK,
     Behaviour,
@@ -34,56 +35,46 @@ from tests.faulty import (
 )
 from tests.processes import PATIENCE, refusing_port
 
-Endpoint = Callable[[], Any]
-"""Makes a context manager that gives the URL of an endpoint."""
-
 TIMEOUT = 0.6
 """Seconds that a poll may take where the fault is that nothing comes to an end."""
+
+Endpoint = Callable[[], AbstractContextManager[str]]
+"""Makes a context that gives the URL of an endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a server does, each of the behaviours in turn, and the error code that it gets.
+    """What a server does, each of the behaviours in turn, and the error codes that it may get.
 
-    With an endpoint that is what is called, not the server.
+    An endpoint is what is called instead.
     """
 
-    name: str
-    behaviours: Sequence[Behaviour] = ()
-    codes: frozenset[str] = frozenset()
-    endpoint: Endpoint | None = None
-    timeout: float = PATIENCE
+    codes: frozenset[str]
+    behaviours: Sequence[Behaviour]
+    endpoint: Endpoint | None
+    timeout: float
 
 
 @dataclass(frozen=True, slots=True)
 class Oddity:
-    """What a server does, and the lines in which the metrics differ from the usual answer's."""
+    """What a server does, and what the metrics then say."""
 
-    name: str
     behaviours: Sequence[Behaviour]
     says: str = SAYS
     state: str = "ok"
 
 
-def _fault(name: str, code: str, *behaviours: Behaviour, timeout: float = PATIENCE) -> Fault:
-    return Fault(name, behaviours, frozenset(code.split()), timeout=timeout)
+def _fault(
+    codes: str, *does: Behaviour, at: Endpoint | None = None, timeout: float = PATIENCE
+) -> Fault:
+    return Fault(frozenset(codes.split()), does, at, timeout)
 
 
-def _elsewhere(name: str, code: str, endpoint: Endpoint, timeout: float = PATIENCE) -> Fault:
-    return Fault(name, (), frozenset(code.split()), endpoint, timeout)
+def _hangs(*does: Behaviour, at: Endpoint | None = None, codes: str = "Deadline") -> Fault:
+    return _fault(codes, *does, at=at, timeout=TIMEOUT)
 
 
 # -- the connection -------------------------------------------------------------------------
-
-
-@contextmanager
-def _refused() -> Iterator[str]:
-    yield f"http://{LOOPBACK}:{refusing_port()}"
-
-
-@contextmanager
-def _no_name() -> Iterator[str]:
-    yield "http://nowhere.invalid"
 
 
 @contextmanager
@@ -112,218 +103,172 @@ def _some(sizes: range) -> Sequence[int]:
     return sorted({*sizes[::17], *sizes[:3], *sizes[-3:]})
 
 
-_LOST = "EndpointConnectionError MalformedResponse"
+_FAILED, _MALFORMED = "EndpointConnectionError", "MalformedResponse"
 _STATUS, _HEADERS = GOOD.index(b"\r\n"), GOOD.index(b"\r\n\r\n") + 4
-_REGIONS = {
+_CUTS = {
     "before the answer": range(1),
     "in the status line": range(1, _STATUS),
     "in the headers": _some(range(_STATUS, _HEADERS)),
     "in the body": _some(range(_HEADERS, len(GOOD))),
 }
+_ENDS = {"reset": send_and_reset, "end of stream": send_and_close}
 _BODY = page(LISTED)
 
-CONNECTION = (
-    _elsewhere("connection refused", "EndpointConnectionError", _refused),
-    _elsewhere("name that does not exist", "EndpointConnectionError", _no_name),
-    _elsewhere("connection that is never accepted", "Deadline", _blackhole, TIMEOUT),
-    _elsewhere(
-        "certificate of an unknown authority",
-        "EndpointConnectionError",
-        lambda: _tls(Authority().server),
+_CONNECTION: Mapping[str, Fault] = {
+    "connection refused": _fault(
+        _FAILED, at=lambda: nullcontext(f"http://{LOOPBACK}:{refusing_port()}")
     ),
-    _elsewhere(
-        "TLS handshake that is refused",
-        "EndpointConnectionError",
-        lambda: _first(send_and_close(b"\x15\x03\x03\x00\x02\x02\x28")),
+    "name that does not exist": _fault(_FAILED, at=lambda: nullcontext("http://nowhere.invalid")),
+    "connection that is never accepted": _hangs(at=_blackhole),
+    "certificate of an unknown authority": _fault(_FAILED, at=lambda: _tls(Authority().server)),
+    "TLS handshake that is refused": _fault(
+        _FAILED, at=lambda: _first(send_and_close(b"\x15\x03\x03\x00\x02\x02\x28"))
     ),
-    _elsewhere(
-        "TLS handshake that never ends", "Deadline", lambda: _first(send_and_hang()), TIMEOUT
+    "TLS handshake that never ends": _hangs(at=lambda: _first(send_and_hang())),
+    "no TLS where there should be": _fault(
+        _FAILED, at=lambda: _first(send_and_close(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
     ),
-    _elsewhere(
-        "no TLS where there should be",
-        "EndpointConnectionError",
-        lambda: _first(send_and_close(b"HTTP/1.1 400 Bad Request\r\n\r\n")),
-    ),
-    *(
-        _fault(f"reset {where}", _LOST, *(send_and_reset(GOOD[:size]) for size in sizes))
-        for where, sizes in _REGIONS.items()
-    ),
-    *(
-        _fault(f"end of stream {where}", _LOST, *(send_and_close(GOOD[:size]) for size in sizes))
-        for where, sizes in _REGIONS.items()
-    ),
-    _fault("no answer", "Deadline", send_and_hang(), timeout=TIMEOUT),
-    _fault("no end of the answer", "Deadline", send_and_hang(GOOD[:-1]), timeout=TIMEOUT),
-    _fault(
-        "slow drip past the deadline",
-        "Deadline",
+    **{
+        f"{end} {where}": _fault(
+            f"{_FAILED} {_MALFORMED}", *(behaviour(GOOD[:size]) for size in sizes)
+        )
+        for end, behaviour in _ENDS.items()
+        for where, sizes in _CUTS.items()
+    },
+    "no answer": _hangs(send_and_hang()),
+    "no end of the answer": _hangs(send_and_hang(GOOD[:-1])),
+    "slow drip past the deadline": _hangs(
         drip(GOOD),
         drip(response(_BODY, length=None)),
         drip(chunked(*(bytes([byte]) for byte in _BODY.encode()))),
-        timeout=TIMEOUT,
     ),
-)
+}
 
 # -- bytes that are no answer -----------------------------------------------------------------
 
 _MEGABYTE = b"x" * 1024 * 1024
-_NONE = "{}," * 80_000 + "{}"
-
-VALUES: Mapping[str, Any] = {
-    "null": None,
-    "true": True,
-    "number": 7,
-    "fraction": 1.5,
-    "empty text": "",
-    "text": "text",
-    "list": ["text"],
-    "list of lists": [[]],
-    "object": {"a": 1},
-}
+_EMPTY_ONES = "{}," * 80_000 + "{}"
+_VALUES: Sequence[Any] = (None, True, 7, 1.5, "", "text", ["text"], [[]], {"a": 1})
+_NO_OBJECTS = [value for value in _VALUES if not isinstance(value, dict)]
+_NO_TEXTS = [value for value in _VALUES if not isinstance(value, str | None)]
 
 
-def _bodies(*values: object) -> Iterator[Behaviour]:
-    return (send(response(json.dumps(value))) for value in values)
+def _says(*bodies: str | bytes, status: int = 200) -> list[Behaviour]:
+    return [send(response(body, status)) for body in bodies]
 
 
-def _no_list() -> Iterator[object]:
-    yield from (value for value in VALUES.values() if not isinstance(value, dict))
-    yield from ({"invitations": value} for value in VALUES.values())
-    yield from ({}, {"Invitations": []}, {"message": "OK"})
+def _malformed(*values: object) -> Fault:
+    return _fault(_MALFORMED, *_says(*(json.dumps(value) for value in values)))
 
 
-def _no_invitation() -> Iterator[object]:
-    others = (value for value in VALUES.values() if not isinstance(value, dict))
-    return ({"invitations": [*LISTED, value]} for value in others)
-
-
-def _no_text(field: str) -> Iterator[object]:
-    others: Iterator[Any] = (
-        value for value in VALUES.values() if value is not None and not isinstance(value, str)
-    )
-    return ({"invitations": [LISTED[0], {**LISTED[1], field: value}]} for value in others)
-
-
-_NO_TOKENS: Sequence[Any] = (7, True, [], {})
-
-BYTES = (
-    _fault(
-        "100 MB of body",
-        "MalformedResponse",
+_BYTES: Mapping[str, Fault] = {
+    "100 MB of body": _fault(
+        _MALFORMED,
         *(
-            flood(head, _MEGABYTE, 100)
+            flood(head + b"\r\n", _MEGABYTE, 100)
             for head in (
-                b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n",
-                b"HTTP/1.1 200 OK\r\n\r\n",
-                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6400000\r\n",
-                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
-                b"HTTP/1.1 304 No\r\nTransfer-Encoding: chunked\r\n\r\n6400000\r\n",
-                b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
+                b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n",
+                b"HTTP/1.1 200 OK\r\n",
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6400000",
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1",
+                b"HTTP/1.1 304 No\r\nTransfer-Encoding: chunked\r\n\r\n6400000",
+                b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n-1",
             )
         ),
     ),
-    _fault(
-        "more invitations than an account can have",
-        "MalformedResponse",
-        send(response('{"invitations": [' + "{}," * 349_000 + "{}]}")),
+    "more invitations than an account can have": _fault(
+        _MALFORMED,
+        *_says('{"invitations": [' + "{}," * 349_000 + "{}]}"),
         by_turns(
-            *(send(response(f'{{"nextToken": "{n}", "invitations": [{_NONE}]}}')) for n in "ab")
+            *_says(*(f'{{"nextToken": "{n}", "invitations": [{_EMPTY_ONES}]}}' for n in "ab"))
         ),
     ),
-    _fault(
-        "headers without end",
-        "MalformedResponse Deadline",
+    "headers without end": _hangs(
         flood(b"HTTP/1.1 200 OK\r\n", b"X-Header: x\r\n", 1_000_000),
         flood(b"HTTP/1.1 200 OK\r\nX-Header: ", _MEGABYTE, 100),
         flood(b"HTTP/1.1 200 OK\r\n", b"X-Header: " + b"x" * 65_000 + b"\r\n", 99),
         flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 10_000_000),
-        timeout=TIMEOUT,
+        codes=f"{_MALFORMED} Deadline",
     ),
-    _fault(
-        "invalid UTF-8",
-        "MalformedResponse",
-        *(
-            send(response(_BODY.encode().replace(b"Invited", bad)))
-            for bad in (b"\xff\xfe", b"\xc3\x28", b"\xed\xa0\x80", b"\xf8\x88\x80\x80\x80")
+    "invalid UTF-8": _fault(
+        _MALFORMED,
+        *_says(
+            *(
+                _BODY.encode().replace(b"Invited", bad)
+                for bad in (b"\xff\xfe", b"\xc3\x28", b"\xed\xa0\x80", b"\xf8\x88\x80\x80\x80")
+            ),
+            '{"invitations": [{"relationshipStatus": "\\ud800"}]}',
         ),
-        send(response('{"invitations": [{"relationshipStatus": "\\ud800"}]}')),
     ),
-    _fault(
-        "deep JSON",
-        "MalformedResponse",
-        send(response("[" * 250_000)),
-        send(response('{"invitations":' * 17_000)),
-        send(response('{"invitations": [' + "[" * 130_000 + "]" * 130_000 + "]}")),
+    "deep JSON": _fault(
+        _MALFORMED,
+        *_says(
+            "[" * 250_000,
+            '{"invitations":' * 17_000,
+            '{"invitations": [' + "[" * 130_000 + "]" * 130_000 + "]}",
+        ),
     ),
-    _fault(
-        "JSON that is none",
-        "MalformedResponse",
-        *(send(response(_BODY[:size])) for size in range(0, len(_BODY), 7)),
-        send(response(_BODY + "}")),
-        send(response("\x00" * 1000)),
-        send(response('{"invitations": [NaN]}')),
-        send(response('{"invitations": 1' + "0" * 10_000 + "}")),
+    "JSON that is none": _fault(
+        _MALFORMED,
+        *_says(*(_BODY[:size] for size in range(0, len(_BODY), 7))),
+        *_says(_BODY + "}", "\x00" * 1000, '{"invitations": [NaN]}'),
+        *_says('{"invitations": 1' + "0" * 10_000 + "}"),
         send(response(b"\x1f\x8b\x08\x00\x00", headers={"Content-Encoding": "gzip"})),
     ),
-    _fault("wrong type of the answer", "MalformedResponse", *_bodies(*_no_list())),
-    _fault("wrong type of an invitation", "MalformedResponse", *_bodies(*_no_invitation())),
-    *(
-        _fault(f"wrong type of {field}", "MalformedResponse", *_bodies(*_no_text(field)))
+    "wrong type of the answer": _malformed(
+        *_NO_OBJECTS,
+        *({"invitations": value} for value in _VALUES),
+        *({}, {"Invitations": []}, {"message": "OK"}),
+    ),
+    "wrong type of an invitation": _malformed(
+        *({"invitations": [*LISTED, value]} for value in _NO_OBJECTS)
+    ),
+    **{
+        f"wrong type of {field}": _malformed(
+            *({"invitations": [LISTED[0], {**LISTED[1], field: value}]} for value in _NO_TEXTS)
+        )
         for field in ("accountId", "invitationId", "relationshipStatus")
+    },
+    "wrong type of nextToken": _malformed(
+        *({"invitations": LISTED, "nextToken": value} for value in _NO_TEXTS)
     ),
-    _fault(
-        "wrong type of nextToken",
-        "MalformedResponse",
-        *_bodies(*({"invitations": LISTED, "nextToken": value} for value in _NO_TOKENS)),
-    ),
-    _fault(
-        "a part of the answer, or not AWS's own",
-        "MalformedResponse",
-        send(response(page(LISTED[:1]), 206)),
-        send(response(page(()), 203)),
-        send(response(page(()), 202)),
+    "a part of the answer, or not AWS's own": _fault(
+        _MALFORMED,
+        *_says(page(LISTED[:1]), status=206),
+        *_says(page(()), status=203),
+        *_says(page(()), status=202),
         *(send(response("", status)) for status in (200, 201, 204, 206, 300, 304)),
     ),
-    _fault(
-        "HTML instead of JSON",
-        "MalformedResponse",
-        send(response("<!DOCTYPE html><html>log in here</html>", 200)),
+    "HTML instead of JSON": _fault(
+        _MALFORMED,
+        *_says("<!DOCTYPE html><html>log in here</html>"),
         send(response("<html>moved</html>", 302, {"Location": "http://127.0.0.1:1/"})),
-        send(response("<html>not found</html>", 404)),
+        *_says("<html>not found</html>", status=404),
     ),
-    _fault(
-        "no HTTP",
-        "MalformedResponse",
+    "no HTTP": _fault(
+        _MALFORMED,
         send_and_close(b"SSH-2.0-OpenSSH_9.2\r\n"),
         send_and_close(b"\x15\x03\x01\x00\x02\x02\x46"),
         send_and_close(b"HTTP/1.1 2OO OK\r\n\r\n"),
     ),
-)
+}
 
 # -- pages --------------------------------------------------------------------------------------
 
 
-def _page(number: int, body: str) -> Behaviour:
-    """Return page after page, each with another token, and this body as one of them."""
-
-    def behave(peer: Peer) -> bool:
-        is_it = f"nextToken=t{number}&" in f"{peer.request.target}&"
-        return send(response(body) if is_it else _next_page(peer))(peer)
-
-    return behave
-
-
 def _next_page(peer: Peer) -> bytes:
+    """Return page after page, each with another token."""
     token = peer.request.target.partition("nextToken=t")[2]
     number = int(token or 0) + 1
     return response(page([invitation(f"other-{number}")], nextToken=f"t{number}"))
 
 
-def _last(data: bytes) -> Behaviour:
+def _last(end: Behaviour) -> Behaviour:
     """Return two pages in order, and this instead of the third, however often it is asked for."""
 
     def behave(peer: Peer) -> bool:
-        return send(data if "nextToken=t2" in peer.request.target else _next_page(peer))(peer)
+        is_last = "nextToken=t2" in peer.request.target
+        return (end if is_last else send(_next_page(peer)))(peer)
 
     return behave
 
@@ -335,135 +280,96 @@ def error(code: str, status: int, message: str = "no") -> bytes:
 
 _EXPIRED = error("ExpiredTokenException", 403, "The security token included is expired")
 
-PAGES = (
-    _fault(
-        "pages without end", "Deadline", lambda peer: send(_next_page(peer))(peer), timeout=TIMEOUT
+_PAGES: Mapping[str, Fault] = {
+    "pages without end": _hangs(lambda peer: send(_next_page(peer))(peer)),
+    "page token that comes again": _fault("PaginationLoop", *_says(page(LISTED, nextToken="same"))),
+    "last page fails": _fault("InternalServerException", _last(send(error("x", 500)))),
+    "last page is throttled": _fault("ThrottlingException", _last(send(response("", 429)))),
+    "last page is denied": _fault(
+        "AccessDeniedException", _last(send(error("AccessDeniedException", 403)))
     ),
-    _fault(
-        "page token that comes again",
-        "PaginationLoop",
-        send(response(page(LISTED, nextToken="same"))),
-    ),
-    _fault("last page fails", "InternalServerException", _last(error("x", 500))),
-    _fault("last page is throttled", "ThrottlingException", _last(response("", 429))),
-    _fault(
-        "last page is denied", "AccessDeniedException", _last(error("AccessDeniedException", 403))
-    ),
-    _fault("last page is malformed", "MalformedResponse", _last(response("{}"))),
-    _fault(
-        "last page is cut",
-        "EndpointConnectionError",
-        lambda peer: (
-            send_and_reset(GOOD[:-3])(peer)
-            if "nextToken=t2" in peer.request.target
-            else send(_next_page(peer))(peer)
-        ),
-    ),
-    _fault("credentials expire between pages", "ExpiredTokenException", _last(_EXPIRED)),
-)
+    "last page is malformed": _fault(_MALFORMED, _last(send(response("{}")))),
+    "last page is cut": _fault(_FAILED, _last(send_and_reset(GOOD[:-3]))),
+    "credentials expire between pages": _fault("ExpiredTokenException", _last(send(_EXPIRED))),
+}
 
 # -- what AWS refuses ------------------------------------------------------------------------
 
-_DENIED = "User: arn:aws:sts::111122223333:assumed-role/reader/x is not authorized to perform: "
+_DENIED = (
+    "User: arn:aws:sts::111122223333:assumed-role/reader/x is not authorized to perform: "
+    "macie2:ListInvitations "
+)
 _DENIALS = (
-    _DENIED + "macie2:ListInvitations because no identity-based policy allows the "
-    "macie2:ListInvitations action",
-    _DENIED + "macie2:ListInvitations with an explicit deny in a service control policy",
-    _DENIED + "macie2:ListInvitations with an explicit deny in a resource control policy",
-    _DENIED + "macie2:ListInvitations because no permissions boundary allows it",
-    _DENIED + "macie2:ListInvitations because no session policy allows it",
-    _DENIED + "macie2:ListInvitations because no VPC endpoint policy allows it",
+    f"{_DENIED}because no identity-based policy allows the macie2:ListInvitations action",
+    f"{_DENIED}with an explicit deny in a service control policy",
+    f"{_DENIED}with an explicit deny in a resource control policy",
+    f"{_DENIED}because no permissions boundary allows it",
+    f"{_DENIED}because no session policy allows it",
+    f"{_DENIED}because no VPC endpoint policy allows it",
     "You must be the Macie administrator: Macie is not enabled.",
     "Access denied",
     "Forbidden",
     "",
 )
+_SKEWS = (
+    "Signature expired: 20231114T000000Z is now earlier than 20231114T221320Z (… - 5 min.)",
+    "Signature not yet current: 20231115T000000Z is still later than 20231114T221820Z",
+)
+_NO_ERRORS = ("", "{}", "Forbidden", "<html>403</html>", '{"Message": "no"}')
+_NOT_ENABLED = ("Macie is not enabled.", "Macie is not enabled", "macie is not enabled.")
 
 
-def _denials() -> Iterator[Behaviour]:
-    for status in (401, 403):
-        yield from (send(error("AccessDeniedException", status, text)) for text in _DENIALS)
+def _denied(*texts: str) -> list[Behaviour]:
+    denial = "AccessDeniedException"
+    return [send(error(denial, status, text)) for status in (401, 403) for text in texts]
 
 
-def _blocked() -> Iterator[Behaviour]:
-    bodies = ("", "{}", "Forbidden", "<html>403</html>", '{"Message": "no"}')
-    return (send(response(body, status)) for status in (401, 403) for body in bodies)
+def _refused(code: str, text: str) -> Fault:
+    return _fault(code, send(error(code, 403, text)))
 
 
-def _refusals(code: str, *texts: str, status: int = 403) -> Fault:
-    return _fault(f"refused: {code}", code, *(send(error(code, status, text)) for text in texts))
-
-
-REFUSALS = (
-    _fault(
-        "429 storm",
+_REFUSALS: Mapping[str, Fault] = {
+    "429 storm": _fault(
         "ThrottlingException TooManyRequestsException",
-        *[send(response("", 429))] * 10,
-        *[send(error("TooManyRequestsException", 429))] * 10,
+        send(response("", 429)),
+        send(error("TooManyRequestsException", 429)),
     ),
-    _fault(
-        "5xx storm",
+    "5xx storm": _fault(
         "InternalServerException",
-        *(send(response("", status)) for status in (500, 502, 503, 504, 599) * 4),
+        *(send(response("", status)) for status in (500, 502, 503, 504, 599)),
         *(send(response("<html>Bad Gateway</html>", status)) for status in (500, 502, 503, 504)),
     ),
-    _fault("access denied, in all wordings", "AccessDeniedException", *_denials()),
-    _fault("denied by something on the way", "MalformedResponse", *_blocked()),
-    _refusals(
+    "access denied, in all wordings": _fault("AccessDeniedException", *_denied(*_DENIALS)),
+    "denied by something on the way": _fault(
+        _MALFORMED, *_says(*_NO_ERRORS, status=401), *_says(*_NO_ERRORS, status=403)
+    ),
+    "refused: UnrecognizedClientException": _refused(
         "UnrecognizedClientException", "The security token included in the request is invalid."
     ),
-    _refusals("ExpiredTokenException", "The security token included in the request is expired"),
-    _refusals("MissingAuthenticationTokenException", "Missing Authentication Token"),
-    _refusals("OptInRequired", "The AWS Access Key Id needs a subscription for the service"),
-    _fault(
-        "clock skew",
+    "refused: ExpiredTokenException": _refused(
+        "ExpiredTokenException", "The security token included in the request is expired"
+    ),
+    "refused: MissingAuthenticationTokenException": _refused(
+        "MissingAuthenticationTokenException", "Missing Authentication Token"
+    ),
+    "refused: OptInRequired": _refused(
+        "OptInRequired", "The AWS Access Key Id needs a subscription for the service"
+    ),
+    "clock skew": _fault(
         "InvalidSignatureException RequestExpired SignatureDoesNotMatch",
-        send(
-            error(
-                "InvalidSignatureException",
-                403,
-                "Signature expired: 20231114T000000Z is now earlier than 20231114T221320Z "
-                "(20231114T221820Z - 5 min.)",
-            )
-        ),
-        send(
-            error(
-                "InvalidSignatureException",
-                403,
-                "Signature not yet current: 20231115T000000Z is still later than 20231114T221820Z",
-            )
-        ),
+        *(send(error("InvalidSignatureException", 403, text)) for text in _SKEWS),
         send(error("RequestExpired", 400, "Request has expired.")),
         send(error("SignatureDoesNotMatch", 403, "Signature expired")),
     ),
-    _fault(
-        "error code that nobody knows",
-        "other",
-        send(error("BrandNewException", 400)),
-        send(error("x" * 5000, 400)),
+    "error code that nobody knows": _fault(
+        "other", send(error("BrandNewException", 400)), send(error("x" * 5000, 400))
     ),
-)
-
-FAULTS: Mapping[str, Fault] = {
-    fault.name: fault for group in (CONNECTION, BYTES, PAGES, REFUSALS) for fault in group
 }
+
+FAULTS: Mapping[str, Fault] = {**_CONNECTION, **_BYTES, **_PAGES, **_REFUSALS}
 
 # -- strange answers ---------------------------------------------------------------------------
 
-
-def _count(bucket: str, number: float) -> str:
-    return f'macie_invitations{{age_bucket="{bucket}",T,relationship_status="Invited"}} {number}\n'
-
-
-def _one_in(bucket: str) -> str:
-    """Say that there is one invitation, of this age; `unknown` shows only where there is one."""
-    known = ("00d-01d", "01d-07d", "07d-30d", "30d-90d", "90d-inf")
-    others = "" if bucket in known else _count(bucket, 1.0)
-    return "".join(_count(name, float(name == bucket)) for name in known) + others
-
-
-_TAIL = "macie_enabled{T} 1.0\n"
-_NO_MACIE = f"{DROPPED}macie_enabled{{T}} 0.0\n"
 _BAD_DATES: Sequence[Any] = (
     None,
     "",
@@ -490,31 +396,35 @@ _BAD_DATES: Sequence[Any] = (
     {},
     ["2023-11-14T00:00:00Z"],
 )
+_ONE = """\
+macie_invitations{age_bucket="00d-01d",T,relationship_status="Invited"} 0.0
+macie_invitations{age_bucket="01d-07d",T,relationship_status="Invited"} 0.0
+macie_invitations{age_bucket="07d-30d",T,relationship_status="Invited"} 0.0
+macie_invitations{age_bucket="30d-90d",T,relationship_status="Invited"} 0.0
+macie_invitations{age_bucket="90d-inf",T,relationship_status="Invited"} 0.0
+macie_invitations{age_bucket="unknown",T,relationship_status="Invited"} 0.0
+macie_invitation_oldest_timestamp_seconds{T,relationship_status="Invited"} WHEN
+macie_invitation_newest_timestamp_seconds{T,relationship_status="Invited"} WHEN
+macie_untrusted_invitations{T,relationship_status="Invited"} 1.0
+macie_untrusted_inviter_timestamp_seconds{T,inviter_account_id="999988887777",relationship_status="Invited"} WHEN_OR_0
+macie_untrusted_inviter_series_dropped 0.0
+macie_invitation_timestamp_seconds{T,invitation_id="i-2",inviter_account_id="999988887777",relationship_status="Invited"} WHEN
+macie_invitation_series_dropped 0.0
+macie_enabled{T} 1.0
+"""  # noqa: E501 -- lines are as long as Prometheus' own
+"""What the metrics say of one invitation, but for its age."""
 
 
-def _dated(*moments: object) -> Iterator[Behaviour]:
-    for moment in moments:
-        one = {**LISTED[1], "invitedAt": moment}
-        yield send(response(page([one])))
-
-
-def _when(bucket: str, moment: str) -> str:
-    """Say that there is one invitation, of this age and moment, if that could be read."""
-    status = 'relationship_status="Invited"'
-    who = f'T,inviter_account_id="999988887777",{status}'
-    single = f'T,invitation_id="i-2",inviter_account_id="999988887777",{status}'
-    lines = (
-        f"macie_invitation_oldest_timestamp_seconds{{T,{status}}} {moment}\n",
-        f"macie_invitation_newest_timestamp_seconds{{T,{status}}} {moment}\n",
-        (
-            f"macie_untrusted_invitations{{T,{status}}} 1.0\n"
-            f"macie_untrusted_inviter_timestamp_seconds{{{who}}} {moment or '0.0'}\n"
-            "macie_untrusted_inviter_series_dropped 0.0\n"
-        ),
-        f"macie_invitation_timestamp_seconds{{{single}}} {moment}\n",
-        f"macie_invitation_series_dropped 0.0\n{_TAIL}",
+def _dated(bucket: str, when: str, *moments: object) -> Oddity:
+    """Have one invitation be dated so; without `when` its date cannot be read."""
+    text = _ONE.replace("WHEN_OR_0", when or "0.0").replace("WHEN", when or "nothing")
+    says = "".join(
+        line.replace(" 0.0", " 1.0") if f'"{bucket}"' in line else line
+        for line in text.splitlines(keepends=True)
+        if (" nothing" if not when else '"unknown"') not in line
     )
-    return _one_in(bucket) + "".join(lines if moment else (lines[2], lines[4]))
+    dated = ({**LISTED[1], "invitedAt": moment} for moment in moments)
+    return Oddity(_says(*(page([one]) for one in dated)), says)
 
 
 # Invitations are counted as often as AWS lists them; a series of its own each has once.
@@ -526,59 +436,36 @@ _TWICE = "".join(
 
 def _many_pages(count: int) -> Behaviour:
     """Return empty pages, and what there is on the last of so many."""
-    last = response(page(LISTED))
 
     def behave(peer: Peer) -> bool:
         number = int(peer.request.target.partition("nextToken=t")[2] or 0) + 1
-        return send(last if number == count else response(page([], nextToken=f"t{number}")))(peer)
+        return send(GOOD if number == count else response(page([], nextToken=f"t{number}")))(peer)
 
     return behave
 
 
 ODDITIES: Mapping[str, Oddity] = {
-    oddity.name: oddity
-    for oddity in (
-        Oddity("2,000 pages", (_many_pages(2_000),)),
-        Oddity(
-            "duplicate ids",
-            (
-                send(response(page([*LISTED, *LISTED]))),
-                by_turns(send(response(page(LISTED, nextToken="t"))), send(GOOD)),
-            ),
-            _TWICE,
-        ),
-        Oddity("dates in every bad form", tuple(_dated(*_BAD_DATES)), _when("unknown", "")),
-        Oddity(
-            "the year 1",
-            tuple(_dated("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000+00:00")),
-            _when("90d-inf", "-62135596800.0"),
-        ),
-        Oddity(
-            "the year 9999",
-            tuple(_dated("9999-12-31T23:59:59Z")),
-            _when("00d-01d", "2.53402300799e+11"),
-        ),
-        Oddity(
-            "Macie is not enabled, in all wordings",
-            tuple(
-                send(error("AccessDeniedException", status, text))
-                for status in (401, 403)
-                for text in (
-                    "Macie is not enabled.",
-                    "Macie is not enabled",
-                    "macie is not enabled.",
-                )
-            ),
-            _NO_MACIE,
-            "not_enabled",
-        ),
-        Oddity(
-            "faults that pass within the poll",
-            (
-                by_turns(send(response("", 429)), send(response("", 503)), send(GOOD)),
-                by_turns(send_and_reset(GOOD[:9]), send_and_close(b""), send(GOOD)),
-            ),
-        ),
-        Oddity("a drip that is done in time", (drip(GOOD, 0.0005),)),
-    )
+    "2,000 pages": Oddity([_many_pages(2_000)]),
+    "duplicate ids": Oddity(
+        [
+            *_says(page([*LISTED, *LISTED])),
+            by_turns(*_says(page(LISTED, nextToken="t")), send(GOOD)),
+        ],
+        _TWICE,
+    ),
+    "dates in every bad form": _dated("unknown", "", *_BAD_DATES),
+    "the year 1": _dated(
+        "90d-inf", "-62135596800.0", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000+00:00"
+    ),
+    "the year 9999": _dated("00d-01d", "2.53402300799e+11", "9999-12-31T23:59:59Z"),
+    "Macie is not enabled, in all wordings": Oddity(
+        _denied(*_NOT_ENABLED), f"{NOTHING}macie_enabled{{T}} 0.0\n", "not_enabled"
+    ),
+    "faults that pass within the poll": Oddity(
+        [
+            by_turns(send(response("", 429)), send(response("", 503)), send(GOOD)),
+            by_turns(send_and_reset(GOOD[:9]), send_and_close(b""), send(GOOD)),
+        ]
+    ),
+    "a drip that is done in time": Oddity([drip(GOOD, 0.0005)]),
 }

@@ -16,7 +16,7 @@ from tests.daemons import Running, running
 from tests.faults.bounds import bounded
 from tests.faults.matrix import error
 from tests.faults.services import HUB, MEMBERS, Services, organizations, refusal, regions, sts
-from tests.faults.watch import FAILED, GOOD, LISTED, OK, SAYS, Watch
+from tests.faults.watch import GOOD, LISTED, SAYS, Watch
 from tests.faulty import (
     Behaviour,
     FaultyServer,
@@ -28,7 +28,7 @@ from tests.faulty import (
     send_and_hang,
     send_and_reset,
 )
-from tests.processes import PATIENCE, Series, until
+from tests.processes import PATIENCE, until
 
 REGION = ("aws.regions", "eu-west-1")
 
@@ -46,45 +46,39 @@ _ENTITIES = '<!ENTITY a "0123456789abcdef">' + "".join(
     f'<!ENTITY {outer} "{f"&{inner};" * 8}">' for inner, outer in pairwise("abcdefghi")
 )
 
-ASSUME: Mapping[str, tuple[Behaviour, str]] = {
-    "AssumeRole is denied": (send(refusal("AccessDenied", 403)), "AccessDenied"),
-    "STS throttles": (send(refusal("Throttling", 400, "Rate exceeded")), "Throttling"),
-    "STS fails": (send(response("", 500)), "InternalServerException"),
-    "STS resets": (send_and_reset(b"HTTP/1.1 2"), "EndpointConnectionError"),
-    "STS hangs up": (send_and_close(b""), "EndpointConnectionError"),
-    "STS answers HTML": (send(response("<html>log in</html>")), "MalformedResponse"),
-    "STS answers with entities": (
-        send(response(f"<!DOCTYPE a [{_ENTITIES}]><a>{'&i;' * 100}</a>")),
-        "MalformedResponse",
-    ),
-    "STS answers with elements without end": (
-        send(response("<a>" * 87_000)),
-        "MalformedResponse",
-    ),
-    "STS denies with entities": (
-        send(response(f"<!DOCTYPE a [{_ENTITIES}]><a>{'&i;' * 100}</a>", 400)),
-        "MalformedResponse",
-    ),
-    "STS gives no credentials": (send(response("<AssumeRoleResponse/>")), "MalformedResponse"),
+_BOMB = f"<!DOCTYPE a [{_ENTITIES}]><a>{'&i;' * 100}</a>"
+
+ASSUME: Mapping[str, tuple[str, Behaviour]] = {
+    "AssumeRole is denied": ("AccessDenied", send(refusal("AccessDenied", 403))),
+    "STS throttles": ("Throttling", send(refusal("Throttling", 400, "Rate exceeded"))),
+    "STS fails": ("InternalServerException", send(response("", 500))),
+    "STS resets": ("EndpointConnectionError", send_and_reset(b"HTTP/1.1 2")),
+    "STS hangs up": ("EndpointConnectionError", send_and_close(b"")),
+    "STS answers HTML": ("MalformedResponse", send(response("<html>log in</html>"))),
+    "STS answers with entities": ("MalformedResponse", send(response(_BOMB))),
+    "STS answers with elements without end": ("MalformedResponse", send(response("<a>" * 87_000))),
+    "STS denies with entities": ("MalformedResponse", send(response(_BOMB, 400))),
+    "STS gives no credentials": ("MalformedResponse", send(response("<AssumeRoleResponse/>"))),
     "STS does not know the keys": (
-        send(refusal("InvalidClientTokenId", 403)),
         "InvalidClientTokenId",
+        send(refusal("InvalidClientTokenId", 403)),
     ),
     "STS's region is off": (
-        send(refusal("RegionDisabledException", 403)),
         "RegionDisabledException",
+        send(refusal("RegionDisabledException", 403)),
     ),
 }
+"""What STS does, and the error code that it gets."""
 
 
 @pytest.mark.parametrize("name", ASSUME)
 def test_a_role_that_cannot_be_assumed(stage: Stage, name: str) -> None:
     """The last good values stay; the role is not asked for again at once; then it heals."""
-    behaviour, code = ASSUME[name]
+    code, behaviour = ASSUME[name]
     services = Services()
     watch = Watch(stage.play(services), account=_account(f"{name} before"))
     watch.poll()
-    assert watch.text() == watch.expected(SAYS + OK)
+    watch.shows(SAYS, "ok")
     services.sts = behaviour
     watch.account = _account(name)
     for good in (1, 2):
@@ -92,12 +86,12 @@ def test_a_role_that_cannot_be_assumed(stage: Stage, name: str) -> None:
             outcome = watch.poll().outcome
         assert isinstance(outcome, Failure)
         assert outcome.code == code
-        assert watch.text() == watch.expected(SAYS + FAILED, code=code, good=good)
+        watch.shows(SAYS, "failing", code=code, good=good)
     assert len(stage.server.requests) <= 2 + 3
     services.sts = sts
     watch.account = _account(f"{name} after")
     watch.poll()
-    assert watch.text() == watch.expected(SAYS + OK)
+    watch.shows(SAYS, "ok")
 
 
 def _account(name: str) -> Account:
@@ -117,7 +111,7 @@ def test_a_session_that_expires_between_pages_is_renewed_once(stage: Stage) -> N
     services = Services(macie2=macie)
     watch = Watch(stage.play(services), account=_account("renewed"))
     watch.poll()
-    assert watch.text() == watch.expected(SAYS + OK)
+    watch.shows(SAYS, "ok")
 
 
 # -- Organizations -------------------------------------------------------------------------------
@@ -129,12 +123,7 @@ class Fleet:
 
     running: Running
     server: FaultyServer
-    services: Services
     settings: Settings
-
-    def series(self) -> Series:
-        """Scrape."""
-        return self.running.series()
 
     def success(self) -> float:
         """Return whether the last discovery succeeded."""
@@ -144,14 +133,23 @@ class Fleet:
         """Return whether the last discovery has ended, and failed."""
         return self.running.daemon.status().inventory.failure is not None
 
-    def discover(self) -> None:
-        """Discover anew, now."""
+    def reload(self, *flags: tuple[str, str]) -> None:
+        """Take on other settings, and discover anew."""
+        self.settings = load(flags, {}, "eu-west-1")
+        self.discover()
+
+    def discover(self, services: Services | None = None) -> None:
+        """Discover anew, now; of these services from now on, if any are given."""
+        if services is not None:
+            self.server.behave(services)
         self.running.reload(self.settings)
 
-    def until_regions_are_asked_for(self) -> None:
-        """Wait until there is a request of ListRegions that is still to be answered."""
-        asked = "/listRegions"
-        until(lambda: any(each.target == asked for each in self.server.requests), asked)
+    def until_asked(self, word: bytes) -> None:
+        """Wait until there is a request with this in its path or body."""
+        until(
+            lambda: any(word in each.target.encode() + each.body for each in self.server.requests),
+            f"a request for {word!r}",
+        )
 
     def until_ready(self) -> None:
         """Wait for the end of the first round."""
@@ -161,11 +159,16 @@ class Fleet:
         """Return what is said of targets, but for times."""
         return {
             key: value
-            for key, value in self.series().items()
+            for key, value in self.running.series().items()
             if "aws_account_id" in dict(key[1])
             and "timestamp" not in key[0]
             and "duration" not in key[0]
         }
+
+    def polled(self) -> set[str]:
+        """Return the accounts that were polled."""
+        series = self.running.series()
+        return {dict(key[1])["aws_account_id"] for key in series if key[0] == "macie_poll_success"}
 
 
 @contextmanager
@@ -181,7 +184,7 @@ def served(services: Services, flags: Iterable[tuple[str, str]]) -> Iterator[Fle
             environment.setenv(name, value)
         settings = load(flags, {}, "eu-west-1")
         with running(settings) as made:
-            yield Fleet(made, server, services, settings)
+            yield Fleet(made, server, settings)
 
 
 @pytest.fixture(scope="module")
@@ -193,50 +196,42 @@ def fleet() -> Iterator[Fleet]:
         yield made
 
 
-def _denied(service: str) -> bytes:
-    return response(
-        json.dumps({"__type": f"com.amazonaws.{service}#AccessDeniedException", "Message": "no"}),
-        400,
-    )
+def _refuses(code: str) -> Behaviour:
+    """Refuse as Organizations does."""
+    return send(response(json.dumps({"__type": code, "Message": "no"}), 400))
+
+
+def _lists(accounts: object, **more: object) -> Behaviour:
+    return send(response(json.dumps({"Accounts": accounts, **more})))
 
 
 def _last_page_fails(peer: Peer) -> bool:
     """Return an account and a token, and then nothing any more."""
-    if b"NextToken" in peer.request.body:
-        return send(response("", 500))(peer)
-    first = {"Accounts": [{"Id": HUB, "Name": "x", "Status": "ACTIVE"}], "NextToken": "t"}
-    return send(response(json.dumps(first)))(peer)
+    is_last = b"NextToken" in peer.request.body
+    return (send(response("", 500)) if is_last else _lists([_ONE], NextToken="t"))(peer)
 
 
 def _accounts_without_end(peer: Peer) -> bool:
     """Return ten thousand accounts a page, always others, and a token."""
     ids = range(peer.number * 10_000, (peer.number + 1) * 10_000)
     accounts = [{"Id": f"{number:012d}", "Status": "ACTIVE"} for number in ids]
-    return send(response(json.dumps({"Accounts": accounts, "NextToken": f"t{ids}"})))(peer)
+    return _lists(accounts, NextToken=f"t{ids}")(peer)
 
+
+_ONE = {"Id": HUB, "Name": "x", "Status": "ACTIVE"}
 
 ORGANIZATIONS: Mapping[str, Behaviour] = {
-    "Organizations denies": send(_denied("organizations")),
-    "Organizations throttles": send(
-        response(json.dumps({"__type": "TooManyRequestsException", "Message": "no"}), 400)
-    ),
+    "Organizations denies": _refuses("com.amazonaws.organizations#AccessDeniedException"),
+    "Organizations throttles": _refuses("TooManyRequestsException"),
     "Organizations fails": send(response("", 500)),
     "Organizations resets": send_and_reset(b"HTTP/1.1 200 OK\r\n"),
     "Organizations answers HTML": send(response("<html>log in</html>")),
-    "Organizations lists nobody": organizations(),
-    "Organizations lists no list": send(response('{"Accounts": {}}')),
-    "Organizations lists an account without id": send(
-        response('{"Accounts": [{"Name": "x", "Status": "ACTIVE"}]}')
-    ),
-    "Organizations lists an account with another id": send(
-        response('{"Accounts": [{"Id": "../1", "Status": "ACTIVE"}]}')
-    ),
-    "Organizations lists no active account": send(
-        response(json.dumps({"Accounts": [{"Id": HUB, "Status": "Active"}]}))
-    ),
-    "Organizations repeats a page": send(
-        response('{"Accounts": [{"Id": "1", "Status": "ACTIVE"}], "NextToken": "t"}')
-    ),
+    "Organizations lists nobody": _lists([]),
+    "Organizations lists no list": _lists({}),
+    "Organizations lists an account without id": _lists([{"Name": "x", "Status": "ACTIVE"}]),
+    "Organizations lists an account with another id": _lists([{**_ONE, "Id": "../1"}]),
+    "Organizations lists no active account": _lists([{**_ONE, "Status": "Active"}]),
+    "Organizations repeats a page": _lists([_ONE], NextToken="t"),
     "Organizations lists accounts without end": _accounts_without_end,
     "Organizations' last page fails": _last_page_fails,
 }
@@ -245,39 +240,41 @@ ORGANIZATIONS: Mapping[str, Behaviour] = {
 @pytest.mark.parametrize("name", ORGANIZATIONS)
 def test_a_discovery_that_fails_drops_no_target(fleet: Fleet, name: str) -> None:
     """Every target stays, with all its values; the metrics say that discovery fails; it heals."""
+    drops_nothing(fleet, Services(organizations=ORGANIZATIONS[name]))
+
+
+def test_sts_that_fails_during_a_discovery_drops_no_target(fleet: Fleet) -> None:
+    """Who the exporter itself is, is asked first."""
+    drops_nothing(fleet, Services(sts=send(response("", 500))))
+
+
+def drops_nothing(fleet: Fleet, failing: Services) -> None:
+    """Discover while services fail, and again when they are well."""
     before = fleet.of_targets()
-    polled = [dict(labels) for name, labels in fleet.series() if name == "macie_poll_success"]
-    assert {labels["aws_account_id"] for labels in polled} == {HUB, *MEMBERS}
-    fleet.services.organizations = ORGANIZATIONS[name]
-    fleet.discover()
+    assert fleet.polled() == {HUB, *MEMBERS}
+    fleet.discover(failing)
     until(lambda: fleet.success() == 0, "the failure shows")
     assert fleet.of_targets() == before
-    fleet.services.organizations = organizations(HUB, *MEMBERS)
-    fleet.discover()
+    fleet.discover(Services())
     until(lambda: fleet.success() == 1, "discovery works again")
     assert fleet.of_targets() == before
 
 
 def test_a_reload_that_looks_for_an_organization_in_vain_drops_no_target() -> None:
     """What was polled before stays, with all that is known of it, until the new source answers."""
-    services = Services(organizations=ORGANIZATIONS["Organizations fails"])
-    with served(services, [REGION]) as fleet:
+    when = "macie_exporter_discovery_last_success_timestamp_seconds"
+    with served(Services(organizations=send(response("", 500))), [REGION]) as fleet:
         fleet.until_ready()
         before = fleet.of_targets()
         assert before
-        flags = [("aws.organization.role-name", "reader"), REGION]
-        fleet.settings = load(flags, {}, "eu-west-1")
-        fleet.discover()
+        fleet.reload(("aws.organization.role-name", "reader"), REGION)
         until(lambda: fleet.success() == 0 and fleet.last_failed(), "the failure shows")
         assert fleet.of_targets() == before
-        when = "macie_exporter_discovery_last_success_timestamp_seconds"
-        assert fleet.series()[when, frozenset()] == 0
-        services.organizations = organizations(HUB, *MEMBERS)
-        fleet.discover()
+        assert fleet.running.value(when) == 0
+        fleet.discover(Services())
         until(lambda: fleet.success() == 1, "discovery works again")
-        polled = [dict(labels) for name, labels in fleet.series() if name == "macie_poll_success"]
-        assert {labels["aws_account_id"] for labels in polled} >= {HUB}
-        assert fleet.series()[when, frozenset()] > 0
+        assert HUB in fleet.polled()
+        assert fleet.running.value(when) > 0
 
 
 def test_a_unit_that_is_gone_drops_no_target() -> None:
@@ -308,25 +305,7 @@ def test_a_unit_that_is_gone_drops_no_target() -> None:
         failure = fleet.running.daemon.status().inventory.failure
         assert failure is not None
         assert failure.message == f"{one}: You gave a parent that"
-        until(lambda: polled(fleet) == {HUB, *MEMBERS}, "all are polled")
-
-
-def polled(fleet: Fleet) -> set[str]:
-    """Return the accounts that were polled."""
-    series = fleet.series()
-    return {dict(key[1])["aws_account_id"] for key in series if key[0] == "macie_poll_success"}
-
-
-def test_sts_that_fails_during_a_discovery_drops_no_target(fleet: Fleet) -> None:
-    """Who the exporter itself is, is asked first."""
-    before = fleet.of_targets()
-    fleet.services.sts = send(response("", 500))
-    fleet.discover()
-    until(lambda: fleet.success() == 0, "the failure shows")
-    assert fleet.of_targets() == before
-    fleet.services.sts = sts
-    fleet.discover()
-    until(lambda: fleet.success() == 1, "discovery works again")
+        until(lambda: fleet.polled() == {HUB, *MEMBERS}, "all are polled")
 
 
 # -- the regions of an account ---------------------------------------------------------------------
@@ -337,16 +316,13 @@ AUTO = ("aws.regions", "auto")
 
 def test_a_reload_to_auto_drops_nothing_while_list_regions_hangs() -> None:
     """Every value stays; the trail tells of no invitation again that it has told of."""
-    services = Services(account=send_and_hang())
-    with served(services, [ONE, REGION]) as fleet:
+    with served(Services(account=send_and_hang()), [ONE, REGION]) as fleet:
         fleet.until_ready()
         before = fleet.of_targets()
-        fleet.settings = load([ONE, AUTO], {}, "eu-west-1")
-        fleet.discover()
-        fleet.until_regions_are_asked_for()
+        fleet.reload(ONE, AUTO)
+        fleet.until_asked(b"/listRegions")
         assert fleet.of_targets() == before
-        services.account = regions("eu-west-1", "us-east-1")
-        fleet.discover()
+        fleet.discover(Services())
         received = "event=invitation_received"
         until(lambda: fleet.running.log.count(received) == 2 * len(LISTED), "the other region")
         assert before.items() <= fleet.of_targets().items()
@@ -367,10 +343,9 @@ def test_a_reload_does_not_wait_for_regions_that_never_come() -> None:
         return False
 
     with served(Services(account=hold), [ONE, AUTO]) as fleet:
-        fleet.until_regions_are_asked_for()
+        fleet.until_asked(b"/listRegions")
         two = ("aws.accounts", f'[{{"id": "{MEMBERS[0]}"}}]')
-        fleet.settings = load([two, ("aws.regions", "us-east-1")], {}, "eu-west-1")
-        fleet.discover()
+        fleet.reload(two, ("aws.regions", "us-east-1"))
         fleet.until_ready()
         polled = fleet.of_targets()
         late.set()
@@ -388,12 +363,10 @@ def test_a_role_that_is_changed_while_sts_does_not_answer_for_it_loses_no_target
         pace = [("poll.interval", "10s"), ("poll.timeout", "2s")]
         return [("aws.accounts", account), REGION, *pace]
 
-    services = Services(sts=send_and_hang())
-    with served(services, with_role("old")) as fleet:
-        until(lambda: any(b"old" in each.body for each in fleet.server.requests), "AssumeRole")
-        services.sts = sts
-        fleet.settings = load(with_role("new"), {}, "eu-west-1")
-        fleet.discover()
+    with served(Services(sts=send_and_hang()), with_role("old")) as fleet:
+        fleet.until_asked(b"old")
+        fleet.server.behave(Services())
+        fleet.reload(*with_role("new"))
         until(lambda: "macie_invitations" in str(fleet.of_targets()), "an answer")
         assert "crashed" not in fleet.running.log
 
@@ -410,8 +383,7 @@ def test_a_poll_of_a_target_that_was_just_dropped_is_no_crash() -> None:
     both, one = f'[{{"id": "{HUB}"}}, {member}]', f"[{member}]"
     with served(Services(macie2=hold), [("aws.accounts", both), REGION]) as fleet:
         until(lambda: len(fleet.of_targets()) > 0, "the targets")
-        fleet.settings = load([("aws.accounts", one), REGION], {}, "eu-west-1")
-        fleet.discover()
+        fleet.reload(("aws.accounts", one), REGION)
         until(lambda: HUB not in str(fleet.of_targets()), "the target to go")
         held.set()
         fleet.until_ready()

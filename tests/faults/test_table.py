@@ -1,38 +1,65 @@
-"""The fault matrix in the documentation: each row has a test, and each test of faults a row."""
+"""The fault matrix in docs/reliability.md: each row has its test, each test of faults its row."""
 
-import os
-import subprocess
-import sys
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
 
-from tests.faults.table import PAGE, ROOT, named_in, written
+from tests.faults.matrix import FAULTS, ODDITIES
+from tests.faults.test_fleet import ASSUME, ORGANIZATIONS
+from tests.processes import PATIENCE
+
+ROOT = Path(__file__).parents[2]
+_ROW = re.compile(r"^\| (.+) \| (.+) \| `(tests/\S+?)::(\w+)(?:\[(.+)\])?` \|$", re.MULTILINE)
+
+TABLES = {
+    "test_fault": FAULTS,
+    "test_oddity": ODDITIES,
+    "test_a_role_that_cannot_be_assumed": ASSUME,
+    "test_a_discovery_that_fails_drops_no_target": ORGANIZATIONS,
+}
+"""Tests with a row for each of their cases, which are called as the fault is."""
+
+CODES: Mapping[str, frozenset[str]] = {
+    **{name: fault.codes for name, fault in FAULTS.items()},
+    **{name: frozenset({code}) for name, (code, _) in ASSUME.items()},
+}
 
 
-def collected(*paths: str) -> set[str]:
-    """Return the names of all tests in some files, as pytest tells them."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *paths],
-        cwd=ROOT,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=True,
-    )
-    return {line for line in done.stdout.splitlines() if "::" in line}
+class Row(NamedTuple):
+    """A fault, the promised behaviour, and the test that holds it; `case` may be empty."""
+
+    fault: str
+    promise: str
+    file: str
+    test: str
+    case: str
 
 
-def test_the_page_is_what_the_tests_declare() -> None:
-    """`make docs` would change nothing."""
-    text = PAGE.read_text()
-    assert written(text) == text
+ROWS = [Row(*found) for found in _ROW.findall((ROOT / "docs" / "reliability.md").read_text())]
 
 
-def test_every_row_has_its_test_and_every_test_its_row() -> None:
-    """By name and parameters; none stands twice."""
-    rows = named_in(PAGE.read_text())
-    there = collected(*sorted({row.partition("::")[0] for row in rows}))
-    assert set(rows) <= there
-    assert len(set(rows)) == len(rows)
-    kept = ("test_matrix.py", "test_fleet.py", "test_processes.py")
-    of_faults = {name for name in there if name.partition("::")[0].endswith(kept)}
-    assert {name for name in of_faults if "tests/faults/" in name} <= set(rows)
+def test_every_row_has_its_test() -> None:
+    """The test is there, and so is the case that it names; the error codes are those expected."""
+    for row in ROWS:
+        text = (ROOT / row.file).read_text()
+        assert f"def {row.test}(" in text, row
+        if row.test in TABLES:
+            assert row.case in TABLES[row.test], row
+            assert row.case == row.fault, row
+        else:
+            assert row.case in text, row
+        if row.fault in CODES:
+            assert set(re.findall(r"`(\w+)`", row.promise)) == CODES[row.fault], row
+        if row.test == "test_fault":
+            assert ("deadline" in row.promise) == (FAULTS[row.fault].timeout < PATIENCE), row
+
+
+def test_every_test_of_faults_has_its_row() -> None:
+    """Each of their cases too, where those are faults of their own; none stands twice."""
+    cases = [(row.test, row.case) for row in ROWS]
+    assert len(set(cases)) == len(cases)
+    files = [ROOT / "tests" / "faults" / f"test_{of}.py" for of in ("matrix", "fleet", "processes")]
+    tests = {name for file in files for name in re.findall(r"def (test_\w+)\(", file.read_text())}
+    expected = {(name, case) for name in tests for case in TABLES.get(name, ("",))}
+    assert expected <= set(cases)

@@ -1,10 +1,10 @@
 """One target from the wire to the text of a scrape: all that is between them is the product's."""
 
 import random
+from math import inf
 
 from prometheus_client.utils import floatToGoString
 
-from exporter.clock import SystemClock
 from exporter.model import Account, Answer, PollResult, Target
 from exporter.poller import Poller, PollOptions
 from exporter.schedule import Schedule
@@ -43,48 +43,18 @@ macie_enabled{T} 1.0
 """  # noqa: E501 -- lines are as long as Prometheus' own
 """And what the metrics say of it."""
 
-OK = """\
-macie_poll_success{T} 1.0
-macie_poll_timestamp_seconds{T} AT
-macie_poll_last_success_timestamp_seconds{T} AT
-STATES ok
-"""
-FAILED = """\
-macie_poll_success{T} 0.0
-macie_poll_timestamp_seconds{T} AT
-macie_poll_last_success_timestamp_seconds{T} GOOD
-macie_poll_error_info{T,error_code="CODE"} 1.0
-STATES failing
-"""
-DROPPED = """\
+NOTHING = """\
 macie_untrusted_inviter_series_dropped 0.0
 macie_invitation_series_dropped 0.0
 """
-STALE = DROPPED + FAILED.replace("failing", "stale")
-PENDING = f"""\
-{DROPPED}\
-macie_poll_last_success_timestamp_seconds{{T}} 0.0
-STATES pending
-"""
-NEVER = DROPPED + FAILED.replace(" GOOD", " 0.0")
+"""What they say where nothing is known: how many series of all targets were left out."""
 
+_SHOWN = (
+    *("macie_invitation", "macie_untrusted", "macie_enabled", "macie_exporter_targets"),
+    *("macie_poll_success", "macie_poll_timestamp", "macie_poll_last", "macie_poll_error"),
+)
 _LABELS = f'aws_account_id="{TARGET.account_id}",aws_region="{TARGET.region}"'
 _STATES = ("pending", "ok", "not_enabled", "failing", "stale")
-
-
-def _options(timeout: float) -> PollOptions:
-    return PollOptions(300.0, 1, timeout)
-
-
-class _Clock(SystemClock):
-    """The scene's time of day; deadlines are real."""
-
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-
-    def now(self) -> float:
-        """Return Unix seconds."""
-        return self._scene.clock.now()
 
 
 class Watch:
@@ -97,8 +67,8 @@ class Watch:
         self._scene = Scene(TARGET, shows=shows)
         self._poller = Poller(
             schedule=Schedule(300.0, 1, random.Random(1)),
-            options=_options(PATIENCE),
-            clock=_Clock(self._scene),
+            options=PollOptions(300.0, 1, PATIENCE),
+            clock=self._scene.clock,
             read=self._read,
             record=lambda _: None,
             log=_Log(),
@@ -107,7 +77,7 @@ class Watch:
     def poll(self, timeout: float = PATIENCE) -> PollResult:
         """Poll once within so many seconds, a minute after whatever was before."""
         self.pass_time(MINUTE)
-        self._poller.set_options(_options(timeout))
+        self._poller.set_options(PollOptions(300.0, 1, timeout))
         result = self.rig.run(self._poller.poll(TARGET), 2 * PATIENCE)
         self._scene.record(result)
         return result
@@ -116,43 +86,35 @@ class Watch:
         """Let time pass for ages and staleness."""
         self._scene.clock.advance(seconds)
 
-    def text(self) -> str:
-        """Return the samples as they are scraped now, but for how long the poll took."""
-        lines = (line.replace(_LABELS, "T") for line in self._scene.text().split("\n") if line)
-        shown = ("macie_invitation", "macie_untrusted", "macie_enabled", "macie_poll_")
-        return "".join(
-            f"{line}\n"
-            for line in lines
-            if line.startswith((*shown, "macie_exporter_targets"))
-            and not line.startswith("macie_poll_duration_seconds")
-        )
+    def shows(
+        self, says: str, state: str, *, code: str = "", polled: float = 0, good: float = 0
+    ) -> None:
+        """Require that a scrape gets this of invitations, and this of polls, and no more.
 
-    def expected(
-        self, template: str, *, code: str = "", good: float = 0.0, ago: float = 0.0
-    ) -> str:
-        """Fill what varies into an expectation.
-
-        `good` is minutes since the last good poll, `ago` since the last one.
+        `polled` is minutes since the last poll, `good` since the last good one; infinite where
+        there was none.
         """
-        now = self._scene.clock.now()
-        *lines, states = template.splitlines()
-        state = states.split()[1]
-        lines += [
-            f'macie_exporter_targets{{state="{one}"}} {float(one == state)}' for one in _STATES
-        ]
-        text = "".join(f"{line}\n" for line in lines)
-        text = text.replace("CODE", code)
-        return text.replace(" AT", f" {number(now - ago * MINUTE)}").replace(
-            " GOOD", f" {number(now - good * MINUTE)}"
+        lines = [line.replace(_LABELS, "T") for line in self._scene.text().splitlines()]
+        success, ended = (
+            f"success{{T}} {float(not code)}",
+            f"timestamp_seconds{{T}} {self._ago(polled)}",
         )
+        polls = [success, ended] if polled < inf else []
+        assert [line for line in lines if line.startswith(_SHOWN)] == [
+            *says.splitlines(),
+            *(f"macie_poll_{line}" for line in polls),
+            f"macie_poll_last_success_timestamp_seconds{{T}} {self._ago(good)}",
+            *([f'macie_poll_error_info{{T,error_code="{code}"}} 1.0'] if code else []),
+            *(f'macie_exporter_targets{{state="{one}"}} {float(one == state)}' for one in _STATES),
+        ]
+
+    def _ago(self, minutes: float) -> str:
+        """Write when that was, as the exposition does; 0 for never."""
+        moment = self._scene.clock.now() - minutes * MINUTE if minutes < inf else 0.0
+        return str(floatToGoString(moment))  # type: ignore[no-untyped-call]
 
     async def _read(self, target: Target) -> Answer:
         return await self.rig.macie.read(self.account, target.region)
-
-
-def number(value: float) -> str:
-    """Write a value as the exposition does."""
-    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
 
 
 class _Log:

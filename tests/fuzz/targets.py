@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 
-from tests.fuzz import configurations, requests, responses, webfiles
+from tests.fuzz import files, requests, responses
 from tests.fuzz.engine import Target
 
 TARGETS: Mapping[str, Target] = {
-    target.name: target
-    for module in (responses, configurations, webfiles, requests)
-    for target in module.TARGETS
+    target.name: target for module in (responses, files, requests) for target in module.TARGETS
 }
