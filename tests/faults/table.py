@@ -154,6 +154,10 @@ _PROCESSES: Mapping[str, tuple[str, str]] = {
         "SIGTERM during the first discovery",
         "ends within seconds, in order",
     ),
+    "a_signal_while_sts_does_not_say_whose_the_credentials_are": (
+        "SIGTERM while STS does not say whose the credentials of an account without a role are",
+        "ends within seconds, in order; scrapes are answered until then",
+    ),
     "a_signal_during_a_scrape": (
         "SIGTERM during a scrape",
         "ends within seconds, in order, though nobody reads the answer",
