@@ -72,18 +72,13 @@ async def serve(
     not the credentials' own.
     """
     service = Service(configuration, load, ports)
-    try:
-        await refuse_strange_accounts(
-            configuration.settings, service.daemon.cloud.credentials.who_am_i
-        )
-    except ConfigurationError:
-        await service.close()
-        raise
-    stop = asyncio.Event()
-    handle_signals(stop.set, service.reload)
-    await service.start()
-    await stop.wait()
+    polling = asyncio.create_task(service.poll())
+    handle_signals(polling.cancel, service.reload)
+    service.start()
+    await asyncio.wait([polling])
     await service.stop()
+    if not polling.cancelled():
+        await polling
 
 
 class Service:
@@ -101,6 +96,9 @@ class Service:
         sock = listen(*listen_address(web.listen_address))
         self.daemon = Daemon(configuration, ports, self._web.state)
         self.daemon.own_metrics.show_process()
+        self._refuse_strange_accounts = partial(
+            refuse_strange_accounts, who_am_i=self.daemon.cloud.credentials.who_am_i
+        )
         self._places = Places()
         self._app = self._make_app()
         self._server = Server(
@@ -115,15 +113,25 @@ class Service:
         self._next_reload: asyncio.Task[str | None] | None = None
         self._is_stopping = False
 
-    async def start(self) -> None:
-        """Serve, then poll."""
+    def start(self) -> None:
+        """Serve; what is polled is not known yet."""
         self._server.start()
         self.daemon.keep("web-config", self._web.watch)
         self._log.info(
             "listening", port=self._server.port, version=__version__, web=str(self._web.rules())
         )
         self._warn_without_trust()
+
+    async def poll(self) -> None:
+        """Poll until cancelled, once STS has said whose the credentials are, or did not in time.
+
+        Raises ConfigurationError for an account that is not their own.
+        """
+        # A reload would begin to poll before that.
+        async with self._reloading:
+            await self._refuse_strange_accounts(self._configuration.settings)
         self.daemon.start()
+        await asyncio.get_running_loop().create_future()
 
     async def stop(self) -> None:
         """Stop in order: polls and reloads are cut off, answers under way have their time."""
@@ -131,13 +139,9 @@ class Service:
         self._is_stopping = True
         for reload in self._reloads:
             reload.cancel()
-        await self.close()
-        self._log.info("stopped")
-
-    async def close(self) -> None:
-        """Cut polls off; answers under way have their time."""
         await self.daemon.stop()
         await self._server.stop(_WEB_STOP_SECONDS)
+        self._log.info("stopped")
 
     def reload(self) -> "asyncio.Task[str | None]":
         """Load the configuration anew; the task gives the reason why it was refused, if it was.
@@ -159,9 +163,7 @@ class Service:
         """Reload; what is refused changes nothing: the configuration in force stays."""
         try:
             configuration = await in_daemon(self._loaded)
-            await refuse_strange_accounts(
-                configuration.settings, self.daemon.cloud.credentials.who_am_i
-            )
+            await self._refuse_strange_accounts(configuration.settings)
             await self._web.use(configuration.settings.web.config_file)
             self._take_on(configuration)
         except ConfigurationError as error:

@@ -258,7 +258,8 @@ def test_once_tells_of_a_target_that_failed(terminal: Terminal, aws: World) -> N
 def test_an_account_that_the_credentials_do_not_belong_to(terminal: Terminal, command: str) -> None:
     """Without a role it would show another account's numbers: it is refused at the start."""
     ids = f'[{{"id": "{fleets.HUB}", "role_name": "reader"}}, {{"id": "111122223333"}}]'
-    assert terminal.run(command, f"--aws.accounts={ids}", "--web.listen-address=127.0.0.1:0") == 2
+    flags = (f"--aws.accounts={ids}", "--web.listen-address=127.0.0.1:0", "--log.level=error")
+    assert terminal.run(command, *flags) == 2
     assert terminal.err == (
         'aws.accounts[1].id = "111122223333": has no role, and the credentials are of account '
         f"{fleets.HUB}: it would show that account's numbers; give it role_name or role_arn\n"

@@ -147,6 +147,15 @@ def test_a_signal_during_the_first_discovery(silent: FaultyServer) -> None:
         stops_in_order(exporter)
 
 
+def test_a_signal_while_sts_does_not_say_whose_the_credentials_are(silent: FaultyServer) -> None:
+    """It serves before it knows."""
+    account = f'--aws.accounts=[{{"id": "{fleets.HUB}"}}]'
+    with inprocess.running(of_aws(silent), [account]) as exporter:
+        assert exporter.request("/-/healthy").status == 200
+        silent.wait_for(requests=1)
+        stops_in_order(exporter)
+
+
 def test_a_signal_during_a_scrape(aws: EmbeddedAws) -> None:
     """Be it one that is still being asked for, or one that nobody reads to its end."""
     with inprocess.running(aws.environment()) as exporter:

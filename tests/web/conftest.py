@@ -61,7 +61,12 @@ class Health:
 
 def showing(**parts: Any) -> ASGIApp:
     """Return the application, which shows little and is well unless told otherwise."""
-    usual = {"telemetry_path": "/metrics", "exposition": Shown(), "own": Own(), "health": Health()}
+    usual: dict[str, Any] = {
+        "telemetry_path": "/metrics",
+        "exposition": Shown(),
+        "own": Own(),
+        "health": Health(),
+    }
     return app(**(usual | parts))
 
 
