@@ -5,10 +5,10 @@ format has works here or is refused by its name; nothing is ignored.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -198,13 +198,6 @@ class WebFile(_Section):
     rate_limit: RateLimit = RateLimit()
 
 
-_KEYS = [
-    field.alias or name
-    for section in (WebFile, TlsServer, HttpServer, Headers, RateLimit)
-    for name, field in section.model_fields.items()
-]
-
-
 def read_web_file(path: str, read: Callable[[Path], bytes]) -> WebFile:
     """Return the file's values. Raises ConfigurationError with everything that is wrong."""
     try:
@@ -239,7 +232,7 @@ def _problems(error: ValidationError, origin: str) -> Iterator[Problem]:
         path = detail["loc"]
         match detail["type"]:
             case "extra_forbidden":
-                text = f"unknown key; {suggestion(str(path[-1]), _KEYS)}"
+                text = f"unknown key; {suggestion(str(path[-1]), _keys(path[:-1]))}"
             case "model_type":
                 text = "must be a mapping"
             case "string_pattern_mismatch":
@@ -247,3 +240,11 @@ def _problems(error: ValidationError, origin: str) -> Iterator[Problem]:
             case _:
                 text = message(detail)
         yield Problem(path, text, origin=origin)
+
+
+def _keys(path: Iterable[Any]) -> list[str]:
+    """Return the keys of the section at a path."""
+    section: Any = WebFile
+    for step in path:
+        section = section.model_fields[step].annotation
+    return [field.alias or name for name, field in section.model_fields.items()]

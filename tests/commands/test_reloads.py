@@ -71,7 +71,8 @@ def run(test: Callable[[Service, Slow, io.StringIO], Coroutine[Any, Any, None]])
             await test(service, slow, log)
         finally:
             slow.succeed()
-            await service.stop()
+            if "event=stopped" not in log.getvalue():
+                await service.stop()
 
     asyncio.run(asyncio.wait_for(body(), PATIENCE))
 
