@@ -61,13 +61,8 @@ class Health:
 
 def showing(**parts: Any) -> ASGIApp:
     """Return the application, which shows little and is well unless told otherwise."""
-    usual: dict[str, Any] = {
-        "telemetry_path": "/metrics",
-        "exposition": Shown(),
-        "own": Own(),
-        "health": Health(),
-    }
-    return app(**(usual | parts))
+    usual: dict[str, Any] = {"exposition": Shown(), "own": Own(), "health": Health()}
+    return app(telemetry_path="/metrics", **(usual | parts))
 
 
 Serve = Callable[..., Served]

@@ -1,9 +1,15 @@
 """The server in a loop of its own, and clients of it in the test's thread."""
 
+import contextlib
 import http.client
 import io
+import itertools
 import socket
 import ssl
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
@@ -12,7 +18,7 @@ from starlette.types import ASGIApp
 from exporter.log import Lines, Log
 from exporter.web.server import Server
 from tests.loops import Loop
-from tests.processes import Answer
+from tests.processes import PATIENCE, Answer, until
 
 
 class Served:
@@ -43,18 +49,23 @@ class Client:
     """A client of one server, over TLS where it has a context."""
 
     def __init__(
-        self, port: int, host: str = "127.0.0.1", context: ssl.SSLContext | None = None
+        self,
+        port: int,
+        host: str = "127.0.0.1",
+        context: ssl.SSLContext | None = None,
+        source: str = "",
     ) -> None:
-        """Speak to a port."""
+        """Speak to a port, from an address."""
         self.port, self.host, self._context = port, host, context
+        self._source = (source, 0) if source else None
 
     def connection(self) -> http.client.HTTPConnection:
         """Return a connection of one's own."""
         if self._context:
             return http.client.HTTPSConnection(
-                self.host, self.port, timeout=10, context=self._context
+                self.host, self.port, timeout=PATIENCE, context=self._context
             )
-        return http.client.HTTPConnection(self.host, self.port, timeout=10)
+        return http.client.HTTPConnection(self.host, self.port, PATIENCE, self._source)
 
     def __call__(self, path: str, method: str = "GET", **headers: str) -> Answer:
         """Ask on a connection of its own; headers are spelled with underscores."""
@@ -69,3 +80,24 @@ class Client:
         answer = self(path, **headers)
         assert answer.status == 200
         return answer
+
+
+@contextlib.contextmanager
+def crowd(ask: Callable[[int], Answer], clients: int) -> Iterator[Counter[int]]:
+    """Have clients ask on and on until the block ends, each with numbers; give the statuses."""
+    over, numbers, statuses = threading.Event(), itertools.count(), Counter[int]()
+
+    def ask_on() -> None:
+        while not over.is_set():
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                statuses[ask(next(numbers)).status] += 1
+
+    with ThreadPoolExecutor(clients) as pool:
+        asking = [pool.submit(ask_on) for _ in range(clients)]
+        try:
+            until(lambda: statuses.total() > clients, "answers to the crowd")
+            yield statuses
+        finally:
+            over.set()
+    for each in asking:
+        each.result()

@@ -6,9 +6,7 @@ The fleet that they ask for is a large one, in a process of its own.
 import contextlib
 import http.client
 import socket
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -18,7 +16,7 @@ from exporter.web.server import DEFAULT_LIMITS
 from tests.processes import until
 from tests.web import fleet
 from tests.web.conftest import Serve, Shown, showing
-from tests.web.serving import Client
+from tests.web.serving import Client, crowd
 
 CROWD = 40
 QUICK = 40
@@ -33,19 +31,8 @@ REST_MB = 30
 def process() -> Iterator[fleet.Process]:
     """The fleet, which has been scraped; each test finds its memory as it was."""
     with fleet.running() as running:
-        assert get(running, "/metrics")[0] == 200
+        Client(running.port).ok("/metrics")
         yield running
-
-
-def get(process: fleet.Process, path: str) -> tuple[int, bytes, float]:
-    """Ask on a connection of its own; give status, body, and how many seconds it took."""
-    connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=60)
-    with contextlib.closing(connection):
-        began = time.monotonic()
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        body = answer.read()
-        return answer.status, body, time.monotonic() - began
 
 
 def connected(port: int, room: int = 4096) -> socket.socket:
@@ -55,41 +42,6 @@ def connected(port: int, room: int = 4096) -> socket.socket:
     client.settimeout(30)
     client.connect(("127.0.0.1", port))
     return client
-
-
-@contextlib.contextmanager
-def ask_and_do_not_read(process: fleet.Process, path: str) -> Iterator[None]:
-    """Be a crowd that asks and takes nothing of the answer, until the block ends."""
-    with contextlib.ExitStack() as stack:
-        for _ in range(CROWD):
-            client = stack.enter_context(connected(process.port))
-            client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-        yield
-
-
-@contextlib.contextmanager
-def ask_and_ask_again(process: fleet.Process, path: str) -> Iterator[Counter[int]]:
-    """Be a crowd that asks one thing again and again until the block ends; give the statuses."""
-    over, statuses = threading.Event(), Counter[int]()
-
-    def ask() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=60)
-        with contextlib.closing(connection), contextlib.suppress(OSError):
-            while not over.is_set():
-                connection.request("GET", path)
-                answer = connection.getresponse()
-                answer.read()
-                statuses[answer.status] += 1
-
-    threads = [threading.Thread(target=ask, daemon=True) for _ in range(CROWD)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield statuses
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join(60)
 
 
 def settled(read: Callable[[], float]) -> float:
@@ -107,12 +59,14 @@ def settled(read: Callable[[], float]) -> float:
 def test_answers_that_nobody_reads_hold_little(process: fleet.Process, path: str) -> None:
     """Forty clients, each with a rendering of its own: memory is bounded, and comes back."""
     before = process.resident
-    with ask_and_do_not_read(process, path):
+    with contextlib.ExitStack() as stack:
+        for _ in range(CROWD):
+            client = stack.enter_context(connected(process.port))
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
         assert settled(lambda: process.resident) < before + ANSWERS_MB
         # Who reads has the whole of it meanwhile, however often.
         for _ in range(2):
-            status, body, _ = get(process, "/metrics")
-            assert (status, body[-14:]) == (200, b"own_total 2.0\n")
+            assert Client(process.port).ok("/metrics").body.endswith(b"own_total 2.0\n")
     until(lambda: process.resident < before + REST_MB, lambda: f"{before}, {process.resident}")
 
 
@@ -122,14 +76,18 @@ MANY = "/api/v1/targets?" + "&".join(f"p{number}=1" for number in range(2000))
 @pytest.mark.parametrize("path", ["/targets?per_page=1000", MANY])
 def test_pages_do_not_keep_a_scrape_or_a_probe(process: fleet.Process, path: str) -> None:
     """Forty clients that want the dearest of pages: scrapes and probes hardly feel it."""
-    alone = max(get(process, "/metrics")[2] for _ in range(3))
-    with ask_and_ask_again(process, path) as statuses:
-        until(lambda: statuses.total() > CROWD, "the crowd")
+    client = Client(process.port)
+
+    def seconds(wanted: str) -> float:
+        began = time.monotonic()
+        client.ok(wanted)
+        return time.monotonic() - began
+
+    alone = max(seconds("/metrics") for _ in range(3))
+    with crowd(lambda _: client(path), CROWD):
         for _ in range(2):
             for wanted in ("/metrics", "/-/healthy", "/-/ready"):
-                status, _, seconds = get(process, wanted)
-                assert status == 200
-                assert seconds < QUICK * alone, wanted
+                assert seconds(wanted) < QUICK * alone, wanted
 
 
 PIECES, PIECE = 64, 1024 * 1024

@@ -1,20 +1,16 @@
 """Strangers that guess passwords, or ask on and on: what is kept for them, and who is kept out."""
 
 import asyncio
-import http.client
-import itertools
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
 
 import pytest
 
 from exporter.web.passwords import CrowdedError, Passwords, Turns
 from exporter.web.watcher import Bucket
-from tests.processes import until
+from tests.processes import Answer
 from tests.web.conftest import Secure
 from tests.web.secured import Secured, basic, hashed
+from tests.web.serving import Client, crowd
 
 SCRAPE_SECONDS = 10.0
 """What Prometheus waits for an answer, unless it is told otherwise."""
@@ -29,42 +25,6 @@ def file_of(**hashes: str) -> str:
     return "basic_auth_users:\n" + "".join(f"  {name}: {text}\n" for name, text in hashes.items())
 
 
-@contextmanager
-def guessing(secured: Secured, user: str, address: str) -> Iterator[None]:
-    """Have a crowd guess on and on, each anew after its answer."""
-    loop, numbers, answers = asyncio.new_event_loop(), itertools.count(), list[bytes]()
-
-    async def guess() -> None:
-        while True:
-            reader, writer = await asyncio.open_connection(
-                "127.0.0.1", secured.port, local_addr=(address, 0)
-            )
-            with closing(writer.transport):
-                value = basic(user, f"guess {next(numbers)}")
-                request = f"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: {value}\r\n\r\n"
-                writer.write(request.encode())
-                with suppress(ConnectionError):
-                    answers.append(await reader.read(12))
-
-    async def crowd() -> None:
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(*(guess() for _ in range(CROWD)))
-
-    task = loop.create_task(crowd())
-    thread = threading.Thread(target=loop.run_until_complete, args=(task,))
-    thread.start()
-    try:
-        until(lambda: len(answers) > 0, "the first answer to the crowd")
-        yield
-    finally:
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join()
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.close()
-        # Who comes after them is answered after them: by then nobody of the crowd is at the door.
-        assert secured.get().status == 401
-
-
 CROWDS = {
     "as nobody there is": ("nobody", "127.0.0.1"),
     "as somebody else": ("bob", "127.0.0.1"),
@@ -73,25 +33,28 @@ CROWDS = {
 }
 
 
-@pytest.mark.parametrize("crowd", CROWDS)
-def test_a_first_right_password_is_answered_in_time(secure: Secure, crowd: str) -> None:
+@pytest.mark.parametrize("who", CROWDS)
+def test_a_first_right_password_is_answered_in_time(secure: Secure, who: str) -> None:
     """While a hundred guess, after each change of its hash; then it costs nothing more."""
     secured = secure(file_of(alice=hashed("right", QUICK), bob=hashed("other", QUICK)))
-    with guessing(secured, *CROWDS[crowd]):
+    user, address = CROWDS[who]
+    strangers = Client(secured.port, source=address)
+
+    def guess(number: int) -> Answer:
+        return strangers("/", Authorization=basic(user, f"guess {number}"))
+
+    with crowd(guess, CROWD):
         for _ in range(3):
-            answer, took = asked(secured, "alice", "right")
-            assert (answer, took < SCRAPE_SECONDS) == (200, True), took
+            start = time.monotonic()
+            assert asked(secured, "alice", "right") == 200
+            assert time.monotonic() - start < SCRAPE_SECONDS
             secured.write(file_of(alice=hashed("right", QUICK), bob=hashed("b", QUICK)))
             secured.look()
 
 
-def asked(secured: Secured, user: str, password: str) -> tuple[int, float]:
-    """Ask as a user; give the status and how many seconds it took."""
-    start = time.monotonic()
-    connection = http.client.HTTPConnection("127.0.0.1", secured.port, timeout=60)
-    with closing(connection):
-        connection.request("GET", "/", headers={"Authorization": basic(user, password)})
-        return connection.getresponse().status, time.monotonic() - start
+def asked(secured: Secured, user: str, password: str) -> int:
+    """Ask as a user; return the status."""
+    return secured.get(Authorization=basic(user, password)).status
 
 
 def test_what_needs_no_bcrypt() -> None:
@@ -114,7 +77,7 @@ def test_what_is_remembered_stays_with_the_hash(secure: Secure) -> None:
     """A comment or another user changes nothing; with a new hash the old password is none."""
     alice = hashed("right")
     secured = secure(file_of(alice=alice))
-    assert asked(secured, "alice", "right")[0] == 200
+    assert asked(secured, "alice", "right") == 200
     for text in ("# a comment\n" + file_of(alice=alice), file_of(alice=alice, bob=hashed("b"))):
         secured.write(text)
         secured.look()
@@ -124,14 +87,14 @@ def test_what_is_remembered_stays_with_the_hash(secure: Secure) -> None:
         assert passwords.remembered(b"alice", b"wrong") is False
     secured.write(file_of(alice=hashed("new")))
     secured.look()
-    assert [asked(secured, "alice", word)[0] for word in ("right", "new")] == [401, 200]
+    assert [asked(secured, "alice", word) for word in ("right", "new")] == [401, 200]
 
 
 def test_a_password_with_an_end_in_it_is_none(secure: Secure) -> None:
     """Bcrypt takes it for the one before: who gave it first would keep out who gives that."""
     secured = secure(file_of(alice=hashed("right")))
-    assert asked(secured, "alice", "right\0right")[0] == 401
-    assert asked(secured, "alice", "right")[0] == 200
+    assert asked(secured, "alice", "right\0right") == 401
+    assert asked(secured, "alice", "right") == 200
 
 
 def served(waiters: str, room: int = 100) -> tuple[str, str]:

@@ -1,11 +1,9 @@
 """The exporter as a process with a web file: start, metrics, `check`, and what it never says."""
 
-import contextlib
 import signal
 import ssl
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ from tests.monitoring import running as prometheus
 from tests.processes import Answer, Exporter, command, no_aws, running, series_of, until
 from tests.web.pki import Authority, Pair
 from tests.web.secured import SECRETS, basic, hashed, trusting
-from tests.web.serving import Client
+from tests.web.serving import Client, crowd
 
 NAMES = (
     "macie_exporter_web_config_last_reload_successful",
@@ -138,25 +136,6 @@ def test_a_real_prometheus_scrapes_with_certificate_and_password(guarded: Guarde
         assert found["value"][1] == "1"
 
 
-@contextlib.contextmanager
-def strangers(exporter: Exporter) -> Iterator[list[int]]:
-    """Have somebody without a password ask all the time; give what is answered."""
-    statuses: list[int] = []
-    ended = threading.Event()
-
-    def ask_on() -> None:
-        while not ended.wait(0.05):
-            statuses.append(exporter.request("/metrics").status)
-
-    thread = threading.Thread(target=ask_on)
-    thread.start()
-    try:
-        yield statuses
-    finally:
-        ended.set()
-        thread.join()
-
-
 def _said(exporter: Exporter, words: str) -> bool:
     return words in exporter.log
 
@@ -170,9 +149,8 @@ def test_no_file_that_says_nothing_and_no_half_one_lets_anybody_in(tmp_path: Pat
     file.write_text("".join(parts))
     with (
         running(no_aws(tmp_path), [f"--config.file={file}"]) as exporter,
-        strangers(exporter) as statuses,
+        crowd(lambda _: exporter.request("/metrics"), 1) as statuses,
     ):
-        until(lambda: len(statuses) > 10, "the first requests")
         web_file.write_text("")
         exporter.send(signal.SIGHUP)
         until(partial(_said, exporter, "event=reload_failed"), "the reload's refusal")
