@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from exporter.background import in_daemon
+from exporter.background import in_daemon, until_next
 from exporter.exposition.fleet import WebConfig
 from exporter.files import Files, settled
 from exporter.log import Log
@@ -66,7 +66,7 @@ class Watcher:
     async def watch(self) -> None:
         """Look for changes, until this is cancelled."""
         while True:
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(until_next(_LOOK_EVERY))
             await self.look()
 
     async def look(self) -> None:
