@@ -28,6 +28,15 @@ async def in_daemon(work: Callable[[], T]) -> T:
     return await asyncio.wrap_future(ended)
 
 
+def until_next(seconds: float) -> float:
+    """Return the time until the loop's clock is a multiple of so many seconds.
+
+    Whoever looks at something again and again waits so long: an idle process, which pays for each
+    time that it wakes up, does so once for all of them.
+    """
+    return seconds - asyncio.get_running_loop().time() % seconds
+
+
 def is_cancelled() -> bool:
     """Return whether the present task is to end, rather than what it waited for has ended."""
     task = asyncio.current_task()

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from math import inf
 
-from exporter.background import is_cancelled
+from exporter.background import is_cancelled, until_next
 from exporter.clock import Clock
 from exporter.log import Log
 
@@ -121,7 +121,7 @@ class LoopLag:
         """Measure, until this is cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            pause = _LAG_BUSY if self._busy() else _LAG_IDLE
+            pause = _LAG_BUSY if self._busy() else until_next(_LAG_IDLE)
             due = loop.time() + pause
             await asyncio.sleep(pause)
             now = loop.time()

@@ -17,6 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
+from exporter.background import until_next
 from exporter.log import Log
 from exporter.memory import give_back_large_blocks
 from exporter.web.connections import Connection, Limits, UnderWay
@@ -184,7 +185,7 @@ class Server:
 
     def _sweep(self) -> None:
         """Drop whoever takes too long, and idle connections that were made by other rules."""
-        self._sweeping = self._loop.call_later(self._limits.look_every, self._sweep)
+        self._sweeping = self._loop.call_later(until_next(self._limits.look_every), self._sweep)
         now, tls = self._loop.time(), self._tls()
         for each in self._connections:
             if now > each.waits_until or (each.is_idle and each.tls is not tls):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from exporter.background import in_daemon
+from exporter.background import in_daemon, until_next
 from exporter.exposition.fleet import WebConfig
 from exporter.files import Files, settled
 from exporter.log import Log
@@ -158,7 +158,7 @@ class Watcher:
     async def watch(self) -> None:
         """Look for changes, until this is cancelled."""
         while True:
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(until_next(_LOOK_EVERY))
             await self.look()
 
     async def look(self) -> None:
