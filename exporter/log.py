@@ -9,8 +9,6 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
-from math import isfinite
 from typing import Protocol, TextIO
 
 from exporter.visible import visible
@@ -19,7 +17,7 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 class Log(Protocol):
-    """Where events go: a name in snake_case and fields."""
+    """Where events go: a name and fields, both of them words in snake_case."""
 
     def debug(self, event: str, **fields: object) -> object:
         """Log what only a developer wants to know."""
@@ -89,16 +87,10 @@ class Lines:
             return
         moment = datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="milliseconds")
         first = {"ts": moment.replace("+00:00", "Z"), "level": level, "event": event}
-        line = self._write(first | {key: fields[key] for key in fields if key not in first})
+        line = self._write({**first, **fields})
         with self._lock, contextlib.suppress(OSError, ValueError):
-            try:
-                self._put(line)
-            except UnicodeEncodeError:
-                self._put(line.encode("ascii", "backslashreplace").decode("ascii"))
-
-    def _put(self, line: str) -> None:
-        self._stream.write(line + "\n")
-        self._stream.flush()
+            self._stream.write(line + "\n")
+            self._stream.flush()
 
 
 def _traceback(error: BaseException) -> str:
@@ -124,7 +116,7 @@ def _told(error: BaseException) -> str:
 
 
 def _logfmt(fields: Mapping[str, object]) -> str:
-    return " ".join(f"{_key(key)}={_quoted(_text(value))}" for key, value in fields.items())
+    return " ".join(f"{key}={_quoted(_text(value))}" for key, value in fields.items())
 
 
 def _json(fields: Mapping[str, object]) -> str:
@@ -134,14 +126,7 @@ def _json(fields: Mapping[str, object]) -> str:
 _FORMS: Mapping[str, Callable[[Mapping[str, object]], str]] = {"logfmt": _logfmt, "json": _json}
 
 
-_AS_THEY_ARE = (str, bool)
 _AMBIGUOUS = re.compile(r'[ ="\\]')
-
-
-@lru_cache(maxsize=1024)
-def _key(key: str) -> str:
-    """Return a key that a reader of logfmt cannot misread."""
-    return "".join(c if c.isprintable() and c not in ' ="' else "_" for c in key) or "_"
 
 
 def _quoted(text: str) -> str:
@@ -163,10 +148,6 @@ def _text(value: object) -> str:
 
 def _plain(value: object) -> object:
     """Return what JSON can say of a value: itself, or else its text."""
-    if value is None or type(value) in _AS_THEY_ARE:
-        return value
-    if isinstance(value, float) and not isfinite(value):
-        return str(value)
     try:
         return json.loads(json.dumps(value, allow_nan=False))
     except Exception:  # noqa: BLE001 -- whatever a value's own code raises, the line is written

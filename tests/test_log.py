@@ -101,14 +101,12 @@ def test_values(value: object, logfmt: str, as_json: str) -> None:
 texts = st.text(st.characters())  # surrogates and every separator among them
 
 
-@given(st.sampled_from(FORMS), texts, st.dictionaries(st.text(min_size=1), texts | st.floats()))
-def test_one_line_for_each_event(form: str, event: str, fields: dict[str, object]) -> None:
-    """Nothing in an event, its keys or values ends the line, for any reader's idea of lines."""
-    reserved = {"event", "self"}
-    memory = Memory(form)
-    memory.log.info(event, **{key: fields[key] for key in fields.keys() - reserved})
-    assert len(memory.text.splitlines()) == 1
-    assert memory.text.endswith("\n")
+@given(st.sampled_from(FORMS), texts | st.floats() | st.lists(texts))
+def test_one_line_for_each_event(form: str, value: object) -> None:
+    """Nothing in a value ends the line, for any reader's idea of lines."""
+    line = logged(form, v=value)
+    assert len(line.splitlines()) == 1
+    assert line.endswith("\n")
 
 
 @given(st.dictionaries(st.from_regex(r"x[a-z]{1,5}", fullmatch=True), texts))
@@ -123,17 +121,6 @@ def test_logfmt_can_be_read_back(value: str) -> None:
     """Quotes and blanks do not spill into the next field."""
     words = shlex.split(logged("logfmt", v=value, last="end"))
     assert words[3:] == [f"v={value}", "last=end"]
-
-
-def test_keys_that_logfmt_cannot_hold() -> None:
-    """A key with blanks or quotes gets underscores; an empty one is not nothing."""
-    line = logged("logfmt", **{'a b="': 1, "": 2, "ü\n": 3})
-    assert line.endswith("event=polled a_b__=1 _=2 ü_=3\n")
-
-
-def test_fields_cannot_pose_as_others() -> None:
-    """A field named like one of the first three does not take its place."""
-    assert logged("logfmt", level="error", ts="never") == f"ts={TS} level=info event=polled\n"
 
 
 @pytest.mark.parametrize(
@@ -190,14 +177,3 @@ def test_an_exception_that_is_none_does_no_harm() -> None:
     memory = Memory()
     memory.log.exception("calm")  # noqa: LOG004 -- that it does no harm is the point
     assert memory.text == f"ts={TS} level=error event=calm\n"
-
-
-@pytest.mark.parametrize("value", ["café", "\ud800"], ids=ascii)
-@in_both_forms
-def test_a_stream_of_another_encoding(form: str, value: str) -> None:
-    """What the stream cannot encode is written as its escape, not left out."""
-    raw = io.BytesIO()
-    stream = io.TextIOWrapper(raw, encoding="ascii")
-    Lines(stream, level="info", form=form).log.info("named", name=value)
-    assert raw.getvalue().count(b"\n") == 1
-    assert b"named" in raw.getvalue()

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import NoReturn, TextIO
 
 from exporter import __version__
-from exporter.commands.arguments import Flags, help_of, parse
+from exporter.commands.arguments import help_of, parse
 from exporter.commands.parser import NAME
 from exporter.commands.process import delivered, handle_hangup, handle_stop, standard_streams
 from exporter.memory import look_for_garbage_seldom
@@ -50,8 +50,7 @@ def main(argv: Sequence[str], process: Process) -> int:
     try:
         arguments = parse(argv)
         if arguments.wrong:
-            settings = wrong_settings(arguments.flags, process.environ)
-            raise ConfigurationError([*arguments.wrong, *settings])  # noqa: TRY301 -- as others do
+            load(arguments.flags, process.environ, wrong=arguments.wrong)
         if arguments.command not in _RELOADING:
             process.handle_hangup(None)
         # boto3 and the web server take half a second to import: not for `--help` or a wrong flag.
@@ -69,15 +68,6 @@ def run() -> NoReturn:
     process = Process(os.environ, out, err, handle_hangup, handle_stop, look_for_garbage_seldom)
     code = delivered(lambda: main(sys.argv[1:], process), out, err)
     sys.exit(FAILED if code is None else code)
-
-
-def wrong_settings(flags: Flags, environ: Mapping[str, str]) -> Iterable[str]:
-    """Say what is wrong with the settings, to be said beside another mistake."""
-    try:
-        load(flags, environ)
-    except ConfigurationError as error:
-        return error.lines
-    return ()
 
 
 def complain(process: Process, lines: Iterable[str]) -> None:

@@ -1,8 +1,9 @@
 """`doctor`: tries every step for every target, and says of each failure what would mend it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 from exporter.aws.cloud import Cloud
@@ -100,13 +101,17 @@ async def _each(doctor: "Doctor", accounts: Sequence[Account], tell: Tell) -> li
     return [step for steps in looked_at for step in steps]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Doctor:
     """Tries what the exporter does, and says of each failure what is missing."""
 
     cloud: Cloud
     clock: Clock
     settings: Settings
+
+    @cached_property
+    def _configured(self) -> Mapping[str, tuple[str, ...]]:
+        return {account.id: account.regions for account in self.settings.aws.accounts}
 
     async def own_credentials(self) -> Step:
         """Find out who the exporter is to AWS."""
@@ -147,8 +152,7 @@ class Doctor:
             await attempt(Step(account.id, "", "AssumeRole"), assumed, lambda _: role.arn)
             if not steps[0].ok:
                 return steps
-        own = {each.id: each.regions for each in self.settings.aws.accounts}
-        if (own.get(account.id) or self.settings.aws.regions) == (AUTO,):
+        if (self._configured.get(account.id) or self.settings.aws.regions) == (AUTO,):
             listed = self.cloud.organizations.regions(account)
             await attempt(Step(account.id, "", "ListRegions"), listed, ", ".join)
         administrator = self.settings.metrics.administrator.enabled

@@ -8,7 +8,7 @@ from pathlib import Path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter import __version__
-from exporter.background import in_daemon, is_cancelled
+from exporter.background import in_daemon
 from exporter.commands import FAILED, OK, Process, complain
 from exporter.commands.arguments import Arguments
 from exporter.commands.report import WITHOUT_TRUST, estimate, report
@@ -29,8 +29,6 @@ from exporter.web.watcher import Watcher
 
 _WEB_STOP_SECONDS = 1.5
 """For answers under way, before an orchestrator loses patience."""
-
-_STOPPING = "the exporter is stopping"
 
 Load = Callable[[], Configuration]
 """Reads the configuration anew; raises ConfigurationError."""
@@ -108,10 +106,9 @@ class Service:
             tls=lambda: self._web.rules().tls,
             handshake_refused=self.daemon.own_metrics.handshake_refused,
         )
-        self._reloading = asyncio.Lock()
-        self._reloads: set[asyncio.Task[str | None]] = set()
-        self._next_reload: asyncio.Task[str | None] | None = None
-        self._is_stopping = False
+        self._asked: asyncio.Queue[asyncio.Future[str | None]] = asyncio.Queue()
+        """By whom reloads are asked for."""
+        self._stopping: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
 
     def start(self) -> None:
         """Serve; what is polled is not known yet."""
@@ -127,37 +124,45 @@ class Service:
 
         Raises ConfigurationError for an account that is not their own.
         """
-        # A reload would begin to poll before that.
-        async with self._reloading:
-            await self._refuse_strange_accounts(self._configuration.settings)
+        await self._refuse_strange_accounts(self._configuration.settings)
         self.daemon.start()
+        # Not before: a reload has the daemon look for what to poll.
+        self.reload_when_asked()
         await asyncio.get_running_loop().create_future()
 
     async def stop(self) -> None:
         """Stop in order: polls and reloads are cut off, answers under way have their time."""
         self._log.info("stopping")
-        self._is_stopping = True
-        for reload in self._reloads:
-            reload.cancel()
+        self._stopping.cancel()
         await self.daemon.stop()
         await self._server.stop(_WEB_STOP_SECONDS)
         self._log.info("stopped")
 
-    def reload(self) -> "asyncio.Task[str | None]":
-        """Load the configuration anew; the task gives the reason why it was refused, if it was.
+    def reload(self) -> "asyncio.Future[str | None]":
+        """Ask for the configuration to be loaded anew.
 
-        One reload serves all who asked before it began.
+        The future gives the reason why it was refused, if it was; nothing once this is stopped.
         """
-        if self._next_reload is None or self._next_reload.done():
-            self._next_reload = asyncio.create_task(self._reload_in_turn())
-            self._reloads.add(self._next_reload)
-            self._next_reload.add_done_callback(self._reloads.discard)
-        return self._next_reload
+        asked: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._asked.put_nowait(asked)
+        return asked
 
-    async def _reload_in_turn(self) -> str | None:
-        async with self._reloading:
-            self._next_reload = None
-            return _STOPPING if self._is_stopping else await self._reload()
+    def reload_when_asked(self) -> None:
+        """Reload from now on, one at a time: one serves all who asked before it began."""
+        self.daemon.keep("reloads", self._keep_reloading)
+
+    async def _keep_reloading(self) -> None:
+        while True:
+            asked = [await self._asked.get()]
+            asked += [self._asked.get_nowait() for _ in range(self._asked.qsize())]
+            outcome = await self._reload()
+            for each in asked:
+                each.set_result(outcome)
+
+    async def _reloaded(self) -> str | None:
+        asked = self.reload()
+        await asyncio.wait([asked, self._stopping], return_when=asyncio.FIRST_COMPLETED)
+        return asked.result() if asked.done() else "the exporter is stopping"
 
     async def _reload(self) -> str | None:
         """Reload; what is refused changes nothing: the configuration in force stays."""
@@ -213,14 +218,6 @@ class Service:
     def _warn_without_trust(self) -> None:
         if not trust_from(self._configuration.settings).configured:
             self._log.warning("trust_not_configured", hint=WITHOUT_TRUST)
-
-    async def _reloaded(self) -> str | None:
-        try:
-            return await asyncio.shield(self.reload())
-        except asyncio.CancelledError:
-            if is_cancelled():
-                raise
-            return _STOPPING
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the application in force: a reload swaps it whole."""

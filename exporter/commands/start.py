@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from exporter.aws import environment
 from exporter.clock import SystemClock
-from exporter.commands import Process, wrong_settings
+from exporter.commands import Process
 from exporter.commands.arguments import Arguments
 from exporter.configuration import Configuration, Ports
 from exporter.log import Lines
@@ -30,12 +30,12 @@ def configuration_of(arguments: Arguments, process: Process) -> Configuration:
 
     Raises ConfigurationError.
     """
+    region, wrong = None, []
     try:
         region = environment.region(process.environ)
     except environment.AwsEnvironmentError as error:
-        others = wrong_settings(arguments.flags, process.environ)
-        raise ConfigurationError([f"the AWS environment: {error}", *others]) from error
-    settings = load(arguments.flags, process.environ, region)
+        wrong = [f"the AWS environment: {error}"]
+    settings = load(arguments.flags, process.environ, region, wrong)
     return Configuration(settings, region or next(_regions(settings), _ANY_REGION))
 
 

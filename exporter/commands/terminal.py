@@ -29,15 +29,7 @@ def progress(
     from rich import progress as bars  # noqa: PLC0415 -- likewise
 
     # As wide as it is: a terminal wraps long lines itself, and joins them when they are copied.
-    screen = console.Console(
-        file=stream,
-        force_terminal=True,
-        force_interactive=True,
-        no_color=bool(environ.get("NO_COLOR")),
-        soft_wrap=True,
-        markup=False,
-        highlight=False,
-    )
+    screen = console.Console(file=stream, soft_wrap=True, markup=False, highlight=False)
     columns = (bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn())
     with bars.Progress(
         *columns, console=screen, transient=True, redirect_stdout=False, redirect_stderr=False

@@ -29,7 +29,11 @@ class Key:
     field: FieldInfo
     keys: tuple[str, ...] = ()
     """The keys of the section, or of the sections, behind it."""
-    in_list: bool = False
+
+    @property
+    def in_list(self) -> bool:
+        """Whether it is one of a list's items: no flag can set it."""
+        return "[]" in self.dotted
 
     @property
     def description(self) -> str:
@@ -72,17 +76,15 @@ def _docstrings(model: type[BaseModel]) -> Mapping[str, str]:
     return found
 
 
-def _keys(
-    model: type[BaseModel], above: tuple[str, ...] = (), before: str = "", *, in_list: bool = False
-) -> Iterator[Key]:
+def _keys(model: type[BaseModel], above: tuple[str, ...] = (), before: str = "") -> Iterator[Key]:
     for name, field in model.model_fields.items():
         section = _section(field.annotation)
         keys = tuple(section.model_fields) if section else ()
-        key = Key((*above, name), f"{before}{name}", model, field, keys, in_list)
+        key = Key((*above, name), f"{before}{name}", model, field, keys)
         yield key
         if section:
             behind = f"{key.dotted}{'[]' if key.is_list else ''}."
-            yield from _keys(section, key.path, behind, in_list=in_list or key.is_list)
+            yield from _keys(section, key.path, behind)
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 -- whatever a field is annotated with
@@ -112,13 +114,9 @@ def may_hold_secret(path: Path) -> bool:
     return any(key.is_secret and key.path[: len(place)] == place for key in KEYS.values())
 
 
-def nearest_key(path: Path) -> Key | None:
+@lru_cache(maxsize=1024)  # The same one may stand in each of many accounts.
+def nearest_key(written: tuple[str, ...]) -> Key | None:
     """Return the known key most like a wrong one, if any is like it."""
-    return _nearest(named(path))  # Kept: the same one may stand in each of many accounts.
-
-
-@lru_cache(maxsize=1024)
-def _nearest(written: tuple[str, ...]) -> Key | None:
     # A section's name is no help to who knows one.
     depth = min(len(written), 2)
     known = {".".join(path): key for path, key in KEYS.items() if len(path) >= depth}

@@ -25,14 +25,17 @@ _NO_REGION = (
 
 
 def load(
-    flags: Iterable[tuple[str, str]], environ: Mapping[str, str], region: str | None = None
+    flags: Iterable[tuple[str, str]],
+    environ: Mapping[str, str],
+    region: str | None = None,
+    wrong: Iterable[str] = (),
 ) -> Settings:
     """Load the settings: flags, as (dotted kebab-case name, text), over environment over file.
 
     `region` is that of the AWS environment, for accounts without one of their own. Empty, it is an
     error if any account needs it, and nothing else is wrong; None leaves such accounts without.
 
-    Raises ConfigurationError with everything that is wrong.
+    Raises ConfigurationError with everything that is wrong, after what is `wrong` already.
     """
     sources, settings = read_sources(flags, environ), None
     lacks_region = region is not None and _needs_region(sources)
@@ -46,9 +49,10 @@ def load(
     if lacks_region and not region and not problems:
         # Alone: whoever looks at a file elsewhere than where it is to run has none, and knows it.
         problems = [Problem(_REGIONS, _NO_REGION)]
-    if settings is None or problems:
+    lines = [*wrong, *map(str, problems)]
+    if settings is None or lines:
         # Not from pydantic's error: it holds every value, secrets included.
-        raise ConfigurationError(map(str, problems))
+        raise ConfigurationError(lines)
     return settings
 
 

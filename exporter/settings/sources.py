@@ -16,7 +16,7 @@ from typing import Any
 from exporter.files import read_whole
 from exporter.settings.errors import Path, Problem, show
 from exporter.settings.fields import AUTO
-from exporter.settings.keys import KEYS, nearest_key
+from exporter.settings.keys import KEYS, named, nearest_key
 from exporter.settings.yaml import Tree, read_yaml
 
 LARGEST_FILE = 64 * 1024 * 1024
@@ -132,7 +132,7 @@ def _without_nothing(node: Any) -> Any:  # noqa: ANN401 -- mappings, lists, text
 
 def unknown_key(path: Path, origin: str) -> Problem:
     """Say that there is no such key, and which one may be meant."""
-    best = nearest_key(path)
+    best = nearest_key(named(path))
     if best is None:
         return Problem(path, "unknown key; --help names those that there are", origin=origin)
     name = best.dotted

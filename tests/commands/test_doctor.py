@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -131,31 +131,23 @@ def test_no_credentials_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     assert verdict == "No target was tried. Mend first: exporter own credentials."
 
 
+BROKEN = Step(
+    "000000000001",
+    "eu-west-1",
+    "ListInvitations",
+    ok=False,
+    name="prod",
+    seconds=0.1,
+    detail="not authorized",
+    error_code="AccessDeniedException",
+    remedy="allow macie2:ListInvitations",
+)
+ARN = "arn:aws:iam::000000000001:role/reader"
 STEPS = [
-    Step("", "", "own credentials", ok=True, seconds=0.01, detail="arn:aws:iam::1:user/x"),
-    Step(
-        "000000000001",
-        "",
-        "AssumeRole",
-        ok=True,
-        name="prod",
-        seconds=0.2,
-        detail="arn:aws:iam::000000000001:role/reader",
-    ),
-    Step(
-        "000000000001",
-        "eu-west-1",
-        "ListInvitations",
-        ok=False,
-        name="prod",
-        seconds=0.1,
-        detail="not authorized",
-        error_code="AccessDeniedException",
-        remedy="allow macie2:ListInvitations",
-    ),
+    Step("", "", "own credentials", seconds=0.01, detail="arn:aws:iam::1:user/x"),
+    Step("000000000001", "", "AssumeRole", name="prod", seconds=0.2, detail=ARN),
+    BROKEN,
 ]
-
-
 TARGETS = [Target("000000000001", "eu-west-1"), Target("000000000002", "eu-west-1")]
 
 
@@ -180,15 +172,15 @@ What to do:
 
 def test_what_somebody_can_mend_comes_first() -> None:
     """What may pass by itself comes last; a failure of no target's is not counted as one's."""
-    throttled = replace(STEPS[2], account="000000000002", error_code="ThrottlingException")
-    table = as_table([throttled, STEPS[2]], TARGETS)
+    throttled = replace(BROKEN, account="000000000002", error_code="ThrottlingException")
+    table = as_table([throttled, BROKEN], TARGETS)
     assert [line.split()[1] for line in table.splitlines()[1:3]] == ["000000000001", "000000000002"]
     assert table.endswith("Mend first: 000000000001 prod eu-west-1 ListInvitations.\n")
     assert as_table([throttled], TARGETS).splitlines()[-1] == (
         "1 of 2 targets in 1 account fail. This may pass by itself: try again, "
         "then mend what stays."
     )
-    tags = replace(STEPS[2], account="", name="", region="", step="discovery")
+    tags = replace(BROKEN, account="", name="", region="", step="discovery")
     assert as_table([tags], TARGETS).splitlines()[-1] == (
         "No target fails. Mend first: exporter discovery."
     )
@@ -215,21 +207,11 @@ def test_a_table_is_no_way_into_a_terminal() -> None:
     """What AWS, or whoever answers for it, says is shown as what it is, on its own line."""
     said = "a\x1b]0;b\x07\u202ec\nok    000000000002"
     shown = r"a\u001b]0;b\u0007\u202ec\nok    000000000002"
-    table = as_table([replace(STEPS[2], detail=said, remedy=said)], TARGETS)
+    table = as_table([replace(BROKEN, detail=said, remedy=said)], TARGETS)
     assert table.splitlines()[1].endswith(f"AccessDeniedException: {shown}")
     assert f"ListInvitations: {shown}\n" in table
 
 
 def test_json() -> None:
     """The same steps, for programs."""
-    assert json.loads(as_json(STEPS))[2] == {
-        "account": "000000000001",
-        "region": "eu-west-1",
-        "step": "ListInvitations",
-        "ok": False,
-        "name": "prod",
-        "seconds": 0.1,
-        "detail": "not authorized",
-        "error_code": "AccessDeniedException",
-        "remedy": "allow macie2:ListInvitations",
-    }
+    assert json.loads(as_json([BROKEN])) == [asdict(BROKEN)]

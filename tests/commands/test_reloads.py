@@ -29,34 +29,24 @@ def configured(*flags: str) -> Configuration:
 
 
 class Slow:
-    """A configuration that is loaded when a test says so."""
+    """A configuration that is loaded, on a thread, when a test says how that ends."""
 
     def __init__(self) -> None:
-        self.begun: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self.outcomes: queue.SimpleQueue[Callable[[], Configuration]] = queue.SimpleQueue()
+        self.outcomes: queue.SimpleQueue[Configuration | Exception] = queue.SimpleQueue()
         self.count = 0
 
     def __call__(self) -> Configuration:
-        """Load; on a thread."""
+        """Load, or fail."""
         self.count += 1
-        self.begun.put(self.count)
-        return self.outcomes.get(timeout=PATIENCE)()
+        outcome = self.outcomes.get(timeout=PATIENCE)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
-    async def is_under_way(self) -> None:
-        """Wait until one has begun."""
-        await eventually(lambda: not self.begun.empty(), "a reload")
-
-    def succeed(self) -> None:
-        """End the one under way, or the next."""
-        self.outcomes.put(configured)
-
-    def fail(self, error: Exception) -> None:
-        """End the one under way, or the next, with an error."""
-
-        def raise_it() -> Configuration:
-            raise error
-
-        self.outcomes.put(raise_it)
+    def ends(self, *outcomes: Configuration | Exception) -> None:
+        """End the one under way, and the next ones."""
+        for outcome in outcomes or (configured(),):
+            self.outcomes.put(outcome)
 
 
 def run(test: Callable[[Service, Slow, io.StringIO], Coroutine[Any, Any, None]]) -> None:
@@ -67,10 +57,11 @@ def run(test: Callable[[Service, Slow, io.StringIO], Coroutine[Any, Any, None]])
         lines = Lines(log, level="info", form="logfmt")
         ports = Ports(SystemClock(), lines, random.Random(1))
         service = Service(configured(), slow, ports)
+        service.reload_when_asked()
         try:
             await test(service, slow, log)
         finally:
-            slow.succeed()
+            slow.ends()
             if "event=stopped" not in log.getvalue():
                 await service.stop()
 
@@ -81,13 +72,13 @@ def test_each_who_asks_hears_how_it_went() -> None:
     """Of the reload that began after they had asked: done, refused and why, or crashed."""
 
     async def test(service: Service, slow: Slow, log: io.StringIO) -> None:
-        slow.succeed()
+        slow.ends()
         assert await service.reload() is None
-        slow.fail(ConfigurationError(["poll.intervl: unknown key", "x: wrong"]))
+        slow.ends(ConfigurationError(["poll.intervl: unknown key", "x: wrong"]))
         assert await service.reload() == "poll.intervl: unknown key\nx: wrong"
-        slow.fail(RuntimeError("never seen before"))
+        slow.ends(RuntimeError("never seen before"))
         assert await service.reload() == "RuntimeError in the exporter itself"
-        slow.succeed()
+        slow.ends()
         assert await service.reload() is None
         told = re.findall(r"event=(reload\w+)", log.getvalue())
         assert told == ["reloaded", "reload_failed", "reload_crashed", "reloaded"]
@@ -100,10 +91,9 @@ def test_a_storm_is_one_reload() -> None:
 
     async def test(service: Service, slow: Slow, log: io.StringIO) -> None:
         first = service.reload()
-        await slow.is_under_way()
+        await eventually(lambda: slow.count == 1, "a reload")
         others = [service.reload() for _ in range(300)]
-        slow.fail(ConfigurationError(["first"]))
-        slow.fail(ConfigurationError(["second"]))
+        slow.ends(ConfigurationError(["first"]), ConfigurationError(["second"]))
         assert await first == "first"
         assert set(await asyncio.gather(*others)) == {"second"}
         assert (slow.count, log.getvalue().count("event=reload_failed")) == (2, 2)
@@ -116,13 +106,12 @@ def test_a_stop_waits_for_no_reload() -> None:
 
     async def test(service: Service, slow: Slow, log: io.StringIO) -> None:
         first = service.reload()
-        await slow.is_under_way()
+        await eventually(lambda: slow.count == 1, "a reload")
         second = service.reload()
         await service.stop()
-        assert await service.reload() == "the exporter is stopping"
-        slow.succeed()
-        outcomes = await asyncio.gather(first, second, return_exceptions=True)
-        assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 2
+        slow.ends()
+        assert not first.done()
+        assert not second.done()
         assert slow.count == 1
         assert "event=reloaded" not in log.getvalue()
 
@@ -134,10 +123,10 @@ def test_a_reload_that_leaves_open_who_may_invite_is_warned_of() -> None:
 
     async def test(service: Service, slow: Slow, log: io.StringIO) -> None:
         trusting = configured("metrics.trusted-inviters=000000000001")
-        slow.outcomes.put(lambda: trusting)
+        slow.ends(trusting)
         await service.reload()
         assert "trust_not_configured" not in log.getvalue()
-        slow.succeed()
+        slow.ends()
         await service.reload()
         assert "level=warning event=trust_not_configured" in log.getvalue()
         assert "set metrics.trusted_inviters or metrics.trust_organization" in log.getvalue()
@@ -149,10 +138,10 @@ def test_a_reload_is_refused_for_an_account_of_others(monkeypatch: pytest.Monkey
     """As the start is: without a role it would show the numbers of the credentials' account."""
 
     async def test(service: Service, slow: Slow, log: io.StringIO) -> None:
-        slow.succeed()
+        slow.ends()
         assert "000000000001" in (await service.reload() or "")
         assert 'event=reload_failed error="aws.accounts[0].id = ' in log.getvalue()
-        slow.outcomes.put(lambda: configured(f'aws.accounts=[{{"id": "{HUB}"}}]'))
+        slow.ends(configured(f'aws.accounts=[{{"id": "{HUB}"}}]'))
         assert await service.reload() is None
 
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")

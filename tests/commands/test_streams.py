@@ -44,14 +44,6 @@ def test_a_stream_that_cannot_be_written(words: str, code: int, said: str) -> No
     assert (done.returncode, done.stderr) == (code, said)
 
 
-def test_once_does_not_need_a_log() -> None:
-    """All its output, and exit code 0 since every target answered."""
-    with EmbeddedAws(World(fleets.HUB, regions=fleets.REGIONS)) as aws:
-        done = shell("once 2>/dev/full", aws.environment())
-    assert done.returncode == 0
-    assert "macie_poll_success{" in done.stdout
-
-
 def test_the_daemon_does_not_need_a_log() -> None:
     """It polls on with standard error closed, and stops in order."""
     world = World(fleets.HUB, regions=fleets.REGIONS)
