@@ -22,7 +22,6 @@ from exporter.schedule import Schedule
 from exporter.state import TargetRecord
 from exporter.state.history import recall
 from exporter.state.records import advance
-from exporter.state.snapshot import FAILURES_KEPT
 from exporter.web.query import Query, select
 from exporter.web.status import Status
 from exporter.web.summary import failure_groups, strangers, summary, verdict
@@ -262,17 +261,6 @@ def test_the_last_polls_of_a_target_take_300_bytes() -> None:
         known = advance(known, PollResult(known.target, NOW + number, 0.1, Answer(enabled=True)))
     assert len(recall(known.polls)) == 12
     assert sys.getsizeof(known.polls) <= 300
-
-
-def test_failures_are_kept_of_few_polls() -> None:
-    """What AWS said is long: a fleet that fails for hours keeps a thousand of its texts."""
-    scene = scene_of(50)
-    for number in range(FAILURES_KEPT // 50 + 5):
-        for record in scene.snapshot.all():
-            scene.failed(record.target, "AccessDenied")
-        assert number or len(scene.snapshot.failures(Target("000000000001", REGION))) == 1
-    kept = sum(len(scene.snapshot.failures(known.target)) for known in scene.snapshot.all())
-    assert kept == FAILURES_KEPT
 
 
 @pytest.fixture(scope="module")

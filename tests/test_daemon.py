@@ -5,7 +5,7 @@ import random
 import re
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from exporter.configuration import Configuration
 from exporter.exposition.families import TARGET_LABELS
 from exporter.settings import load
 from tests import daemons, fleets, processes
+from tests.daemons import values
 from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import Fault, Invitation, World
 from tests.faulty import FaultyServer, send_and_hang
 from tests.inprocess import command, running
-from tests.processes import measured, no_aws, until
+from tests.processes import Series, measured, no_aws, until
 
 DENIED = Fault(403, "AccessDeniedException", "User: {caller} is not authorized")
 
@@ -47,15 +48,7 @@ def written(path: Path, configuration: dict[str, Any]) -> str:
     return f"--config.file={file}"
 
 
-def values(
-    series: Mapping[fleets.Key, float], name: str, *labels: str
-) -> dict[tuple[str, ...], float]:
-    """Return a family's values by some of its labels."""
-    found = {tuple(dict(by)[each] for each in labels): by for n, by in series if n == name}
-    return {key: series[name, by] for key, by in found.items()}
-
-
-def error_codes(series: Mapping[fleets.Key, float]) -> dict[tuple[str, str], str]:
+def error_codes(series: Series) -> dict[tuple[str, str], str]:
     """Return the error code of every failing target."""
     found = values(series, "macie_poll_error_info", *TARGET_LABELS, "error_code")
     return {(account, region): code for account, region, code in found}

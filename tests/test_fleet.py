@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from exporter.exposition.families import TARGET_LABELS
 from tests import fleets
+from tests.daemons import values
 from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import World
 from tests.inprocess import running
@@ -48,44 +50,38 @@ def configuration() -> dict[str, Any]:
     }
 
 
-class File:
-    """A configuration file that the test rewrites."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path / "exporter.yaml"
-
-    def write(self, tree: dict[str, Any]) -> str:
-        """Write settings; give the flag that names the file."""
-        self.path.write_text(json.dumps(tree))
-        return f"--config.file={self.path}"
-
-
 @pytest.fixture
-def file(tmp_path: Path) -> File:
+def file(tmp_path: Path) -> Path:
     """A place for a configuration."""
-    return File(tmp_path)
+    return tmp_path / "exporter.yaml"
 
 
-def targets(series: Series) -> list[tuple[str, str]]:
+def written(file: Path, tree: dict[str, Any]) -> str:
+    """Write settings; give the flag that names the file."""
+    file.write_text(json.dumps(tree))
+    return f"--config.file={file}"
+
+
+def targets(series: Series) -> list[tuple[str, ...]]:
     """Return the polled targets."""
-    labels = [dict(labels) for name, labels in series if name == "macie_poll_success"]
-    return sorted((one["aws_account_id"], one["aws_region"]) for one in labels)
+    return sorted(values(series, "macie_poll_success", *TARGET_LABELS))
 
 
-def all_of(*accounts: str) -> list[tuple[str, str]]:
+def all_of(*accounts: str) -> list[tuple[str, ...]]:
     """Return accounts in every region."""
     return sorted((account, region) for account in accounts for region in fleets.REGIONS)
 
 
 def value(series: Series, name: str) -> float:
     """Return the value of a family of one series."""
-    return next(number for (found, _), number in series.items() if found == name)
+    [(_, found)] = values(series, name).items()
+    return found
 
 
-def test_three_shards_hold_every_target_once(aws: EmbeddedAws, file: File) -> None:
+def test_three_shards_hold_every_target_once(aws: EmbeddedAws, file: Path) -> None:
     """Three exporters, named as a StatefulSet names its pods."""
-    flag = file.write(configuration())
-    held: list[tuple[str, str]] = []
+    flag = written(file, configuration())
+    held: list[tuple[str, ...]] = []
     with ExitStack() as stack:
         shards = [
             stack.enter_context(
@@ -105,36 +101,35 @@ def test_three_shards_hold_every_target_once(aws: EmbeddedAws, file: File) -> No
     assert sorted(held) == all_of(fleets.HUB, *fleets.accounts(ACCOUNTS))
 
 
-def test_reload_changes_what_is_configured(world: World, aws: EmbeddedAws, file: File) -> None:
+def test_reload_changes_what_is_configured(world: World, aws: EmbeddedAws, file: Path) -> None:
     """By SIGHUP and over HTTP; what is known of targets that remain stays known."""
     members = fleets.accounts(ACCOUNTS)
     tree = configuration()
     del tree["aws"]["organization"]
     tree["aws"]["accounts"] = [{"id": m, "role_arn": world.role_arn(m)} for m in members[:2]]
-    with running(aws.environment(), [file.write(tree)]) as exporter:
+    with running(aws.environment(), [written(file, tree)]) as exporter:
         exporter.wait_until_ready()
         before = exporter.series()
         tree["aws"]["accounts"] = [{"id": m, "role_arn": world.role_arn(m)} for m in members[1:3]]
         tree["metrics"] = {"zero_fill": "invited"}
-        file.write(tree)
+        written(file, tree)
         exporter.hang_up()
         until(lambda: targets(exporter.series()) == all_of(*members[1:3]), "new targets polled")
         after = exporter.series()
-        target = {"aws_account_id": members[1], "aws_region": "us-east-1"}
-        kept = ("macie_poll_timestamp_seconds", frozenset(target.items()))
-        assert after[kept] == before[kept]
+        target, kept = (members[1], "us-east-1"), "macie_poll_timestamp_seconds"
+        then, now = (values(each, kept, *TARGET_LABELS)[target] for each in (before, after))
+        assert then == now
         assert any(name == "macie_invitations" for name, _ in after)
-        assert value(after, "macie_exporter_config_hash") != value(
-            before, "macie_exporter_config_hash"
-        )
+        old, new = (value(each, "macie_exporter_config_hash") for each in (before, after))
+        assert old != new
         tree["web"]["telemetry_path"] = "/other"
-        file.write(tree)
+        written(file, tree)
         assert exporter.request("/-/reload", "POST").status == 200
         assert exporter.request("/other").status == 200
         assert exporter.request("/metrics").status == 404
 
 
-def test_a_wrong_file_changes_nothing(aws: EmbeddedAws, file: File) -> None:
+def test_a_wrong_file_changes_nothing(aws: EmbeddedAws, file: Path) -> None:
     """500 with the reason, the reload metrics say so, and the old configuration goes on.
 
     An empty one is being written: its accounts would all go, to come back without what was known.
@@ -142,7 +137,7 @@ def test_a_wrong_file_changes_nothing(aws: EmbeddedAws, file: File) -> None:
     success = "macie_exporter_config_last_reload_successful"
     when = "macie_exporter_config_last_reload_success_timestamp_seconds"
     empty = "is empty; to have the defaults"
-    with running(aws.environment(), [file.write(configuration())]) as exporter:
+    with running(aws.environment(), [written(file, configuration())]) as exporter:
         exporter.wait_until_ready()
         before = exporter.series()
         for content, why in (
@@ -150,7 +145,7 @@ def test_a_wrong_file_changes_nothing(aws: EmbeddedAws, file: File) -> None:
             ("# exporter.yaml\n", empty),
             ("poll: {intervl: 5m}", "nearest known key is poll.interval"),
         ):
-            file.path.write_text(content)
+            file.write_text(content)
             answer = exporter.request("/-/reload", "POST")
             assert answer.status == 500
             assert why in answer.body.decode()
@@ -158,7 +153,7 @@ def test_a_wrong_file_changes_nothing(aws: EmbeddedAws, file: File) -> None:
         assert (value(before, success), value(after, success)) == (1, 0)
         assert value(after, when) == value(before, when)
         assert targets(after) == targets(before)
-        file.path.write_text("{}")
+        file.write_text("{}")
         assert exporter.request("/-/reload", "POST").status == 200
         assert value(exporter.series(), success) == 1
 
@@ -169,14 +164,14 @@ def resources(exporter: Exporter) -> tuple[int, int]:
     return len(os.listdir(process / "task")), len(os.listdir(process / "fd"))  # noqa: PTH208
 
 
-def test_sixty_reloads_under_load(world: World, aws: EmbeddedAws, file: File) -> None:
+def test_sixty_reloads_under_load(world: World, aws: EmbeddedAws, file: Path) -> None:
     """While being polled and scraped: nothing lost, no thread or file left over."""
     members = fleets.accounts(ACCOUNTS)[:5]
     tree = configuration()
     del tree["aws"]["organization"]
     tree["aws"]["accounts"] = [{"id": m, "role_arn": world.role_arn(m)} for m in members]
     scraping = threading.Event()
-    flags = [file.write(tree), "--poll.interval=10s", "--poll.concurrency=8"]
+    flags = [written(file, tree), "--poll.interval=10s", "--poll.concurrency=8"]
     with process(aws.environment(), flags) as exporter:
         exporter.wait_until_ready()
         expected = targets(exporter.series())
@@ -193,7 +188,7 @@ def test_sixty_reloads_under_load(world: World, aws: EmbeddedAws, file: File) ->
         thread.start()
         for number in range(60):
             tree["metrics"] = {"zero_fill": ("all", "none")[number % 2]}
-            file.write(tree)
+            written(file, tree)
             assert exporter.request("/-/reload", "POST").status == 200
         scraping.set()
         thread.join()
