@@ -3,7 +3,6 @@
 It knows values and error codes, and nothing of AWS or of how values are shown.
 """
 
-from exporter.state.records import TargetRecord, TargetState
-from exporter.state.snapshot import Snapshot
+from exporter.state.records import Snapshot, TargetRecord, TargetState
 
 __all__ = ["Snapshot", "TargetRecord", "TargetState"]

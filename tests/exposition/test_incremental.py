@@ -22,7 +22,7 @@ from exporter.exposition.columns import PIECE
 from exporter.exposition.counts import Options
 from exporter.exposition.rendering import Exposition
 from exporter.model import Account, Answer, Failure, Target
-from exporter.state.snapshot import FAILURES_KEPT
+from exporter.state.records import FAILURES_KEPT
 from tests.exposition.scene import (
     DAY,
     NOW,
