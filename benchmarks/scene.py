@@ -40,7 +40,7 @@ class Scene:
     def __init__(self, count: int, zero_fill: str = "invited") -> None:
         self.targets = targets(count)
         self.state = Snapshot()
-        self.state.retain(self.targets)
+        self.state.change((), self.targets)
         self._options = Options(AgeBuckets(Settings().metrics.age_buckets), zero_fill)
         self._chance = random.Random(7)  # noqa: S311 -- jitter
         self.exposition = self.anew()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from exporter.audit import Audit
 from exporter.aws.cloud import Cloud
 from exporter.configuration import Configuration, Ports, options_from, trust_from
+from exporter.discovery.accounts import difference
 from exporter.discovery.loop import Discovery
 from exporter.exposition.build import build
 from exporter.exposition.counts import Options
@@ -193,11 +194,13 @@ class Daemon:
         self._note_round()
 
     def _adopt(self, inventory: Inventory) -> None:
-        targets = inventory.targets()
-        self._accounts = {account.id: account for account in inventory.accounts}
+        accounts = {account.id: account for account in inventory.accounts}
+        gone, new = difference(self._accounts, accounts)
         self._trust = trust_from(self._configuration.settings, inventory.organization)
-        self.snapshot.retain(targets)
-        self._poller.set_targets(targets)
+        self.snapshot.change(gone, new)
+        self._poller.change_targets(gone, new)
+        # Last, so that what an error left half done is done by the next that is found.
+        self._accounts = accounts
         if inventory.complete:
             self.cloud.credentials.keep(inventory.accounts)
         self._to_show.set()

@@ -21,7 +21,7 @@ UNKNOWN_STATUS = "unknown"
 """Stands for a status that AWS left out, so that the invitation is counted all the same."""
 
 OTHER_STATUS = "other"
-"""Stands for statuses beyond those that have a name of their own (`exporter.state`)."""
+"""Stands for statuses beyond those that have a name of their own (`exporter.state.snapshot`)."""
 
 # fmt: off
 MACIE_REGIONS = (

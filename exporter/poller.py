@@ -5,6 +5,7 @@ Knows when and how long, not what is read (`read`) or what becomes of it (`recor
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from math import inf
@@ -67,15 +68,14 @@ class Poller:
 
     async def run(self) -> None:
         """Start polls as they fall due, until this is cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
             self._changed.clear()
             self._start_due()
             is_free = len(self._polls) < self._options.concurrency
             wait = self._schedule.wait(self._clock.monotonic()) if is_free else inf
-            timer = loop.call_later(wait, self._changed.set)
-            await self._changed.wait()
-            timer.cancel()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if wait == inf else wait):
+                    await self._changed.wait()
 
     async def fail_overdue(self) -> None:
         """Have polls fail that wait too long for a place: others hang, and nobody asks AWS."""
@@ -97,9 +97,9 @@ class Poller:
             poll.cancel()
         await asyncio.gather(*self._polls, return_exceptions=True)
 
-    def set_targets(self, targets: Collection[Target]) -> None:
-        """Poll exactly these targets from now on."""
-        self._schedule.set_targets(targets, self._clock.monotonic())
+    def change_targets(self, gone: Collection[Target], new: Collection[Target]) -> None:
+        """Poll some targets no more, and others from now on."""
+        self._schedule.change_targets(gone, new, self._clock.monotonic())
         self._changed.set()
 
     def set_options(self, options: PollOptions) -> None:

@@ -7,7 +7,7 @@ targets. Every time is in monotonic seconds.
 
 import heapq
 import random
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import inf
@@ -42,6 +42,8 @@ class _Progress:
     failures: int = 0
     slow: bool = False
     polled: bool = False
+    gone: bool = False
+    """Whether it is to be forgotten once its poll has ended."""
 
 
 class Schedule:
@@ -55,7 +57,6 @@ class Schedule:
         """Poll each target once an interval (seconds), at most `concurrency` at once."""
         self._interval, self._rng = interval, rng
         self._slow_limit = max(1, concurrency // _SLOW_SHARE)
-        self._targets: frozenset[Target] = frozenset()
         self._progress: dict[Target, _Progress] = {}
         self._slow: list[Due] = []
         self._others: list[Due] = []
@@ -64,18 +65,24 @@ class Schedule:
         self._count = 0
         self._last_lag = 0.0
 
-    def set_targets(self, targets: Collection[Target], now: float) -> None:
-        """Schedule exactly these targets; those that are new are due at once, accounts mixed."""
-        self._targets = frozenset(targets)
-        for target in self._progress.keys() - self._targets:
+    def change_targets(self, gone: Iterable[Target], new: Iterable[Target], now: float) -> None:
+        """Forget some targets, and schedule others: these are due at once, accounts mixed."""
+        for target in gone:
+            progress = self._progress.get(target)
             # One that is polled stays until that has ended, or it might overlap itself.
-            if self._progress[target].due is not None:
+            if progress and progress.due is None:
+                progress.gone = True
+            elif progress:
                 del self._progress[target]
-        new = [target for target in dict.fromkeys(targets) if target not in self._progress]
-        # Not in the order given: the regions of one account would all wait for its AssumeRole.
-        self._rng.shuffle(new)
-        for target in new:
-            self._progress[target] = _Progress(self._push(target, now))
+        # Not in a given order: the regions of one account would all wait for its AssumeRole.
+        mixed = list(new)
+        self._rng.shuffle(mixed)
+        for target in mixed:
+            under_way = self._progress.get(target)
+            if under_way:
+                under_way.gone = False
+            else:
+                self._progress[target] = _Progress(self._push(target, now))
 
     def set_pace(self, interval: float, concurrency: int, now: float) -> None:
         """Change the interval and the concurrency; what was never polled stays due at once."""
@@ -125,7 +132,7 @@ class Schedule:
         self._slow_running -= progress.slow
         progress.due, progress.failures, progress.slow = due, failures, slow
         progress.polled = True
-        if target not in self._targets:
+        if progress.gone:
             del self._progress[target]
 
     def overdue(self, moment: float) -> list[Target]:

@@ -79,7 +79,7 @@ def snapshot_of(
 ) -> Snapshot:
     """Know targets that were polled, a minute apart and the last a minute ago."""
     snapshot = Snapshot()
-    snapshot.retain([target for account in accounts for target in account.targets()])
+    snapshot.change((), [target for account in accounts for target in account.targets()])
     for target, outcomes in polls.items():
         listed = list(outcomes)
         for number, outcome in enumerate(listed):

@@ -16,8 +16,18 @@ from typing import Any
 import pytest
 
 from exporter.aws.macie import PAGE_SIZE
+from exporter.discovery.accounts import difference
 from exporter.exposition.columns import PIECE
-from exporter.model import Account, Answer, Invitation, PollResult, Role, Target, Trust
+from exporter.model import (
+    DEFAULT_REGIONS,
+    Account,
+    Answer,
+    Invitation,
+    PollResult,
+    Role,
+    Target,
+    Trust,
+)
 from exporter.schedule import Schedule
 from exporter.state import TargetRecord
 from exporter.state.history import recall
@@ -200,12 +210,25 @@ def test_a_repeated_poll_renders_few_lines() -> None:
     assert calls_of(land) < 1_000 * 90
 
 
+def test_an_account_that_stays_costs_a_comparison_and_not_its_targets() -> None:
+    """What is found comes in hundreds of parts where each account is asked for its regions."""
+    before, after = (
+        {
+            f"{number:012d}": Account(f"{number:012d}", regions=DEFAULT_REGIONS)
+            for number in range(n)
+        }
+        for n in (1_000, 1_001)
+    )
+    assert difference(before, after) == ([], list(after["000000001000"].targets()))
+    assert calls_of(lambda: difference(before, after)) < 1_000 * 4
+
+
 def test_a_tick_of_the_schedule_does_not_grow_with_targets() -> None:
     """Hundred times the targets are but a few more steps in a heap."""
 
     def tick(count: int) -> int:
         schedule = Schedule(300.0, 64, random.Random(7))
-        schedule.set_targets([Target(f"{n:012d}", REGION) for n in range(count)], 0.0)
+        schedule.change_targets((), [Target(f"{n:012d}", REGION) for n in range(count)], 0.0)
         while target := schedule.pop_due(0.0):
             schedule.finish(target, None, 1.0)
 

@@ -50,16 +50,22 @@ def configuration() -> dict[str, Any]:
     }
 
 
+class File:
+    """A configuration file that the test rewrites."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path / "exporter.yaml"
+
+    def write(self, tree: dict[str, Any]) -> str:
+        """Write settings; give the flag that names the file."""
+        self.path.write_text(json.dumps(tree))
+        return f"--config.file={self.path}"
+
+
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+def file(tmp_path: Path) -> File:
     """A place for a configuration."""
-    return tmp_path / "exporter.yaml"
-
-
-def written(file: Path, tree: dict[str, Any]) -> str:
-    """Write settings; give the flag that names the file."""
-    file.write_text(json.dumps(tree))
-    return f"--config.file={file}"
+    return File(tmp_path)
 
 
 def targets(series: Series) -> list[tuple[str, ...]]:
@@ -78,9 +84,9 @@ def value(series: Series, name: str) -> float:
     return found
 
 
-def test_three_shards_hold_every_target_once(aws: EmbeddedAws, file: Path) -> None:
+def test_three_shards_hold_every_target_once(aws: EmbeddedAws, file: File) -> None:
     """Three exporters, named as a StatefulSet names its pods."""
-    flag = written(file, configuration())
+    flag = file.write(configuration())
     held: list[tuple[str, ...]] = []
     with ExitStack() as stack:
         shards = [
@@ -101,18 +107,18 @@ def test_three_shards_hold_every_target_once(aws: EmbeddedAws, file: Path) -> No
     assert sorted(held) == all_of(fleets.HUB, *fleets.accounts(ACCOUNTS))
 
 
-def test_reload_changes_what_is_configured(world: World, aws: EmbeddedAws, file: Path) -> None:
+def test_reload_changes_what_is_configured(world: World, aws: EmbeddedAws, file: File) -> None:
     """By SIGHUP and over HTTP; what is known of targets that remain stays known."""
     members = fleets.accounts(ACCOUNTS)
     tree = configuration()
     del tree["aws"]["organization"]
     tree["aws"]["accounts"] = [{"id": m, "role_arn": world.role_arn(m)} for m in members[:2]]
-    with running(aws.environment(), [written(file, tree)]) as exporter:
+    with running(aws.environment(), [file.write(tree)]) as exporter:
         exporter.wait_until_ready()
         before = exporter.series()
         tree["aws"]["accounts"] = [{"id": m, "role_arn": world.role_arn(m)} for m in members[1:3]]
         tree["metrics"] = {"zero_fill": "invited"}
-        written(file, tree)
+        file.write(tree)
         exporter.hang_up()
         until(lambda: targets(exporter.series()) == all_of(*members[1:3]), "new targets polled")
         after = exporter.series()
@@ -123,13 +129,13 @@ def test_reload_changes_what_is_configured(world: World, aws: EmbeddedAws, file:
         old, new = (value(each, "macie_exporter_config_hash") for each in (before, after))
         assert old != new
         tree["web"]["telemetry_path"] = "/other"
-        written(file, tree)
+        file.write(tree)
         assert exporter.request("/-/reload", "POST").status == 200
         assert exporter.request("/other").status == 200
         assert exporter.request("/metrics").status == 404
 
 
-def test_a_wrong_file_changes_nothing(aws: EmbeddedAws, file: Path) -> None:
+def test_a_wrong_file_changes_nothing(aws: EmbeddedAws, file: File) -> None:
     """500 with the reason, the reload metrics say so, and the old configuration goes on.
 
     An empty one is being written: its accounts would all go, to come back without what was known.
@@ -137,7 +143,7 @@ def test_a_wrong_file_changes_nothing(aws: EmbeddedAws, file: Path) -> None:
     success = "macie_exporter_config_last_reload_successful"
     when = "macie_exporter_config_last_reload_success_timestamp_seconds"
     empty = "is empty; to have the defaults"
-    with running(aws.environment(), [written(file, configuration())]) as exporter:
+    with running(aws.environment(), [file.write(configuration())]) as exporter:
         exporter.wait_until_ready()
         before = exporter.series()
         for content, why in (
@@ -145,7 +151,7 @@ def test_a_wrong_file_changes_nothing(aws: EmbeddedAws, file: Path) -> None:
             ("# exporter.yaml\n", empty),
             ("poll: {intervl: 5m}", "nearest known key is poll.interval"),
         ):
-            file.write_text(content)
+            file.path.write_text(content)
             answer = exporter.request("/-/reload", "POST")
             assert answer.status == 500
             assert why in answer.body.decode()
@@ -153,7 +159,7 @@ def test_a_wrong_file_changes_nothing(aws: EmbeddedAws, file: Path) -> None:
         assert (value(before, success), value(after, success)) == (1, 0)
         assert value(after, when) == value(before, when)
         assert targets(after) == targets(before)
-        file.write_text("{}")
+        file.path.write_text("{}")
         assert exporter.request("/-/reload", "POST").status == 200
         assert value(exporter.series(), success) == 1
 
@@ -164,14 +170,14 @@ def resources(exporter: Exporter) -> tuple[int, int]:
     return len(os.listdir(process / "task")), len(os.listdir(process / "fd"))  # noqa: PTH208
 
 
-def test_sixty_reloads_under_load(world: World, aws: EmbeddedAws, file: Path) -> None:
+def test_sixty_reloads_under_load(world: World, aws: EmbeddedAws, file: File) -> None:
     """While being polled and scraped: nothing lost, no thread or file left over."""
     members = fleets.accounts(ACCOUNTS)[:5]
     tree = configuration()
     del tree["aws"]["organization"]
     tree["aws"]["accounts"] = [{"id": m, "role_arn": world.role_arn(m)} for m in members]
     scraping = threading.Event()
-    flags = [written(file, tree), "--poll.interval=10s", "--poll.concurrency=8"]
+    flags = [file.write(tree), "--poll.interval=10s", "--poll.concurrency=8"]
     with process(aws.environment(), flags) as exporter:
         exporter.wait_until_ready()
         expected = targets(exporter.series())
@@ -188,7 +194,7 @@ def test_sixty_reloads_under_load(world: World, aws: EmbeddedAws, file: Path) ->
         thread.start()
         for number in range(60):
             tree["metrics"] = {"zero_fill": ("all", "none")[number % 2]}
-            written(file, tree)
+            file.write(tree)
             assert exporter.request("/-/reload", "POST").status == 200
         scraping.set()
         thread.join()

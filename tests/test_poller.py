@@ -121,7 +121,7 @@ async def test_polls_begin_a_few_at_a_time() -> None:
     many = [Target(f"{number:012d}", "eu-west-1") for number in range(200)]
     reads = Reads()
     async with polling(reads, concurrency=len(many)) as made:
-        made.poller.set_targets(many)
+        made.poller.change_targets((), many)
         begun = [0]
         while begun[-1] < len(many):
             await asyncio.sleep(0)
@@ -134,7 +134,7 @@ async def test_a_poll_ends_at_its_deadline() -> None:
     """Whatever it waits for, which is cut; its place goes to the next."""
     reads = Reads()
     async with polling(reads, timeout=0.05) as made:
-        made.poller.set_targets(TARGETS)
+        made.poller.change_targets((), TARGETS)
         await made.until_each_is_polled()
         assert set(made.outcomes().values()) == {
             Failure("Deadline", "poll.timeout passed while waiting for AWS")
@@ -153,7 +153,7 @@ async def test_polls_that_wait_too_long_for_a_place_fail_a_few_at_a_time() -> No
     reads = Reads()
     reads.go.set()
     async with polling(reads, interval=0.2, concurrency=2, patience=0.1) as made:
-        made.poller.set_targets(many)
+        made.poller.change_targets((), many)
         await made.until_each_is_polled(*many)
         reads.go.clear()
         await eventually(lambda: len(reads.under_way) == 2, "both places to be taken")
@@ -178,7 +178,7 @@ async def test_a_first_poll_may_wait_as_long_as_it_takes() -> None:
     """A first round is long where there are many targets: none of them has failed."""
     reads = Reads()
     async with polling(reads, interval=0.2, concurrency=2, patience=0.01) as made:
-        made.poller.set_targets(TARGETS)
+        made.poller.change_targets((), TARGETS)
         await eventually(lambda: made.poller.lag() > 0.2, "a first poll to wait")
         reads.go.set()
         await made.until_each_is_polled()
@@ -215,7 +215,7 @@ async def test_a_surprise_in_one_poll_is_its_result_and_ends_nothing(
         return ANSWER
 
     async with polling(surprise, concurrency=1, interval=0.2) as made:
-        made.poller.set_targets(TARGETS)
+        made.poller.change_targets((), TARGETS)
         await made.until_each_is_polled()
         outcome = made.outcomes()[TARGETS[0]]
         assert outcome == Failure("other", f"{error.__name__} in the exporter itself")
@@ -236,7 +236,7 @@ async def test_a_surprise_while_recording_is_logged_and_ends_nothing(
         raise error
 
     async with polling(answer, concurrency=1, interval=0.1, record=fail) as made:
-        made.poller.set_targets(TARGETS)
+        made.poller.change_targets((), TARGETS)
         for _ in range(2):
             await made.until_each_is_polled()
             made.results.clear()
@@ -264,7 +264,7 @@ async def test_a_result_that_cannot_be_scheduled_loses_no_target(moment: str) ->
     """Memory that runs out in between: the target's turn comes again."""
     Full.has_failed, Full.notes_first = False, moment == "after"
     async with polling(answer, concurrency=1, interval=0.1, schedule=Full) as made:
-        made.poller.set_targets(TARGETS[:1])
+        made.poller.change_targets((), TARGETS[:1])
         await eventually(lambda: len(made.results) > 3, "polled again")
         assert made.events() == ["record_crashed"]
 
@@ -274,7 +274,7 @@ async def test_stop_cuts_what_is_under_way_and_starts_nothing_more() -> None:
     """What was cut says nothing of its target."""
     reads = Reads()
     async with polling(reads) as made:
-        made.poller.set_targets(TARGETS)
+        made.poller.change_targets((), TARGETS)
         await eventually(lambda: reads.most == 4, "four polls at once")
     assert (reads.cut, reads.count) == (4, 4)
     assert not reads.under_way
@@ -289,7 +289,7 @@ async def test_concurrency_can_grow_and_shrink_while_polling() -> None:
     """
     reads = Reads()
     async with polling(reads, concurrency=2) as made:
-        made.poller.set_targets(TARGETS)
+        made.poller.change_targets((), TARGETS)
         await eventually(lambda: reads.most == 2, "two polls at once")
         made.poller.set_options(PollOptions(300.0, 6, 60.0))
         await eventually(lambda: reads.most == 6, "six polls at once")

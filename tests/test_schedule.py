@@ -21,7 +21,7 @@ def schedule(
 ) -> Schedule:
     """Return a schedule in which every target is due at second 0."""
     made = Schedule(interval, concurrency, random.Random(1))
-    made.set_targets(targets, 0.0)
+    made.change_targets([], targets, 0.0)
     return made
 
 
@@ -85,7 +85,7 @@ def test_new_targets_are_due_at_once_and_old_ones_keep_their_time() -> None:
     """An account that joins does not wait for its moment, nor does it move the others."""
     made = after_first_round(TARGETS[:2])
     before = dict(made.next_polls())
-    made.set_targets(TARGETS[:3], 5.0)
+    made.change_targets([], TARGETS[2:3], 5.0)
     assert dict(made.next_polls()) == {**before, TARGETS[2]: 5.0}
 
 
@@ -130,7 +130,7 @@ def test_hanging_targets_take_at_most_a_quarter_of_the_places() -> None:
     made.finish(slow[0], None, INTERVAL)
     assert made.pop_due(INTERVAL) in hanging
     assert made.pop_due(INTERVAL) is None
-    made.set_targets([target for target in TARGETS if target != slow[1]], INTERVAL)
+    made.change_targets([slow[1]], [], INTERVAL)
     made.finish(slow[1], "ReadTimeout", INTERVAL)
     assert made.pop_due(INTERVAL) in hanging
 
@@ -144,7 +144,7 @@ def test_overdue_are_those_that_wait_since_a_moment() -> None:
         assert set(made.overdue(moment)) == {t for t in TARGETS if at[t] <= moment}
     under_way = {made.pop_due(INTERVAL) for _ in range(5)}
     assert len(under_way & {*TARGETS}) == 5
-    made.set_targets(TARGETS[:50], INTERVAL)
+    made.change_targets(TARGETS[50:], [], INTERVAL)
     assert set(made.overdue(INTERVAL)) == set(TARGETS[:50]) - under_way
 
 
@@ -167,7 +167,7 @@ def test_a_new_interval_holds_from_the_next_poll_on() -> None:
     What was never polled stays due at once: nobody waits a day for a first poll.
     """
     made = after_first_round(TARGETS)
-    made.set_targets([*TARGETS[:-1], new := Target("999999999999", "eu-west-1")], 10.0)
+    made.change_targets(TARGETS[-1:], [new := Target("999999999999", "eu-west-1")], 10.0)
     made.set_pace(60.0, 4, 10.0)
     at = dict(made.next_polls())
     assert at.pop(new) == 10.0
@@ -206,8 +206,8 @@ def test_no_target_is_ever_lost_or_taken_twice(steps: list[tuple[float, str]]) -
         elif running:
             target = running.pop(0)
             if outcome == "leave":
-                made.set_targets([other for other in targets if other != target], now)
-                made.set_targets(targets, now)
+                made.change_targets([target], [], now)
+                made.change_targets([], [target], now)
             if outcome == "soon":
                 made.poll_soon(targets, now)
             if outcome == "pace":
@@ -219,7 +219,7 @@ def test_no_target_is_ever_lost_or_taken_twice(steps: list[tuple[float, str]]) -
             assert (at is None) == (target in running)
             assert at is None or at <= now + INTERVAL
     # What is gone when its poll ends is forgotten.
-    made.set_targets([], now)
+    made.change_targets(targets, [], now)
     for target in running:
         made.finish(target, None, now)
     assert (made.next_polls(), made.wait(now)) == ([], float("inf"))

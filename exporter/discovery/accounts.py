@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from exporter.model import Account, Member
+from exporter.model import Account, Member, Target
 from exporter.settings import Settings
 from exporter.settings.roles import member_role, role_of
 from exporter.sharding import shard_of
@@ -86,3 +86,19 @@ def names_of(settings: Settings, known: Known) -> Mapping[str, str]:
     listed = {member.id: member.name for member in known.members().values()}
     configured = {account.id: account.name for account in settings.aws.accounts if account.name}
     return {account_id: name for account_id, name in {**listed, **configured}.items() if name}
+
+
+def difference(
+    before: Mapping[str, Account], after: Mapping[str, Account]
+) -> tuple[list[Target], list[Target]]:
+    """Return the targets that are gone, and those that are new.
+
+    What is found comes in hundreds of parts where each account is asked for its regions: an
+    account that stays as it was costs a comparison each time, and not its targets.
+    """
+    changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    old, now = (
+        dict.fromkeys(each for key in changed if key in of for each in of[key].targets())
+        for of in (before, after)
+    )
+    return [each for each in old if each not in now], [each for each in now if each not in old]

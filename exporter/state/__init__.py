@@ -3,6 +3,7 @@
 It knows values and error codes, and nothing of AWS or of how values are shown.
 """
 
-from exporter.state.records import Snapshot, TargetRecord, TargetState
+from exporter.state.records import TargetRecord, TargetState
+from exporter.state.snapshot import Snapshot
 
 __all__ = ["Snapshot", "TargetRecord", "TargetState"]

@@ -1,28 +1,10 @@
-"""What is known of each target, and the one holder of it. Staleness lives here alone."""
+"""What is known of one target: pure `(previous, result) -> next`. Staleness lives here alone."""
 
-from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
-from heapq import nsmallest
 
-from exporter.model import (
-    KNOWN_STATUSES,
-    OTHER_STATUS,
-    UNKNOWN_STATUS,
-    Answer,
-    Failure,
-    Invitation,
-    PollResult,
-    Target,
-)
+from exporter.model import Answer, Failure, Invitation, PollResult, Target
 from exporter.state.history import remember
-
-FAILURES_KEPT = 1000
-"""Of all targets together: what AWS said may be 500 characters, and a whole fleet may fail."""
-
-MOST_STATUSES = len(KNOWN_STATUSES) + 2 + 32
-"""AWS may add some to those that its API reference lists, but what comes is not ours to choose."""
 
 
 class TargetState(Enum):
@@ -97,73 +79,3 @@ def advance(previous: TargetRecord, result: PollResult) -> TargetRecord:
     return TargetRecord(
         previous.target, kept, result.ended, answer=answer, listed=listed, polls=polls
     )
-
-
-class Snapshot:
-    """Holds the records of all targets. Each is swapped whole: no reader sees half a poll."""
-
-    def __init__(self) -> None:
-        """Start without targets."""
-        self._known: dict[Target, TargetRecord] = {}
-        self._failures: deque[PollResult] = deque(maxlen=FAILURES_KEPT)
-        self._pending = 0
-        self._statuses = {*KNOWN_STATUSES, UNKNOWN_STATUS, OTHER_STATUS}
-        """Those that have a name of their own; it stays theirs, and so do their series."""
-
-    def retain(self, targets: Iterable[Target]) -> None:
-        """Know exactly these targets from now on: new ones as pending, others not at all."""
-        self._known = {
-            target: self._known.get(target) or TargetRecord(target) for target in targets
-        }
-        self._pending = sum(record.last is None for record in self._known.values())
-
-    def record(self, result: PollResult) -> tuple[TargetRecord, TargetRecord] | None:
-        """Take a result in; return the record before and after, None if the target is gone."""
-        previous = self._known.get(result.target)
-        if previous is None:
-            return None
-        following = advance(previous, self._named(result))
-        self._known[result.target] = following
-        if following.failure is not None:
-            self._failures.append(result)
-        self._pending -= previous.last is None
-        return previous, following
-
-    def get(self, target: Target) -> TargetRecord | None:
-        """Return what is known of a target, if it is one."""
-        return self._known.get(target)
-
-    def all(self) -> tuple[TargetRecord, ...]:
-        """Return what is known of all targets."""
-        return tuple(self._known.values())
-
-    def failures(self, target: Target) -> tuple[PollResult, ...]:
-        """Return a target's failed polls that are among the latest of all targets."""
-        return tuple(result for result in self._failures if result.target == target)
-
-    @property
-    def polled(self) -> bool:
-        """Whether every target has been polled at least once."""
-        return self._pending == 0
-
-    def _named(self, result: PollResult) -> PollResult:
-        """Return a result whose statuses all have a name; those beyond the first are `other`.
-
-        Of one answer those whose letters come first: in which order AWS lists them says nothing.
-        """
-        answer = result.outcome
-        if isinstance(answer, Failure):
-            return result
-        new = {each.relationship_status for each in answer.invitations} - self._statuses
-        room = MOST_STATUSES - len(self._statuses)
-        if new and room:
-            self._statuses |= set(nsmallest(room, new))
-        if new <= self._statuses:
-            return result
-        listed = tuple(
-            each
-            if each.relationship_status in self._statuses
-            else replace(each, relationship_status=OTHER_STATUS)
-            for each in answer.invitations
-        )
-        return replace(result, outcome=replace(answer, invitations=listed))

@@ -1,7 +1,7 @@
 """A snapshot that is fed by hand, and the exposition made of it."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Collection, Coroutine, Iterable
 from datetime import timedelta
 
 from exporter.exposition.age_buckets import AgeBuckets
@@ -89,8 +89,14 @@ class Scene:
 
     def found(self, *targets: Target) -> None:
         """Have discovery find exactly these."""
-        self.snapshot.retain(targets)
+        self.retain(targets)
         asyncio.run(self.show())
+
+    def retain(self, targets: Collection[Target]) -> None:
+        """Know exactly these targets."""
+        known = [record.target for record in self.snapshot.all()]
+        gone = [target for target in known if target not in targets]
+        self.snapshot.change(gone, [target for target in targets if target not in known])
 
     def anew(self, shows: Options | None = None, stale_after: float | None = None) -> Exposition:
         """Render what is known from nothing, by these settings or those in force."""

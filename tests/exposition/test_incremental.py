@@ -22,7 +22,7 @@ from exporter.exposition.columns import PIECE
 from exporter.exposition.counts import Options
 from exporter.exposition.rendering import Exposition
 from exporter.model import Account, Answer, Failure, Target
-from exporter.state.records import FAILURES_KEPT
+from exporter.state.snapshot import FAILURES_KEPT
 from tests.exposition.scene import (
     DAY,
     NOW,
@@ -57,8 +57,8 @@ class Incremental(RuleBasedStateMachine):
         """Have discovery find other targets, or name an account anew; or lose all for a moment."""
         self.scene.accounts = (Account(TARGETS[0].account_id, name),)
         if emptied:
-            self.scene.snapshot.retain(())
-        self.scene.snapshot.retain(sorted(found, reverse=True))
+            self.scene.retain(())
+        self.scene.retain(sorted(found, reverse=True))
         self.under_way, self.is_discovery = self.scene.show(), True
 
     @precondition(lambda self: not self.under_way)

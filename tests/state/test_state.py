@@ -111,16 +111,21 @@ def test_a_clock_that_was_set_back_keeps_nothing_longer() -> None:
     assert later.goes_stale(STALE_AFTER) == known.goes_stale(STALE_AFTER)
 
 
-def test_retain_knows_exactly_these() -> None:
-    """New targets are pending, old ones keep what is known of them, others are gone for good."""
+def test_what_targets_there_are_changes() -> None:
+    """New targets are pending, old ones keep what is known of them, others are gone for good.
+
+    To say the same again changes nothing: an error may have left it half done.
+    """
     snapshot = Snapshot()
-    snapshot.retain([HERE])
+    snapshot.change([], [HERE])
     result = PollResult(HERE, 100.0, 0.5, listing())
     known = advance(TargetRecord(HERE), result)
     assert snapshot.record(result) == (TargetRecord(HERE), known)
-    snapshot.retain([HERE, THERE])
-    assert snapshot.all() == (known, TargetRecord(THERE))
-    snapshot.retain([THERE])
+    for _ in range(2):
+        snapshot.change([], [HERE, THERE])
+        assert snapshot.all() == (known, TargetRecord(THERE))
+    for _ in range(2):
+        snapshot.change([HERE], [])
     assert snapshot.record(result) is None
     assert snapshot.get(HERE) is None
     assert snapshot.all() == (TargetRecord(THERE),)
@@ -129,12 +134,13 @@ def test_retain_knows_exactly_these() -> None:
 def test_polled() -> None:
     """All have been polled once each has, failures included; new targets count anew."""
     snapshot = Snapshot()
-    snapshot.retain([HERE, THERE])
+    other = Target("0", "eu-west-1")
+    snapshot.change((), [HERE, THERE])
     polled = []
     for target, outcome in ((HERE, listing()), (HERE, DENIED), (THERE, DENIED)):
         snapshot.record(PollResult(target, 100.0, 0.5, outcome))
         polled.append(snapshot.polled)
-    for targets in ([HERE, Target("0", "eu-west-1")], [HERE]):
-        snapshot.retain(targets)
+    for gone, new in (([THERE], [other]), ([other], [])):
+        snapshot.change(gone, new)
         polled.append(snapshot.polled)
     assert polled == [False, False, True, False, True]

@@ -49,7 +49,7 @@ class Restless:
         self._clock = SystemClock()
         self.snapshot = Snapshot()
         self._targets = [target for account in _ACCOUNTS for target in account.targets()]
-        self.snapshot.retain(self._targets)
+        self.snapshot.change((), self._targets)
         for target in self._targets:
             self._poll(target, 1)
         self._reload = Reload(successful=True, last_success=self._clock.now(), config_hash=1.0)
