@@ -103,15 +103,15 @@ class Schedule:
 
     def pop_due(self, now: float) -> Target | None:
         """Return a target whose poll is due, if there is one; it is under way until `finish`."""
-        for heap in self._open():
-            if self._earliest(heap) <= now:
-                due = heapq.heappop(heap)
-                progress = self._progress[due.target]
-                progress.due = None
-                self._slow_running += progress.slow
-                self._last_lag = max(now - due.at, 0.0)
-                return due.target
-        return None
+        heap = min(self._open(), key=self._earliest)
+        if not heap or heap[0].at > now:
+            return None
+        due = heapq.heappop(heap)
+        progress = self._progress[due.target]
+        progress.due = None
+        self._slow_running += progress.slow
+        self._last_lag = max(now - due.at, 0.0)
+        return due.target
 
     def finish(self, target: Target, code: str | None, now: float) -> None:
         """Note that a poll has ended, with the code of its failure if it failed.
@@ -168,8 +168,8 @@ class Schedule:
 
     def _open(self) -> tuple[list[Due], ...]:
         """Return the heaps whose polls may start."""
-        is_full = self._slow_running >= self._slow_limit
-        return (self._others,) if is_full else (self._slow, self._others)
+        has_slow = self._slow and self._slow_running < self._slow_limit
+        return (self._slow, self._others) if has_slow else (self._others,)
 
     def _earliest(self, heap: list[Due]) -> float:
         """Return when the first poll of a heap is due; infinity if there is none."""
