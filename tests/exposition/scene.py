@@ -5,9 +5,8 @@ from collections.abc import Collection, Coroutine, Iterable
 from datetime import timedelta
 
 from exporter.exposition.age_buckets import AgeBuckets
-from exporter.exposition.build import Build
 from exporter.exposition.counts import Options
-from exporter.exposition.fleet import Fleet, Reload, WebConfig
+from exporter.exposition.fleet import Build, Fleet, Reload, WebConfig
 from exporter.exposition.own_metrics import OwnMetrics
 from exporter.exposition.rendering import TURN, Exposition
 from exporter.model import (
