@@ -11,9 +11,8 @@ from prometheus_client.registry import Collector
 
 from benchmarks.sample import answer, targets
 from exporter.exposition.age_buckets import AgeBuckets
-from exporter.exposition.build import Build
 from exporter.exposition.counts import Options
-from exporter.exposition.fleet import Fleet, Reload
+from exporter.exposition.fleet import Build, Fleet, Reload
 from exporter.exposition.rendering import Exposition
 from exporter.model import Account, Answer, PollResult, Target
 from exporter.settings import Settings

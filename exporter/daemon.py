@@ -9,9 +9,8 @@ from exporter.aws.cloud import Cloud
 from exporter.configuration import Configuration, Ports, options_from, trust_from
 from exporter.discovery.accounts import difference
 from exporter.discovery.loop import Discovery
-from exporter.exposition.build import build
 from exporter.exposition.counts import Options
-from exporter.exposition.fleet import Fleet, Reload, WebConfig
+from exporter.exposition.fleet import Fleet, Reload, WebConfig, build
 from exporter.exposition.own_metrics import OwnMetrics
 from exporter.exposition.rendering import Exposition
 from exporter.model import Account, Answer, AwsError, Inventory, PollResult, Target

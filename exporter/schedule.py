@@ -7,7 +7,6 @@ targets. Every time is in monotonic seconds.
 
 import heapq
 import random
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -59,8 +58,9 @@ class Schedule:
         self._interval, self._rng = interval, rng
         self._slow_limit = max(1, concurrency // _SLOW_SHARE)
         self._progress: dict[Target, _Progress] = {}
-        self._heap: list[Due] = []
-        self._held: deque[Due] = deque()
+        self._slow: list[Due] = []
+        self._others: list[Due] = []
+        """Heaps of the polls to come; one that is not its target's `due` any more is outdated."""
         self._slow_running = 0
         self._count = 0
         self._last_lag = 0.0
@@ -92,20 +92,21 @@ class Schedule:
         self._interval = interval
         for target, progress in self._progress.items():
             if progress.polled and progress.due is not None:
-                progress.due = self._push(target, self._slot(target, now))
+                progress.due = self._push(target, self._slot(target, now), slow=progress.slow)
 
     def poll_soon(self, targets: Iterable[Target], now: float) -> None:
         """Have targets polled now: what kept them from their answers is no more."""
         for target in targets:
             progress = self._progress.get(target)
             if progress and progress.due and progress.due.at > now:
-                progress.due = self._push(target, now)
+                progress.due = self._push(target, now, slow=progress.slow)
 
     def pop_due(self, now: float) -> Target | None:
         """Return a target whose poll is due, if there is one; it is under way until `finish`."""
-        due = self._next_held() or self._next_due(now)
-        if due is None:
+        heap = min(self._open(), key=self._earliest)
+        if not heap or heap[0].at > now:
             return None
+        due = heapq.heappop(heap)
         progress = self._progress[due.target]
         progress.due = None
         self._slow_running += progress.slow
@@ -125,17 +126,18 @@ class Schedule:
         at = self._slot(target, now)
         if soon:
             at = min(at, now + self._back_off(failures))
+        slow = code in _SLOW_CODES
         # What may fail is done by now: until then the poll is under way, and can end again.
-        due = self._push(target, at)
+        due = self._push(target, at, slow=slow)
         self._slow_running -= progress.slow
-        progress.due, progress.failures, progress.slow = due, failures, code in _SLOW_CODES
+        progress.due, progress.failures, progress.slow = due, failures, slow
         progress.polled = True
         if progress.gone:
             del self._progress[target]
 
     def overdue(self, moment: float) -> list[Target]:
         """Return the targets that have been polled, and whose next poll waits since a moment."""
-        if not any(queue and queue[0].at <= moment for queue in (self._heap, self._held)):
+        if min(self._earliest(self._slow), self._earliest(self._others)) > moment:
             return []
         return [target for target in self._progress if self.is_overdue(target, moment)]
 
@@ -148,14 +150,12 @@ class Schedule:
 
     def wait(self, now: float) -> float:
         """Return the seconds until a poll is due; infinity while there is none to wait for."""
-        self._drop_outdated()
-        return max(self._heap[0].at - now, 0.0) if self._heap else inf
+        return max(min(map(self._earliest, self._open())) - now, 0.0)
 
     def lag(self, now: float) -> float:
         """Return how late polls start: the last one that did, or the longest that still waits."""
-        self._drop_outdated()
-        waiting = [queue[0].at for queue in (self._heap, self._held) if queue]
-        return max([self._last_lag, *(now - at for at in waiting)])
+        earliest = min(self._earliest(self._slow), self._earliest(self._others))
+        return max(self._last_lag, now - earliest)
 
     def next_polls(self) -> list[tuple[Target, float]]:
         """Return the time of every target's next poll; without those that are under way."""
@@ -166,35 +166,24 @@ class Schedule:
             if progress.due is not None
         ]
 
-    def _next_held(self) -> Due | None:
-        while self._held and self._slow_running < self._slow_limit:
-            due = self._held.popleft()
-            if self._is_valid(due):
-                return due
-        return None
+    def _open(self) -> tuple[list[Due], ...]:
+        """Return the heaps whose polls may start."""
+        has_slow = self._slow and self._slow_running < self._slow_limit
+        return (self._slow, self._others) if has_slow else (self._others,)
 
-    def _next_due(self, now: float) -> Due | None:
-        self._drop_outdated()
-        while self._heap and self._heap[0].at <= now:
-            due = heapq.heappop(self._heap)
-            if not self._progress[due.target].slow or self._slow_running < self._slow_limit:
-                return due
-            self._held.append(due)
-            self._drop_outdated()
-        return None
+    def _earliest(self, heap: list[Due]) -> float:
+        """Return when the first poll of a heap is due; infinity if there is none."""
+        while heap:
+            progress = self._progress.get(heap[0].target)
+            if progress is not None and progress.due is heap[0]:
+                return heap[0].at
+            heapq.heappop(heap)
+        return inf
 
-    def _drop_outdated(self) -> None:
-        while self._heap and not self._is_valid(self._heap[0]):
-            heapq.heappop(self._heap)
-
-    def _is_valid(self, due: Due) -> bool:
-        progress = self._progress.get(due.target)
-        return progress is not None and progress.due is due
-
-    def _push(self, target: Target, at: float) -> Due:
+    def _push(self, target: Target, at: float, *, slow: bool = False) -> Due:
         self._count += 1
         due = Due(at, self._count, target)
-        heapq.heappush(self._heap, due)
+        heapq.heappush(self._slow if slow else self._others, due)
         return due
 
     def _slot(self, target: Target, now: float) -> float:

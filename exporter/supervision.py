@@ -5,6 +5,7 @@ Knows nothing of what they do.
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from math import inf
@@ -20,9 +21,10 @@ _STEADY = 60.0
 _HOPELESS = 6
 """Crashes in a row, three seconds with their pauses, after which nobody should count on it."""
 
-_LAG_WINDOW = 30.0
 _LAG_BUSY, _LAG_IDLE = 0.05, 1.0
 """Seconds between two looks at how late the loop is: to look costs more than an idle exporter."""
+
+_LAG_LOOKS = 600
 
 
 @dataclass(slots=True)
@@ -110,12 +112,11 @@ class LoopLag:
     def __init__(self, busy: Callable[[], bool]) -> None:
         """Look often only while the loop is `busy`."""
         self._busy = busy
-        self._windows = (0.0, 0.0)
-        self._ends = -inf
+        self._delays = deque([0.0], maxlen=_LAG_LOOKS)
 
     def seconds(self) -> float:
-        """Return the longest delay of the last half minute to minute."""
-        return max(self._windows)
+        """Return the longest delay of the last half minute, or of ten idle minutes."""
+        return max(self._delays)
 
     async def watch(self) -> None:
         """Measure, until this is cancelled."""
@@ -124,7 +125,4 @@ class LoopLag:
             pause = _LAG_BUSY if self._busy() else until_next(_LAG_IDLE)
             due = loop.time() + pause
             await asyncio.sleep(pause)
-            now = loop.time()
-            if now >= self._ends:
-                self._windows, self._ends = (0.0, self._windows[0]), now + _LAG_WINDOW
-            self._windows = (max(self._windows[0], now - due), self._windows[1])
+            self._delays.append(loop.time() - due)

@@ -25,6 +25,12 @@ def polling(settings: Settings, **seconds: float) -> Settings:
     return settings.model_copy(update={"poll": settings.poll.model_copy(update=times)})
 
 
+def values(series: Series, name: str, *labels: str) -> dict[tuple[str, ...], float]:
+    """Return a family's values by some of its labels."""
+    found = ((dict(by), value) for (family, by), value in series.items() if family == name)
+    return {tuple(by[each] for each in labels): value for by, value in found}
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """A daemon that runs, and what it logs."""

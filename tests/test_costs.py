@@ -32,7 +32,6 @@ from exporter.schedule import Schedule
 from exporter.state import TargetRecord
 from exporter.state.history import recall
 from exporter.state.records import advance
-from exporter.state.snapshot import FAILURES_KEPT
 from exporter.web.query import Query, select
 from exporter.web.status import Status
 from exporter.web.summary import failure_groups, strangers, summary, verdict
@@ -84,19 +83,6 @@ def made(server: faulty.FaultyServer) -> Iterator[Rig]:
         yield running
 
 
-def fleet(count: int) -> list[Account]:
-    """Return so many accounts, with a role each."""
-    ids = [f"{number:012d}" for number in range(count)]
-    return [Account(i, "", Role(f"arn:aws:iam::{i}:role/reader"), REGIONS) for i in ids]
-
-
-def read_all(running: Rig, accounts: list[Account]) -> None:
-    """Poll every account in every region."""
-    for account in accounts:
-        for region in account.regions:
-            running.read(account=account, region=region)
-
-
 @pytest.mark.parametrize(("invitations", "requests"), [(0, 1), (25, 1), (26, 2), (75, 3)])
 def test_a_poll_is_a_request_a_page(
     server: faulty.FaultyServer, made: Rig, invitations: int, requests: int
@@ -112,34 +98,32 @@ def test_a_poll_is_a_request_a_page(
 
 def test_a_session_an_account_and_one_connection(server: faulty.FaultyServer, made: Rig) -> None:
     """Ten accounts polled twice: as many AssumeRole calls, and no connection more."""
-    read_all(made, fleet(10))
-    read_all(made, fleet(10))
+    ids = [f"{number:012d}" for number in range(10)]
+    for _ in range(2):
+        for account in (Account(i, "", Role(f"arn:aws:iam::{i}:role/reader")) for i in ids):
+            for region in REGIONS:
+                made.read(account=account, region=region)
     assert made.attempts.counts == {
         ("sts", "AssumeRole", REGION): 10,
         **{("macie2", "ListInvitations", region): 20 for region in REGIONS},
     }
-    # All regions are the same server here, which one thread keeps one connection to.
+    # All regions are the same server here.
     assert server.connections == 1
-
-
-def calls_of_a_poll(running: Rig) -> int:
-    """Count the calls of functions of a poll, and of the loop that it is in."""
-    profile = cProfile.Profile()
-
-    async def profiled() -> None:
-        profile.enable()
-        await running.macie.read(ACCOUNT, REGION)
-        profile.disable()
-
-    running.run(profiled())
-    counted: Any = pstats.Stats(profile)
-    return int(counted.total_calls)
 
 
 def test_a_poll_of_a_page_is_less_than_a_thousand_calls(made: Rig) -> None:
     """A full page takes 760 calls of functions; a default client's takes 12,000."""
     made.read()
-    assert calls_of_a_poll(made) < 950
+    profile = cProfile.Profile()
+
+    async def profiled() -> None:
+        profile.enable()
+        await made.macie.read(ACCOUNT, REGION)
+        profile.disable()
+
+    made.run(profiled())
+    counted: Any = pstats.Stats(profile)
+    assert counted.total_calls < 950
 
 
 def scene_of(count: int) -> Scene:
@@ -195,24 +179,18 @@ def test_a_scrape_does_not_grow_with_targets(form: str) -> None:
 def test_what_did_not_change_is_neither_written_nor_compressed_again() -> None:
     """One target of three pieces has moved: one piece of each family that shows when."""
     scene = scene_of(2 * PIECE + 1)
-    polled = scene.snapshot.all()[PIECE].target
     forms = (scene.exposition.text, scene.exposition.gzip)
-
     kept = [scrape(form) for form in forms]
 
     def others() -> list[int]:
-        scraped = [scrape(form) for form in forms]
-        return [
-            sum(new is not old for new, old in zip(*each, strict=True))
-            for each in zip(scraped, kept, strict=True)
-        ]
+        both = zip((scrape(form) for form in forms), kept, strict=True)
+        return [sum(new is not old for new, old in zip(*each, strict=True)) for each in both]
 
-    # What is made at each scrape anyway: how many series of two families were dropped, tail and
-    # trailer.
+    # What is made at each scrape: how many series of two families were dropped, tail and trailer.
     anyway = others()
     assert max(anyway) <= 4
     scene.clock.advance(1)
-    scene.answered(polled, *three())
+    scene.answered(scene.snapshot.all()[PIECE].target, *three())
     # When the poll ended and when it last succeeded; its duration is what it was.
     assert others() == [number + 2 for number in anyway]
 
@@ -250,10 +228,8 @@ def test_a_tick_of_the_schedule_does_not_grow_with_targets() -> None:
 
     def tick(count: int) -> int:
         schedule = Schedule(300.0, 64, random.Random(7))
-        targets = [Target(f"{number:012d}", REGION) for number in range(count)]
-        schedule.change_targets((), targets, 0.0)
-        for target in targets:
-            schedule.pop_due(0.0)
+        schedule.change_targets((), [Target(f"{n:012d}", REGION) for n in range(count)], 0.0)
+        while target := schedule.pop_due(0.0):
             schedule.finish(target, None, 1.0)
 
         def rounds() -> None:
@@ -310,19 +286,9 @@ def test_the_last_polls_of_a_target_take_300_bytes() -> None:
     assert sys.getsizeof(known.polls) <= 300
 
 
-def test_failures_are_kept_of_few_polls() -> None:
-    """What AWS said is long: a fleet that fails for hours keeps a thousand of its texts."""
-    scene = scene_of(50)
-    for number in range(FAILURES_KEPT // 50 + 5):
-        for record in scene.snapshot.all():
-            scene.failed(record.target, "AccessDenied")
-        assert number or len(scene.snapshot.failures(Target("000000000001", REGION))) == 1
-    kept = sum(len(scene.snapshot.failures(known.target)) for known in scene.snapshot.all())
-    assert kept == FAILURES_KEPT
-
-
-def fleet_of_2000() -> Status:
-    """Know an invitation of each of 2,000 targets, every tenth of an account nobody trusts."""
+@pytest.fixture(scope="module")
+def fleet() -> Status:
+    """What is known of an invitation to each of 2,000 targets, a tenth from nobody trusted."""
     accounts = [Account(f"{n:012d}", "", None, ("r1", "r2", "r3", "r4")) for n in range(500)]
     targets = [target for account in accounts for target in account.targets()]
     sent = [Invitation(f"{9 if n % 10 else n}", "i", "Enabled", NOW) for n in range(2000)]
@@ -335,19 +301,17 @@ def fleet_of_2000() -> Status:
 @pytest.mark.parametrize(
     "query", [Query(), Query(sort="oldest"), Query(q="r1 7", sort="next"), Query(untrusted=True)]
 )
-def test_a_page_of_targets_is_a_few_calls_a_target(query: Query) -> None:
+def test_a_page_of_targets_is_a_few_calls_a_target(fleet: Status, query: Query) -> None:
     """Rows are made, filtered and sorted for all, rendered for fifty: 50 to 120 ms of 20,000."""
-    made = fleet_of_2000()
-    assert calls_of(lambda: select(made.rows(), query)) < 2000 * 45
+    assert calls_of(lambda: select(fleet.rows(), query)) < 2000 * 45
 
 
-def test_the_first_page_is_a_few_calls_a_target() -> None:
+def test_the_first_page_is_a_few_calls_a_target(fleet: Status) -> None:
     """Who invites is found in one pass: 110 ms of 20,000."""
-    made = fleet_of_2000()
 
     def first_page() -> None:
-        rows = made.rows()
-        assert verdict(made, summary(rows), strangers(rows)).level == "bad"
+        rows = fleet.rows()
+        assert verdict(fleet, summary(rows), strangers(rows)).level == "bad"
         failure_groups(rows)
 
     assert calls_of(first_page) < 2000 * 55

@@ -5,7 +5,7 @@ import random
 import re
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 
 from exporter.configuration import Configuration
+from exporter.exposition.families import TARGET_LABELS
 from exporter.settings import load
 from tests import daemons, fleets, processes
+from tests.daemons import values
 from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import Fault, Invitation, World
 from tests.faulty import FaultyServer, send_and_hang
 from tests.inprocess import command, running
-from tests.processes import measured, no_aws, until
+from tests.processes import Series, measured, no_aws, until
 
 DENIED = Fault(403, "AccessDeniedException", "User: {caller} is not authorized")
 
@@ -31,9 +33,11 @@ def world() -> World:
 
 
 @pytest.fixture
-def aws(world: World) -> Iterator[EmbeddedAws]:
-    """The embedded AWS that holds them."""
+def aws(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws]:
+    """The embedded AWS that holds them, which the environment names."""
     with EmbeddedAws(world) as embedded:
+        for name, value in embedded.environment().items():
+            monkeypatch.setenv(name, value)
         yield embedded
 
 
@@ -44,10 +48,10 @@ def written(path: Path, configuration: dict[str, Any]) -> str:
     return f"--config.file={file}"
 
 
-def error_codes(series: Mapping[fleets.Key, float]) -> dict[tuple[str, str], str]:
+def error_codes(series: Series) -> dict[tuple[str, str], str]:
     """Return the error code of every failing target."""
-    labels = [dict(key[1]) for key in series if key[0] == "macie_poll_error_info"]
-    return {(one["aws_account_id"], one["aws_region"]): one["error_code"] for one in labels}
+    found = values(series, "macie_poll_error_info", *TARGET_LABELS, "error_code")
+    return {(account, region): code for account, region, code in found}
 
 
 def all_targets(count: int) -> list[tuple[str, str]]:
@@ -73,27 +77,16 @@ def test_the_exposition_is_what_aws_holds(world: World, aws: EmbeddedAws, tmp_pa
     answered = [target for target in targets if target not in expected]
     assert fleets.of_invitations(series) == fleets.truth(world, answered)
     assert error_codes(series) == expected
-    succeeded = {
-        (dict(key[1])["aws_account_id"], dict(key[1])["aws_region"]): value
-        for key, value in series.items()
-        if key[0] == "macie_poll_success"
-    }
+    succeeded = values(series, "macie_poll_success", *TARGET_LABELS)
     assert succeeded == {target: float(target not in expected) for target in targets}
-    states = {
-        dict(key[1])["state"]: value
-        for key, value in series.items()
-        if key[0] == "macie_exporter_targets"
-    }
-    assert states == {"pending": 0, "ok": 34, "not_enabled": 1, "failing": 5, "stale": 0}
+    states = {"pending": 0, "ok": 34, "not_enabled": 1, "failing": 5, "stale": 0}
+    assert values(series, "macie_exporter_targets", "state") == {(s,): n for s, n in states.items()}
 
 
-def test_the_exposition_follows_aws(
-    world: World, aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("aws")
+def test_the_exposition_follows_aws(world: World) -> None:
     """Invitations that come, change and go show at the next poll, and in the audit trail."""
     account, region = fleets.accounts(1)[0], "eu-west-1"
-    for name, value in aws.environment().items():
-        monkeypatch.setenv(name, value)
     accounts = f'[{{"id": "{account}", "role_arn": "{world.role_arn(account)}"}}]'
     flags = [
         ("aws.accounts", accounts),
@@ -104,10 +97,9 @@ def test_the_exposition_follows_aws(
 
         def follows(event: str) -> str:
             until(lambda: event in daemon.log, event)
-            assert fleets.of_invitations(daemon.series()) == fleets.truth(
-                world, [(account, region)]
-            )
-            return tail(daemon.log, event)
+            truth = fleets.truth(world, [(account, region)])
+            assert fleets.of_invitations(daemon.series()) == truth
+            return next(line for line in reversed(daemon.log.splitlines()) if event in line)
 
         follows("first_round_done")
         now = datetime.now(UTC).replace(microsecond=0)
@@ -121,17 +113,9 @@ def test_the_exposition_follows_aws(
         follows("event=invitation_gone")
 
 
-def tail(log: str, word: str) -> str:
-    """Return the last line with a word in it."""
-    return next((line for line in reversed(log.splitlines()) if word in line), "")
-
-
-def test_an_aws_that_falls_silent_leaves_no_old_value(
-    world: World, aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("aws")
+def test_an_aws_that_falls_silent_leaves_no_old_value(world: World, tmp_path: Path) -> None:
     """Nor of targets that get no place, as those before them hang for longer than a round."""
-    for name, value in aws.environment().items():
-        monkeypatch.setenv(name, value)
     accounts = fleets.accounts(3)
     targets = all_targets(len(accounts))
     file = written(tmp_path, fleets.configuration(world, len(accounts)))
@@ -207,10 +191,8 @@ def test_stops_in_order_while_aws_hangs(
 ) -> None:
     """With exit code 0, and without what the polls under way wait for, which never comes."""
     hold = threading.Event()
-    world.fail("*", "*", Fault(500, "x", "", hold=hold))
-    for account in fleets.accounts(3):
-        for region in fleets.REGIONS:
-            world.fail(account, region, Fault(500, "x", "", hold=hold))
+    for target in all_targets(3):
+        world.fail(*target, Fault(500, "x", "", hold=hold))
     flag = written(tmp_path, fleets.configuration(world, 3))
     with processes.running({**aws.environment(), **measured()}, [flag]) as exporter:
         until(lambda: sum(world.calls().values()) > 0, "polls hang")

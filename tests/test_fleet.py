@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from exporter.exposition.families import TARGET_LABELS
 from tests import fleets
+from tests.daemons import values
 from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import World
 from tests.inprocess import running
@@ -66,26 +68,26 @@ def file(tmp_path: Path) -> File:
     return File(tmp_path)
 
 
-def targets(series: Series) -> list[tuple[str, str]]:
+def targets(series: Series) -> list[tuple[str, ...]]:
     """Return the polled targets."""
-    labels = [dict(labels) for name, labels in series if name == "macie_poll_success"]
-    return sorted((one["aws_account_id"], one["aws_region"]) for one in labels)
+    return sorted(values(series, "macie_poll_success", *TARGET_LABELS))
 
 
-def all_of(*accounts: str) -> list[tuple[str, str]]:
+def all_of(*accounts: str) -> list[tuple[str, ...]]:
     """Return accounts in every region."""
     return sorted((account, region) for account in accounts for region in fleets.REGIONS)
 
 
 def value(series: Series, name: str) -> float:
     """Return the value of a family of one series."""
-    return next(number for (found, _), number in series.items() if found == name)
+    [(_, found)] = values(series, name).items()
+    return found
 
 
 def test_three_shards_hold_every_target_once(aws: EmbeddedAws, file: File) -> None:
     """Three exporters, named as a StatefulSet names its pods."""
     flag = file.write(configuration())
-    held: list[tuple[str, str]] = []
+    held: list[tuple[str, ...]] = []
     with ExitStack() as stack:
         shards = [
             stack.enter_context(
@@ -120,13 +122,12 @@ def test_reload_changes_what_is_configured(world: World, aws: EmbeddedAws, file:
         exporter.hang_up()
         until(lambda: targets(exporter.series()) == all_of(*members[1:3]), "new targets polled")
         after = exporter.series()
-        target = {"aws_account_id": members[1], "aws_region": "us-east-1"}
-        kept = ("macie_poll_timestamp_seconds", frozenset(target.items()))
-        assert after[kept] == before[kept]
+        target, kept = (members[1], "us-east-1"), "macie_poll_timestamp_seconds"
+        then, now = (values(each, kept, *TARGET_LABELS)[target] for each in (before, after))
+        assert then == now
         assert any(name == "macie_invitations" for name, _ in after)
-        assert value(after, "macie_exporter_config_hash") != value(
-            before, "macie_exporter_config_hash"
-        )
+        old, new = (value(each, "macie_exporter_config_hash") for each in (before, after))
+        assert old != new
         tree["web"]["telemetry_path"] = "/other"
         file.write(tree)
         assert exporter.request("/-/reload", "POST").status == 200

@@ -135,6 +135,15 @@ def test_hanging_targets_take_at_most_a_quarter_of_the_places() -> None:
     assert made.pop_due(INTERVAL) in hanging
 
 
+def test_a_hanging_target_waits_for_those_that_are_due_before_it() -> None:
+    """With one place it would have that again and again, and the others never."""
+    made = schedule(TARGETS[:2], concurrency=1)
+    hanging, healthy = pop_all(made, 0.0)
+    made.finish(healthy, None, 0.0)
+    made.finish(hanging, "ReadTimeout", INTERVAL)
+    assert pop_all(made, 2 * INTERVAL) == [healthy, hanging]
+
+
 def test_overdue_are_those_that_wait_since_a_moment() -> None:
     """Neither what was never polled, nor what is under way, nor what is gone."""
     assert schedule(TARGETS).overdue(1e9) == []

@@ -13,7 +13,7 @@ from math import inf
 from exporter.exposition import samples
 from exporter.exposition.counts import Options
 from exporter.exposition.samples import Sample, Samples, counted, one
-from exporter.model import Account, Answer, label_of
+from exporter.model import Account, label_of
 
 TARGET_LABELS = ("aws_account_id", "aws_region")
 
@@ -176,14 +176,16 @@ METRICS: tuple[Family, ...] = (
         one(lambda view: None if view.answer is None else view.answer.enabled),
         "Whether AWS says that Macie is enabled (1) or not (0); absent while unknown."),
     _of_outcome("macie_poll_success",
-        samples.of_last_poll(lambda poll: isinstance(poll.outcome, Answer)),
+        one(lambda view: view.record.last and view.record.failure is None),
         "Whether the last poll of the target got an answer (1) or failed (0)."),
-    _of_poll("macie_poll_timestamp_seconds", samples.of_last_poll(lambda poll: poll.ended),
+    _of_poll("macie_poll_timestamp_seconds",
+        one(lambda view: view.record.last and view.record.last.ended),
         "When the last poll of the target ended, in Unix seconds."),
     _of_poll("macie_poll_last_success_timestamp_seconds",
         one(lambda view: view.record.last_success),
         "When the last poll that got an answer ended, in Unix seconds; 0 before the first."),
-    _of_poll("macie_poll_duration_seconds", samples.of_last_poll(lambda poll: poll.duration),
+    _of_poll("macie_poll_duration_seconds",
+        one(lambda view: view.record.last and view.record.last.duration),
         "How long the last poll of the target took, its pages and retries included."),
     _of_outcome("macie_poll_error_info", samples.error,
         "Why the last poll of the target failed; 1, and only while it has.", "error_code"),
@@ -211,10 +213,11 @@ METRICS: tuple[Family, ...] = (
         "TLS handshakes of clients that were refused, such as for want of a certificate; the log "
         "has a line tls_handshake_refused with the reason of each, at level debug."),
     _of_exporter("macie_exporter_discovery_success",
-        samples.of_discovery(lambda found: found.last_success > 0 and found.failure is None),
+        one(lambda fleet: fleet.discovered and fleet.discovered.failure is None
+            and fleet.discovered.last_success > 0),
         "Whether the last discovery through AWS Organizations succeeded; absent without one."),
     _of_exporter("macie_exporter_discovery_last_success_timestamp_seconds",
-        samples.of_discovery(lambda found: found.last_success),
+        one(lambda fleet: fleet.discovered and fleet.discovered.last_success),
         "When discovery through AWS Organizations last succeeded, in Unix seconds; 0 before that."),
     _of_exporter("macie_exporter_config_last_reload_successful",
         one(lambda fleet: fleet.reload.successful),
@@ -226,14 +229,14 @@ METRICS: tuple[Family, ...] = (
         "A hash of the configuration in force, external ids aside: equal where replicas are "
         "configured alike."),
     _of_exporter("macie_exporter_web_config_last_reload_successful",
-        samples.of_web(lambda web: web.successful),
+        one(lambda fleet: fleet.web and fleet.web.successful),
         "Whether the web configuration file, as it is now, is in force (1) or was refused (0); "
         "absent without one."),
     _of_exporter("macie_exporter_web_config_last_reload_success_timestamp_seconds",
-        samples.of_web(lambda web: web.last_success),
+        one(lambda fleet: fleet.web and fleet.web.last_success),
         "When the web configuration in force was loaded, in Unix seconds; absent without a file."),
     _of_exporter("macie_exporter_web_certificate_expiry_timestamp_seconds",
-        samples.of_web(lambda web: web.certificate_expiry),
+        one(lambda fleet: fleet.web and fleet.web.certificate_expiry),
         "When the certificate that the exporter serves with ends, in Unix seconds; absent without "
         "TLS."),
     _of_exporter("macie_exporter_shard_index", one(lambda fleet: fleet.shard_index),

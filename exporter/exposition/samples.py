@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from exporter.exposition.counts import InvitationCounts
-from exporter.exposition.fleet import Fleet, WebConfig
-from exporter.model import NO_ADMINISTRATOR, NO_TRUST, Answer, Inventory, PollResult, Trust
+from exporter.exposition.fleet import Fleet
+from exporter.model import NO_ADMINISTRATOR, NO_TRUST, Answer, Trust
 from exporter.state import TargetRecord, TargetState
 
 Sample = tuple[tuple[str, ...], float]
@@ -39,21 +39,6 @@ def one(pick: Callable[[Any], float | None]) -> Samples:
 def counted(pick: Callable[[InvitationCounts], Mapping[tuple[str, ...], float]]) -> Samples:
     """Return a getter of counts or times by their labels."""
     return lambda view: pick(view.counts).items() if view.counts else ()
-
-
-def of_last_poll(pick: Callable[[PollResult], float]) -> Samples:
-    """Return a getter of a number of the last poll, absent before the first."""
-    return one(lambda view: None if view.record.last is None else pick(view.record.last))
-
-
-def of_discovery(pick: Callable[[Inventory], float]) -> Samples:
-    """Return a getter of a number of discovery, absent without an organization."""
-    return one(lambda fleet: None if fleet.discovered is None else pick(fleet.discovered))
-
-
-def of_web(pick: Callable[[WebConfig], float | None]) -> Samples:
-    """Return a getter of a number of the web file, absent without one."""
-    return one(lambda fleet: None if fleet.web is None else pick(fleet.web))
 
 
 def invitations(view: TargetView) -> Iterable[Sample]:

@@ -29,7 +29,7 @@ class Snapshot:
         """Start without targets."""
         self._known: dict[Target, TargetRecord] = {}
         self._failures: deque[PollResult] = deque(maxlen=FAILURES_KEPT)
-        self._pending: int | None = None
+        self._pending = 0
         self._statuses = {*KNOWN_STATUSES, UNKNOWN_STATUS, OTHER_STATUS}
         """Those that have a name of their own; it stays theirs, and so do their series."""
 
@@ -50,8 +50,7 @@ class Snapshot:
         self._known[result.target] = following
         if following.failure is not None:
             self._failures.append(result)
-        if previous.last is None and self._pending is not None:
-            self._pending -= 1
+        self._pending -= previous.last is None
         return previous, following
 
     def get(self, target: Target) -> TargetRecord | None:
@@ -68,7 +67,7 @@ class Snapshot:
 
     @property
     def polled(self) -> bool:
-        """Whether every target has been polled at least once; not before it is known which."""
+        """Whether every target has been polled at least once."""
         return self._pending == 0
 
     def _named(self, result: PollResult) -> PollResult:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from exporter.exposition.build import Build
+from exporter.exposition.fleet import Build
 from exporter.iam.remedies import Remedy
 from exporter.model import Account, Failure, PollResult, Target
 from exporter.settings import Settings

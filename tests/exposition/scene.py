@@ -1,13 +1,12 @@
 """A snapshot that is fed by hand, and the exposition made of it."""
 
 import asyncio
-from collections.abc import Collection, Coroutine, Iterable, Sequence
+from collections.abc import Collection, Coroutine, Iterable
 from datetime import timedelta
 
 from exporter.exposition.age_buckets import AgeBuckets
-from exporter.exposition.build import Build
 from exporter.exposition.counts import Options
-from exporter.exposition.fleet import Fleet, Reload, WebConfig
+from exporter.exposition.fleet import Build, Fleet, Reload, WebConfig
 from exporter.exposition.own_metrics import OwnMetrics
 from exporter.exposition.rendering import TURN, Exposition
 from exporter.model import (
@@ -39,7 +38,6 @@ def options(
     zero_fill: str = "none",
     trusted: Iterable[str] = (),
     most: int = 0,
-    edges: Sequence[timedelta] = EDGES,
     most_inviters: int = 1000,
     labels: tuple[str, ...] = (),
     administrator: bool = False,
@@ -47,7 +45,7 @@ def options(
     """Return options that show as little as possible, but for what is asked for."""
     ids = frozenset(trusted)
     trust = Trust(configured=bool(ids), accounts=ids)
-    return Options(AgeBuckets(edges), zero_fill, trust, most, most_inviters, labels, administrator)
+    return Options(AgeBuckets(EDGES), zero_fill, trust, most, most_inviters, labels, administrator)
 
 
 def invitation(

@@ -2,7 +2,6 @@
 
 from hypothesis import strategies as st
 
-from exporter.exposition.counts import Options
 from exporter.model import (
     KNOWN_STATUSES,
     NO_ADMINISTRATOR,
@@ -59,13 +58,11 @@ clocks = st.integers(-2000, 2000).map(lambda off: NOW + off / 1000) | st.floats(
 )
 
 
-@st.composite
-def all_options(draw: st.DrawFn) -> Options:
-    """Draw what is to be shown."""
-    return options(
-        zero_fill=draw(st.sampled_from(("all", "invited", "none"))),
-        trusted=draw(st.sampled_from(((), ("999988887777",)))),
-        most=draw(st.sampled_from((0, 1, 3, 1000))),
-        most_inviters=draw(st.sampled_from((1, 3, 1000))),
-        administrator=draw(st.booleans()),
-    )
+all_options = st.builds(
+    options,
+    zero_fill=st.sampled_from(("all", "invited", "none")),
+    trusted=st.sampled_from(((), ("999988887777",))),
+    most=st.sampled_from((0, 1, 3, 1000)),
+    most_inviters=st.sampled_from((1, 3, 1000)),
+    administrator=st.booleans(),
+)

@@ -4,7 +4,7 @@ import platform
 from pathlib import Path
 
 from exporter import __version__
-from exporter.exposition.build import Build, build
+from exporter.exposition.fleet import Build, build
 
 
 def test_an_image_says_its_revision(tmp_path: Path) -> None:

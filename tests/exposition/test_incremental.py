@@ -43,7 +43,7 @@ def lines_of(exposition: Exposition) -> list[bytes]:
 class Incremental(RuleBasedStateMachine):
     """Anything may happen between two scrapes, also while all is rendered anew."""
 
-    @initialize(shows=all_options())
+    @initialize(shows=all_options)
     def start(self, shows: Options) -> None:
         """Start with most targets; each target rendered lets others have their turn."""
         self.scene = Scene(*TARGETS[:4], shows=shows, turn=0.0)
@@ -62,7 +62,7 @@ class Incremental(RuleBasedStateMachine):
         self.under_way, self.is_discovery = self.scene.show(), True
 
     @precondition(lambda self: not self.under_way)
-    @rule(shows=all_options(), stale_after=st.sampled_from((STALE_AFTER, DAY)))
+    @rule(shows=all_options, stale_after=st.sampled_from((STALE_AFTER, DAY)))
     def reload(self, shows: Options, stale_after: float) -> None:
         """Have somebody reload the configuration."""
         self.before = (self.scene.shows, self.scene.stale_after)

@@ -88,7 +88,7 @@ def exact_bucket(invitation: Invitation, now: float) -> str:
     return BUCKETS[sum(age >= Fraction(edge.total_seconds()) for edge in EDGES)]
 
 
-@given(listed, clocks, all_options())
+@given(listed, clocks, all_options)
 def test_what_is_counted_is_what_is_listed(
     given_: list[Invitation], now: float, shows: Options
 ) -> None:
@@ -147,7 +147,7 @@ def test_the_cap_of_untrusted_inviters_keeps_the_newest(
     assert dropped == {(): len(newest_first[most:])}
 
 
-@given(listed, clocks, all_options(), ODD_TEXT)
+@given(listed, clocks, all_options, ODD_TEXT)
 def test_it_is_written_as_the_client_library_writes_it(
     given_: list[Invitation], now: float, shows: Options, name: str
 ) -> None:

@@ -16,10 +16,9 @@ from pathlib import Path
 
 from exporter.clock import SystemClock
 from exporter.exposition.age_buckets import AgeBuckets
-from exporter.exposition.build import Build
 from exporter.exposition.columns import PIECE
 from exporter.exposition.counts import Options
-from exporter.exposition.fleet import Reload
+from exporter.exposition.fleet import Build, Reload
 from exporter.exposition.rendering import Exposition
 from exporter.iam.remedies import remedy
 from exporter.model import Account, Answer, Inventory, Invitation, PollResult, Target, Trust

@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import jsonschema  # type: ignore[import-untyped]  # its stubs are a package of their own
 import pytest
 
-from exporter.exposition.build import Build
+from exporter.exposition.fleet import Build
 from exporter.iam.remedies import remedy
 from exporter.model import (
     NO_ADMINISTRATOR,
