@@ -1,19 +1,19 @@
 """The poller: concurrency, deadlines, surprises, and stopping, over reads that tests control."""
 
 import asyncio
+import io
 import random
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
-from typing import cast
 
 import pytest
-from structlog.testing import CapturingLogger
 
 from exporter.clock import SystemClock
-from exporter.log import Log
+from exporter.log import Lines
 from exporter.model import Answer, Failure, PollResult, Target
 from exporter.poller import Poller, PollOptions
 from exporter.schedule import Schedule
@@ -60,7 +60,7 @@ class Made:
     """A poller that runs, and what came of it."""
 
     poller: Poller
-    log: CapturingLogger
+    log: io.StringIO
     results: list[PollResult] = field(default_factory=list)
 
     async def until_each_is_polled(self, *targets: Target) -> None:
@@ -70,7 +70,7 @@ class Made:
 
     def events(self) -> list[str]:
         """Return what was logged."""
-        return [str(call.args[0]) for call in self.log.calls]
+        return re.findall(r"event=(\w+)", self.log.getvalue())
 
     def outcomes(self) -> dict[Target, Answer | Failure]:
         """Return each target's first outcome."""
@@ -94,14 +94,14 @@ async def polling(
         made.results.append(result)
         record(result)
 
-    log = CapturingLogger()
+    log = io.StringIO()
     poller = Poller(
         schedule=schedule(interval, concurrency, random.Random(1)),
         options=PollOptions(interval, concurrency, timeout, patience),
         clock=SystemClock(),
         read=read,
         record=note,
-        log=cast("Log", log),
+        log=Lines(log, level="debug", form="logfmt"),
     )
     made = Made(poller, log)
     running = [asyncio.create_task(poller.run()), asyncio.create_task(poller.fail_overdue())]
