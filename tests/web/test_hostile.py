@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -98,6 +99,18 @@ def test_where_no_descriptor_is_left_who_has_waited_longest_makes_room(
         )
 
 
+PATIENT = replace(QUICK, handshake=60.0, request=60.0)
+
+
+def test_who_has_waited_longest_makes_room(secure: Secure, opened: Connect) -> None:
+    """And nobody else, where one comes more than there are places."""
+    secured = secure("{}", PATIENT)
+    first, second, *_ = [opened(secured.port) for _ in range(QUICK.connections + 1)]
+    assert said(first) == b""
+    second.sendall(REQUEST)
+    assert second.recv(12) == b"HTTP/1.1 200"
+
+
 def test_beyond_the_places_is_closed_at_once(serve: Serve) -> None:
     """Where the exporter is at work for all of them, who comes next is not kept."""
     gate, begun = threading.Event(), threading.Semaphore(0)
@@ -107,7 +120,7 @@ def test_beyond_the_places_is_closed_at_once(serve: Serve) -> None:
         await in_daemon(gate.wait)
         await hello(scope, receive, send)
 
-    client = Client(serve(busy, limits=replace(QUICK, handshake=30.0, request=30.0)).port)
+    client = Client(serve(busy, limits=PATIENT).port)
     with ThreadPoolExecutor(QUICK.connections) as pool:
         answers = [pool.submit(client, "/") for _ in range(QUICK.connections)]
         try:
@@ -136,6 +149,16 @@ def test_a_client_that_is_waited_for_too_long(
     sock = opened(secure("{}", QUICK).port)
     sock.sendall(begin)
     until(lambda: has_ended(sock, more), "the end")
+
+
+def test_a_second_request_has_its_own_time(secure: Secure) -> None:
+    """However long a connection may be idle."""
+    client = Client(secure("{}", replace(QUICK, idle=600.0)).port)
+    with contextlib.closing(client.connection()) as connection:
+        connection.request("GET", "/")
+        assert connection.getresponse().read() == b"hello GET\n"
+        connection.sock.sendall(REQUEST[:-2])
+        assert said(connection.sock) == b""
 
 
 def has_ended(sock: socket.socket, more: bytes) -> bool:
@@ -169,15 +192,38 @@ def test_a_handshake_that_never_finishes(
     assert not {"level=error", "level=warning"}.intersection(secured.log.split())
 
 
-@pytest.mark.parametrize("then", [b"", b"garbage\r\n\r\n"])
-def test_who_does_not_read_is_dropped(serve: Serve, opened: Connect, then: bytes) -> None:
-    """An answer that nobody takes is not kept for ever, nor where the client sends garbage too."""
+def test_who_is_refused_cannot_go_on(
+    secure_tls: Secure, authority: Authority, opened: Connect
+) -> None:
+    """What is sent after a refused handshake is not kept for long."""
+    secured, hello_of_another = secure_tls(), ssl.MemoryBIO()
+    context = trusting(Authority())
+    secured.write(TLS.replace("}", ", min_version: TLS13}"))
+    secured.look()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), hello_of_another, server_hostname="a").do_handshake()
+    sock = opened(secured.port)
+    sock.sendall(hello_of_another.read())
+    assert sock.recv(1) == b"\x15"
+    with pytest.raises(ConnectionError):
+        sock.sendall(bytes(LARGE))
+    assert secured.get_tls(trusting(authority)).status == 200
+
+
+@pytest.mark.parametrize(("sends", "then"), [(2, b""), (1, b"garbage\r\n\r\n")])
+def test_who_does_not_read_is_dropped(
+    serve: Serve, opened: Connect, sends: int, then: bytes
+) -> None:
+    """Be it that the answer goes on, or that it only waits to be sent before the end."""
 
     async def flood(_: Scope, __: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": bytes(LARGE)})
+        for left in reversed(range(sends)):
+            body = {"type": "http.response.body", "body": bytes(LARGE), "more_body": left > 0}
+            await send(body)
 
-    sock = opened(serve(flood, limits=QUICK).port)
+    sock = opened(serve(flood, limits=replace(QUICK, idle=600.0 if sends > 1 else 1.0)).port)
     sock.sendall(REQUEST)
     assert sock.recv(12) == b"HTTP/1.1 200"
     sock.sendall(then)
