@@ -41,20 +41,11 @@ class Authority:
 
     def __init__(self, name: str = "a test's authority") -> None:
         """Make its key, and a certificate that it signs itself."""
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _named(name)
-        constraints = x509.BasicConstraints(ca=True, path_length=0)
+        self._key, self._name = ec.generate_private_key(ec.SECP256R1()), _named(name)
+        authority = x509.BasicConstraints(ca=True, path_length=0)
         until = datetime.now(UTC) + 3 * DAY
-        self._certificate = (
-            self._builder(self._name, self._key.public_key(), until)
-            .add_extension(constraints, critical=True)
-            .sign(self._key, hashes.SHA256())
-        )
-
-    @property
-    def pem(self) -> str:
+        self.pem = self._sign(self._name, self._key.public_key(), until, authority)
         """Its own certificate."""
-        return self._certificate.public_bytes(_PEM).decode()
 
     def sign(
         self,
@@ -70,26 +61,21 @@ class Authority:
         key = key or ec.generate_private_key(ec.SECP256R1())
         until = until or (datetime.now(UTC) + DAY).replace(microsecond=0)
         sans = x509.SubjectAlternativeName(names or LOCAL)
-        certificate = (
-            self._builder(_named("a test"), key.public_key(), until)
-            .add_extension(sans, critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
-        encryption = (
-            serialization.BestAvailableEncryption(passphrase)
-            if passphrase
-            else serialization.NoEncryption()
-        )
-        return Pair(
-            certificate.public_bytes(_PEM).decode(),
-            key.private_bytes(_PEM, _PKCS8, encryption).decode(),
-            until.timestamp(),
-        )
+        certificate = self._sign(_named("a test"), key.public_key(), until, sans)
+        locked = serialization.BestAvailableEncryption(passphrase) if passphrase else None
+        encryption = locked or serialization.NoEncryption()
+        text = key.private_bytes(_PEM, _PKCS8, encryption).decode()
+        return Pair(certificate, text, until.timestamp())
 
-    def _builder(
-        self, subject: x509.Name, key: CertificatePublicKeyTypes, until: datetime
-    ) -> x509.CertificateBuilder:
-        return (
+    def _sign(
+        self,
+        subject: x509.Name,
+        key: CertificatePublicKeyTypes,
+        until: datetime,
+        extension: x509.ExtensionType,
+    ) -> str:
+        is_authority = isinstance(extension, x509.BasicConstraints)
+        made = (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
@@ -97,7 +83,10 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(datetime.now(UTC) - DAY)
             .not_valid_after(until)
+            .add_extension(extension, critical=is_authority)
+            .sign(self._key, hashes.SHA256())
         )
+        return made.public_bytes(_PEM).decode()
 
 
 LOCAL: Sequence[x509.GeneralName] = (

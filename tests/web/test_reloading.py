@@ -140,11 +140,6 @@ def test_a_start_while_the_file_is_being_written_lets_nobody_in(tmp_path: Path) 
     log = Lines(io.StringIO(), level="error", form="logfmt").log
     assert Watcher(str(file), time.time, log, write_on).rules().passwords
     assert not [*more]
-
-
-def test_what_there_is_not_becomes_no_metric() -> None:
-    """Nothing is said of a file where there is none."""
-    log = Lines(io.StringIO(), level="error", form="logfmt").log
     assert Watcher("", time.time, log).state() is None
 
 
@@ -204,33 +199,23 @@ def test_a_new_certificate_is_served(
         assert kept.sock.recv(1) == b""
 
 
-def test_other_client_authorities_hold_at_once(
+def test_tls_can_come_and_go(
     secure: Secure, authority: Authority, pair: Pair, tmp_path: Path
 ) -> None:
-    """Who had come in on a certificate that no longer counts must come in anew."""
+    """New connections have what the file says when they come, other client authorities too."""
     (tmp_path / "ca.pem").write_text(authority.pem)
-    secured = secure(
-        TLS + ", client_ca_file: ca.pem, client_auth_type: RequireAndVerifyClientCert}"
-    )
-    client = trusting(authority, authority.sign())
+    client = trusting(authority, pair)
+    secured = secure("{}")
+    assert secured.get().status == 200
+    secured.write(TLS + ", client_ca_file: ca.pem, client_auth_type: RequireAndVerifyClientCert}")
+    secured.look()
+    with pytest.raises(http.client.RemoteDisconnected):
+        secured.get()
     assert secured.get_tls(client).status == 200
     write(tmp_path / "ca.pem", Authority().pem)
     secured.look()
     with pytest.raises((ssl.SSLError, ConnectionError)):
         secured.get_tls(client)
-    assert pair.certificate
-
-
-def test_tls_can_come_and_go(secure: Secure, authority: Authority, pair: Pair) -> None:
-    """New connections have what the file says when they come."""
-    assert pair.key
-    secured = secure("{}")
-    assert secured.get().status == 200
-    secured.write(TLS + "}")
-    secured.look()
-    with pytest.raises(http.client.RemoteDisconnected):
-        secured.get()
-    assert secured.get_tls(trusting(authority)).status == 200
     secured.write("{}")
     secured.look()
     assert secured.get().status == 200
