@@ -8,11 +8,9 @@ import json
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import parse_qs
 
 from moto.iam.models import iam_backends
 from moto.moto_server.werkzeug_app import create_backend_app
@@ -24,18 +22,9 @@ from moto.organizations.models import (
     OrganizationsBackend,
     organizations_backends,
 )
-from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from tests.embedded_aws.credentials import Key, KeyRing
-from tests.embedded_aws.wire import (
-    ORGANIZATIONS,
-    STS,
-    ApiError,
-    Caller,
-    Request,
-    Response,
-    json_body,
-)
+from tests.embedded_aws.signatures import Key, KeyRing
+from tests.embedded_aws.wire import ORGANIZATIONS, STS, ApiError, Caller, Request, Response
 from tests.embedded_aws.world import ROOT_ID, Account, Organization, Unit, World
 
 PARTITION: Final = "aws"
@@ -43,43 +32,28 @@ ORGANIZATION_ID: Final = "o-demo000000"
 MAX_RESULTS: Final = 20
 DEFAULT_SESSION_SECONDS: Final = 3600
 # Whom AWS names as the caller of AssumeRoleWithWebIdentity does not sign.
-_WEB_IDENTITY: Final = "AssumeRoleWithWebIdentity"
-_STS_OPERATIONS: Final = frozenset({"AssumeRole", _WEB_IDENTITY, "GetCallerIdentity"})
-# Operations that only the management account may call.
-_LISTINGS: Final = {"ListAccounts", "ListAccountsForParent", "ListOrganizationalUnitsForParent"}
+WEB_IDENTITY: Final = "AssumeRoleWithWebIdentity"
 _FIRST_JOIN: Final = datetime(2024, 1, 1)  # noqa: DTZ001 - moto's own times are naive UTC
 
 _moto_lock = threading.Lock()
-
-
-def unsigned_web_identity(request: Request) -> bool:
-    """Return whether a request is AssumeRoleWithWebIdentity, which AWS takes without signature."""
-    return "authorization" not in request.headers and _form(request, "Action") == _WEB_IDENTITY
-
-
-def _form(request: Request, name: str) -> str | None:
-    values = parse_qs(request.body.decode("utf-8", "replace")).get(name)
-    return values[0] if values else None
 
 
 class _Moto:
     """moto's server application for one service."""
 
     def __init__(self, service: str) -> None:
-        self._app = create_backend_app(service)  # type: ignore[arg-type]
+        self._client = create_backend_app(service).test_client()  # type: ignore[arg-type]
 
     def ask(self, request: Request, account: str, body: bytes | None = None) -> Response:
         """Return moto's answer to a request made by `account`; needs the lock."""
-        builder = EnvironBuilder(
-            path=request.path,
+        answer = self._client.open(
+            request.path,
             method=request.method,
             query_string=request.query,
             headers=[*request.headers.items(), ("x-moto-account-id", account)],
             data=request.body if body is None else body,
         )
-        answer, status, headers = run_wsgi_app(self._app, builder.get_environ(), buffered=True)
-        code = int(status.split()[0])
-        return Response(code, b"".join(answer), headers.get("content-type", "text/xml"))
+        return Response(answer.status_code, answer.data, answer.content_type or "text/xml")
 
 
 class Sts:
@@ -87,133 +61,93 @@ class Sts:
 
     def __init__(self, world: World, keys: KeyRing, clock: Callable[[], datetime]) -> None:
         """Take the world that decides, and the key ring that learns the issued sessions."""
-        self._world = world
-        self._keys = keys
-        self._clock = clock
+        self._world, self._keys, self._clock = world, keys, clock
         self._moto = _Moto(STS)
-
-    def operation(self, request: Request) -> str:
-        """Name the operation that a request is for."""
-        return _form(request, "Action") or "UnknownOperation"
-
-    def account(self, caller: Caller, request: Request) -> str:
-        """Return the account that a call is about: the role's, else the caller's."""
-        match = re.fullmatch(r"arn:aws:iam::(\d{12}):role/.+", _form(request, "RoleArn") or "")
-        return match.group(1) if match else caller.account_id
 
     def respond(self, caller: Caller, request: Request) -> Response:
         """Answer one request of STS; raises ApiError."""
-        operation = self.operation(request)
-        if operation not in _STS_OPERATIONS:
-            message = f"Could not find operation {operation} for version 2011-06-15"
-            raise ApiError(HTTPStatus.BAD_REQUEST, "InvalidAction", message)
-        if operation == "GetCallerIdentity":
+        arn = request.form("RoleArn")
+        if not arn:
             with _moto_lock:
                 return self._moto.ask(request, caller.account_id)
-        return self._assume(caller, request, operation)
-
-    def _assume(self, caller: Caller, request: Request, operation: str) -> Response:
-        arn = _form(request, "RoleArn") or ""
-        trusted = operation == _WEB_IDENTITY or caller.account_id == self._world.hub
+        trusted = request.operation == WEB_IDENTITY or caller.account_id == self._world.hub
         if not (trusted and self._world.may_assume(arn)):
             message = (
-                f"User: {caller.arn} is not authorized to perform: sts:{operation} "
+                f"User: {caller.arn} is not authorized to perform: sts:{request.operation} "
                 f"on resource: {arn}"
             )
             raise ApiError(HTTPStatus.FORBIDDEN, "AccessDenied", message)
-        account = self.account(caller, request)
+        account = role_account(request)
         revocations = self._world.revocations(account)
         with _moto_lock:
             answer = self._moto.ask(request, caller.account_id)
-        return self._remember(answer, account, revocations, self._seconds(request))
+        asked = int(request.form("DurationSeconds") or DEFAULT_SESSION_SECONDS)
+        expires = self._clock() + timedelta(seconds=self._world.session_seconds or asked)
+        return self._remember(answer, account, revocations, expires)
 
-    def _seconds(self, request: Request) -> int:
-        asked = _form(request, "DurationSeconds") or str(DEFAULT_SESSION_SECONDS)
-        return self._world.session_seconds or int(asked)
-
-    def _remember(self, answer: Response, account: str, revoked: int, seconds: int) -> Response:
+    def _remember(
+        self, answer: Response, account: str, revocations: int, expires: datetime
+    ) -> Response:
         """Learn the session out of moto's answer, and say there when it really expires."""
         if answer.status != HTTPStatus.OK:
             return answer
         text = answer.body.decode()
-        expires = self._clock() + timedelta(seconds=seconds)
-        key_id, secret, token, arn = (
-            _element(text, name)
-            for name in ("AccessKeyId", "SecretAccessKey", "SessionToken", "Arn")
+        found = dict(re.findall(r"<(\w+)>([^<]+)</\1>", text))
+        key = (found["AccessKeyId"], found["SecretAccessKey"], account, found["Arn"])
+        self._keys.add(Key(*key, found["SessionToken"], expires, revocations))
+        said = f"{expires.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        return Response(
+            answer.status, text.replace(found["Expiration"], said).encode(), answer.content_type
         )
-        self._keys.add(Key(key_id, secret, account, arn, token, expires, revoked))
-        said = f"<Expiration>{expires.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}</Expiration>"
-        body = re.sub(r"<Expiration>[^<]*</Expiration>", said, text)
-        return Response(answer.status, body.encode(), answer.content_type)
 
 
-def _element(text: str, name: str) -> str:
-    match = re.search(rf"<{name}>([^<]*)</{name}>", text)
-    return match.group(1) if match else ""
+def role_account(request: Request) -> str:
+    """Return the account of the role that is asked for; empty for none."""
+    match = re.fullmatch(r"arn:aws:iam::(\d{12}):role/.+", request.form("RoleArn"))
+    return match[1] if match else ""
 
 
 class Organizations:
-    """The read-only part of Organizations that discovery needs."""
+    """Organizations, of which the management account alone may ask."""
 
     def __init__(self, world: World) -> None:
         """Take the world whose organization is shown."""
         self._world = world
         self._moto = _Moto(ORGANIZATIONS)
-        self._mirror: _Mirror | None = None
-
-    def operation(self, request: Request) -> str:
-        """Name the operation that a request is for."""
-        return request.headers.get("x-amz-target", "").rpartition(".")[2] or "UnknownOperation"
+        self._mirrored: Organization | None = None
+        self._mirror = OrganizationsBackend(PARTITION, world.hub)
 
     def respond(self, caller: Caller, request: Request) -> Response:
         """Answer one request of Organizations; raises ApiError."""
-        operation = self.operation(request)
-        if operation not in _LISTINGS:
-            message = f"The embedded AWS does not know {operation}."
-            raise ApiError(HTTPStatus.BAD_REQUEST, "UnknownOperationException", message)
         if caller.account_id != self._world.hub:
             message = "You don't have permissions to access this resource."
             raise ApiError(HTTPStatus.BAD_REQUEST, "AccessDeniedException", message)
-        body = {**json_body(request), "MaxResults": MAX_RESULTS}
-        return self._ask(request, json.dumps(body).encode())
-
-    def _ask(self, request: Request, body: bytes) -> Response:
+        body = {**json.loads(request.body), "MaxResults": MAX_RESULTS}
         with _moto_lock:
             self._install()
-            return self._moto.ask(request, self._world.hub, body)
+            return self._moto.ask(request, self._world.hub, json.dumps(body).encode())
 
     def _install(self) -> None:
         """Make moto's organization this world's; several worlds may share the process."""
         current = self._world.organization()
-        if self._mirror is None or self._mirror.source is not current:
-            self._mirror = _mirror(self._world.hub, current)
-        mirrored = self._mirror.backend
-        organizations_backends[self._world.hub][PARTITION] = mirrored
+        if self._mirrored != current:
+            self._mirrored, self._mirror = current, _mirror(self._world.hub, current)
+        organizations_backends[self._world.hub][PARTITION] = self._mirror
         organizations_backends.master_accounts.clear()
-        for member in mirrored.accounts:
-            owner = (self._world.hub, PARTITION)
-            organizations_backends.master_accounts[member.id] = owner
+        for member in self._mirror.accounts:
+            organizations_backends.master_accounts[member.id] = (self._world.hub, PARTITION)
 
 
-@dataclass(frozen=True, slots=True)
-class _Mirror:
-    """moto's idea of one moment of the organization."""
-
-    source: Organization
-    backend: OrganizationsBackend
-
-
-def _mirror(hub: str, source: Organization) -> _Mirror:
-    """Build moto's backend from an organization."""
+def _mirror(hub: str, source: Organization) -> OrganizationsBackend:
+    """Return moto's idea of one moment of the organization."""
     backend = OrganizationsBackend(PARTITION, hub)
     organization = FakeOrganization(hub, "us-east-1", "ALL")
     organization.id = ORGANIZATION_ID
     organization.root_id = ROOT_ID
     backend.org = organization
-    backend.ou = [FakeRoot(organization)]
-    backend.ou += [_unit(organization, unit) for unit in source.units]
+    backend.ou = [FakeRoot(organization), *(_unit(organization, unit) for unit in source.units)]
     backend.accounts = [_Member(organization, account) for account in source.accounts]
-    return _Mirror(source, backend)
+    return backend
 
 
 def _unit(organization: FakeOrganization, unit: Unit) -> FakeOrganizationalUnit:

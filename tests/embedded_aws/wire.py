@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 STS: Final = "sts"
@@ -12,6 +13,11 @@ ORGANIZATIONS: Final = "organizations"
 MACIE: Final = "macie2"
 ACCOUNT: Final = "account"
 
+_PATHS: Final = {
+    "/invitations": "ListInvitations",
+    "/administrator": "GetAdministratorAccount",
+    "/listRegions": "ListRegions",
+}
 # STS speaks the query protocol, whose common errors have names of their own:
 # https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
 _QUERY_CODES: Final = {
@@ -19,12 +25,11 @@ _QUERY_CODES: Final = {
     "InvalidSignatureException": "SignatureDoesNotMatch",
     "ExpiredTokenException": "ExpiredToken",
     "MissingAuthenticationTokenException": "MissingAuthenticationToken",
-    "IncompleteSignatureException": "IncompleteSignature",
     "AccessDeniedException": "AccessDenied",
 }
 _QUERY_ERROR: Final = (
     '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'
-    "<Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    "<Code>{}</Code><Message>{}</Message></Error></ErrorResponse>"
 )
 
 
@@ -38,6 +43,16 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
 
+    @property
+    def operation(self) -> str:
+        """The name of the operation; empty for one that is not known."""
+        target = self.headers.get("x-amz-target", "").rpartition(".")[2]
+        return _PATHS.get(self.path) or target or self.form("Action")
+
+    def form(self, name: str) -> str:
+        """Return a field of the body that STS is sent; empty where it has none."""
+        return parse_qs(self.body.decode("utf-8", "replace")).get(name, [""])[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
@@ -46,7 +61,7 @@ class Response:
     status: int
     body: bytes
     content_type: str = "application/json"
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +70,6 @@ class Caller:
 
     account_id: str
     arn: str
-    access_key_id: str
     region: str
     service: str
 
@@ -64,28 +78,13 @@ class ApiError(Exception):
     """An error that AWS answers, by its name in the JSON protocols."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
-        """Take the HTTP status, AWS' error code and the message for people."""
         super().__init__(f"{code}: {message}")
-        self.status = status
-        self.code = code
-        self.message = message
+        self.status, self.code, self.message = status, code, message
 
 
 def json_response(value: object) -> Response:
     """Answer 200 with `value` as JSON."""
-    return Response(HTTPStatus.OK, json.dumps(value, separators=(",", ":")).encode())
-
-
-def json_body(request: Request) -> dict[str, object]:
-    """Return the request's JSON object, empty for no body; raises ApiError for anything else."""
-    try:
-        value = json.loads(request.body or b"{}")
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        message = "The request body is not a JSON object."
-        raise ApiError(HTTPStatus.BAD_REQUEST, "SerializationException", message)
-    return value
+    return Response(HTTPStatus.OK, json.dumps(value).encode())
 
 
 def error_response(error: ApiError, service: str) -> Response:
@@ -95,21 +94,12 @@ def error_response(error: ApiError, service: str) -> Response:
     others say 403. Query (STS): XML, with its own names for the common errors.
     """
     if service == STS:
-        return _query_error(error)
+        code = _QUERY_CODES.get(error.code, error.code)
+        body = _QUERY_ERROR.format(escape(code), escape(error.message))
+        return Response(error.status, body.encode(), "text/xml")
     if service == ORGANIZATIONS:
-        return _json11_error(error)
-    body = json.dumps({"message": error.message}).encode()
-    return Response(error.status, body, headers=(("x-amzn-ErrorType", error.code),))
-
-
-def _query_error(error: ApiError) -> Response:
-    code = _QUERY_CODES.get(error.code, error.code)
-    body = _QUERY_ERROR.format(code=escape(code), message=escape(error.message))
-    return Response(error.status, body.encode(), content_type="text/xml")
-
-
-def _json11_error(error: ApiError) -> Response:
-    forbidden = error.status == HTTPStatus.FORBIDDEN
-    status = HTTPStatus.BAD_REQUEST if forbidden else error.status
-    body = json.dumps({"__type": error.code, "Message": error.message}).encode()
-    return Response(status, body, content_type="application/x-amz-json-1.1")
+        status = HTTPStatus.BAD_REQUEST if error.status == HTTPStatus.FORBIDDEN else error.status
+        body = json.dumps({"__type": error.code, "Message": error.message})
+        return Response(status, body.encode(), "application/x-amz-json-1.1")
+    body = json.dumps({"message": error.message})
+    return Response(error.status, body.encode(), headers={"x-amzn-ErrorType": error.code})

@@ -1,6 +1,7 @@
 """The mutable truth that the embedded AWS answers from; knows nothing of HTTP or signatures.
 
-Everything is behind one lock, so tests and the demo may change the world while clients read it.
+A test changes it while the thread of an embedded AWS reads it: each of them in steps that the
+other does not see half of, such as copying what is gone through.
 """
 
 import itertools
@@ -81,20 +82,22 @@ class Call(NamedTuple):
     region: str
 
 
-class Page(NamedTuple):
-    """Some of a target's invitations, and the position to go on from, None at the end."""
+class _Entry(NamedTuple):
+    """An invitation in its place; positions only grow, so a page is stable under changes."""
 
-    invitations: Sequence[Invitation]
-    next_position: int | None
+    position: int
+    invitation: Invitation
 
 
 @dataclass(slots=True)
 class _Target:
-    """One account in one region; positions only grow, so a page is stable under changes."""
+    """One account in one region."""
 
     macie: bool = True
-    positions: dict[str, int] = field(default_factory=dict)
-    invitations: dict[str, Invitation] = field(default_factory=dict)
+    entries: dict[str, _Entry] = field(default_factory=dict)
+
+    def listed(self) -> list[Invitation]:
+        return [entry.invitation for entry in list(self.entries.values())]
 
 
 class World:
@@ -118,11 +121,9 @@ class World:
         self.role_name = DEFAULT_ROLE
         self.regions = tuple(regions)
         self.session_seconds = session_seconds
-        self._lock = threading.Lock()
         self._sequence = itertools.count(1)
         self._accounts: dict[str, Account] = {}
         self._units: dict[str, Unit] = {}
-        self._organization: Organization | None = None
         self._opt: dict[tuple[str, str], str] = {}
         self._targets: dict[tuple[str, str], _Target] = {}
         self._faults: dict[tuple[str, str, str], list[Fault]] = {}
@@ -136,71 +137,62 @@ class World:
 
     def invite(self, account: str, region: str, invitation: Invitation) -> None:
         """Add an invitation to a target, or replace the one with the same id in its place."""
-        with self._lock:
-            target = self._target(account, region)
-            position = next(self._sequence)
-            target.positions.setdefault(invitation.invitation_id, position)
-            target.invitations[invitation.invitation_id] = invitation
+        entries = self._target(account, region).entries
+        known = entries.get(invitation.invitation_id)
+        position = known.position if known else next(self._sequence)
+        entries[invitation.invitation_id] = _Entry(position, invitation)
 
     def set_status(self, account: str, region: str, invitation_id: str, status: str) -> None:
         """Change the relationship status of one invitation; raises KeyError if it is gone."""
-        with self._lock:
-            known = self._target(account, region).invitations
-            known[invitation_id] = replace(known[invitation_id], relationship_status=status)
+        known = self._target(account, region).entries[invitation_id].invitation
+        self.invite(account, region, replace(known, relationship_status=status))
 
     def delete_invitation(self, account: str, region: str, invitation_id: str) -> None:
         """Remove one invitation; raises KeyError if it is gone."""
-        with self._lock:
-            target = self._target(account, region)
-            del target.invitations[invitation_id]
-            del target.positions[invitation_id]
+        del self._target(account, region).entries[invitation_id]
 
     def invitations(self, account: str, region: str) -> tuple[Invitation, ...]:
         """Return the invitations of a target, oldest entry first, whatever else fails there."""
-        with self._lock:
-            return tuple(self._target(account, region).invitations.values())
+        return tuple(self._target(account, region).listed())
 
-    def page(self, account: str, region: str, after: int, limit: int) -> Page:
-        """Return up to `limit` invitations that came after position `after`, and count the page."""
-        with self._lock:
-            target = self._target(account, region)
-            self._served[account, region] += 1
-            left = [key for key, position in target.positions.items() if position > after]
-            keys = left[:limit]
-            more = len(left) > limit
-            found = [target.invitations[key] for key in keys]
-            return Page(found, target.positions[keys[-1]] if more else None)
+    def page(
+        self, account: str, region: str, after: int, limit: int
+    ) -> tuple[list[Invitation], int | None]:
+        """Return up to `limit` invitations after position `after`, and count the page.
+
+        With them comes the position to go on from, None at the end.
+        """
+        self._served[account, region] += 1
+        entries = list(self._target(account, region).entries.values())
+        left = [entry for entry in entries if entry.position > after]
+        found = [entry.invitation for entry in left[:limit]]
+        return found, left[limit - 1].position if len(left) > limit else None
 
     def disable_macie(self, account: str, region: str) -> None:
         """Switch Macie off in a target; its invitations are kept for when it is on again."""
-        with self._lock:
-            self._target(account, region).macie = False
+        self._target(account, region).macie = False
 
     def enable_macie(self, account: str, region: str) -> None:
         """Switch Macie on in a target."""
-        with self._lock:
-            self._target(account, region).macie = True
+        self._target(account, region).macie = True
 
     def macie_enabled(self, account: str, region: str) -> bool:
         """Return whether Macie is on in a target."""
-        with self._lock:
-            return self._target(account, region).macie
+        return self._target(account, region).macie
 
     def targets(self) -> tuple[tuple[str, str], ...]:
         """Return every (account, region) whose region is enabled, with Macie or without."""
-        with self._lock:
-            return tuple(
-                (account, region)
-                for account in self._accounts
-                for region in self.regions
-                if self._region_status(account, region) != "DISABLED"
-            )
+        return tuple(
+            (account, region)
+            for account in self._accounts
+            for region in self.regions
+            if self._region_status(account, region) != "DISABLED"
+        )
 
     def administrator(self, account: str, region: str) -> Invitation | None:
         """Return who administers a target: whose invitation was accepted."""
-        with self._lock:
-            known = self._target(account, region).invitations.values()
-            return next((one for one in known if one.relationship_status in _ACCEPTED), None)
+        known = self._target(account, region).listed()
+        return next((one for one in known if one.relationship_status in _ACCEPTED), None)
 
     # -- faults -----------------------------------------------------------------------------
 
@@ -209,13 +201,11 @@ class World:
 
         `region` may be `*`. For AssumeRole the account is that of the role.
         """
-        with self._lock:
-            self._faults.setdefault((service, account, region), []).append(fault)
+        self._faults.setdefault((service, account, region), []).append(fault)
 
     def heal(self, account: str, region: str, *, service: str = "macie2") -> None:
         """Forget the faults given to `fail` with these same arguments."""
-        with self._lock:
-            self._faults.pop((service, account, region), None)
+        self._faults.pop((service, account, region), None)
 
     def deny_region_listing(self, account: str) -> None:
         """Let account:ListRegions answer AccessDeniedException; undo by `heal(…, "*", …)`."""
@@ -225,16 +215,15 @@ class World:
 
     def take_fault(self, service: str, account: str, region: str) -> Fault | None:
         """Return the fault that this call gets, if any, and use it up."""
-        with self._lock:
-            for where in (region, ANY_REGION):
-                if waiting := self._faults.get((service, account, where)):
-                    fault = waiting.pop(0)
-                    if fault.times is None:
-                        waiting.insert(0, fault)
-                    elif fault.times > 1:
-                        waiting.insert(0, replace(fault, times=fault.times - 1))
-                    return fault
-            return None
+        for where in (region, ANY_REGION):
+            if waiting := self._faults.get((service, account, where)):
+                fault = waiting.pop(0)
+                if fault.times is None:
+                    waiting.insert(0, fault)
+                elif fault.times > 1:
+                    waiting.insert(0, replace(fault, times=fault.times - 1))
+                return fault
+        return None
 
     # -- roles and sessions -----------------------------------------------------------------
 
@@ -244,80 +233,63 @@ class World:
 
     def break_role(self, role_arn: str) -> None:
         """Refuse AssumeRole for this role."""
-        with self._lock:
-            self._broken_roles.add(role_arn)
+        self._broken_roles.add(role_arn)
 
     def mend_role(self, role_arn: str) -> None:
         """Allow AssumeRole for this role again."""
-        with self._lock:
-            self._broken_roles.discard(role_arn)
+        self._broken_roles.discard(role_arn)
 
     def may_assume(self, role_arn: str) -> bool:
         """Return whether the hub may assume a role: it exists, and trusts the hub."""
         account_id, _, name = role_arn.removeprefix("arn:aws:iam::").partition(":role/")
-        with self._lock:
-            account = self._accounts.get(account_id)
-            return (
-                account is not None
-                and name.rpartition("/")[2] == self.role_name
-                and role_arn not in self._broken_roles
-            )
+        account = self._accounts.get(account_id)
+        return (
+            account is not None
+            and name.rpartition("/")[2] == self.role_name
+            and role_arn not in self._broken_roles
+        )
 
     def revoke_sessions(self, account: str) -> None:
         """Expire every session that was issued so far for roles of this account."""
-        with self._lock:
-            self._revocations[account] += 1
+        self._revocations[account] += 1
 
     def revocations(self, account: str) -> int:
         """Return how often sessions of an account were revoked; a session remembers it."""
-        with self._lock:
-            return self._revocations[account]
+        return self._revocations[account]
 
     # -- organization -----------------------------------------------------------------------
 
     def add_account(self, account: str, name: str, parent: str = ROOT_ID) -> None:
         """Add an account to the organization."""
-        with self._lock:
-            joined = next(self._sequence)
-            self._accounts[account] = Account(account, name, parent, joined=joined)
-            self._organization = None
+        joined = next(self._sequence)
+        self._accounts[account] = Account(account, name, parent, joined=joined)
 
     def remove_account(self, account: str) -> None:
         """Remove an account with all it has; its sessions are then unknown to Macie."""
-        with self._lock:
-            del self._accounts[account]
-            for key in [key for key in self._targets if key[0] == account]:
-                del self._targets[key]
-            self._organization = None
+        del self._accounts[account]
+        for key in [key for key in self._targets if key[0] == account]:
+            del self._targets[key]
 
     def add_unit(self, name: str, parent: str = ROOT_ID) -> str:
         """Add an organizational unit and return its id."""
-        with self._lock:
-            unit_id = f"ou-demo-{next(self._sequence):08d}"
-            self._units[unit_id] = Unit(unit_id, name, parent)
-            self._organization = None
-            return unit_id
+        unit_id = f"ou-demo-{next(self._sequence):08d}"
+        self._units[unit_id] = Unit(unit_id, name, parent)
+        return unit_id
 
     def organization(self) -> Organization:
-        """Return the organization, the same object until it changes."""
-        with self._lock:
-            if self._organization is None:
-                units, members = tuple(self._units.values()), tuple(self._accounts.values())
-                self._organization = Organization(units, members)
-            return self._organization
+        """Return the organization as it is now."""
+        return Organization(tuple(self._units.values()), tuple(self._accounts.values()))
 
     # -- regions ----------------------------------------------------------------------------
 
     def disable_region(self, account: str, region: str) -> None:
         """Opt an account out of a region; Macie there then does not know the account."""
-        with self._lock:
-            self._opt[account, region] = "DISABLED"
+        self._opt[account, region] = "DISABLED"
 
     def region_status(self, account: str, region: str) -> str | None:
         """Return the region's RegionOptStatus for an account, None if either is unknown."""
-        with self._lock:
-            known = account in self._accounts and region in self.regions
-            return self._region_status(account, region) if known else None
+        known = account in self._accounts and region in self.regions
+        return self._region_status(account, region) if known else None
 
     def _region_status(self, account: str, region: str) -> str:
         return self._opt.get((account, region), "ENABLED_BY_DEFAULT")
@@ -326,18 +298,15 @@ class World:
 
     def count(self, call: Call) -> None:
         """Count one authenticated call, whatever it is answered."""
-        with self._lock:
-            self._calls[call] += 1
+        self._calls[call] += 1
 
     def calls(self) -> Counter[Call]:
         """Return a copy of the counts of all authenticated calls, refused ones included."""
-        with self._lock:
-            return Counter(self._calls)
+        return Counter(self._calls)
 
     def served(self, account: str, region: str) -> int:
         """Return how many pages of ListInvitations a target has been answered."""
-        with self._lock:
-            return self._served[account, region]
+        return self._served[account, region]
 
     def _target(self, account: str, region: str) -> _Target:
         return self._targets.setdefault((account, region), _Target())

@@ -15,7 +15,7 @@ from tests.aws.rig import Stage
 from tests.daemons import Running, running
 from tests.faults.bounds import bounded
 from tests.faults.matrix import error
-from tests.faults.services import HUB, MEMBERS, Services, organizations, refusal, regions, sts
+from tests.faults.services import HUB, MEMBERS, Services, refusal, regions, sts
 from tests.faults.watch import GOOD, LISTED, SAYS, Watch
 from tests.faulty import (
     Behaviour,
@@ -128,10 +128,6 @@ class Fleet:
     def success(self) -> float:
         """Return whether the last discovery succeeded."""
         return self.running.value("macie_exporter_discovery_success")
-
-    def last_failed(self) -> bool:
-        """Return whether the last discovery has ended, and failed."""
-        return self.running.daemon.status().inventory.failure is not None
 
     def reload(self, *flags: tuple[str, str]) -> None:
         """Take on other settings, and discover anew."""
@@ -258,54 +254,6 @@ def drops_nothing(fleet: Fleet, failing: Services) -> None:
     fleet.discover(Services())
     until(lambda: fleet.success() == 1, "discovery works again")
     assert fleet.of_targets() == before
-
-
-def test_a_reload_that_looks_for_an_organization_in_vain_drops_no_target() -> None:
-    """What was polled before stays, with all that is known of it, until the new source answers."""
-    when = "macie_exporter_discovery_last_success_timestamp_seconds"
-    with served(Services(organizations=send(response("", 500))), [REGION]) as fleet:
-        fleet.until_ready()
-        before = fleet.of_targets()
-        assert before
-        fleet.reload(("aws.organization.role-name", "reader"), REGION)
-        until(lambda: fleet.success() == 0 and fleet.last_failed(), "the failure shows")
-        assert fleet.of_targets() == before
-        assert fleet.running.value(when) == 0
-        fleet.discover(Services())
-        until(lambda: fleet.success() == 1, "discovery works again")
-        assert HUB in fleet.polled()
-        assert fleet.running.value(when) > 0
-
-
-def test_a_unit_that_is_gone_drops_no_target() -> None:
-    """It is named, its accounts stay, and the other unit's are current."""
-    one, two = "ou-ab12-11111111", "ou-ab12-22222222"
-    listed = {one: [HUB, MEMBERS[0]], two: [MEMBERS[1]]}
-
-    def behave(peer: Peer) -> bool:
-        unit = json.loads(peer.request.body)["ParentId"]
-        if unit not in listed:
-            body = {"__type": "ParentNotFoundException", "Message": "You gave a parent that"}
-            return send(response(json.dumps(body), 400))(peer)
-        if peer.request.headers["x-amz-target"].endswith("ListAccountsForParent"):
-            return organizations(*listed[unit])(peer)
-        return send(response('{"OrganizationalUnits": []}'))(peer)
-
-    flags = [
-        ("aws.organization.role-name", "reader"),
-        ("aws.organization.include-ous", f"{one},{two}"),
-        ("aws.regions", "eu-west-1"),
-    ]
-    with served(Services(organizations=behave), flags) as fleet:
-        fleet.until_ready()
-        del listed[one]
-        listed[two].append(MEMBERS[2])
-        fleet.discover()
-        until(lambda: fleet.success() == 0 and fleet.last_failed(), "the failure shows")
-        failure = fleet.running.daemon.status().inventory.failure
-        assert failure is not None
-        assert failure.message == f"{one}: You gave a parent that"
-        until(lambda: fleet.polled() == {HUB, *MEMBERS}, "all are polled")
 
 
 # -- the regions of an account ---------------------------------------------------------------------

@@ -62,6 +62,14 @@ def silent() -> Iterator[FaultyServer]:
         yield server
 
 
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    """A file that comes to no end until somebody has written to it."""
+    made = tmp_path / "pipe"
+    os.mkfifo(made)
+    return made
+
+
 def of_aws(server: FaultyServer) -> dict[str, str]:
     """Return the variables of an AWS."""
     return {
@@ -83,10 +91,8 @@ def stops_in_order(exporter: Exporter | Served) -> None:
 
 
 @pytest.mark.parametrize("command", ["serve", "once", "check"])
-def test_a_signal_before_it_listens(tmp_path: Path, command: str) -> None:
+def test_a_signal_before_it_listens(tmp_path: Path, pipe: Path, command: str) -> None:
     """While a file is being read, which comes to no end: nobody writes to the pipe."""
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
     words = [sys.executable, "-m", "exporter", command, f"--config.file={pipe}"]
     with (
         started(words, no_aws(tmp_path)) as exporter,
@@ -97,12 +103,10 @@ def test_a_signal_before_it_listens(tmp_path: Path, command: str) -> None:
 
 
 @pytest.mark.parametrize("moment", ["it imports", "it reads a file"])
-def test_a_signal_to_process_1_of_a_container(tmp_path: Path, moment: str) -> None:
+def test_a_signal_to_process_1_of_a_container(tmp_path: Path, pipe: Path, moment: str) -> None:
     """The kernel keeps from it what it does not handle itself."""
     if subprocess.run([*AS_PROCESS_1, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("no namespaces of its own are allowed here: run as root on Linux")
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
     with running(no_aws(tmp_path), [f"--config.file={pipe}"], before=AS_PROCESS_1) as exporter:
         try:
             process = child_of(exporter.process.pid)
@@ -235,11 +239,9 @@ def test_a_terminal_that_is_closed_ends_a_command(silent: FaultyServer, command:
 
 
 @pytest.mark.parametrize("command", BRIEF)
-def test_nohup_keeps_a_command(aws: EmbeddedAws, tmp_path: Path, command: str) -> None:
+def test_nohup_keeps_a_command(aws: EmbeddedAws, pipe: Path, command: str) -> None:
     """That is what it is for: a hangup is ignored from the start, and all of the output comes."""
     words = ["nohup", sys.executable, "-m", "exporter", command]
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
     with subprocess.Popen(
         [*words, f"--config.file={pipe}"],
         env=environment(aws.environment()),
@@ -256,10 +258,8 @@ def test_nohup_keeps_a_command(aws: EmbeddedAws, tmp_path: Path, command: str) -
 
 
 @pytest.mark.parametrize("command", ["serve", "once", "iam"])
-def test_a_hangup_while_it_imports(tmp_path: Path, command: str) -> None:
+def test_a_hangup_while_it_imports(tmp_path: Path, pipe: Path, command: str) -> None:
     """It is held back until it is known what it means: only `serve` has something to reload."""
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
     flags = ["--web.listen-address=127.0.0.1:0", f"--config.file={pipe}"]
     words = [sys.executable, "-m", "exporter", command, *flags]
     with started(words, no_aws(tmp_path)) as exporter:

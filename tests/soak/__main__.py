@@ -3,7 +3,6 @@
 import argparse
 import secrets
 import sys
-from dataclasses import asdict
 
 from tests.processes import inherit_default_signals
 from tests.soak.run import soak
@@ -18,7 +17,7 @@ def main() -> None:
     inherit_default_signals()
     sys.stdout.write(f"seed {arguments.seed}\n")
     sys.stdout.flush()
-    for name, value in asdict(soak(arguments.seconds, arguments.seed)).items():
+    for name, value in soak(arguments.seconds, arguments.seed)._asdict().items():
         sys.stdout.write(f"{name:<10} {value}\n")
 
 

@@ -8,7 +8,4 @@ from tests.soak.run import soak
 @pytest.mark.timeout(400)
 def test_half_a_minute() -> None:
     """Nothing grows, no poll is missed, and in the end the metrics are what AWS holds."""
-    report = soak(30.0, seed=3)
-    assert report.reloads > 0
-    assert report.scrapes > 0
-    assert report.end.files > 0
+    assert soak(30.0, seed=3).fewest > 0

@@ -74,6 +74,12 @@ class Weather:
         accounts = (fleets.HUB, *STEADY, *self._open)
         return [(account, region) for account in accounts for region in fleets.REGIONS]
 
+    def served(self) -> list[int]:
+        """Return how often each of the steady targets was polled."""
+        return [
+            self.world.served(account, region) for account in STEADY for region in fleets.REGIONS
+        ]
+
     def _fault(self, account: str, region: str) -> None:
         self.world.fail(account, region, self._rng.choice(_FAULTS))
 

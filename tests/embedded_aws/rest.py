@@ -1,4 +1,4 @@
-"""The receiving side of Macie, as in the `macie2` service model of botocore."""
+"""What speaks REST-JSON: the receiving side of Macie, and Account Management's ListRegions."""
 
 import hashlib
 from datetime import datetime
@@ -6,57 +6,51 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs
 
-from tests.embedded_aws.credentials import INVALID
+from tests.embedded_aws.signatures import INVALID
 from tests.embedded_aws.wire import ApiError, Caller, Request, Response, json_response
 from tests.embedded_aws.world import Invitation, World
 
 MAX_RESULTS: Final = 25
-_OPERATIONS: Final = {
-    ("GET", "/invitations"): "ListInvitations",
-    ("GET", "/administrator"): "GetAdministratorAccount",
-}
 NOT_ENABLED: Final = "Macie is not enabled."
 # Real tokens are opaque; these contain what a client that forgets to escape them would break on.
 _TOKEN_PREFIX: Final = 'é+/=&% "#?;'
 
 
-def operation(request: Request) -> str:
-    """Name the operation that a request is for."""
-    return _OPERATIONS.get((request.method, request.path), "UnknownOperation")
-
-
 def respond(world: World, caller: Caller, request: Request) -> Response:
-    """Answer one request of Macie; raises ApiError."""
-    match operation(request):
+    """Answer one request; raises ApiError."""
+    match request.operation:
+        case "ListRegions":
+            return _regions(world, caller.account_id)
         case "ListInvitations":
             _require_macie(world, caller)
             return _invitations(world, caller, request)
         case "GetAdministratorAccount":
             _require_macie(world, caller)
-            return _administrator(world, caller)
+            # A relationship by AWS Organizations has no invitation.
+            found = world.administrator(caller.account_id, caller.region)
+            return json_response({"administrator": _item(found)} if found else {})
         case _:
             raise ApiError(HTTPStatus.NOT_FOUND, "UnknownOperationException", "No such operation.")
+
+
+def _regions(world: World, account: str) -> Response:
+    listed = ((region, world.region_status(account, region)) for region in world.regions)
+    return json_response(
+        {"Regions": [{"RegionName": name, "RegionOptStatus": status} for name, status in listed]}
+    )
 
 
 def _invitations(world: World, caller: Caller, request: Request) -> Response:
     query = parse_qs(request.query, keep_blank_values=True)
     limit = min(int(query["maxResults"][0]), MAX_RESULTS)
     after = _position(caller, query["nextToken"][0]) if "nextToken" in query else 0
-    page = world.page(caller.account_id, caller.region, after, limit)
-    following = None if page.next_position is None else _token(caller, page.next_position)
-    items = [_item(invitation) for invitation in page.invitations]
-    return json_response({"invitations": items, "nextToken": following})
-
-
-def _administrator(world: World, caller: Caller) -> Response:
-    """Tell of the relationship; one by AWS Organizations has no invitation."""
-    found = world.administrator(caller.account_id, caller.region)
-    return json_response({} if found is None else {"administrator": _item(found)})
+    invitations, last = world.page(caller.account_id, caller.region, after, limit)
+    token = None if last is None else _token(caller, last)
+    return json_response({"invitations": [*map(_item, invitations)], "nextToken": token})
 
 
 def _require_macie(world: World, caller: Caller) -> None:
-    status = world.region_status(caller.account_id, caller.region)
-    if status in {None, "DISABLED"}:
+    if world.region_status(caller.account_id, caller.region) in {None, "DISABLED"}:
         raise ApiError(HTTPStatus.FORBIDDEN, "UnrecognizedClientException", INVALID)
     if not world.macie_enabled(caller.account_id, caller.region):
         raise ApiError(HTTPStatus.FORBIDDEN, "AccessDeniedException", NOT_ENABLED)
@@ -70,12 +64,8 @@ def _token(caller: Caller, position: int) -> str:
 
 def _position(caller: Caller, token: str) -> int:
     """Read a token back; raises ApiError for one that was never given to this target."""
-    text, _, _ = token.removeprefix(_TOKEN_PREFIX).partition(".")
-    try:
-        position = int(text, 16)
-    except ValueError:
-        position = -1
-    if position < 0 or _token(caller, position) != token:
+    position = int(token.removeprefix(_TOKEN_PREFIX).partition(".")[0], 16)
+    if _token(caller, position) != token:
         message = "The request failed because the nextToken isn't valid."
         raise ApiError(HTTPStatus.BAD_REQUEST, "ValidationException", message)
     return position
