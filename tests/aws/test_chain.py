@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from exporter.aws.base_credentials import BaseCredentials
+from exporter.aws.credentials import Credentials
 from exporter.model import Account, AwsError, Failure, Role
 from tests.aws.conftest import Serve
-from tests.aws.rig import REGION, Rig, rig
+from tests.aws.rig import ACCOUNT, REGION, Rig, rig
 from tests.clocks import ManualClock
 from tests.faults.bounds import bounded
 from tests.faults.services import IDENTITY, SESSION
@@ -80,24 +80,24 @@ def test_a_chain_that_finds_nothing_is_asked_now_and_then(
     clock = ManualClock()
     nothing = Failure("CredentialsError", "boto3 found no credentials in any of its sources")
     with rig(clock=clock) as made:
-        own = BaseCredentials(made.client, clock, lambda: REGION)
+        own = Credentials(made.client, clock=clock, region=lambda: REGION, step=lambda: 300.0)
         with pytest.raises(AwsError) as caught:
-            made.run(own.current())
+            made.run(own.for_account(ACCOUNT))
         assert caught.value.failure == nothing
         file.write_text("[default]\naws_access_key_id = AKIANEW\naws_secret_access_key = x\n")
         clock.advance(4.9)
         with pytest.raises(AwsError) as caught:
-            made.run(own.current())
+            made.run(own.for_account(ACCOUNT))
         assert caught.value.failure == nothing
         clock.advance(0.2)
-        assert made.run(own.current()).access_key == "AKIANEW"
+        assert made.run(own.for_account(ACCOUNT)).access_key == "AKIANEW"
 
 
 @pytest.mark.parametrize(
     ("config", "timeout", "said"),
     [
-        ("credential_process = /bin/echo no JSON", "1", "JSONDecodeError: JSONDecodeError"),
-        ("region = eu-west-1", "soon", "ValueError: ValueError"),
+        ("credential_process = /bin/echo no JSON", "1", "JSONDecodeError"),
+        ("region = eu-west-1", "soon", "ValueError"),
     ],
 )
 def test_what_has_nothing_to_do_with_an_endpoint_blames_none(
@@ -110,7 +110,9 @@ def test_what_has_nothing_to_do_with_an_endpoint_blames_none(
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with rig() as made:
-        assert made.failure() == Failure("CredentialsError", said)
+        failure = made.failure()
+    message = f"{said}: check AWS_ENDPOINT_URL, the AWS profile and variables"
+    assert failure == Failure("CredentialsError", message)
 
 
 @pytest.mark.usefixtures("web_identity")

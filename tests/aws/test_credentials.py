@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from botocore.credentials import ReadOnlyCredentials
 
-from exporter.aws.assumed_role import AssumedRole, Session
 from exporter.aws.credentials import Credentials
+from exporter.aws.sessions import Session, Sessions
 from exporter.model import Account, AwsError, Role
 from tests.aws.rig import stage
 from tests.clocks import ManualClock
@@ -36,16 +36,15 @@ class Sts:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def assume(self, role: Role) -> Session:
+    async def assume(self) -> Session:
         """Assume a role."""
-        del role
         self.asked.append(self.clock.monotonic())
         await self.gate.wait()
         if self.error:
             raise self.error
-        number, now = len(self.asked), self.clock.now()
-        keys = ReadOnlyCredentials(f"key-{number}", "secret", "token")
-        return Session(keys, now, now + self.lifetime)
+        end = self.clock.now() + self.lifetime
+        keys = ReadOnlyCredentials(f"key-{len(self.asked)}", "secret", "token")
+        return Session(keys, lambda seconds: self.clock.now() + seconds >= end)
 
 
 class Scene:
@@ -56,7 +55,9 @@ class Scene:
     ) -> None:
         self.clock, self.runner = clock, runner
         self.sts = Sts(clock, lifetime)
-        self.assumed = AssumedRole(ROLE, self.sts.assume, clock=clock, step=lambda: STEP)
+        self.assumed = Sessions(
+            self.sts.assume, clock, pause=lambda: 0.95 * STEP, renewal_pause=lambda: 3 * STEP
+        )
 
     def current(self) -> ReadOnlyCredentials:
         """Return the credentials in use, and let begin what may begin. Raises AwsError."""
@@ -99,12 +100,12 @@ def scene(clock: ManualClock, runner: asyncio.Runner) -> Scene:
 
 
 def test_one_session_serves_until_it_is_refreshed_ahead(scene: Scene) -> None:
-    """No second AssumeRole in the first half of a session, one before its last tenth."""
-    assert scene.key() == "key-1"
-    scene.clock.advance(1799)
-    assert scene.key() == "key-1"
-    assert len(scene.sts.asked) == 1
-    scene.clock.advance(3240 - 1799)
+    """No second AssumeRole in the first three quarters of a session, one in the last."""
+    for seconds in (0, 2699):
+        scene.clock.advance(seconds)
+        assert scene.key() == "key-1"
+        assert len(scene.sts.asked) == 1
+    scene.clock.advance(1)
     scene.key()
     assert scene.key() == "key-2"
     assert len(scene.sts.asked) == 2
@@ -124,13 +125,12 @@ def test_a_session_of_seconds_is_refreshed_as_well(
 
 
 def test_a_failed_refresh_ahead_keeps_the_session_until_its_end(scene: Scene) -> None:
-    """STS may be away for half a session without any poll noticing."""
+    """STS may be away for a quarter of an hour without any poll noticing."""
     scene.key()
     scene.sts.error = AwsError("InternalServerException", "away")
-    scene.clock.advance(3300)
-    assert scene.key() == "key-1"
-    scene.clock.advance(299)
-    assert scene.key() == "key-1"
+    for seconds in (2701, 838):
+        scene.clock.advance(seconds)
+        assert scene.key() == "key-1"
     scene.clock.advance(2)
     with pytest.raises(AwsError, match="away"):
         scene.key()
@@ -207,67 +207,20 @@ def test_nobody_waits_for_a_refresh_ahead(scene: Scene) -> None:
     assert scene.key() == "key-2"
 
 
-def test_a_session_that_ended_early_is_renewed_once(scene: Scene) -> None:
-    """Callers that saw the same session refused share one new session."""
-    used, assumed = scene.current(), scene.assumed
-    assert assumed.renew(used, "eu-west-1", denied=False)
-    assert assumed.renew(used, "us-east-1", denied=False)
-    assert scene.key() == "key-2"
-    assert assumed.renew(used, "eu-west-1", denied=False)
-    assert scene.key() == "key-2"
-    assert len(scene.sts.asked) == 2
+def test_a_session_that_is_refused_is_renewed_now_and_then(scene: Scene) -> None:
+    """Callers that saw the same one refused share a new one, which a second refusal does not end.
 
-
-def test_a_region_that_always_refuses_does_not_flood_sts(scene: Scene) -> None:
-    """A region that is not opted into answers like a bad key: renewals grow ever rarer."""
-    for _ in range(288):
+    A region that is not enabled, or that a policy denies, refuses whatever session there is.
+    """
+    for number in (1, 2, 3):
         used = scene.current()
-        if scene.assumed.renew(used, "me-south-1", denied=False):
-            scene.current()
-        scene.assumed.worked("eu-west-1")
-        scene.clock.advance(STEP)
-    assert len(scene.sts.asked) < 288 / 6
-
-
-def test_a_denial_is_no_reason_to_renew_a_young_session(scene: Scene) -> None:
-    """A missing permission costs no AssumeRole at once; a session that worked for a while does."""
-    used = scene.current()
-    assert not scene.assumed.renew(used, "eu-west-1", denied=True)
-    scene.clock.advance(STEP)
-    assert scene.assumed.renew(used, "eu-west-1", denied=True)
-    assert scene.key() == "key-2"
-    assert len(scene.sts.asked) == 2
-
-
-def test_refreshes_of_many_accounts_are_spread(clock: ManualClock, runner: asyncio.Runner) -> None:
-    """A thousand sessions that began together do not end in the same minutes."""
-    sts = Sts(clock)
-    sessions = [
-        AssumedRole(
-            Role(f"arn:aws:iam::{number:012d}:role/reader"),
-            sts.assume,
-            clock=clock,
-            step=lambda: STEP,
-        )
-        for number in range(1000)
-    ]
-
-    async def all_of_them() -> int:
-        before = len(sts.asked)
-        for session in sessions:
-            await session.current()
-        await turn()
-        return len(sts.asked) - before
-
-    refreshed = []
-    for _ in range(60):
-        refreshed.append(runner.run(all_of_them()))
-        clock.advance(60)
-    first, *later = refreshed
-    assert first == 1000
-    assert sum(later) == 1000
-    assert sum(later[:29]) == 0
-    assert max(later) < 80
+        assert (used.access_key, len(scene.sts.asked)) == (f"key-{number}", number)
+        assert scene.assumed.renew(used)
+        assert scene.assumed.renew(used)
+        renewed = scene.current()
+        scene.clock.advance(3 * STEP - 1)
+        assert not scene.assumed.renew(renewed)
+        scene.clock.advance(1)
 
 
 def test_a_fleet_does_not_ask_sts_for_all_roles_at_once() -> None:

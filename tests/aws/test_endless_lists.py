@@ -219,23 +219,6 @@ def test_as_many_accounts_as_may_be_are_taken(cloud: tuple[FaultyServer, Clients
     assert len(clients.members()) == MAX_ACCOUNTS
 
 
-def test_long_names_of_many_accounts_are_refused(cloud: tuple[FaultyServer, Clients]) -> None:
-    """Ids and names have a total in bytes, beside the number of accounts."""
-    server, clients = cloud
-    size = 200
-
-    def answer(number: int) -> Mapping[str, object]:
-        more = {"NextToken": f"token-{number}"} if number < 400 else {}
-        return {"Accounts": accounts(number * size, size, Name="\U0001f600" * 256), **more}
-
-    server.behave(answering("ListAccounts", answer))
-    failed = failure(clients.members)
-    assert (failed.code, failed.message) == (
-        "MalformedResponse",
-        "accounts whose ids and names are more than 64 MiB",
-    )
-
-
 def test_units_without_end_are_refused(cloud: tuple[FaultyServer, Clients]) -> None:
     """Before each of them costs two calls; AWS allows 2,000."""
     server, clients = cloud

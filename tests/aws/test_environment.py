@@ -101,7 +101,9 @@ def test_an_empty_profile_is_said(monkeypatch: pytest.MonkeyPatch, name: str) ->
     monkeypatch.setenv(name, "")
     with pytest.raises(AwsEnvironmentError) as caught:
         environment.region(os.environ)
-    assert str(caught.value) == f"{name} is empty: unset it, or name a profile"
+    assert str(caught.value) == (
+        "AWS_PROFILE (or AWS_DEFAULT_PROFILE) is empty: unset it, or name a profile"
+    )
 
 
 @pytest.mark.parametrize("region", ["us-gov-west-1", "cn-north-1", "eusc-de-east-1"])
@@ -165,8 +167,7 @@ def test_an_endpoint_that_is_no_url(monkeypatch: pytest.MonkeyPatch, url: str) -
     with rig() as made:
         failure = made.failure()
     assert failure.code == "EndpointConnectionError"
-    assert failure.message.startswith("no endpoint for macie2: ")
-    assert url in failure.message
+    assert failure.message.startswith("no endpoint for macie2: ValueError: check AWS_ENDPOINT_URL")
 
 
 def test_what_identifies_the_exporter_to_aws(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

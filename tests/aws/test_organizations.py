@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from exporter.aws.organizations import LONGEST_NAME
 from exporter.model import MACIE_REGIONS, Account, AwsError, Role
 from tests import fleets
 from tests.clouds import Skies, embedded_cloud
@@ -124,7 +125,7 @@ def test_an_answer_without_accounts_loses_none(
         (5, ""),
         ({"a": 1}, ""),
         (None, ""),
-        ("x" * 1000, ""),
+        ("x" * 1000, "x" * LONGEST_NAME),
         ("half \ud83d a pair", "half ? a pair"),
         ("whole \U0001f600", "whole \U0001f600"),
     ],
@@ -147,17 +148,15 @@ def test_a_repeating_page_token_ends_the_discovery(cloud: Skies, world: World) -
         members(cloud)
 
 
-def test_units_that_hold_each_other_end_the_discovery(cloud: Skies, world: World) -> None:
-    """Organizations nests five deep; what nests further is no answer."""
-    looping = Fault(
-        200,
-        "",
-        "",
-        body=json.dumps({"Accounts": [], "OrganizationalUnits": [{"Id": "ou-1"}]}).encode(),
-    )
-    world.fail(fleets.HUB, "*", looping, service="organizations")
-    with pytest.raises(AwsError, match="nested"):
-        members(cloud, "ou-1")
+def test_units_that_hold_each_other_are_asked_once(cloud: Skies, world: World) -> None:
+    """However AWS nests them."""
+    looping = {
+        "Accounts": [{"Id": ACCOUNT, "State": "ACTIVE"}],
+        "OrganizationalUnits": [{"Id": "ou-1"}],
+    }
+    fault = Fault(200, "", "", body=json.dumps(looping).encode())
+    world.fail(fleets.HUB, "*", fault, service="organizations")
+    assert members(cloud, "ou-1") == [ACCOUNT]
 
 
 def test_regions_are_those_enabled_that_have_macie(cloud: Skies, world: World) -> None:

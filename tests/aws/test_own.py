@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.aws.base_credentials import BaseCredentials
+from exporter.aws.credentials import Credentials
 from exporter.error_codes import hint_of
 from exporter.iam.remedies import remedy
 from exporter.model import Account, AwsError, Failure, Role
@@ -155,12 +155,14 @@ def test_another_region_is_looked_in_at_once(serve: Serve) -> None:
     server = serve(send(response(_WEB_IDENTITY)))
     regions = ["eu-west-1"]
     with rig() as made:
-        own = BaseCredentials(made.client, made.clock, lambda: regions[-1])
+        own = Credentials(
+            made.client, clock=made.clock, region=lambda: regions[-1], step=lambda: 300.0
+        )
         for _ in range(2):
-            made.run(own.current())
+            made.run(own.for_account(ACCOUNT))
         assert len(server.requests) == 1
         regions.append("us-west-2")
-        made.run(own.current())
+        made.run(own.for_account(ACCOUNT))
     assert len(server.requests) == 2
 
 
