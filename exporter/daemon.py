@@ -66,7 +66,7 @@ class Daemon:
         self.discovery = Discovery(
             settings,
             default_region=configuration.region,
-            identity=self.cloud.credentials,
+            who_am_i=self.cloud.credentials.who_am_i,
             organizations=self.cloud.organizations,
             adopt=self._adopt,
             clock=clock,

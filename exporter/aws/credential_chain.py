@@ -83,7 +83,7 @@ class CredentialChain:
         try:
             plain = _plain(request)
             self._sent[_TOKEN] = plain.headers.get(_TOKEN, "")
-            _, service, operation = event_name.split(".")
+            service, operation = event_name.split(".")[1:]
             sending = self._client.send(plain, service, operation, self._region)
             reply = asyncio.run_coroutine_threadsafe(sending, loop).result()
         except AwsError as error:

@@ -9,8 +9,7 @@ from dataclasses import replace
 
 from exporter.clock import Clock
 from exporter.discovery.accounts import accounts_of, labelled, names_of
-from exporter.discovery.directory import Directory, Identity, Organizations, hint
-from exporter.discovery.tags import Tags
+from exporter.discovery.directory import Directory, Organizations, WhoAmI, hint
 from exporter.log import Log
 from exporter.model import Account, Failure, Inventory
 from exporter.settings import Settings
@@ -36,7 +35,7 @@ class Discovery:
         settings: Settings,
         *,
         default_region: str,
-        identity: Identity,
+        who_am_i: WhoAmI,
         organizations: Organizations,
         adopt: Callable[[Inventory], object],
         clock: Clock,
@@ -44,8 +43,8 @@ class Discovery:
     ) -> None:
         """Poll `default_region` where none is configured; `adopt` is given what is found."""
         self._adopt, self._clock, self._log = adopt, clock, log
-        self._directory = Directory(settings, identity, organizations, log)
-        self._known, self._tags = self._directory.known, Tags(self._directory, log)
+        self._directory = Directory(settings, who_am_i, organizations, log)
+        self._known = self._directory.known
         self.inventory = Inventory()
         self._staying: tuple[Account, ...] = ()
         """Accounts found elsewhere than where a reload looks, until that answers."""
@@ -87,8 +86,8 @@ class Discovery:
             if failure is not None:
                 self._note_failure(failure, pause)
             looked = self._clock.monotonic()
-            async for _ in self._tags.look_up(self.inventory.accounts, anew=failure is None):
-                self._label()
+            await self._directory.ask_tags(self.inventory.accounts, anew=failure is None)
+            self._label()
             self.looking = False
             if failure is None and not self._settings.discovers:
                 return
