@@ -95,24 +95,3 @@ def test_every_answer_belongs_to_its_target(monkeypatch: pytest.MonkeyPatch) -> 
         for region in REGIONS:
             call = Call("macie2", "ListInvitations", account, region)
             assert calls[call] == ROUNDS * pages
-
-
-def test_a_revoked_session_is_renewed_in_the_middle_of_reading(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Sessions end while others go on being used; each account goes on with its own."""
-    world = populated()
-    with EmbeddedAws(world) as aws, rig() as made:
-        for name, value in aws.environment().items():
-            monkeypatch.setenv(name, value)
-        targets = [(account_of(world, identity), REGION) for identity in ACCOUNTS]
-        assert len(together(made, targets, 16)) == len(ACCOUNTS)
-        for identity in ACCOUNTS[::2]:
-            world.revoke_sessions(identity)
-        answers = together(made, targets * 3, 16)
-        for answer, (one, region) in zip(answers, targets * 3, strict=True):
-            assert belongs(answer, one.id, region)
-    calls = world.calls()
-    for number, account in enumerate(ACCOUNTS):
-        sessions = calls[Call("sts", "AssumeRole", account, REGION)]
-        assert sessions == (2 if number % 2 == 0 else 1)
