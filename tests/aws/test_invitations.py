@@ -3,6 +3,7 @@
 import json
 import math
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -66,6 +67,7 @@ def test_too_many_invitations_are_refused_on_the_last_page_too(patient: Stage) -
     )
 
 
+OTHERS: tuple[Any, ...] = (True, 7, 1.5, "", "text", [], [[]], {}, {"a": 1})
 ABSENT = {"accountId": "", "invitationId": "", "relationshipStatus": "unknown", "invitedAt": None}
 
 
@@ -76,10 +78,7 @@ ABSENT = {"accountId": "", "invitationId": "", "relationshipStatus": "unknown", 
         ([{}], (Invitation("", "", "unknown", None),)),
         ([{"a": 1}, invitation()], (Invitation("", "", "unknown", None), WHOLE)),
         ([dict.fromkeys(ABSENT)], (Invitation("", "", "unknown", None),)),
-        *(
-            ([invitation(invitedAt=value)], (Invitation(*TEXTS, None),))
-            for value in (True, 7, 1.5, "", "text", [], [[]], {}, {"a": 1})
-        ),
+        *(([invitation(invitedAt=value)], (Invitation(*TEXTS, None),)) for value in OTHERS),
         (
             [invitation(relationshipStatus=each) for each in ("INVITED", "enabled", "Inviting")],
             tuple(
