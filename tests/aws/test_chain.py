@@ -269,22 +269,14 @@ def test_the_doctor_sends_nobody_to_a_members_role(tmp_path: Path, serve: Serve)
     assert [told[step] for step in ("own credentials", "AssumeRole", "discovery")] == [True] * 3
 
 
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n"
+_MEGABYTE = b"x" * 1024 * 1024
 NO_ANSWERS: Mapping[str, tuple[Behaviour, str]] = {
-    "a blocked page": (send(response("<html><p>no</p></html>", 403)), "MalformedResponse"),
-    "a blocked page that is no XML": (send(response("<p>no", 403)), "MalformedResponse"),
-    "a page to log in": (send(response("<p>log in", 200)), "MalformedResponse"),
-    "such a page that is XML": (send(response("\n<p>log in</p>", 200)), "MalformedResponse"),
+    "a blocked page": (send(response("<p>no", 403)), "MalformedResponse"),
+    "a page to log in": (send(response("\n<p>log in</p>")), "MalformedResponse"),
     "a DTD": (send(response(f"<!DOCTYPE a>{WEB_IDENTITY}")), "MalformedResponse"),
-    "a negative chunk": (
-        flood(
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", b"x" * 1024 * 1024, 100
-        ),
-        "MalformedResponse",
-    ),
-    "a hundred megabytes": (
-        flood(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 1024 * 1024, 100),
-        "MalformedResponse",
-    ),
+    "a negative chunk": (flood(_CHUNKED, _MEGABYTE, 100), "MalformedResponse"),
+    "too much": (flood(b"HTTP/1.1 200 OK\r\n\r\n", _MEGABYTE, 100), "MalformedResponse"),
     "nothing": (send_and_close(b""), "EndpointConnectionError"),
 }
 

@@ -80,43 +80,31 @@ def test_a_chunked_answer_cut_at_any_byte_is_none(single: Stage) -> None:
         assert outcome(made) in LOST, data[:length]
 
 
+HEADERS = [f"X-{number}" for number in range(200)]
+MALFORMED, CUT = "MalformedResponse", "EndpointConnectionError"
+
+
+def length_of(text: str) -> bytes:
+    """Write an answer that says so of its length."""
+    return response(BODY, headers={"Content-Length": text})
+
+
 FRAMES: dict[str, tuple[Behaviour, str | int]] = {
-    "length too small": (send(response(BODY, length=len(BODY) - 1)), "MalformedResponse"),
-    "length 0": (send(response(BODY, length=0)), "MalformedResponse"),
+    "length too small": (send(response(BODY, length=len(BODY) - 1)), MALFORMED),
+    "length 0": (send(response(BODY, length=0)), MALFORMED),
     "no length": (send_and_close(response(BODY, length=None)), 1),
-    "length no number": (
-        send_and_close(response(BODY, headers={"Content-Length": "x"})),
-        "MalformedResponse",
-    ),
-    "length negative": (
-        send_and_close(response(BODY, headers={"Content-Length": "-1"})),
-        "MalformedResponse",
-    ),
-    "two lengths": (send(response(BODY, headers={"Content-Length": "5, 6"})), "MalformedResponse"),
-    "empty without a length": (
-        send_and_close(response("", length=None)),
-        "EndpointConnectionError",
-    ),
+    "length no number": (send_and_close(length_of("x")), MALFORMED),
+    "length negative": (send_and_close(length_of("-1")), MALFORMED),
+    "two lengths": (send(length_of("5, 6")), MALFORMED),
+    "empty without a length": (send_and_close(response("", length=None)), CUT),
     "one chunk": (send(chunked(BODY.encode())), 1),
     "two chunks": (send(chunked(BODY[:9].encode(), BODY[9:].encode())), 1),
-    "no chunk": (send(chunked()), "MalformedResponse"),
-    "no end of trailers": (
-        send_and_close(chunked(BODY.encode(), last=b"0\r\n")),
-        "EndpointConnectionError",
-    ),
-    "no last chunk": (
-        send_and_close(chunked(BODY.encode(), last=b"")),
-        "EndpointConnectionError",
-    ),
-    "chunk without a size": (
-        send(chunked(BODY.encode(), last=b"nonsense\r\n")),
-        "MalformedResponse",
-    ),
+    "no chunk": (send(chunked()), MALFORMED),
+    "no end of trailers": (send_and_close(chunked(BODY.encode(), last=b"0\r\n")), CUT),
+    "no last chunk": (send_and_close(chunked(BODY.encode(), last=b"")), CUT),
+    "chunk without a size": (send(chunked(BODY.encode(), last=b"nonsense\r\n")), MALFORMED),
     "continue": (send(b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE), 1),
-    "many headers": (
-        send(response(BODY, headers={f"X-{n}": "x" for n in range(200)})),
-        "MalformedResponse",
-    ),
+    "many headers": (send(response(BODY, headers=dict.fromkeys(HEADERS, "x"))), MALFORMED),
     "longest header": (send(response(BODY, headers={"X-Long": "x" * 16_000})), 1),
     "odd header": (send(response(BODY, headers={"X-Odd": "\x01\x7f;"})), 1),
 }

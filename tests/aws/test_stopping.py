@@ -8,7 +8,7 @@ import pytest
 from exporter.aws.transport import Timeouts
 from exporter.model import Failure
 from tests.aws.conftest import Serve
-from tests.aws.rig import ACCOUNT, REGION, Pauses, Rig, rig
+from tests.aws.rig import ACCOUNT, REGION, Rig, rig
 from tests.faulty import (
     Behaviour,
     page,
@@ -53,22 +53,6 @@ def test_who_waits_for_an_answer_is_gone_at_once(serve: Serve, behaviour: Behavi
     with rig(timeouts=PATIENT) as made:
         assert stopped(made, lambda: len(server.requests) == READERS) == READERS
         assert made.attempts.codes == ["Deadline"] * READERS
-
-
-def test_who_pauses_is_gone_at_once(serve: Serve) -> None:
-    """Between two attempts nothing is connected."""
-    serve(send(response("", 503)))
-    pausing = 0
-
-    class Endless(Pauses):
-        async def wait(self, seconds: float) -> None:
-            nonlocal pausing
-            del seconds
-            pausing += 1
-            await asyncio.Event().wait()
-
-    with rig(pauses=Endless()) as made:
-        assert stopped(made, lambda: pausing == READERS) == READERS
 
 
 def test_nothing_begins_after_the_end(serve: Serve) -> None:
