@@ -14,6 +14,8 @@ from exporter.model import DEFAULT_REGIONS, Account, AwsError, Failure, Member
 from exporter.settings import Settings
 
 T = TypeVar("T")
+Regions = Mapping[str, tuple[str, ...]]
+"""By account id."""
 WhoAmI = Callable[[], Awaitable[str]]
 """Returns the account id of the exporter's own credentials. Raises AwsError."""
 
@@ -102,17 +104,19 @@ class Directory:
             self.known.organization = None
         return failure
 
-    async def ask_regions(self, accounts: Sequence[Account]) -> None:
-        """Ask accounts for their regions; where that fails, keep the last known or the default."""
-        await asyncio.gather(*map(self._ask_regions_of, accounts))
+    async def ask_regions(self, accounts: Sequence[Account], polled: Regions) -> None:
+        """Ask accounts for their regions.
 
-    async def _ask_regions_of(self, account: Account) -> None:
+        Where that fails, keep the last known, or take the default and where they are polled now.
+        """
+        await asyncio.gather(*(self._ask_regions_of(each, polled) for each in accounts))
+
+    async def _ask_regions_of(self, account: Account, polled: Regions) -> None:
         asked = self._organizations.regions(account)
         try:
             self.known.regions[account.id] = await self._as_long_as_a_poll(asked)
         except AwsError as error:
-            polled = self.known.polled.get(account.id, ())
-            default = tuple(dict.fromkeys((*polled, *DEFAULT_REGIONS)))
+            default = tuple(dict.fromkeys((*polled.get(account.id, ()), *DEFAULT_REGIONS)))
             regions = self.known.regions.setdefault(account.id, default)
             self._log.warning(
                 "regions_unknown",

@@ -54,7 +54,6 @@ class Discovery:
 
     def configure(self, settings: Settings, default_region: str) -> None:
         """Look for what other settings name, from the next look on; what is known stays known."""
-        self._known.polled = {each.id: each.regions for each in self.inventory.accounts}
         if _asked(settings) != _asked(self._settings):
             self._staying = self.inventory.accounts
             if settings.aws.organization:
@@ -122,9 +121,8 @@ class Discovery:
         for start in range(0, len(asking), _AT_ONCE):
             # Who left goes at once, however long the regions of the others take.
             yield self._inventory(accounts, failure)
-            await self._directory.ask_regions(asking[start : start + _AT_ONCE])
+            await self._directory.ask_regions(asking[start : start + _AT_ONCE], self._polled())
         self._known.regions = {account.id: self._known.regions[account.id] for account in asking}
-        self._known.polled.clear()
         yield self._inventory(accounts, failure, complete=answered)
 
     def _accounts(self) -> list[Account]:
@@ -151,8 +149,9 @@ class Discovery:
         self, accounts: Iterable[Account], failure: Failure | None, *, complete: bool = False
     ) -> Inventory:
         """Return the accounts whose regions are known."""
+        regions = {**self._polled(), **self._known.regions}
         resolved = (
-            replace(account, regions=self._regions_known(account.id))
+            replace(account, regions=regions.get(account.id, ()))
             if account.regions == _AUTO
             else account
             for account in accounts
@@ -168,8 +167,9 @@ class Discovery:
             last_success=self._clock.now() if succeeded else self.inventory.last_success,
         )
 
-    def _regions_known(self, account_id: str) -> tuple[str, ...]:
-        return self._known.regions.get(account_id, self._known.polled.get(account_id, ()))
+    def _polled(self) -> dict[str, tuple[str, ...]]:
+        """Return where accounts are polled now, which stays until their own regions are known."""
+        return {account.id: account.regions for account in self.inventory.accounts}
 
     def _pause(self, failures: int) -> float:
         """Return the seconds until the next look."""
