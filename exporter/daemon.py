@@ -68,7 +68,7 @@ class Daemon:
         return Discovery(
             self._configuration.settings,
             default_region=self._configuration.region,
-            identity=self.cloud.credentials,
+            who_am_i=self.cloud.credentials.who_am_i,
             organizations=self.cloud.organizations,
             adopt=self._adopt,
             clock=self._clock,

@@ -84,38 +84,35 @@ class Log:
     debug = info = error = exception = warning
 
 
-def settings_of(
-    aws: dict[str, Any],
-    shard: dict[str, int] | None = None,
-    timeout: str = "60s",
-    metrics: dict[str, Any] | None = None,
-) -> Settings:
-    """Return some settings."""
-    poll = {"timeout": timeout}
-    tree = {"aws": aws, "shard": shard or {}, "poll": poll, "metrics": metrics or {}}
-    return Settings.model_validate(tree)
+def settings_of(aws: dict[str, Any], sections: dict[str, Any]) -> Settings:
+    """Return settings of AWS, and others."""
+    return Settings.model_validate({"aws": aws, **sections})
 
 
 def discovery(
     directory: Directory,
     aws: dict[str, Any],
     *,
-    shard: dict[str, int] | None = None,
     log: Log | None = None,
-    timeout: str = "60s",
-    metrics: dict[str, Any] | None = None,
     adopt: Callable[[Inventory], object] = lambda _: None,
+    **sections: Any,
 ) -> Discovery:
-    """Return a discovery with some settings under `aws`."""
+    """Return a discovery with some settings under `aws`, and in other sections."""
     return Discovery(
-        settings_of(aws, shard, timeout, metrics),
+        settings_of(aws, sections),
         default_region="eu-west-1",
-        identity=directory,
+        who_am_i=directory.who_am_i,
         organizations=directory,
         adopt=adopt,
         clock=ManualClock(NOW),
         log=log or Log(),
     )
+
+
+def configure(found: Discovery, aws: dict[str, Any]) -> Inventory:
+    """Look once with other settings, and return what is found in the end."""
+    found.configure(settings_of(aws, {}), "eu-west-1")
+    return last(found)
 
 
 def last(found: Discovery) -> Inventory:
@@ -229,8 +226,7 @@ def test_a_unit_that_is_gone_keeps_its_accounts_and_hides_no_other() -> None:
     assert not failed.complete
     assert failed.failure == Failure("ParentNotFoundException", f"{two}: no such parent")
     assert "include_ous" in hint(failed.failure)
-    found.configure(settings_of(organization(include_ous=[one, three])), "eu-west-1")
-    after = last(found)
+    after = configure(found, organization(include_ous=[one, three]))
     assert ids(after) == ["000000000007", THREE, "000000000008"]
     assert after.complete
 
@@ -245,8 +241,7 @@ def test_a_unit_that_was_never_there_hides_no_other_and_drops_no_account() -> No
     assert found.failure is not None
     before = discovery(directory, organization())
     last(before)
-    before.configure(settings_of(aws), "eu-west-1")
-    after = last(before)
+    after = configure(before, aws)
     assert ids(after) == [THREE, ONE, TWO]
     assert after.failure is not None
 
@@ -295,22 +290,11 @@ ORGANIZATION = organization()
 class Looking:
     """A discovery that looks on and on, and what it hands on."""
 
-    def __init__(
-        self,
-        directory: Directory,
-        aws: dict[str, Any],
-        timeout: str = "60s",
-        metrics: dict[str, Any] | None = None,
-    ) -> None:
-        self.directory, self.log = directory, Log()
+    def __init__(self, directory: Directory, aws: dict[str, Any], **sections: Any) -> None:
+        self.directory, self.log, self._sections = directory, Log(), sections
         self.adopted: list[Inventory] = []
         self.discovery = discovery(
-            directory,
-            aws,
-            log=self.log,
-            timeout=timeout,
-            metrics=metrics,
-            adopt=self.adopted.append,
+            directory, aws, log=self.log, adopt=self.adopted.append, **sections
         )
         self._task: asyncio.Task[None] | None = None
 
@@ -332,14 +316,10 @@ class Looking:
             await asyncio.wait([self._task])
         self._task = asyncio.create_task(self.discovery.run())
 
-    async def reload(self, aws: dict[str, Any], metrics: dict[str, Any] | None = None) -> None:
+    async def reload(self, aws: dict[str, Any]) -> None:
         """Look for what other settings name, in the midst of whatever is under way."""
-        self.discovery.configure(settings_of(aws, metrics=metrics), "eu-west-1")
+        self.discovery.configure(settings_of(aws, self._sections), "eu-west-1")
         await self.begin()
-
-    async def asked(self, *what: str) -> None:
-        """Wait until AWS has been asked for these."""
-        await eventually(lambda: set(what) <= set(self.directory.asked), f"{what} asked for")
 
 
 @in_a_loop
@@ -358,7 +338,7 @@ async def test_regions_that_cannot_be_asked_for_are_the_default_whatever_was_bef
 async def test_what_never_answers_is_given_up_with_poll_timeout(what: str) -> None:
     """Who one is, or an account's regions: not after minutes."""
     aws = {} if what == "identity" else {**STATIC, "regions": "auto"}
-    looking = Looking(Directory(silent={what}), aws, timeout="1s")
+    looking = Looking(Directory(silent={what}), aws, poll={"timeout": "1s"})
     await looking.look()
     [told] = [fields for event, fields in looking.log.events if event != "targets_found"]
     assert told["error_code"] == "Deadline"
@@ -393,12 +373,8 @@ async def test_what_a_reload_configures_waits_for_no_answer() -> None:
     labels = {"team": "written"}
     one |= {"name": "first", "labels": labels, "regions": ["us-east-1"], "role_name": ROLE}
     three = {"id": THREE}
-    await looking.reload({**ORGANIZATION, "accounts": [one, three]}, LABELS)
-    expected = {
-        ONE: ("us-east-1",),
-        THREE: ("eu-west-1",),
-        TWO: ("eu-west-1",),
-    }
+    await looking.reload({**ORGANIZATION, "accounts": [one, three]})
+    expected = {ONE: ("us-east-1",), THREE: ("eu-west-1",), TWO: ("eu-west-1",)}
     await eventually(lambda: looking.polled == expected, "what is configured")
     first = looking.adopted[-1].accounts[0]
     assert (first.name, first.labels, first.role) == ("first", labels, role(ONE))
@@ -433,7 +409,7 @@ async def test_units_that_a_reload_takes_out_are_polled_no_longer_though_aws_is_
     for units in (UNITS[1:], UNITS[:1]):
         directory.asked.clear()
         await looking.reload(organization(include_ous=units))
-        await looking.asked("organization")
+        await eventually(lambda: "organization" in directory.asked, "being asked")
         assert list(looking.polled) == [unit[-12:] for unit in units]
 
 
@@ -486,6 +462,10 @@ def test_units_do_not_narrow_who_is_trusted() -> None:
     trusting = last(discovery(directory, aws, metrics={"trust_organization": True}))
     assert trusting.organization == frozenset({HUB, ONE, SUSPENDED.id})
     assert ids(trusting) == [ONE]
+    # Who has left since would be trusted for ever, where nobody asks again.
+    found = discovery(directory, organization())
+    assert last(found).organization == frozenset({HUB, ONE, SUSPENDED.id})
+    assert configure(found, aws).organization is None
 
 
 def test_a_list_of_the_whole_that_is_denied_ends_no_poll_and_names_nobody_unknown() -> None:
@@ -512,16 +492,6 @@ def test_a_list_of_the_whole_that_is_denied_ends_no_poll_and_names_nobody_unknow
     assert last(found).organization == frozenset({ONE, SUSPENDED.id})
 
 
-def test_a_list_of_the_whole_that_is_not_asked_for_any_more_is_not_known() -> None:
-    """Who has left since would be trusted for ever, where nobody asks again."""
-    directory = Directory([MEMBER, SUSPENDED], of_units={UNIT: [MEMBER]})
-    found = discovery(directory, organization())
-    assert last(found).organization == frozenset({ONE, SUSPENDED.id})
-    aws = {"regions": ["eu-west-1"], "organization": {"role_name": ROLE, "include_ous": [UNIT]}}
-    found.configure(Settings.model_validate({"aws": aws}), "eu-west-1")
-    assert last(found).organization is None
-
-
 LABELS = {"account_labels": ["team", "environment"]}
 
 
@@ -538,11 +508,7 @@ async def test_labels_are_those_configured_else_the_tags() -> None:
     looking = Looking(directory, aws, metrics=LABELS)
     await looking.look()
     labels = {each.id: each.labels for each in looking.discovery.inventory.accounts}
-    assert labels == {
-        ONE: {"team": "written", "environment": "prod"},
-        HUB: {},
-        TWO: {},
-    }
+    assert labels == {ONE: {"team": "written", "environment": "prod"}, HUB: {}, TWO: {}}
     assert looking.adopted[-1] == looking.discovery.inventory
     assert f"tags {HUB}" not in directory.asked
 
@@ -569,9 +535,9 @@ async def test_tags_that_cannot_be_had_stay_as_they_were_and_keep_nobody_from_be
     await looking.look()
     teams = [each.labels["team"] for each in looking.discovery.inventory.accounts]
     assert teams == list("123456")
-    # Those that have never answered come first, from where the last look broke off.
+    # Those that were never asked for come first, then the least recently asked.
     tags = [asked for asked in directory.asked if asked.startswith("tags")]
-    order = (*members[4:], *members[1:4], members[0])
+    order = (*members[4:], *members[:4])
     assert tags == [f"tags {member.id}" for member in order]
 
 

@@ -50,15 +50,23 @@ def answer(reply: Reply, protocol: str, shape: Any, hidden: Iterable[str]) -> di
 
 
 def error_code(reply: Reply, operation: str) -> str | None:
-    """Return the code of a reply to a request of boto3's; None where it is an answer."""
+    """Return the code of a reply to a request of boto3's; None where it is an answer.
+
+    Raises AwsError for what boto3 is not to read.
+    """
     is_xml = reply.body.lstrip().startswith(b"<")
+    if is_xml and not is_plain_xml(reply.body):
+        raise _malformed(reply.status, "no plain XML", "")
     try:
         answer(reply, "query" if is_xml else "rest-json", None, ())
     except AwsError as error:
+        if error.failure.code == "MalformedResponse":
+            raise
         return error.failure.code
-    # Without a result boto3 raises a KeyError.
-    has_result = not is_xml or f"<{operation}Result".encode() in reply.body
-    return None if has_result else "MalformedResponse"
+    if is_xml and f"<{operation}Result".encode() not in reply.body:
+        # boto3 would raise a KeyError.
+        raise _malformed(reply.status, "no result", "")
+    return None
 
 
 def answered(response: Mapping[str, Any], hidden: Iterable[str] = ()) -> AwsError:
@@ -81,10 +89,8 @@ def unix_seconds(value: object) -> float | None:
     ISO 8601 with a time of day (https://smithy.io/2.0/spec/protocol-traits.html). botocore's own
     parser costs fifty times as much, and reads far more: "Monday" is next Monday to it.
     """
-    # Only the extended calendar form: fromisoformat also takes weeks, which AWS does not send.
-    if not isinstance(value, str) or value[10:11] != "T" or value[13:14] != ":":
-        return None
-    if value[4] != "-" or value[7] != "-":
+    # Only what has a time of day: fromisoformat also takes digits, as of another kind of time.
+    if not isinstance(value, str) or value[10:11] != "T":
         return None
     try:
         moment = datetime.fromisoformat(value)

@@ -1,7 +1,6 @@
 """What botocore knows of a service in a region: where it answers, and how requests are signed."""
 
 import hmac
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,9 +38,6 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 _NOBODY = ReadOnlyCredentials("", "", None)
 _DATE, _TOKEN = "\0date", "\0token"
 """Marks for what each request has of its own: a zero byte stands in no URL and no header."""
-
-_SHOWABLE_ENDPOINT = re.compile(r"Invalid endpoint: (?:https?://)?[\w./-]*")
-"""What botocore says of an endpoint without a place for a password: without a colon or an @."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,16 +177,10 @@ def find(session: Session, service: str, region: str) -> Endpoint:
 
 
 def objection(error: Exception) -> str:
-    """Say what botocore objects to, without an endpoint in which a password may stand."""
-    text = str(error)
+    """Say what botocore objects to; where it repeats what was written, only what kind it is of."""
     if isinstance(error, BotoCoreError | OSError | RuntimeError):
-        return text
-    if _SHOWABLE_ENDPOINT.fullmatch(text):
-        return text
-    if type(error) in (ValueError, UnicodeError) and "literal" not in text:
-        # Of an endpoint, or of its port: not of what is no JSON, no date or no number.
-        return "AWS_ENDPOINT_URL is no URL: write it like http://localhost:4566"
-    return type(error).__name__
+        return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: check AWS_ENDPOINT_URL, the AWS profile and variables"
 
 
 def _base(path: str, operation: str) -> str:

@@ -9,9 +9,6 @@ from botocore.exceptions import BotoCoreError, ProfileNotFound
 
 from exporter.model import in_other_partition
 
-_PROFILES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
-"""In botocore's order."""
-
 
 class AwsEnvironmentError(Exception):
     """The AWS environment cannot be used; the message says why."""
@@ -31,21 +28,14 @@ def region(environ: Mapping[str, str]) -> str:
         session.get_scoped_config()
         configured = session.get_config_variable("region")
     except BotoCoreError as error:
-        raise AwsEnvironmentError(_objection(error, environ)) from error
+        nameless = isinstance(error, ProfileNotFound) and not error.kwargs["profile"]
+        message = "AWS_PROFILE (or AWS_DEFAULT_PROFILE) is empty: unset it, or name a profile"
+        raise AwsEnvironmentError(message if nameless else str(error)) from error
     found = environ.get("AWS_REGION") or str(configured or "")
     if in_other_partition(found):
         message = "is not in the partition aws, the only one with Macie"
         raise AwsEnvironmentError(f"the region {found} {message}")
     return found
-
-
-def _objection(error: BotoCoreError, environ: Mapping[str, str]) -> str:
-    """Say what botocore objects to; of a profile without a name, who names it."""
-    if isinstance(error, ProfileNotFound):
-        empty = [name for name in _PROFILES if environ.get(name) == ""]
-        if empty and not error.kwargs["profile"]:
-            return f"{empty[0]} is empty: unset it, or name a profile"
-    return str(error)
 
 
 def secrets(environ: Mapping[str, str]) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Reads the invitations that an account received, and its administrator, to one answer."""
 
-import re
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
@@ -34,9 +33,7 @@ MAX_INVITATIONS = 100_000
 LONGEST_TEXT = 256
 """Characters of an id or a status; AWS's have at most 32."""
 
-_NOT_ENABLED = re.compile(r"(?:40[13]: )?macie is not enabled", re.IGNORECASE)
-_DENIED = ("AccessDeniedException", "MalformedResponse")
-"""The second where it has no code."""
+_NOT_ENABLED = "macie is not enabled"
 
 
 class Macie:
@@ -52,7 +49,7 @@ class Macie:
         Raises AwsError.
         """
         read = partial(self._answer, region, administrator=administrator)
-        return await self._credentials.using(account, region, read)
+        return await self._credentials.using(account, read)
 
     async def _answer(
         self, region: str, credentials: ReadOnlyCredentials, *, administrator: bool
@@ -95,11 +92,11 @@ class Macie:
 def _not_enabled(error: AwsError) -> bool:
     """Return whether AWS answers that Macie is off, by how its message begins.
 
-    The code is that of an IAM denial, and the status has been seen as 401 and as 403; without a
-    code the status stands before the message.
+    The code is that of an IAM denial, and the status has been seen as 401 and as 403.
     """
     failure = error.failure
-    return failure.code in _DENIED and bool(_NOT_ENABLED.match(failure.message))
+    is_denial = failure.code == "AccessDeniedException"
+    return is_denial and failure.message.lower().startswith(_NOT_ENABLED)
 
 
 def _invitations(page: Page, most: int) -> list[Invitation]:

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from sys import getsizeof
 from typing import Any
 
 from exporter.aws.client import Client, Page, pages
@@ -24,17 +23,15 @@ MAX_UNITS = 10_000
 MAX_TAGS = 1_000
 """AWS allows 50 on an account."""
 
-_MOST_BYTES = 64 * 1024 * 1024
-"""Of ids and names in memory: twice what 200,000 accounts with AWS's longest names take."""
-
 Item = Mapping[str, Any]
 
 _ENABLED = ("ENABLED", "ENABLED_BY_DEFAULT")
-_DEEPEST = 10
-"""Organizations nests units five deep; deeper answers would never end."""
+
+LONGEST_NAME = 50
+"""Characters, as AWS has it: 200,000 accounts take 64 MiB at most."""
 
 _LONGEST_TEXT = 256
-"""Characters of a name or id; AWS's have at most 68."""
+"""Characters of an id or a tag's value; AWS's ids have at most 68."""
 
 
 class Organizations:
@@ -49,23 +46,26 @@ class Organizations:
 
         Raises AwsError.
         """
-        found = _Members()
+        found: dict[str, Member] = {}
         listed = self._under(units) if units else self._items("ListAccounts", "Accounts")
         async for account in listed:
             # `State` supersedes `Status`, which AWS is retiring.
             state = account.get("State") or account.get("Status")
-            found.add(Member(_account_id(account), _shown(account.get("Name")), state == "ACTIVE"))
-        members = tuple(found.by_id.values())
-        if not units and not any(member.is_active for member in members):
+            name = _shown(account.get("Name"), LONGEST_NAME)
+            member = Member(_account_id(account), name, state == "ACTIVE")
+            found[member.id] = member
+            if len(found) > MAX_ACCOUNTS:
+                raise AwsError("MalformedResponse", f"more than {MAX_ACCOUNTS} accounts")
+        if not units and not any(member.is_active for member in found.values()):
             # There is always the management account: this is no answer to lose every target over.
             raise AwsError("MalformedResponse", "an organization without any active account")
-        return members
+        return tuple(found.values())
 
     async def tags(self, account_id: str) -> Mapping[str, str]:
         """Return an account's tags. Raises AwsError."""
         tags: dict[str, str] = {}
         async for tag in self._items("ListTagsForResource", "Tags", ResourceId=account_id):
-            tags[_text(tag, "Key")] = _shown(tag.get("Value"))
+            tags[_text(tag, "Key")] = _shown(tag.get("Value"), _LONGEST_TEXT)
             if len(tags) > MAX_TAGS:
                 raise AwsError("MalformedResponse", f"more than {MAX_TAGS} tags")
         return tags
@@ -88,18 +88,17 @@ class Organizations:
 
     async def _under(self, units: tuple[str, ...]) -> AsyncIterator[Item]:
         """Return the accounts of units or roots, those of nested units included."""
-        ahead, found = [(unit, 0) for unit in units], len(units)
+        ahead, found = [*units], {*units}
         while ahead:
-            parent, depth = ahead.pop()
-            if depth > _DEEPEST:
-                raise AwsError("MalformedResponse", f"units nested more than {_DEEPEST} deep")
+            parent = ahead.pop()
             async for account in self._of_unit("ListAccountsForParent", "Accounts", parent):
                 yield account
             operation = "ListOrganizationalUnitsForParent"
             async for unit in self._of_unit(operation, "OrganizationalUnits", parent):
-                ahead.append((_text(unit, "Id"), depth + 1))
-                found += 1
-                if found > MAX_UNITS:
+                nested = _text(unit, "Id")
+                ahead += [nested] if nested not in found else []
+                found.add(nested)
+                if len(found) > MAX_UNITS:
                     raise AwsError("MalformedResponse", f"more than {MAX_UNITS} units")
 
     async def _of_unit(self, operation: str, key: str, unit: str) -> AsyncIterator[Item]:
@@ -116,30 +115,6 @@ class Organizations:
     def _items(self, operation: str, key: str, **parameters: object) -> AsyncIterator[Item]:
         ask = partial(self._credentials.as_self, "organizations", operation, GLOBAL_REGION)
         return _items(ask, key, **parameters)
-
-
-class _Members:
-    """Active accounts by id, as many as an organization may have: a list may have no end."""
-
-    def __init__(self) -> None:
-        self.by_id: dict[str, Member] = {}
-        self._bytes = 0
-
-    def add(self, member: Member) -> None:
-        """Take an account in, the same one again in its place. Raises AwsError past a limit."""
-        before = self.by_id.get(member.id)
-        self.by_id[member.id] = member
-        self._bytes += _size(member) - (_size(before) if before else 0)
-        if len(self.by_id) > MAX_ACCOUNTS:
-            raise AwsError("MalformedResponse", f"more than {MAX_ACCOUNTS} accounts")
-        if self._bytes > _MOST_BYTES:
-            said = f"accounts whose ids and names are more than {_MOST_BYTES >> 20} MiB"
-            raise AwsError("MalformedResponse", said)
-
-
-def _size(member: Member) -> int:
-    """Return what its texts take in memory, in bytes."""
-    return getsizeof(member.id) + getsizeof(member.name)
 
 
 async def _items(
@@ -166,12 +141,10 @@ def _account_id(account: Item) -> str:
     return found
 
 
-def _shown(text: object) -> str:
-    """Return an account's name, or a tag's value; an empty one for what is none."""
-    if not isinstance(text, str) or len(text) > _LONGEST_TEXT:
-        return ""
+def _shown(text: object, longest: int) -> str:
+    """Return an account's name, or a tag's value, cut; an empty one for what is none."""
     # JSON can spell half a surrogate pair, which no page can be written with.
-    return text.encode(errors="replace").decode()
+    return text[:longest].encode(errors="replace").decode() if isinstance(text, str) else ""
 
 
 def _text(item: Item, key: str) -> str:

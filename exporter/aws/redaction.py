@@ -1,27 +1,24 @@
-"""What others say, made fit to be shown: in a line, and without the secrets that they repeat.
-
-However those are spelled there. Pure.
-"""
+"""What others say, made fit to be shown: in a line, and without secrets that they repeat. Pure."""
 
 import html
 import re
 from collections.abc import Iterable, Iterator
+from urllib.parse import unquote
 
-_LONGEST_MESSAGE, _LONGEST_ID = 500, 127
-"""Characters, and one more that says that there were more; AWS's ids have 36."""
+_LONGEST_MESSAGE = 500
+"""Characters, and one more that says that there were more."""
 
 SHORTEST = 4
 """Characters of what is hidden. To hide each `p` of a text would tell what the secret is, and take
 the words apart by which AWS's answers are told."""
 
-_PLAIN_ID = re.compile(r"[\w-]{0,64}", re.ASCII)
+UNSHOWN = "(not shown: it repeats a secret)"
 
-_ESCAPE = re.compile(
-    rb"%([0-9a-f]{2})"  # URLs and forms
-    rb"|\\u([0-9a-f]{4})|\\x([0-9a-f]{2})|\\([\"'/\\])"  # JSON, and its kin
-    rb"|(&(?:\#[0-9]{1,7}|\#x[0-9a-f]{1,6}|amp|lt|gt|quot|apos);)",  # HTML and XML
-    re.IGNORECASE,
-)
+_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
+"""AWS's ids of requests have 36 characters."""
+
+_JSON_ESCAPE = re.compile(r"\\(?:u([0-9a-f]{4})|x([0-9a-f]{2})|([\"'/\\]))", re.IGNORECASE)
+
 _LEVELS = 4
 """What is spelled may be spelled once more: a query within a text within JSON."""
 
@@ -29,55 +26,41 @@ _USERINFO = re.compile(r"(?<=//)[^\s/@]+(?=@)")
 
 
 def shown(text: str, hidden: Iterable[str]) -> str:
-    """Return a text as a line of the log, with dots where it repeats something hidden."""
-    return _shortened(without(hidden, text), _LONGEST_MESSAGE)
+    """Return a text as a line of the log, without what is hidden."""
+    line = " ".join(without(hidden, text)[: 4 * _LONGEST_MESSAGE].split())
+    return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}…"
 
 
 def shown_id(text: object, hidden: Iterable[str]) -> str:
-    """Return what is said to be AWS's id of a request."""
-    if not isinstance(text, str):
+    """Return what is said to be AWS's id of a request; an empty one where it is none."""
+    if not isinstance(text, str) or not _ID.fullmatch(text):
         return ""
-    if _PLAIN_ID.fullmatch(text) and not any(secret in text for secret in _long_ones(hidden)):
-        return text  # As AWS's are, which every answer has.
-    return _shortened(without(hidden, text), _LONGEST_ID)
-
-
-def _shortened(text: str, longest: int) -> str:
-    line = " ".join(text[: 4 * longest].split())
-    return line if len(line) <= longest else f"{line[:longest]}…"
-
-
-def _long_ones(secrets: Iterable[str]) -> Iterator[str]:
-    return (secret for secret in secrets if len(secret) >= SHORTEST)
+    return "" if any(secret in text for secret in _long_enough(hidden)) else text
 
 
 def without(secrets: Iterable[str], text: str) -> str:
     """Put three dots for secrets, and for user and password of a URL.
 
-    Where a secret is spelled in another way, the whole text is shown as what it spells.
+    A text that spells a secret in another way, as URLs, JSON and HTML have, is not shown at all.
     """
-    wanted = sorted(map(_bytes, _long_ones(secrets)), key=len, reverse=True)
-    read, shown = _bytes(text), text
+    wanted = sorted(_long_enough(secrets), key=len, reverse=True)
+    for secret in wanted:
+        text = text.replace(secret, "...")
+    spelled = text
     for _ in range(_LEVELS):
-        hidden = read
-        for secret in wanted:
-            hidden = hidden.replace(secret, b"...")
-        if hidden != read or shown is not text:
-            shown = hidden.decode(errors="replace")
-        read = _ESCAPE.sub(_meant, hidden)
-        if read == hidden:
+        read = _JSON_ESCAPE.sub(_meant, html.unescape(unquote(spelled)))
+        if any(secret in read for secret in wanted):
+            return UNSHOWN
+        if read == spelled:
             break
-    return _USERINFO.sub("...", shown)
+        spelled = read
+    return _USERINFO.sub("...", text)
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode(errors="surrogatepass")
+def _long_enough(secrets: Iterable[str]) -> Iterator[str]:
+    return (secret for secret in secrets if len(secret) >= SHORTEST)
 
 
-def _meant(escape: re.Match[bytes]) -> bytes:
-    percent, unicode, byte, itself, entity = escape.groups()
-    if percent:
-        return bytes.fromhex(percent.decode())
-    if unicode or byte:
-        return _bytes(chr(int(unicode or byte, 16)))
-    return itself or _bytes(html.unescape(entity.decode()))
+def _meant(escape: re.Match[str]) -> str:
+    unicode, byte, itself = escape.groups()
+    return itself or chr(int(unicode or byte, 16))

@@ -21,8 +21,6 @@ class Known:
     """All accounts of the organization; None while not known."""
     regions: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By account id."""
-    polled: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Where accounts are polled that were found before, until their own regions are known."""
     tags: dict[str, Mapping[str, str]] = field(default_factory=dict)
     """Values of `metrics.account_labels` in Organizations, by account id."""
 

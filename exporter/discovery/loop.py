@@ -9,8 +9,7 @@ from dataclasses import replace
 
 from exporter.clock import Clock
 from exporter.discovery.accounts import accounts_of, labelled, names_of
-from exporter.discovery.directory import Directory, Identity, Organizations, hint
-from exporter.discovery.tags import Tags
+from exporter.discovery.directory import Directory, Organizations, WhoAmI, hint
 from exporter.log import Log
 from exporter.model import Account, Failure, Inventory
 from exporter.settings import Settings
@@ -36,7 +35,7 @@ class Discovery:
         settings: Settings,
         *,
         default_region: str,
-        identity: Identity,
+        who_am_i: WhoAmI,
         organizations: Organizations,
         adopt: Callable[[Inventory], object],
         clock: Clock,
@@ -44,8 +43,8 @@ class Discovery:
     ) -> None:
         """Poll `default_region` where none is configured; `adopt` is given what is found."""
         self._adopt, self._clock, self._log = adopt, clock, log
-        self._directory = Directory(settings, identity, organizations, log)
-        self._known, self._tags = self._directory.known, Tags(self._directory, log)
+        self._directory = Directory(settings, who_am_i, organizations, log)
+        self._known = self._directory.known
         self.inventory = Inventory()
         self._staying: tuple[Account, ...] = ()
         """Accounts found elsewhere than where a reload looks, until that answers."""
@@ -55,7 +54,6 @@ class Discovery:
 
     def configure(self, settings: Settings, default_region: str) -> None:
         """Look for what other settings name, from the next look on; what is known stays known."""
-        self._known.polled = {each.id: each.regions for each in self.inventory.accounts}
         if _asked(settings) != _asked(self._settings):
             self._staying = self.inventory.accounts
             if settings.aws.organization:
@@ -87,8 +85,8 @@ class Discovery:
             if failure is not None:
                 self._note_failure(failure, pause)
             looked = self._clock.monotonic()
-            async for _ in self._tags.look_up(self.inventory.accounts, anew=failure is None):
-                self._label()
+            await self._directory.ask_tags(self.inventory.accounts, anew=failure is None)
+            self._label()
             self.looking = False
             if failure is None and not self._settings.discovers:
                 return
@@ -123,9 +121,8 @@ class Discovery:
         for start in range(0, len(asking), _AT_ONCE):
             # Who left goes at once, however long the regions of the others take.
             yield self._inventory(accounts, failure)
-            await self._directory.ask_regions(asking[start : start + _AT_ONCE])
+            await self._directory.ask_regions(asking[start : start + _AT_ONCE], self._polled())
         self._known.regions = {account.id: self._known.regions[account.id] for account in asking}
-        self._known.polled.clear()
         yield self._inventory(accounts, failure, complete=answered)
 
     def _accounts(self) -> list[Account]:
@@ -152,8 +149,9 @@ class Discovery:
         self, accounts: Iterable[Account], failure: Failure | None, *, complete: bool = False
     ) -> Inventory:
         """Return the accounts whose regions are known."""
+        regions = {**self._polled(), **self._known.regions}
         resolved = (
-            replace(account, regions=self._regions_known(account.id))
+            replace(account, regions=regions.get(account.id, ()))
             if account.regions == _AUTO
             else account
             for account in accounts
@@ -169,8 +167,9 @@ class Discovery:
             last_success=self._clock.now() if succeeded else self.inventory.last_success,
         )
 
-    def _regions_known(self, account_id: str) -> tuple[str, ...]:
-        return self._known.regions.get(account_id, self._known.polled.get(account_id, ()))
+    def _polled(self) -> dict[str, tuple[str, ...]]:
+        """Return where accounts are polled now, which stays until their own regions are known."""
+        return {account.id: account.regions for account in self.inventory.accounts}
 
     def _pause(self, failures: int) -> float:
         """Return the seconds until the next look."""

@@ -5,7 +5,6 @@ The tests are plain functions: a rig keeps one loop, which turns while something
 
 import asyncio
 import random
-import time
 from collections import Counter
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -24,8 +23,6 @@ from tests.faulty import Behaviour, FaultyServer, page, response, send
 
 ACCOUNT = Account("111122223333")
 REGION = "eu-west-1"
-AT_ONCE = 10.0
-"""Seconds: far more than any machine needs, far less than what hangs or drips in tests takes."""
 T = TypeVar("T")
 
 
@@ -132,17 +129,6 @@ def rig(
         finally:
             credentials.close()
             runner.run(client.close())
-
-
-class Stopwatch:
-    """Measures real seconds."""
-
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-
-    def seconds(self) -> float:
-        """Return the seconds since it was made."""
-        return time.monotonic() - self._started
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,6 @@ from tests.aws.rig import ACCOUNT, REGION, Rig, Stage
 from tests.faulty import Behaviour, by_turns, invitation, page, response, send
 
 LISTED = send(response(page([invitation()])))
-DENIED = (
-    "User: arn:aws:iam::111122223333:user/x is not authorized to perform: "
-    "macie2:GetAdministratorAccount"
-)
 
 
 def error(code: str, status: int, message: str = "no") -> Behaviour:
@@ -90,7 +86,7 @@ def test_what_says_nothing_is_no_answer(patient: Stage, body: str) -> None:
 
 def test_a_denied_second_call_fails_the_poll_and_names_the_action(patient: Stage) -> None:
     """A poll is one complete reading."""
-    denied = error("AccessDeniedException", 403, DENIED)
+    denied = error("AccessDeniedException", 403)
     with pytest.raises(AwsError) as caught:
         read(patient.play(by_turns(LISTED, denied)))
     assert caught.value.failure.asked == "macie2:GetAdministratorAccount"
@@ -109,11 +105,3 @@ def test_it_is_asked_for_only_where_that_is_wanted(patient: Stage) -> None:
     """An answer that was not asked for it says so, which is not the same as none."""
     assert patient.play(by_turns(LISTED)).read().administrator is None
     assert len(patient.server.requests) == 1
-
-
-def test_a_status_in_another_case_is_the_known_one(patient: Stage) -> None:
-    """A status that differs in more than its case is one of its own."""
-    listed = [invitation(relationshipStatus=each) for each in ("INVITED", "enabled", "Inviting")]
-    answer = patient.play(send(response(page(listed)))).read()
-    statuses = [each.relationship_status for each in answer.invitations]
-    assert statuses == ["Invited", "Enabled", "Inviting"]

@@ -1,47 +1,71 @@
 """The exporter's own credentials: boto3's chain, which may hang, fail, and be mended."""
 
 import asyncio
+import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from exporter.aws.base_credentials import BaseCredentials
+from exporter.aws.credentials import Credentials
+from exporter.error_codes import hint_of
+from exporter.iam.remedies import remedy
 from exporter.model import Account, AwsError, Failure, Role
+from exporter.settings import Settings
 from tests.aws.conftest import Serve
-from tests.aws.rig import REGION, Rig, rig
+from tests.aws.rig import ACCOUNT, REGION, Rig, rig
 from tests.clocks import ManualClock
 from tests.faults.bounds import bounded
-from tests.faults.services import IDENTITY, SESSION
+from tests.faults.services import HUB, IDENTITY, SESSION, refusal, sts
 from tests.faulty import (
-    LOOPBACK,
     Behaviour,
-    FaultyServer,
     Peer,
+    by_turns,
     flood,
     invitation,
     page,
     response,
     send,
+    send_and_close,
     send_and_hang,
 )
+from tests.inprocess import command
 
-ANSWER = send(response(page([invitation()])))
+ROLE = f"arn:aws:iam::{HUB}:role/exporter"
+MEMBER = Account("111122223333", role=Role("arn:aws:iam::111122223333:role/reader"))
+WEB_IDENTITY = SESSION.replace("AssumeRole", "AssumeRoleWithWebIdentity")
+KEYS = "[default]\naws_access_key_id = {}\naws_secret_access_key = x\n"
 
 
 @pytest.fixture
-def web_identity(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A pod's own token instead of keys: boto3 has to ask STS for credentials."""
-    token = tmp_path / "token"
-    token.write_text("a.b.c")
+def no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No keys in the environment; return where a file of them is looked for."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
-    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/exporter")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    return tmp_path / "credentials"
 
 
-@pytest.mark.usefixtures("web_identity")
+@pytest.fixture
+def irsa(no_keys: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A pod's own token instead of keys: boto3 has to ask STS for credentials."""
+    assert not no_keys.exists()
+    (tmp_path / "token").write_text("a.b.c")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
+
+
+def failure(made: Rig) -> Failure:
+    """Look for credentials; give why there are none."""
+    with pytest.raises(AwsError) as caught:
+        made.run(made.credentials.for_account(ACCOUNT))
+    return caught.value.failure
+
+
+@pytest.mark.usefixtures("irsa")
 def test_a_chain_that_hangs_holds_no_poll(serve: Serve) -> None:
     """With an STS that accepts and never answers each poll ends at its own deadline."""
     server = serve(send_and_hang())
@@ -52,11 +76,11 @@ def test_a_chain_that_hangs_holds_no_poll(serve: Serve) -> None:
     assert len(server.requests) == 1
 
 
-@pytest.mark.usefixtures("web_identity")
+@pytest.mark.usefixtures("irsa")
 def test_one_look_through_the_chain_serves_all(serve: Serve) -> None:
     """Polls that start together ask STS once."""
-    sts = send(response(SESSION.replace("AssumeRole", "AssumeRoleWithWebIdentity")))
-    server = serve(lambda peer: (sts if b"Action" in peer.request.body else ANSWER)(peer))
+    session, listed = send(response(WEB_IDENTITY)), send(response(page([invitation()])))
+    server = serve(lambda peer: (session if b"Action" in peer.request.body else listed)(peer))
     with rig() as made:
 
         async def together() -> int:
@@ -69,134 +93,77 @@ def test_one_look_through_the_chain_serves_all(serve: Serve) -> None:
     assert sum(b"Action" in request.body for request in server.requests) == 1
 
 
-def test_a_chain_that_finds_nothing_is_asked_now_and_then(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_chain_that_finds_nothing_is_asked_now_and_then(no_keys: Path) -> None:
     """Not by every poll; and keys that appear are found within seconds."""
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    file = tmp_path / "credentials"
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
     clock = ManualClock()
-    nothing = Failure("CredentialsError", "boto3 found no credentials in any of its sources")
     with rig(clock=clock) as made:
-        own = BaseCredentials(made.client, clock, lambda: REGION)
-        with pytest.raises(AwsError) as caught:
-            made.run(own.current())
-        assert caught.value.failure == nothing
-        file.write_text("[default]\naws_access_key_id = AKIANEW\naws_secret_access_key = x\n")
+        nothing = Failure("CredentialsError", "boto3 found no credentials in any of its sources")
+        assert failure(made) == nothing
+        no_keys.write_text(KEYS.format("AKIANEW"))
         clock.advance(4.9)
-        with pytest.raises(AwsError) as caught:
-            made.run(own.current())
-        assert caught.value.failure == nothing
+        assert failure(made) == nothing
         clock.advance(0.2)
-        assert made.run(own.current()).access_key == "AKIANEW"
+        assert asked_with(made) == "AKIANEW"
 
 
 @pytest.mark.parametrize(
     ("config", "timeout", "said"),
     [
-        ("credential_process = /bin/echo no JSON", "1", "JSONDecodeError: JSONDecodeError"),
-        ("region = eu-west-1", "soon", "ValueError: ValueError"),
+        ("credential_process = /bin/echo no JSON", "1", "JSONDecodeError"),
+        ("region = eu-west-1", "soon", "ValueError"),
     ],
 )
-def test_what_has_nothing_to_do_with_an_endpoint_blames_none(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, config: str, timeout: str, said: str
+def test_what_boto3_stumbles_over_is_not_repeated(
+    no_keys: Path, monkeypatch: pytest.MonkeyPatch, config: str, timeout: str, said: str
 ) -> None:
-    """A program that prints no JSON, a number that is none: not AWS_ENDPOINT_URL."""
-    (tmp_path / "config").write_text(f"[default]\n{config}\n")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    """A program that prints no JSON, a number that is none: a secret may stand there."""
+    no_keys.with_name("config").write_text(f"[default]\n{config}\n")
     monkeypatch.setenv("AWS_METADATA_SERVICE_TIMEOUT", timeout)
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with rig() as made:
-        assert made.failure() == Failure("CredentialsError", said)
-
-
-@pytest.mark.usefixtures("web_identity")
-def test_what_sts_answers_the_chain_is_bounded_too(serve: Serve) -> None:
-    """A hundred megabytes in the place of credentials are none."""
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n"
-    serve(flood(head, b"x" * 1024 * 1024, 100))
-    with rig() as made, bounded():
-        failure = made.failure(30.0)
-    assert (failure.code, failure.asked) == ("MalformedResponse", "own sts:")
-
-
-PROFILE = """
-[default]
-role_arn = arn:aws:iam::111122223333:role/exporter
-source_profile = base
-region = ap-south-1
-[profile base]
-aws_access_key_id = AKIAEXAMPLE
-aws_secret_access_key = secret
-"""
-
-
-@pytest.mark.parametrize("source", ["web identity", "a profile's role"])
-def test_the_chain_asks_the_sts_of_the_same_region(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: str
-) -> None:
-    """As the exporter's own calls, whatever AWS_DEFAULT_REGION and the profile say."""
-    request.getfixturevalue("web_identity")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-2")
-    if source == "a profile's role":
-        monkeypatch.delenv("AWS_WEB_IDENTITY_TOKEN_FILE")
-        config = tmp_path / "config"
-        config.write_text(PROFILE)
-        monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
-    with FaultyServer(send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")) as between:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://{LOOPBACK}:{between.port}")
-        with rig(attempts=1) as made:
-            failure = made.failure(30.0)
-        assert (failure.code, failure.asked) == ("EndpointConnectionError", "own sts:")
-        assert {one.target for one in between.requests} == {f"sts.{REGION}.amazonaws.com:443"}
+        message = f"{said}: check AWS_ENDPOINT_URL, the AWS profile and variables"
+        assert failure(made) == Failure("CredentialsError", message)
 
 
 def refusing(key: str, then: Behaviour) -> Behaviour:
-    """Refuse what is signed with a key, as STS does with keys that it does not know."""
-    error = (
-        "<ErrorResponse><Error><Code>InvalidClientTokenId</Code><Message>no</Message></Error>"
-        "</ErrorResponse>"
-    )
+    """Refuse what is signed with a key, as STS and Macie do with keys that they do not know."""
+    code = "InvalidClientTokenId"
+    xml = f"<ErrorResponse><Error><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>"
+    refusal = send(response(xml, 403, {"x-amzn-ErrorType": code}))
 
     def behave(peer: Peer) -> bool:
         is_refused = f"Credential={key}/" in peer.request.headers["authorization"]
-        return (send(response(error, 403)) if is_refused else then)(peer)
+        return (refusal if is_refused else then)(peer)
 
     return behave
 
 
-def test_new_keys_are_found_by_whoever_asks_sts(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Who am I, and AssumeRole: with the keys of now, though older ones were in use."""
-    file = tmp_path / "credentials"
-    keys = "[default]\naws_access_key_id = {}\naws_secret_access_key = x\n"
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+@pytest.mark.parametrize("asked", ["who I am", "a role", "Macie"])
+def test_new_keys_are_found_by_whoever_is_refused(serve: Serve, no_keys: Path, asked: str) -> None:
+    """Who am I, AssumeRole and Macie: with the keys of now, though older ones were in use."""
 
-    def sts(peer: Peer) -> bool:
-        asked = b"AssumeRole" in peer.request.body
-        return send(response(SESSION if asked else IDENTITY))(peer)
+    def answers(peer: Peer) -> bool:
+        is_sts = b"Action=" in peer.request.body
+        answer = SESSION if b"AssumeRole" in peer.request.body else IDENTITY
+        return send(response(answer if is_sts else page()))(peer)
 
-    serve(refusing("AKIAOLD", sts))
-    account = Account("111122223333", role=Role("arn:aws:iam::111122223333:role/reader"))
-    for ask in ("identity", "for_account"):
-        file.write_text(keys.format("AKIAOLD"))
-        with rig() as made:
-            assert asked_with(made) == "AKIAOLD"
-            file.write_text(keys.format("AKIANEW"))
-            arguments = (account,) if ask == "for_account" else ()
-            assert made.run(getattr(made.credentials, ask)(*arguments))
-            assert asked_with(made) == "AKIANEW"
+    serve(refusing("AKIAOLD", answers))
+    no_keys.write_text(KEYS.format("AKIAOLD"))
+    with rig() as made:
+        assert asked_with(made) == "AKIAOLD"
+        no_keys.write_text(KEYS.format("AKIANEW"))
+        match asked:
+            case "who I am":
+                made.run(made.credentials.who_am_i())
+            case "a role":
+                made.run(made.credentials.for_account(MEMBER))
+            case _:
+                made.read()
+        assert asked_with(made) == "AKIANEW"
 
 
 def asked_with(made: Rig) -> str:
     """Return the access key in use."""
-    return str(made.run(made.credentials.for_account(Account("111122223333"))).access_key)
+    return str(made.run(made.credentials.for_account(ACCOUNT)).access_key)
 
 
 HANGS = """
@@ -244,3 +211,129 @@ def test_what_hangs_holds_no_exit(
         check=False,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("Deadline\n", "", 0)
+
+
+DENIED = "Not authorized to perform sts:AssumeRoleWithWebIdentity"
+OF_WEB_IDENTITY: Mapping[str, tuple[int, str, str]] = {
+    "AccessDenied": (403, DENIED, "its `aud`"),
+    "InvalidIdentityToken": (400, "No OpenIDConnect provider found in your account", "`sub`"),
+    "IDPRejectedClaim": (403, "The identity provider rejected it", "OIDC issuer"),
+    "IDPCommunicationError": (400, "Error communicating with IDP", "reachable from the internet"),
+    "ExpiredTokenException": (400, "Token expired", "projected token"),
+}
+
+
+@pytest.mark.usefixtures("irsa")
+@pytest.mark.parametrize("code", OF_WEB_IDENTITY)
+def test_a_service_account_that_gets_no_role(serve: Serve, code: str) -> None:
+    """AWS's own code, and a hint on OIDC provider, `sub` and `aud`: not on a member's role."""
+    status, text, hint = OF_WEB_IDENTITY[code]
+    serve(send(refusal(code, status, text)))
+    with rig() as made:
+        found = failure(made)
+        assert {*made.attempts.codes} == {code}
+    assert (found.code, found.message) == (code, text)
+    assert hint in hint_of(found)
+    assert remedy(MEMBER, found, Settings()).text == hint_of(found)
+    assert "ExternalId" not in hint_of(found)
+
+
+def test_a_profiles_role_that_cannot_be_assumed(
+    serve: Serve, no_keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is that role that has to trust, not a member's."""
+    role = f"[default]\nrole_arn = {ROLE}\nsource_profile = base\n"
+    no_keys.write_text(role + KEYS.format("AKIAEXAMPLE").replace("default", "base"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(no_keys))
+    serve(send(refusal("AccessDenied", 403, "User: x is not authorized to perform")))
+    with rig() as made:
+        found = failure(made)
+    assert found.code == "AccessDenied"
+    assert "the AWS profile's role_arn" in remedy(MEMBER, found, Settings()).text
+
+
+def test_the_doctor_sends_nobody_to_a_members_role(tmp_path: Path, serve: Serve) -> None:
+    """Whichever step found out that the exporter has no credentials of its own."""
+    (tmp_path / "token").write_text("a.b.c")
+    server = serve(send(refusal("AccessDenied", 403, DENIED)))
+    environment = {
+        "AWS_ENDPOINT_URL": server.url,
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"),
+        "AWS_ROLE_ARN": ROLE,
+        "AWS_REGION": REGION,
+        "MACIE_EXPORTER_AWS__ACCOUNTS": f'[{{"id": "{MEMBER.id}", "role_name": "reader"}}]',
+        "MACIE_EXPORTER_AWS__ORGANIZATION__ROLE_NAME": "reader",
+    }
+    said = json.loads(command(environment, "doctor", "--format=json").stdout)
+    told = {one["step"]: "its `aud`" in one["remedy"] for one in said}
+    assert [told[step] for step in ("own credentials", "AssumeRole", "discovery")] == [True] * 3
+
+
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n"
+_MEGABYTE = b"x" * 1024 * 1024
+NO_ANSWERS: Mapping[str, tuple[Behaviour, str]] = {
+    "a blocked page": (send(response("<p>no", 403)), "MalformedResponse"),
+    "a page to log in": (send(response("\n<p>log in</p>")), "MalformedResponse"),
+    "a DTD": (send(response(f"<!DOCTYPE a>{WEB_IDENTITY}")), "MalformedResponse"),
+    "a negative chunk": (flood(_CHUNKED, _MEGABYTE, 100), "MalformedResponse"),
+    "too much": (flood(b"HTTP/1.1 200 OK\r\n\r\n", _MEGABYTE, 100), "MalformedResponse"),
+    "nothing": (send_and_close(b""), "EndpointConnectionError"),
+}
+
+
+@pytest.mark.usefixtures("irsa")
+@pytest.mark.parametrize("name", NO_ANSWERS)
+def test_what_is_no_answer_of_sts(serve: Serve, name: str) -> None:
+    """It is bounded as every answer is, and nobody's policy; the hint names STS."""
+    behaviour, code = NO_ANSWERS[name]
+    serve(behaviour)
+    with rig() as made:
+        made.failure(0.0)
+        with bounded():
+            found = failure(made)
+    assert found.code == code
+    assert "CredentialsError" not in found.message
+    if code == "MalformedResponse":
+        assert hint_of(found).startswith("what answered in the place of STS")
+
+
+@pytest.mark.usefixtures("irsa")
+def test_what_passes_by_itself_is_tried_again(serve: Serve) -> None:
+    """As boto3 does; and the credentials that a pod's token gave assume roles."""
+    server = serve(by_turns(send_and_close(b""), send(response(WEB_IDENTITY)), sts))
+    with rig() as made:
+        assert made.run(made.credentials.identity()).account_id == HUB
+        assert made.run(made.credentials.for_account(MEMBER))
+    assert len(server.requests) == 4
+
+
+@pytest.mark.usefixtures("irsa")
+def test_another_region_is_looked_in_at_once(serve: Serve) -> None:
+    """As after a reload with other `aws.regions`; in the same one nothing is asked twice."""
+    server = serve(send(response(WEB_IDENTITY)))
+    regions = ["eu-west-1"]
+    with rig() as made:
+        own = Credentials(
+            made.client, clock=made.clock, region=lambda: regions[-1], step=lambda: 300.0
+        )
+        for _ in range(2):
+            made.run(own.for_account(ACCOUNT))
+        assert len(server.requests) == 1
+        regions.append("us-west-2")
+        made.run(own.for_account(ACCOUNT))
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("key", ["AKIAEXAMPLE\n", " AKIAEXAMPLE"], ids=repr)
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_a_key_with_a_blank_too_much(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, name: str, key: str
+) -> None:
+    """As a secret that was written with `echo` has: it is said so, and AWS is not asked."""
+    server = serve(sts)
+    monkeypatch.setenv(name, key)
+    with rig() as made:
+        found = failure(made)
+    message = "a key or token of env begins or ends in a blank or line break"
+    assert (found.code, found.message) == ("CredentialsError", message)
+    assert server.requests == []

@@ -12,13 +12,11 @@ from tests.faulty import (
     FaultyServer,
     Peer,
     by_turns,
-    drip,
     invitation,
     page,
     response,
     send,
     send_and_close,
-    send_and_hang,
     send_and_reset,
 )
 
@@ -53,14 +51,6 @@ def test_a_connection_that_was_idle_for_long_is_not_used(serve: Serve) -> None:
         made.run(asyncio.sleep(0.3))
         assert count(made) == 1
     assert server.connections == 2
-
-
-def test_a_cut_connection_is_not_used_again(patient: Stage) -> None:
-    """After each failure the next request has a connection of its own."""
-    for behaviour in (send_and_hang(), drip(WHOLE)):
-        made = patient.play(behaviour)
-        assert made.failure(0.1).code == "Deadline"
-        assert count(patient.play(send(WHOLE))) == 1
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -1,19 +1,17 @@
 """Sessions of assumed roles, over a clock that the tests move and an STS that they count."""
 
 import asyncio
-import os
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from botocore.credentials import ReadOnlyCredentials
 
-from exporter.aws.assumed_role import AssumedRole, Session
 from exporter.aws.credentials import Credentials
+from exporter.aws.sessions import Session, Sessions
 from exporter.model import Account, AwsError, Role
 from tests.aws.rig import stage
 from tests.clocks import ManualClock
@@ -29,40 +27,39 @@ HUB = "100000000000"
 class Sts:
     """Hands out sessions, or refuses; remembers when it was asked."""
 
-    def __init__(self, clock: ManualClock, lifetime: float = 3600.0) -> None:
-        self.clock, self.lifetime = clock, lifetime
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock = clock
         self.error: AwsError | None = None
         self.asked: list[float] = []
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def assume(self, role: Role) -> Session:
+    async def assume(self) -> Session:
         """Assume a role."""
-        del role
         self.asked.append(self.clock.monotonic())
         await self.gate.wait()
         if self.error:
             raise self.error
-        number, now = len(self.asked), self.clock.now()
-        keys = ReadOnlyCredentials(f"key-{number}", "secret", "token")
-        return Session(keys, now, now + self.lifetime)
+        end = self.clock.now() + 3600.0
+        keys = ReadOnlyCredentials(f"key-{len(self.asked)}", "secret", "token")
+        return Session(keys, lambda seconds: self.clock.now() + seconds >= end)
 
 
 class Scene:
-    """A role's credentials, and the loop that they live in."""
+    """A role's sessions, and the loop that they live in."""
 
-    def __init__(
-        self, clock: ManualClock, runner: asyncio.Runner, lifetime: float = 3600.0
-    ) -> None:
-        self.clock, self.runner = clock, runner
-        self.sts = Sts(clock, lifetime)
-        self.assumed = AssumedRole(ROLE, self.sts.assume, clock=clock, step=lambda: STEP)
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self.clock, self.runner = ManualClock(), runner
+        self.sts = Sts(self.clock)
+        self.sessions = Sessions(
+            self.sts.assume, self.clock, pause=lambda: 0.95 * STEP, renewal_pause=lambda: 3 * STEP
+        )
 
     def current(self) -> ReadOnlyCredentials:
         """Return the credentials in use, and let begin what may begin. Raises AwsError."""
 
         async def get() -> ReadOnlyCredentials:
-            found = await self.assumed.current()
+            found = await self.sessions.current()
             await turn()
             return found
 
@@ -80,118 +77,73 @@ async def turn() -> None:
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    """A clock that starts in the present, since botocore compares expiries with the real one."""
-    return ManualClock(datetime.now(UTC).timestamp())
-
-
-@pytest.fixture
-def runner() -> Iterator[asyncio.Runner]:
-    """The loop of a test."""
-    with asyncio.Runner() as made:
-        yield made
-
-
-@pytest.fixture
-def scene(clock: ManualClock, runner: asyncio.Runner) -> Scene:
+def scene() -> Iterator[Scene]:
     """A role that can be assumed."""
-    return Scene(clock, runner)
+    with asyncio.Runner() as runner:
+        yield Scene(runner)
 
 
 def test_one_session_serves_until_it_is_refreshed_ahead(scene: Scene) -> None:
-    """No second AssumeRole in the first half of a session, one before its last tenth."""
-    assert scene.key() == "key-1"
-    scene.clock.advance(1799)
-    assert scene.key() == "key-1"
-    assert len(scene.sts.asked) == 1
-    scene.clock.advance(3240 - 1799)
+    """No second AssumeRole in the first three quarters of a session, one in the last."""
+    for seconds in (0, 2699):
+        scene.clock.advance(seconds)
+        assert scene.key() == "key-1"
+        assert len(scene.sts.asked) == 1
+    scene.clock.advance(1)
     scene.key()
     assert scene.key() == "key-2"
     assert len(scene.sts.asked) == 2
 
 
-def test_a_session_of_seconds_is_refreshed_as_well(
-    clock: ManualClock, runner: asyncio.Runner
-) -> None:
-    """However short AWS makes it, no expired credentials are handed out."""
-    scene = Scene(clock, runner, lifetime=4.0)
-    for _ in range(20):
-        issued = (
-            scene.sts.asked[int(scene.key().removeprefix("key-")) - 1] if scene.sts.asked else None
-        )
-        assert issued is None or clock.monotonic() - issued < 4.0
-        clock.advance(1.0)
-
-
 def test_a_failed_refresh_ahead_keeps_the_session_until_its_end(scene: Scene) -> None:
-    """STS may be away for half a session without any poll noticing."""
+    """STS may be away for a quarter of an hour without any poll noticing."""
     scene.key()
     scene.sts.error = AwsError("InternalServerException", "away")
-    scene.clock.advance(3300)
-    assert scene.key() == "key-1"
-    scene.clock.advance(299)
-    assert scene.key() == "key-1"
+    for seconds in (2701, 838):
+        scene.clock.advance(seconds)
+        assert scene.key() == "key-1"
     scene.clock.advance(2)
     with pytest.raises(AwsError, match="away"):
         scene.key()
 
 
 def test_a_broken_role_is_tried_once_an_interval(scene: Scene) -> None:
-    """Many regions ask all the time; STS is asked once in an interval, give or take a twentieth."""
+    """Many regions ask all the time; STS is asked once in an interval, give or take a twentieth.
+
+    However long it was broken: mended, it is back within an interval.
+    """
     scene.sts.error = AwsError("AccessDenied", "not authorized", "request-1")
     end = scene.clock.monotonic() + 24 * 3600
     while scene.clock.monotonic() < end:
         with pytest.raises(AwsError, match="not authorized"):
             scene.key()
         scene.clock.advance(10)
-    asked = scene.sts.asked
-    pauses = {later - sooner for sooner, later in pairwise(asked)}
+    pauses = {later - sooner for sooner, later in pairwise(scene.sts.asked)}
     assert min(pauses) >= 0.95 * STEP
     assert max(pauses) <= STEP
-
-
-def test_a_mended_role_is_back_within_an_interval(scene: Scene) -> None:
-    """However long it was broken; polls may begin a little earlier than an interval after."""
-    scene.sts.error = AwsError("AccessDenied", "not authorized")
-    for _ in range(100):
-        with pytest.raises(AwsError):
-            scene.key()
-        scene.clock.advance(0.96 * STEP)
     scene.sts.error = None
-    assert scene.key() == "key-101"
-    assert len(scene.sts.asked) == 101
+    scene.clock.advance(0.95 * STEP)
+    scene.key()
 
 
 def test_one_task_assumes_while_all_wait(scene: Scene) -> None:
-    """All regions of an account start at once: one AssumeRole, one session for all."""
+    """All regions of an account start at once: one AssumeRole, one session for all.
 
-    async def together() -> list[str]:
+    Who is cancelled, even whoever asked first, leaves it to the others.
+    """
+
+    async def together() -> list[ReadOnlyCredentials | BaseException]:
         scene.sts.gate.clear()
-        waiting = [asyncio.create_task(scene.assumed.current()) for _ in range(20)]
-        await turn()
-        scene.sts.gate.set()
-        return [str(found.access_key) for found in await asyncio.gather(*waiting)]
-
-    assert scene.runner.run(together()) == ["key-1"] * 20
-    assert len(scene.sts.asked) == 1
-
-
-def test_who_is_cancelled_leaves_the_session_to_the_others(scene: Scene) -> None:
-    """Even whoever asked first: a poll's deadline costs no other poll its AssumeRole."""
-
-    async def together() -> list[str | BaseException]:
-        scene.sts.gate.clear()
-        waiting = [asyncio.create_task(scene.assumed.current()) for _ in range(3)]
+        waiting = [asyncio.create_task(scene.sessions.current()) for _ in range(20)]
         await turn()
         waiting[0].cancel()
         await turn()
         scene.sts.gate.set()
-        ended = await asyncio.gather(*waiting, return_exceptions=True)
-        return [one if isinstance(one, BaseException) else str(one.access_key) for one in ended]
+        return await asyncio.gather(*waiting, return_exceptions=True)
 
     first, *others = scene.runner.run(together())
     assert isinstance(first, asyncio.CancelledError)
-    assert others == ["key-1"] * 2
+    assert others == [scene.current()] * 19
     assert len(scene.sts.asked) == 1
 
 
@@ -207,67 +159,20 @@ def test_nobody_waits_for_a_refresh_ahead(scene: Scene) -> None:
     assert scene.key() == "key-2"
 
 
-def test_a_session_that_ended_early_is_renewed_once(scene: Scene) -> None:
-    """Callers that saw the same session refused share one new session."""
-    used, assumed = scene.current(), scene.assumed
-    assert assumed.renew(used, "eu-west-1", denied=False)
-    assert assumed.renew(used, "us-east-1", denied=False)
-    assert scene.key() == "key-2"
-    assert assumed.renew(used, "eu-west-1", denied=False)
-    assert scene.key() == "key-2"
-    assert len(scene.sts.asked) == 2
+def test_a_session_that_is_refused_is_renewed_now_and_then(scene: Scene) -> None:
+    """Callers that saw the same one refused share a new one, which a second refusal does not end.
 
-
-def test_a_region_that_always_refuses_does_not_flood_sts(scene: Scene) -> None:
-    """A region that is not opted into answers like a bad key: renewals grow ever rarer."""
-    for _ in range(288):
+    A region that is not enabled, or that a policy denies, refuses whatever session there is.
+    """
+    for number in (1, 2, 3):
         used = scene.current()
-        if scene.assumed.renew(used, "me-south-1", denied=False):
-            scene.current()
-        scene.assumed.worked("eu-west-1")
-        scene.clock.advance(STEP)
-    assert len(scene.sts.asked) < 288 / 6
-
-
-def test_a_denial_is_no_reason_to_renew_a_young_session(scene: Scene) -> None:
-    """A missing permission costs no AssumeRole at once; a session that worked for a while does."""
-    used = scene.current()
-    assert not scene.assumed.renew(used, "eu-west-1", denied=True)
-    scene.clock.advance(STEP)
-    assert scene.assumed.renew(used, "eu-west-1", denied=True)
-    assert scene.key() == "key-2"
-    assert len(scene.sts.asked) == 2
-
-
-def test_refreshes_of_many_accounts_are_spread(clock: ManualClock, runner: asyncio.Runner) -> None:
-    """A thousand sessions that began together do not end in the same minutes."""
-    sts = Sts(clock)
-    sessions = [
-        AssumedRole(
-            Role(f"arn:aws:iam::{number:012d}:role/reader"),
-            sts.assume,
-            clock=clock,
-            step=lambda: STEP,
-        )
-        for number in range(1000)
-    ]
-
-    async def all_of_them() -> int:
-        before = len(sts.asked)
-        for session in sessions:
-            await session.current()
-        await turn()
-        return len(sts.asked) - before
-
-    refreshed = []
-    for _ in range(60):
-        refreshed.append(runner.run(all_of_them()))
-        clock.advance(60)
-    first, *later = refreshed
-    assert first == 1000
-    assert sum(later) == 1000
-    assert sum(later[:29]) == 0
-    assert max(later) < 80
+        assert (used.access_key, len(scene.sts.asked)) == (f"key-{number}", number)
+        assert scene.sessions.renew(used)
+        assert scene.sessions.renew(used)
+        renewed = scene.current()
+        scene.clock.advance(3 * STEP - 1)
+        assert not scene.sessions.renew(renewed)
+        scene.clock.advance(1)
 
 
 def test_a_fleet_does_not_ask_sts_for_all_roles_at_once() -> None:
@@ -297,6 +202,12 @@ def test_a_fleet_does_not_ask_sts_for_all_roles_at_once() -> None:
         running = made.play(behave)
         assert running.run(all_of_them(running.credentials)) == 100
     assert 1 < at_once["most"] <= 32
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that starts in the present, since botocore compares expiries with the real one."""
+    return ManualClock(datetime.now(UTC).timestamp())
 
 
 @pytest.fixture
@@ -345,13 +256,11 @@ def poll_all(cloud: Skies, world: World) -> Counter[str]:
 
 
 def test_six_hours_of_polls_and_refreshes(cloud: Skies, world: World, clock: ManualClock) -> None:
-    """One session per account for all its regions: 7 to 12 AssumeRole calls each."""
+    """One session per account for all its regions, each for three quarters of an hour."""
     for _ in range(6 * 12):
         assert not poll_all(cloud, world)
         clock.advance(STEP)
-    for count in assumptions(world).values():
-        assert 6 * 3600 / 3300 <= count <= 6 * 3600 / 1800
-    assert len(assumptions(world)) == 3
+    assert assumptions(world) == {account.id: 8 for account in accounts(world)}
 
 
 def test_revoked_sessions_are_renewed_within_one_poll(cloud: Skies, world: World) -> None:
@@ -371,69 +280,3 @@ def test_sessions_that_aws_ends_early_are_renewed_within_one_poll(
     for _ in range(30):
         assert not poll_all(cloud, world)
         clock.advance(3)
-
-
-def test_one_broken_role_is_asked_for_once_per_step_and_hides_no_other(
-    cloud: Skies, world: World, clock: ManualClock
-) -> None:
-    """Its four regions fail; the others answer, and STS sees one call for it per back-off step."""
-    broken = accounts(world)[0]
-    assert broken.role is not None
-    world.break_role(broken.role.arn)
-    for _ in range(4):
-        assert poll_all(cloud, world) == {broken.id: len(REGIONS)}
-        clock.advance(10)
-    assert assumptions(world) == {account.id: 1 for account in accounts(world)}
-    world.mend_role(broken.role.arn)
-    clock.advance(STEP)
-    assert not poll_all(cloud, world)
-
-
-def test_own_credentials_that_aws_does_not_know(
-    cloud: Skies, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """AWS's own code says so."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAUNKNOWN")
-    with pytest.raises(AwsError) as caught:
-        cloud.run(cloud.credentials.who_am_i())
-    assert caught.value.failure.code == "InvalidClientTokenId"
-
-
-def test_roles_are_chained_through_web_identity(
-    cloud: Skies,
-    world: World,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    """A pod's own IRSA credentials assume the roles, without any static key."""
-    token = tmp_path / "token"
-    token.write_text("a.b.c")
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
-    monkeypatch.setenv("AWS_ROLE_ARN", world.role_arn(HUB))
-    assert cloud.run(cloud.credentials.identity()).account_id == HUB
-    assert not poll_all(cloud, world)
-
-
-def test_new_keys_in_a_file_are_found_without_a_restart(
-    cloud: Skies,
-    world: World,
-    clock: ManualClock,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    """When AWS refuses the exporter's own keys, the chain is read anew."""
-    file = tmp_path / "credentials"
-    file.write_text("[default]\naws_access_key_id = AKIAOLD\naws_secret_access_key = x\n")
-    keys = [os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]]
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
-    hub = Account(HUB, regions=REGIONS)
-    with pytest.raises(AwsError, match="UnrecognizedClientException"):
-        cloud.read(hub, "eu-west-1")
-    file.write_text("[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n".format(*keys))
-    clock.advance(61)
-    assert cloud.read(hub, "eu-west-1").enabled
-    assert world.served(HUB, "eu-west-1") == 1

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import boto3
 import botocore.session
 import pytest
+from botocore import xform_name
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
@@ -26,29 +27,17 @@ KEYS = ReadOnlyCredentials("AKIAEXAMPLE", "secret/+=", None)
 SESSION = ReadOnlyCredentials("ASIAEXAMPLE", "secret", "token/+==" * 40)
 NEWER_SESSION = ReadOnlyCredentials("ASIANEWER", "other", "another" * 40)
 TOKENS = (
-    "t",
-    "+",
-    "é",
-    "/",
-    "=",
-    "%",
-    " ",
-    "%2B%20",
-    "a+b/c==&x=y?#;\\'\"~*",
-    "😀\n\t\x00",
-    "x" * 5000,
+    *("t", "+", "é", "/", "=", "%", " ", "%2B%20", "x" * 5000),
+    *("a+b/c==&x=y?#;\\'\"~*", "😀\n\t\x00"),
 )
-
-
 SESSION_OF_BOTO3 = boto3.Session()
 
 
 class Call(NamedTuple):
-    """An operation that the exporter uses, by its API name and by boto3's."""
+    """An operation that the exporter uses, by its API name."""
 
     service: str
     operation: str
-    method: str
     region: str
     parameters: Mapping[str, object]
 
@@ -58,30 +47,21 @@ ROLE = {
     "RoleSessionName": "macie-invitations-exporter",
     "DurationSeconds": 3600,
 }
+_UNIT = {"ParentId": "ou-ab12-11111111"}
 _LISTS = (
-    Call("macie2", "ListInvitations", "list_invitations", REGION, {"maxResults": 25}),
-    Call("organizations", "ListAccounts", "list_accounts", GLOBAL_REGION, {}),
-    Call(
-        "organizations",
-        "ListAccountsForParent",
-        "list_accounts_for_parent",
-        GLOBAL_REGION,
-        {"ParentId": "ou-ab12-11111111"},
-    ),
-    Call(
-        "organizations",
-        "ListOrganizationalUnitsForParent",
-        "list_organizational_units_for_parent",
-        GLOBAL_REGION,
-        {"ParentId": "r-ab12"},
-    ),
-    Call("account", "ListRegions", "list_regions", GLOBAL_REGION, {"MaxResults": 50}),
+    Call("macie2", "ListInvitations", REGION, {"maxResults": 25}),
+    Call("organizations", "ListAccounts", GLOBAL_REGION, {}),
+    Call("organizations", "ListAccountsForParent", GLOBAL_REGION, _UNIT),
+    Call("organizations", "ListOrganizationalUnitsForParent", GLOBAL_REGION, _UNIT),
+    Call("organizations", "ListTagsForResource", GLOBAL_REGION, {"ResourceId": "111122223333"}),
+    Call("account", "ListRegions", GLOBAL_REGION, {"MaxResults": 50}),
 )
 CALLS = (
     *_LISTS,
-    Call("sts", "GetCallerIdentity", "get_caller_identity", REGION, {}),
-    Call("sts", "AssumeRole", "assume_role", REGION, ROLE),
-    Call("sts", "AssumeRole", "assume_role", REGION, {**ROLE, "ExternalId": "a b+c/=,@:é"}),
+    Call("macie2", "GetAdministratorAccount", REGION, {}),
+    Call("sts", "GetCallerIdentity", REGION, {}),
+    Call("sts", "AssumeRole", REGION, ROLE),
+    Call("sts", "AssumeRole", REGION, {**ROLE, "ExternalId": "a b+c/=,@:é"}),
 )
 PAGES = tuple(
     call._replace(
@@ -95,13 +75,6 @@ PAGES = tuple(
 )
 
 
-def name(call: Call) -> str:
-    """Return a call's name for a test's id."""
-    token = call.parameters.get("nextToken", call.parameters.get("NextToken"))
-    extra = "" if token is None else f" {token!r:.12}"
-    return f"{call.operation}{' external' if 'ExternalId' in call.parameters else extra}"
-
-
 def boto3s(call: Call, credentials: ReadOnlyCredentials) -> Callable[[], Mapping[str, Any]]:
     """Return what makes the call with a client of boto3's own, that sends it once."""
     client = SESSION_OF_BOTO3.client(
@@ -112,7 +85,7 @@ def boto3s(call: Call, credentials: ReadOnlyCredentials) -> Callable[[], Mapping
         aws_session_token=credentials.token,
         config=Config(retries={"total_max_attempts": 1}),
     )
-    return partial(getattr(client, call.method), **call.parameters)
+    return partial(getattr(client, xform_name(call.operation)), **call.parameters)
 
 
 def ours(made: Rig, call: Call, credentials: ReadOnlyCredentials) -> Mapping[str, Any]:
@@ -201,7 +174,7 @@ def test_what_is_sent_is_what_boto3_sends(
             ours(made, call, credentials)
             boto3s(call, credentials)()
             mine, other = (seen(request) for request in server.requests)
-            assert mine == other, name(call)
+            assert mine == other, call
             server.requests.clear()
 
 
@@ -214,7 +187,7 @@ def test_each_request_is_signed_with_its_own_credentials_and_date(serve: Serve) 
                 ours(made, call, credentials)
                 (request,) = server.requests
                 sent, expected = signatures(request, credentials.secret_key, server.url)
-                assert sent == expected, name(call)
+                assert sent == expected, call
                 assert request.headers.get("x-amz-security-token") == credentials.token
                 assert f"Credential={credentials.access_key}/" in request.headers["authorization"]
                 server.requests.clear()

@@ -2,20 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from exporter.aws.transport import Timeouts
 from exporter.model import Failure
 from tests.aws.conftest import Serve
-from tests.aws.rig import ACCOUNT, AT_ONCE, REGION, Pauses, Rig, Stopwatch, rig
+from tests.aws.rig import ACCOUNT, REGION, Rig, rig
 from tests.faulty import (
-    LOOPBACK,
     Behaviour,
-    FaultyServer,
-    drip,
-    full_backlog,
     page,
     response,
     send,
@@ -23,6 +18,8 @@ from tests.faulty import (
 )
 
 READERS = 8
+AT_ONCE = 10.0
+"""Seconds: far more than any machine needs, far less than what hangs takes."""
 PATIENT = Timeouts(connect=60, read=60)
 STOPPING = Failure("Deadline", "the exporter is stopping")
 
@@ -34,11 +31,9 @@ def stopped(made: Rig, begun: Callable[[], bool]) -> int:
         readers = [asyncio.create_task(made.macie.read(ACCOUNT, REGION)) for _ in range(READERS)]
         while not begun():  # noqa: ASYNC110 -- kernel and server's threads tell no loop
             await asyncio.sleep(0.01)
-        watch = Stopwatch()
         for reader in readers:
             reader.cancel()
-        ended = await asyncio.gather(*readers, return_exceptions=True)
-        assert watch.seconds() < AT_ONCE
+        ended = await asyncio.wait_for(asyncio.gather(*readers, return_exceptions=True), AT_ONCE)
         return sum(isinstance(one, asyncio.CancelledError) for one in ended)
 
     return made.run(stop(), 30.0)
@@ -48,11 +43,9 @@ def stopped(made: Rig, begun: Callable[[], bool]) -> int:
     "behaviour",
     [
         send_and_hang(),
-        send_and_hang(b"HTTP/1.1 200 OK\r\nContent-"),
         send_and_hang(response("{", length=99)),
-        drip(response(" " * 100_000), 0.01),
     ],
-    ids=["silent", "in headers", "in the body", "dripping"],
+    ids=["silent", "in the body"],
 )
 def test_who_waits_for_an_answer_is_gone_at_once(serve: Serve, behaviour: Behaviour) -> None:
     """Every one, wherever in the answer it is; and each attempt is counted."""
@@ -60,48 +53,6 @@ def test_who_waits_for_an_answer_is_gone_at_once(serve: Serve, behaviour: Behavi
     with rig(timeouts=PATIENT) as made:
         assert stopped(made, lambda: len(server.requests) == READERS) == READERS
         assert made.attempts.codes == ["Deadline"] * READERS
-
-
-def test_who_shakes_hands_is_gone_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that accepts and never speaks TLS."""
-    with (
-        rig(timeouts=PATIENT) as made,
-        FaultyServer(send_and_hang(), speaks_first=True) as server,
-    ):
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://{LOOPBACK}:{server.port}")
-        assert stopped(made, lambda: server.connections == READERS) == READERS
-
-
-def connecting(port: int) -> int:
-    """Count the sockets of this machine that have asked to be connected to a port, in vain."""
-    lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
-    fields = [line.split() for line in lines]
-    return sum(field[2].endswith(f":{port:04X}") and field[3] == "02" for field in fields)
-
-
-def test_who_connects_is_gone_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Long before the connect timeout."""
-    with full_backlog() as port:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{LOOPBACK}:{port}")
-        before = connecting(port)
-        with rig(timeouts=PATIENT) as made:
-            assert stopped(made, lambda: connecting(port) == before + READERS) == READERS
-
-
-def test_who_pauses_is_gone_at_once(serve: Serve) -> None:
-    """Between two attempts nothing is connected."""
-    serve(send(response("", 503)))
-    pausing = 0
-
-    class Endless(Pauses):
-        async def wait(self, seconds: float) -> None:
-            nonlocal pausing
-            del seconds
-            pausing += 1
-            await asyncio.Event().wait()
-
-    with rig(pauses=Endless()) as made:
-        assert stopped(made, lambda: pausing == READERS) == READERS
 
 
 def test_nothing_begins_after_the_end(serve: Serve) -> None:
