@@ -9,7 +9,7 @@ from exporter.state import TargetState
 from exporter.state.history import recall
 from exporter.visible import visible, visible_lines
 from exporter.web.api import timestamp
-from exporter.web.assets import Asset
+from exporter.web.assets import assets
 
 if TYPE_CHECKING:
     import jinja2
@@ -53,9 +53,9 @@ class Templates:
     right would take what is beside them along.
     """
 
-    def __init__(self, assets: Mapping[str, Asset]) -> None:
-        """Let templates refer to these files by name."""
-        self._assets = assets
+    def __init__(self) -> None:
+        """Read the files that templates refer to by name."""
+        self.assets = assets()
 
     def render(self, name: str, values: Mapping[str, object]) -> str:
         """Render a template. Raises jinja2.UndefinedError if it asks for what is not given."""
@@ -85,7 +85,7 @@ class Templates:
             "timestamp": timestamp,
         }
         environment.globals |= {
-            "asset": lambda name: self._assets[name].path,
+            "asset": lambda name: self.assets[name].path,
             "labels": LABELS,
             "meanings": MEANINGS,
             "titles": TITLES,

@@ -21,13 +21,12 @@ from exporter.exposition.columns import PIECE
 from exporter.exposition.counts import Options
 from exporter.exposition.fleet import Reload
 from exporter.exposition.rendering import Exposition
-from exporter.iam.remedies import remedy
 from exporter.model import Account, Answer, Inventory, Invitation, PollResult, Target, Trust
 from exporter.settings import Settings
 from exporter.state import Snapshot
 from exporter.web.app import Places, app
 from exporter.web.middleware import secured
-from exporter.web.pages import routes
+from exporter.web.pages import Pages
 from exporter.web.server import listen
 from exporter.web.status import Status
 from tests.web.conftest import Health, Own
@@ -99,15 +98,13 @@ def main() -> None:
     """Serve until standard input ends."""
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
     exposition = Restless()
-    pages = routes(
+    pages = Pages(
         status=exposition.status,
         failures=exposition.snapshot.failures,
-        remedy=remedy,
         configuration=lambda: "{}",
         telemetry_path="/metrics",
         build=_BUILD,
-        places=Places(),
-    )
+    ).routes(Places())
     application = app(
         telemetry_path="/metrics", exposition=exposition, own=Own(), health=Health(), pages=pages
     )
