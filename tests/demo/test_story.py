@@ -45,6 +45,7 @@ def go_on(story: Story, steps: int) -> Counter[str]:
 def test_what_a_visitor_finds(story: Story) -> None:
     """Every status, every age, strangers, more than one of Macie's pages; now and hours later."""
     members = {account.id for account in ACCOUNTS}
+    seen = Counter[str]()
     for steps in (0, 3000):
         seen = go_on(story, steps)
         assert seen[PASSING_STRANGER] < max(steps, 1)

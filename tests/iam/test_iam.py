@@ -20,6 +20,11 @@ from exporter.settings import Settings
 HUB = "arn:aws:iam::100000000000:role/team/exporter"
 ORGANIZATION = "o-abcdefghij"
 READER = "macie-invitations-reader"
+OTHER_ROLE = "arn:aws:iam::000000000002:role/other"
+IN_UNITS = [
+    "organizations:ListAccountsForParent",
+    "organizations:ListOrganizationalUnitsForParent",
+]
 
 
 def settings(**aws: Any) -> Settings:
@@ -36,7 +41,7 @@ STATIC = settings(
     regions=["eu-west-1"],
     accounts=[
         {"id": "000000000001", "role_name": READER, "external_id": "shown"},
-        {"id": "000000000002", "role_arn": "arn:aws:iam::000000000002:role/other"},
+        {"id": "000000000002", "role_arn": OTHER_ROLE},
     ],
 )
 ORGANIZED = settings(
@@ -67,68 +72,67 @@ def test_the_threat_model_names_what_is_needed() -> None:
     assert set(action.findall(table)) == set(action.findall(asked))
 
 
-def statement(sid: str, *actions: str, resource: str | list[str] = "*") -> dict[str, Any]:
-    """Return a statement of a policy."""
-    action = actions[0] if len(actions) == 1 else list(actions)
-    return {"Sid": sid, "Effect": "Allow", "Action": action, "Resource": resource}
-
-
-ROLES = ["arn:aws:iam::000000000001:role/" + READER, "arn:aws:iam::000000000002:role/other"]
 ANY_READER = f"arn:aws:iam::*:role/{READER}"
-PATTERN = f"arn:aws:iam::*:role/security/{READER}"
 
 
 @pytest.mark.parametrize(
-    ("configured", "statements"),
+    ("configured", "expected"),
     [
-        (settings(), [statement("ReadOwnInvitations", "macie2:ListInvitations")]),
-        (STATIC, [statement("AssumeMemberRoles", "sts:AssumeRole", resource=ROLES)]),
+        (settings(), {"ReadOwnInvitations": ("macie2:ListInvitations", "*")}),
+        (
+            STATIC,
+            {
+                "AssumeMemberRoles": (
+                    "sts:AssumeRole",
+                    [f"arn:aws:iam::000000000001:role/{READER}", OTHER_ROLE],
+                )
+            },
+        ),
         (
             ORGANIZED,
-            [
-                statement("AssumeMemberRoles", "sts:AssumeRole", resource=PATTERN),
-                statement("DiscoverAccounts", "organizations:ListAccounts"),
-                statement("ReadOwnInvitations", "macie2:ListInvitations", "account:ListRegions"),
-            ],
+            {
+                "AssumeMemberRoles": ("sts:AssumeRole", f"arn:aws:iam::*:role/security/{READER}"),
+                "DiscoverAccounts": ("organizations:ListAccounts", "*"),
+                "ReadOwnInvitations": (["macie2:ListInvitations", "account:ListRegions"], "*"),
+            },
         ),
         (
             UNITS,
-            [
-                statement("AssumeMemberRoles", "sts:AssumeRole", resource=ANY_READER),
-                statement(
-                    "DiscoverAccounts",
-                    "organizations:ListAccountsForParent",
-                    "organizations:ListOrganizationalUnitsForParent",
-                ),
-                statement("ReadOwnInvitations", "macie2:ListInvitations"),
-            ],
+            {
+                "AssumeMemberRoles": ("sts:AssumeRole", ANY_READER),
+                "DiscoverAccounts": (IN_UNITS, "*"),
+                "ReadOwnInvitations": ("macie2:ListInvitations", "*"),
+            },
         ),
         (
             OPTED_IN,
-            [
-                statement("AssumeMemberRoles", "sts:AssumeRole", resource=ANY_READER),
-                statement(
-                    "DiscoverAccounts",
-                    "organizations:ListAccounts",
-                    "organizations:ListAccountsForParent",
-                    "organizations:ListOrganizationalUnitsForParent",
-                    "organizations:ListTagsForResource",
+            {
+                "AssumeMemberRoles": ("sts:AssumeRole", ANY_READER),
+                "DiscoverAccounts": (
+                    [
+                        "organizations:ListAccounts",
+                        *IN_UNITS,
+                        "organizations:ListTagsForResource",
+                    ],
+                    "*",
                 ),
-                statement(
-                    "ReadOwnInvitations",
-                    "macie2:ListInvitations",
-                    "macie2:GetAdministratorAccount",
+                "ReadOwnInvitations": (
+                    ["macie2:ListInvitations", "macie2:GetAdministratorAccount"],
+                    "*",
                 ),
-            ],
+            },
         ),
     ],
     ids=["own credentials", "static roles", "organization", "units", "opted in"],
 )
-def test_hub_policy(configured: Settings, statements: list[dict[str, Any]]) -> None:
+def test_hub_policy(configured: Settings, expected: dict[str, tuple[object, object]]) -> None:
     """What is configured is called, what is called is allowed, and nothing else."""
     assert json.loads(printed(configured, "hub-policy")) == {
         "Version": "2012-10-17",
-        "Statement": statements,
+        "Statement": [
+            {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
+            for sid, (actions, resources) in expected.items()
+        ],
     }
 
 
