@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import NamedTuple
 
 from exporter.model import KNOWN_STATUSES
@@ -70,13 +69,11 @@ FailureGroup = Sequence[TargetRow]
 
 def failure_groups(rows: Iterable[TargetRow]) -> list[FailureGroup]:
     """Return what fails, account by account: the widest first."""
-
-    def alike(row: TargetRow) -> tuple[str, str]:
-        return (row.target.account_id, row.failure.code if row.failure else "")
-
-    failing = sorted((row for row in rows if row.failure), key=lambda r: (*alike(r), r.target))
-    groups = [list(of) for _, of in groupby(failing, key=alike)]
-    return sorted(groups, key=len, reverse=True)
+    groups: dict[tuple[str, str], list[TargetRow]] = {}
+    for row in sorted(rows, key=lambda row: row.target):
+        if row.failure:
+            groups.setdefault((row.target.account_id, row.failure.code), []).append(row)
+    return sorted(groups.values(), key=len, reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
