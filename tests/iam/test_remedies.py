@@ -21,14 +21,14 @@ NO_ASSUME = (
 
 def statement(made: Remedy, number: int) -> Any:
     """Return the only statement of a policy that is to be pasted."""
-    (only,) = json.loads(made.statements[number].json)["Statement"]
+    (only,) = json.loads([*made.policies.values()][number])["Statement"]
     return only
 
 
 def test_a_role_that_does_not_let_the_exporter_in() -> None:
     """Its trust names who was denied, the ExternalId stays secret; the exporter may assume it."""
     made = remedy(MEMBER, Failure("AccessDenied", NO_ASSUME), Settings())
-    assert [each.place for each in made.statements] == [
+    assert list(made.policies) == [
         "The trust policy of arn:aws:iam::111122223333:role/reader",
         "In the exporter's own policy",
     ]
@@ -60,7 +60,7 @@ def test_who_may_not_read(account: Account, place: str, asked: str) -> None:
     denied = Failure("AccessDeniedException", "User: x is not", asked=asked)
     made = remedy(account, denied, settings)
     assert made.text.startswith(f"allow {asked} on Resource '*' in {place}")
-    assert [each.place.lower() for each in made.statements] == [place.lower()]
+    assert [each.lower() for each in made.policies] == [place.lower()]
     actions = ["macie2:ListInvitations", "macie2:GetAdministratorAccount"]
     assert statement(made, 0)["Action"] == actions
     assert hint_of(denied).startswith(f"allow {asked} on Resource '*'")
@@ -71,7 +71,7 @@ def test_what_no_statement_mends(code: str) -> None:
     """It has the words of the table of errors alone."""
     made = remedy(Account("111122223333"), Failure(code, ""), Settings())
     assert made.text
-    assert made.statements == ()
+    assert not made.policies
 
 
 @pytest.mark.parametrize(
