@@ -292,17 +292,18 @@ def test_the_first_page_says_who_asks(site: Site) -> None:
 
 
 def test_the_first_page_says_who_administers(site: Site) -> None:
-    """By an invitation, or in fact; before all who ask, and those before all others."""
+    """By an invitation, or in fact; before all who ask, the widest of them first, and others."""
+    asks, settled = invited(inviter="000000000002"), invited("Removed", inviter="000000000001")
     in_fact = answered(invited(), BY_1, administrator=Administrator("0" * 12, ""))
-    by, settled = (invited(of, inviter=STRANGER) for of in ("Enabled", "Removed"))
-    other = replace(settled, inviter_account_id="2" * 12)
-    site.polled(PAYMENTS, eu_west_1=[answered(other, by)], us_east_1=[in_fact])
+    by = answered(settled, asks, BY_1, invited("Enabled", inviter=STRANGER))
+    site.polled(PAYMENTS, eu_west_1=[by], us_east_1=[in_fact])
     assert (
         "2 unknown accounts are Macie administrators "
         "000000000000 is the administrator of 1 target in payments Enabled 1 "
         "660066006600 is the administrator of 1 target in payments, first sent 1d 0h ago Enabled 1 "
-        "111111111111 invites 1 target in payments, first sent 1d 0h ago Invited 1 "
-        "222222222222 has invited 1 target in payments, first sent 1d 0h ago Removed 1 "
+        "111111111111 invites 2 targets in payments, first sent 1d 0h ago Invited 2 "
+        "000000000002 invites 1 target in payments, first sent 1d 0h ago Invited 1 "
+        "000000000001 has invited 1 target in payments, first sent 1d 0h ago Removed 1 "
         "Not yours: disassociate the account from it, then delete the invitation, in every region"
     ) in site.words("/")
 
