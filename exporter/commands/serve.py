@@ -16,14 +16,13 @@ from exporter.commands.start import configuration_of, ports_of, refuse_strange_a
 from exporter.configuration import Configuration, Ports, trust_from
 from exporter.daemon import Daemon
 from exporter.files import Files, settled
-from exporter.iam.remedies import remedy
 from exporter.settings import ConfigurationError
 from exporter.settings.errors import Problem, show
 from exporter.settings.fields import listen_address
 from exporter.settings.sources import LARGEST_FILE
 from exporter.web.app import Places, app
 from exporter.web.middleware import secured
-from exporter.web.pages import routes
+from exporter.web.pages import Pages
 from exporter.web.server import AddressInUseError, Server, listen
 from exporter.web.watcher import Watcher
 
@@ -230,14 +229,12 @@ class Service:
             exposition=daemon.exposition,
             own=daemon.own_metrics,
             health=daemon,
-            pages=routes(
+            pages=Pages(
                 status=daemon.status,
                 failures=daemon.snapshot.failures,
-                remedy=remedy,
                 configuration=lambda: report(self._configuration.settings),
                 telemetry_path=web.telemetry_path,
                 build=daemon.build,
-                places=self._places,
-            ),
+            ).routes(self._places),
             reload=self._reloaded if web.enable_lifecycle else None,
         )

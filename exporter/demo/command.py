@@ -10,35 +10,23 @@ import re
 import shlex
 import signal
 import sys
+import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Final, TextIO
 
-from exporter.demo import story
 from exporter.demo.aws import LOOPBACK, answering
+from exporter.demo.story import HUB, REGIONS, ROLE_NAME, Story
 
-SETTINGS: Final = {
-    "AWS__ORGANIZATION__ROLE_NAME": story.ROLE_NAME,
-    "AWS__REGIONS": ",".join(story.REGIONS),
-    "METRICS__TRUST_ORGANIZATION": "true",
-    "METRICS__ACCOUNT_LABELS": "team,environment",
-    "METRICS__ADMINISTRATOR__ENABLED": "true",
-    "METRICS__PER_INVITATION__ENABLED": "true",
-    "POLL__INTERVAL": "10s",
-}
-_PREFIX: Final = "MACIE_EXPORTER_"
 _FORWARDED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_INHERITED: Final = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT")
-_EVERYWHERE: Final = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104 -- compared, not bound
+_INHERITED: Final = re.compile(r"PATH$|LANG$|LC_ALL$|PYTHON")
+"""What Python needs to start."""
 _EXPORTER: Final = (sys.executable, "-m", "exporter")
 _MOVES_SECONDS: Final = 5.0
 _LONGEST_LINE: Final = 1 << 20
 _SIGNAL_EXIT_BASE: Final = 128
 # What is there at first would bury what happens: all but warnings is logged at debug.
 _FIRST_ROUND: Final = re.compile(rb'level(?:=|": ?")info.*first_poll(?:=|": ?)true')
-_SEEN: Final = "\nEvery account has been asked once: open {}/\n\n"
-_DEBUG: Final = "--log.level=debug"
 
 
 def run(listen_address: str, flags: Sequence[str], stdout: TextIO) -> int:
@@ -53,13 +41,14 @@ async def _run(listen_address: str, flags: Sequence[str], stdout: TextIO) -> int
     signals: asyncio.Queue[int] = asyncio.Queue()  # From the start: none is too early.
     for number in _FORWARDED:
         asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, number)
-    told = story.Story(datetime.now(UTC))
+    told = Story(time.time())
     async with answering(told) as url:
         stdout.write(announcement(listen_address, variables(url)))
         stdout.flush()
+        inherited = {name: value for name, value in os.environ.items() if _INHERITED.match(name)}
         child = await asyncio.create_subprocess_exec(
             *(*_EXPORTER, "serve", f"--web.listen-address={listen_address}", *flags),
-            env=_inherited(os.environ) | variables(url),
+            env=inherited | variables(url),
             stderr=PIPE,
             limit=_LONGEST_LINE,
             # So that Ctrl-C reaches it once, through us.
@@ -67,7 +56,7 @@ async def _run(listen_address: str, flags: Sequence[str], stdout: TextIO) -> int
         )
         beside = [asyncio.create_task(each) for each in (_forward(signals, child), _move(told))]
         try:
-            await _copy_log(child, address_of(listen_address), everything=_DEBUG in flags)
+            await _copy_log(child, everything="--log.level=debug" in flags)
             code = await child.wait()
         finally:
             for each in beside:
@@ -78,10 +67,10 @@ async def _run(listen_address: str, flags: Sequence[str], stdout: TextIO) -> int
     return code if code >= 0 else _SIGNAL_EXIT_BASE - code
 
 
-async def _move(told: story.Story) -> None:
+async def _move(told: Story) -> None:
     while True:
         await asyncio.sleep(_MOVES_SECONDS)
-        told.step(datetime.now(UTC))
+        told.step(time.time())
 
 
 async def _forward(signals: "asyncio.Queue[int]", child: Process) -> None:
@@ -91,58 +80,43 @@ async def _forward(signals: "asyncio.Queue[int]", child: Process) -> None:
             child.send_signal(number)
 
 
-async def _copy_log(child: Process, address: str, *, everything: bool) -> None:
-    """Copy what the exporter logs until it ends, and say when there is something to see."""
+async def _copy_log(child: Process, *, everything: bool) -> None:
+    """Copy what the exporter logs until it ends, but what it finds in its first round."""
     assert child.stderr is not None  # noqa: S101 -- for the type checker
     async for line in child.stderr:
         if everything or not _FIRST_ROUND.search(line):
-            # In a thread: who stops reading, as a pager does, does not stop the demo's AWS.
-            await asyncio.to_thread(_write, line)
-        if b"first_round_done" in line:
-            await asyncio.to_thread(_write, _SEEN.format(address).encode())
-
-
-def _write(line: bytes) -> None:
-    # A log that nobody reads any more ends nothing.
-    with contextlib.suppress(OSError):
-        sys.stderr.buffer.write(line)
-        sys.stderr.buffer.flush()
+            # A log that nobody reads any more ends nothing.
+            with contextlib.suppress(OSError):
+                sys.stderr.buffer.write(line)
+                sys.stderr.buffer.flush()
 
 
 def variables(url: str) -> dict[str, str]:
     """Return those with which any command of the exporter works on the demo's AWS, as its hub."""
-    settings = {f"{_PREFIX}{name}": value for name, value in SETTINGS.items()}
     return {
         "AWS_ENDPOINT_URL": url,
-        "AWS_ACCESS_KEY_ID": f"AKIA{story.HUB}",
+        "AWS_ACCESS_KEY_ID": f"AKIA{HUB}",
         "AWS_SECRET_ACCESS_KEY": "demo",
-        "AWS_REGION": story.REGIONS[0],
+        "AWS_REGION": REGIONS[0],
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "NO_PROXY": "*",
-        **settings,
+        "MACIE_EXPORTER_AWS__ORGANIZATION__ROLE_NAME": ROLE_NAME,
+        "MACIE_EXPORTER_AWS__REGIONS": ",".join(REGIONS),
+        "MACIE_EXPORTER_METRICS__TRUST_ORGANIZATION": "true",
+        "MACIE_EXPORTER_METRICS__ACCOUNT_LABELS": "team,environment",
+        "MACIE_EXPORTER_METRICS__ADMINISTRATOR__ENABLED": "true",
+        "MACIE_EXPORTER_METRICS__PER_INVITATION__ENABLED": "true",
+        "MACIE_EXPORTER_POLL__INTERVAL": "10s",
     }
-
-
-def _inherited(ours: Mapping[str, str]) -> dict[str, str]:
-    """Return what Python needs to start."""
-    return {
-        name: value
-        for name, value in ours.items()
-        if name in _INHERITED or name.startswith("PYTHON")
-    }
-
-
-def address_of(listen_address: str) -> str:
-    """Return where a browser of this machine finds what listens there."""
-    host, _, port = listen_address.rpartition(":")
-    return f"http://{LOOPBACK if host in _EVERYWHERE else host}:{port}"
 
 
 def announcement(listen_address: str, environment: Mapping[str, str]) -> str:
     """Return what is said first: where the exporter answers, and how to try other commands."""
-    address = address_of(listen_address)
+    host, _, port = listen_address.rpartition(":")
+    # What listens everywhere is opened over loopback.
+    address = f"http://{LOOPBACK if host in ('', '0.0.0.0', '[::]') else host}:{port}"  # noqa: S104
     given = (f"{name}={value}" for name, value in environment.items())
     doctor = shlex.join(["env", "-i", *given, *_EXPORTER, "doctor"])
     return (

@@ -15,8 +15,8 @@ from exporter.settings.tree import Metrics, Organization
 
 Document = Mapping[str, Any]
 
-_VERSION = "2012-10-17"
-_ROLE_MARK = ":role/"
+VERSION = "2012-10-17"
+ROLE_MARK = ":role/"
 UNKNOWN_HUB = "arn:aws:iam::HUB_ACCOUNT_ID:role/EXPORTER_ROLE"
 """Stands for the exporter's own role where nobody said which it is."""
 
@@ -39,7 +39,7 @@ class Grants:
         """Return the different kinds of role, each of which needs a template of its own."""
         arns: dict[tuple[str, str], list[str]] = {}
         for role in self.roles:
-            name = role.arn.partition(_ROLE_MARK)[2]
+            name = role.arn.partition(ROLE_MARK)[2]
             arns.setdefault((name, role.external_id or ""), []).append(role.arn)
         return tuple(Kind(name, external, tuple(of)) for (name, external), of in arns.items())
 
@@ -116,16 +116,16 @@ def hub_policy(needs: Grants, organization_id: object = "") -> Document:
         statements.append(_allow("DiscoverAccounts", needs.discovers, ["*"]))
     if needs.own:
         statements.append(_allow("ReadOwnInvitations", needs.reads, ["*"]))
-    return {"Version": _VERSION, "Statement": statements}
+    return {"Version": VERSION, "Statement": statements}
 
 
 def member_policy(needs: Grants) -> Document:
     """Return the policy of the role in each account; its actions take no resource."""
-    return {"Version": _VERSION, "Statement": [_allow("ReadInvitations", needs.reads, ["*"])]}
+    return {"Version": VERSION, "Statement": [_allow("ReadInvitations", needs.reads, ["*"])]}
 
 
 def trust_policy(
-    hub: object, *, external_id: object = "", organization_id: object = ""
+    hub_principal_arn: object, *, external_id: object = "", organization_id: object = ""
 ) -> Document:
     """Return a role's trust: who may assume it, and what has to be shown."""
     shown = {"sts:ExternalId": external_id, "aws:PrincipalOrgID": organization_id}
@@ -133,12 +133,12 @@ def trust_policy(
     statement: dict[str, Any] = {
         "Sid": "LetTheExporterIn",
         "Effect": "Allow",
-        "Principal": {"AWS": hub},
+        "Principal": {"AWS": hub_principal_arn},
         "Action": "sts:AssumeRole",
     }
     if conditions:
         statement["Condition"] = {"StringEquals": conditions}
-    return {"Version": _VERSION, "Statement": [statement]}
+    return {"Version": VERSION, "Statement": [statement]}
 
 
 def as_json(document: Document) -> str:

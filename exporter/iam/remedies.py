@@ -5,12 +5,11 @@ Pure. `exporter.error_codes` says what mends an error anywhere; here it is known
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from exporter.error_codes import hint_of
 from exporter.iam.policies import (
     UNKNOWN_HUB,
-    Document,
     Grants,
     as_json,
     grants,
@@ -31,28 +30,14 @@ _CALLER = re.compile(
 
 _READS = ("macie2:ListInvitations", "macie2:GetAdministratorAccount", "account:ListRegions")
 
-_BLANKS = {
-    UNKNOWN_HUB: "the exporter's own role or user",
-    SECRET: "the configured external_id",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A policy to paste: where it belongs, its JSON, and the words in it to replace."""
-
-    place: str
-    json: str
-    blanks: Mapping[str, str]
-    """What is to be put in the place of which word."""
-
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """What to do, and the statements for it, if it is a matter of those."""
+    """What to do, and the policies for it as JSON, if it is a matter of those."""
 
     text: str
-    statements: tuple[Statement, ...] = ()
+    policies: Mapping[str, str] = field(default_factory=dict)
+    """By where they belong."""
 
 
 def remedy(account: Account, failure: Failure, settings: Settings) -> Remedy:
@@ -102,24 +87,14 @@ def principal(message: str) -> str:
 def _let_in(role: Role, hub: str) -> Remedy:
     alone = Grants(roles=(role,), reads=(), discovers=(), own=False)
     trust = trust_policy(hub, external_id=SECRET if role.external_id else "")
-    return Remedy(
-        assume_role(role),
-        (
-            _statement(f"The trust policy of {role.arn}", trust),
-            _statement("In the exporter's own policy", hub_policy(alone)),
-        ),
-    )
+    policies = {
+        f"The trust policy of {role.arn}": as_json(trust),
+        "In the exporter's own policy": as_json(hub_policy(alone)),
+    }
+    return Remedy(assume_role(role), policies)
 
 
 def _let_read(account: Account, action: str, needs: Grants) -> Remedy:
     place = f"The policy of {account.role.arn}" if account.role else "The exporter's own policy"
     policy = member_policy(needs) if account.role else hub_policy(needs)
-    return Remedy(
-        allow(action, account),
-        (_statement(place, policy),),
-    )
-
-
-def _statement(place: str, policy: Document) -> Statement:
-    text = as_json(policy)
-    return Statement(place, text, {word: by for word, by in _BLANKS.items() if word in text})
+    return Remedy(allow(action, account), {place: as_json(policy)})

@@ -19,19 +19,21 @@ _FIRST = int(datetime.min.replace(tzinfo=UTC).timestamp())
 _LAST = int(datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp())
 
 
-def targets(page: Page, states: Mapping[TargetState, int] | None, now: float) -> Document:
+def targets(
+    page: Page[TargetRow], states: Mapping[TargetState, int] | None, now: float
+) -> Document:
     """Return a page of targets, and how many there are of each state in all.
 
     `states` is None while it is not known what there is to poll.
     """
-    counts = {state.value: number for state, number in states.items()} if states else None
+    counts = None if states is None else {state.value: states[state] for state in TargetState}
     return {
         "now": timestamp(now),
         "states": counts,
-        "total": page.total if states else None,
+        "total": None if states is None else page.total,
         "page": page.number,
         "pages": page.pages,
-        "targets": [_target(row) for row in page.rows],
+        "targets": [_target(row) for row in page.items],
     }
 
 

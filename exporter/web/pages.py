@@ -1,40 +1,29 @@
-"""The pages for people and `/api/v1/targets`: a status in, a response out.
+"""The pages for people and `/api/v1/targets`: a status in, a response out."""
 
-Plain methods, each of which is run in a thread when it has a place.
-"""
-
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from exporter.discovery.directory import hint
 from exporter.exposition.fleet import Build
-from exporter.iam.remedies import Remedy
-from exporter.model import Account, Failure, PollResult, Target
-from exporter.settings import Settings
+from exporter.iam.remedies import remedy
+from exporter.model import PollResult, Target
+from exporter.settings.fields import ACCOUNT_ID
 from exporter.web import api, assets
 from exporter.web.app import Places
 from exporter.web.middleware import content_security_policy
-from exporter.web.query import (
-    Query,
-    QueryError,
-    is_account,
-    pages_of,
-    parse,
-    select,
-)
+from exporter.web.query import Query, QueryError, cut, parse, select
 from exporter.web.rendering import Templates
-from exporter.web.status import Status, TargetRow
+from exporter.web.status import Status
 from exporter.web.summary import (
     TROUBLED,
     absence_reasons,
-    counted,
     failure_groups,
-    late,
     strangers,
     summary,
     verdict,
@@ -59,60 +48,36 @@ _STRANGERS = 20
 _FAILURE_GROUPS = 5
 """On the first page; the table has them all."""
 
-Mend = Callable[[Account, Failure, Settings], Remedy]
-"""Returns what mends a target's failed poll."""
 
-Failures = Callable[[Target], Sequence[PollResult]]
-"""Returns what is still known of a target's failed polls."""
-
-
-def routes(
-    *,
-    status: Callable[[], Status],
-    failures: Failures,
-    remedy: Mend,
-    configuration: Callable[[], str],
-    telemetry_path: str,
-    build: Build,
-    places: Places,
-) -> Sequence[Route]:
-    """Return the routes of all pages, their files, and the API."""
-    files = assets.assets()
-    site = {
-        "build": build,
-        "documentation": _DOCUMENTATION.format(version=build.version),
-        "metrics": telemetry_path.removeprefix("/"),
-    }
-    pages = _Pages(status, failures, remedy, configuration, site, Templates(files))
-    paths: Mapping[str, _Page] = {
-        "/": pages.overview,
-        "/targets": pages.targets,
-        "/targets/{account}/{region}": pages.target,
-        "/config": pages.config,
-        _API: pages.api,
-    }
-    return [
-        *(Route(path, places.take(partial(pages.answer, page))) for path, page in paths.items()),
-        *assets.routes(files),
-    ]
-
-
-_Page = Callable[[Request, Status], Response]
-"""Makes a page of a status. Raises QueryError."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Pages:
-    """Each page as a method; `site` are the values of all of them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """Each page as a method: what is asked and the status in, the page out."""
 
     status: Callable[[], Status]
-    failures: Failures
-    remedy: Mend
+    failures: Callable[[Target], Sequence[PollResult]]
+    """Returns what is still known of a target's failed polls."""
     configuration: Callable[[], str]
-    site: Mapping[str, object]
-    templates: Templates
+    telemetry_path: str
+    build: Build
+    templates: Templates = field(default_factory=Templates)
 
-    def answer(self, page: _Page, request: Request) -> Response:
+    def routes(self, places: Places) -> Sequence[Route]:
+        """Return the routes of all pages, their files, and the API; each page takes a place."""
+        paths = {
+            "/": self.overview,
+            "/targets": self.targets,
+            "/targets/{account}/{region}": self.target,
+            "/config": self.config,
+            _API: self.api,
+        }
+        pages = ((path, partial(self.answer, page)) for path, page in paths.items())
+        return [
+            *(Route(path, places.take(page)) for path, page in pages),
+            *assets.routes(self.templates.assets),
+        ]
+
+    def answer(self, page: Callable[[Request, Status], Response], request: Request) -> Response:
+        """Return a page, or what is wrong with what is asked."""
         now = self.status()
         try:
             return page(request, now)
@@ -122,6 +87,7 @@ class _Pages:
             return self._show(request, now, "mistake.html", {"lines": error.lines}, 400)
 
     def overview(self, request: Request, now: Status) -> Response:
+        """Return the verdict, and what it rests on."""
         rows = now.rows()
         fleet, unknown, groups = summary(rows), strangers(rows), failure_groups(rows)
         values = {
@@ -131,25 +97,26 @@ class _Pages:
             "more_strangers": len(unknown[_STRANGERS:]),
             "groups": groups[:_FAILURE_GROUPS],
             "more": sum(map(len, groups[_FAILURE_GROUPS:])),
-            "late": late(now),
+            "discovery_hint": hint(now.inventory.failure) if now.inventory.failure else "",
             "all": Query(),
             "troubled": frozenset(TROUBLED),
         }
         return self._show(request, now, "overview.html", values)
 
     def config(self, request: Request, now: Status) -> Response:
+        """Return the configuration in force."""
         return self._show(request, now, "config.html", {"text": self.configuration()})
 
     def targets(self, request: Request, now: Status) -> Response:
+        """Return a page of the targets that are asked for. Raises QueryError."""
         query, rows = _query(request, now), now.rows()
         page = select(rows, query)
-        lone = query.account or (query.q if is_account(query.q) else "")
-        absent = lone and lone not in now.accounts and not page.total
+        lone = query.account or query.q
+        absent = ACCOUNT_ID.fullmatch(lone) and lone not in now.accounts and not page.total
         values = {
             "query": query,
             "page": page,
-            "groups": _groups(page.rows) if query.group == "account" else [(None, page.rows)],
-            "counts_of": counted(rows),
+            "of_state": Counter(row.state for row in rows),
             "lone": lone,
             "reasons": list(absence_reasons(lone, now)) if absent else [],
             "unknown": sum(row.answer is None for row in rows),
@@ -157,33 +124,31 @@ class _Pages:
         return self._show(request, now, "targets.html", values)
 
     def target(self, request: Request, now: Status) -> Response:
+        """Return all that is known of a target. Raises QueryError."""
         target = Target(request.path_params["account"], request.path_params["region"])
-        row = now.row(target)
+        row = next((each for each in now.rows() if each.target == target), None)
         if row is None:
-            reasons = list(absence_reasons(target.account_id, now))
-            values: Mapping[str, object] = {"target": target, "reasons": reasons}
-            return self._show(request, now, "absent.html", values, 404)
-        page, answer = _query(request, now).page, row.record.answer
-        listed = [(now.relation(each), each) for each in (answer.invitations if answer else ())]
-        listed.sort(key=lambda pair: pair[0].urgency)
-        asked = now.settings.metrics.administrator.enabled
-        administrator = answer.administrator if asked and answer else None
+            absent = f"{target.account_id} in {target.region} is not polled here"
+            lines = [absent, *absence_reasons(target.account_id, now)]
+            return self._show(request, now, "mistake.html", {"lines": lines}, 404)
+        query, relations = _query(request, now), row.relations()
+        invitations = [each for each in relations if not each.in_fact]
         values = {
             "row": row,
-            "remedy": self.remedy(row.account, row.failure, now.settings) if row.failure else None,
+            "remedy": remedy(row.account, row.failure, now.settings) if row.failure else None,
             "said": {result.ended: result.outcome for result in self.failures(target)},
-            "administrator": now.relation(administrator) if administrator else None,
-            "unknown": sum(each.trusted is False for each, _ in listed),
-            "listed": listed[(page - 1) * _INVITATIONS : page * _INVITATIONS],
-            "total": len(listed),
-            "page": page,
-            "pages": pages_of(len(listed), _INVITATIONS),
+            "administrator": next((each for each in relations if each.in_fact), None),
+            "relations": relations,
+            "strangers": [each for each in relations if each.trusted is False],
+            "query": query,
+            "page": cut(invitations, query.page, _INVITATIONS),
         }
         return self._show(request, now, "target.html", values)
 
     def api(self, request: Request, now: Status) -> Response:
+        """Return the same as JSON. Raises QueryError."""
         query, rows = _query(request, now), now.rows()
-        states = counted(rows) if now.inventory.known else None
+        states = Counter(row.state for row in rows) if now.inventory.known else None
         return _json(api.targets(select(rows, query), states, now.now), 200)
 
     def _show(
@@ -196,7 +161,12 @@ class _Pages:
     ) -> Response:
         # A proxy may have put all of this under a path of its own: every link is relative.
         root = "../" * (request.url.path.count("/") - 1) or "./"
-        text = self.templates.render(name, {**self.site, "status": now, "root": root, **values})
+        site = {
+            "build": self.build,
+            "documentation": _DOCUMENTATION.format(version=self.build.version),
+            "metrics": self.telemetry_path.removeprefix("/"),
+        }
+        text = self.templates.render(name, {**site, "status": now, "root": root, **values})
         return HTMLResponse(text, code, headers=HEADERS)
 
 
@@ -207,14 +177,8 @@ def _query(request: Request, status: Status) -> Query:
         reason = "set metrics.trusted_inviters or metrics.trust_organization: nobody is known yet"
         if status.trust.configured:
             reason = "AWS Organizations has not said yet who belongs to it"
-        raise QueryError([f"untrusted = true: {reason}"])
+        raise QueryError(f"untrusted = true: {reason}")
     return query
-
-
-def _groups(rows: Sequence[TargetRow]) -> list[tuple[Account, list[TargetRow]]]:
-    """Return neighbouring rows of one account under it."""
-    by_account = groupby(rows, key=lambda row: row.target.account_id)
-    return [(listed[0].account, listed) for listed in (list(of) for _, of in by_account)]
 
 
 def _json(document: api.Document, code: int) -> Response:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from urllib.parse import urlencode
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from exporter.nearest import suggestion
 from exporter.settings.errors import message
+from exporter.settings.fields import ACCOUNT_ID
 from exporter.state import TargetState
 from exporter.visible import visible
 from exporter.web.status import TargetRow
@@ -42,19 +43,14 @@ COLUMNS: Mapping[Column, Callable[[TargetRow], Any]] = {
 class QueryError(Exception):
     """A query that cannot be understood; `lines` say what is wrong and what would be right."""
 
-    def __init__(self, lines: Sequence[str]) -> None:
+    def __init__(self, *lines: str) -> None:
         """Hold a line for each mistake."""
         super().__init__("\n".join(lines))
-        self.lines = tuple(lines)
-
-
-def is_account(text: str) -> bool:
-    """Return whether a text is an account id."""
-    return len(text) == 12 and text.isascii() and text.isdigit()  # noqa: PLR2004 -- see below
+        self.lines = lines
 
 
 def _account(value: str) -> str:
-    if value and not is_account(value):
+    if value and not ACCOUNT_ID.fullmatch(value):
         raise ValueError("must be an account id of 12 digits")
     return value
 
@@ -82,8 +78,6 @@ class Query(BaseModel):
     """The id of the account that must have sent it."""
     sort: Column = "account"
     order: Literal["asc", "desc"] = "asc"
-    group: Literal["account", "none"] = "account"
-    """`account` keeps the targets of an account together, `none` does not."""
     page: Annotated[int, Field(ge=1, le=_MOST_PAGES)] = 1
     per_page: Annotated[int, Field(ge=1, le=MOST_PER_PAGE)] = 50
     state: frozenset[TargetState] = frozenset()
@@ -114,24 +108,19 @@ PARAMETERS = tuple(Query.model_fields)
 _REPEATABLE = frozenset({"state", "label"})
 
 
-def parse(parameters: Iterable[tuple[str, str]]) -> Query:
+def parse(parameters: Sequence[tuple[str, str]]) -> Query:
     """Read a query. Raises QueryError with everything that is wrong."""
-    given: dict[str, Any] = {}
-    lines = []
-    for name, value in _bounded(parameters):
-        if name in _REPEATABLE:
-            given.setdefault(name, []).append(value)
-        elif name in given:
-            lines.append(f"{name} = {value}: is given a second time")
-        else:
-            given[name] = value
+    _check_size(parameters)
+    given: dict[str, list[str]] = {}
+    for name, value in parameters:
+        given.setdefault(name, []).append(value)
+    # What is given twice stays a list, which is no value of the others.
+    alone = {name for name, values in given.items() if len(values) == 1} - _REPEATABLE
+    asked = {name: values[0] if name in alone else values for name, values in given.items()}
     try:
-        query = Query.model_validate(given)
+        return Query.model_validate(asked)
     except ValidationError as error:
-        raise QueryError([*lines, *map(_line, error.errors(include_url=False))]) from None
-    if lines:
-        raise QueryError(lines)
-    return query
+        raise QueryError(*map(_line, error.errors(include_url=False))) from None
 
 
 def _line(detail: ErrorDetails) -> str:
@@ -141,104 +130,85 @@ def _line(detail: ErrorDetails) -> str:
     return f"{name} = {detail['input']}: {message(detail)}"
 
 
-def _bounded(parameters: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return parameters that are as few and as short as any query needs. Raises QueryError.
+def _check_size(parameters: Sequence[tuple[str, str]]) -> None:
+    """Refuse what is more than any query needs: to say what is wrong with it takes time and space.
 
-    To say what is wrong with each takes time and space.
+    Raises QueryError.
     """
-    given = list(parameters)
-    if len(given) > _MOST_PARAMETERS:
-        raise QueryError([f"at most {_MOST_PARAMETERS} parameters are read, not {len(given)}"])
-    for name, value in given:
-        if len(name) > _LONGEST_NAME:
-            told = f"{name[:_LONGEST_NAME]}: a name must have at most {_LONGEST_NAME} characters"
-            raise QueryError([told])
-        if len(value) > _LONGEST_VALUE:
-            shown = value[:_LONGEST_VALUE]
-            raise QueryError([f"{name} = {shown}: must have at most {_LONGEST_VALUE} characters"])
-    return given
+    long = (len(name) > _LONGEST_NAME or len(text) > _LONGEST_VALUE for name, text in parameters)
+    if len(parameters) > _MOST_PARAMETERS or any(long):
+        raise QueryError(
+            f"at most {_MOST_PARAMETERS} parameters are read, with names of at most "
+            f"{_LONGEST_NAME} and values of at most {_LONGEST_VALUE} characters"
+        )
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A page of what a query selects, and how much that is in all."""
+class Page(Generic[T]):
+    """A page of a list, and how much that is in all."""
 
-    rows: tuple[TargetRow, ...]
+    items: Sequence[T]
     number: int
     pages: int
+    """At least one, if an empty one."""
     total: int
 
 
-def select(rows: Iterable[TargetRow], query: Query) -> Page:
-    """Filter, sort, group and cut a page. A page beyond the last is empty."""
-    chosen = arranged(filtered(rows, query), query)
-    start = (query.page - 1) * query.per_page
-    shown = tuple(chosen[start : start + query.per_page])
-    return Page(shown, query.page, pages_of(len(chosen), query.per_page), len(chosen))
+def cut(items: Sequence[T], number: int, per_page: int) -> Page[T]:
+    """Return a page of a list, counted from 1. One beyond the last is empty."""
+    start = (number - 1) * per_page
+    pages = max(-(-len(items) // per_page), 1)
+    return Page(items[start : start + per_page], number, pages, len(items))
 
 
-def pages_of(total: int, per_page: int) -> int:
-    """Return how many pages so many rows take; at least one, if an empty one."""
-    return max(-(-total // per_page), 1)
+def select(rows: Iterable[TargetRow], query: Query) -> Page[TargetRow]:
+    """Filter, sort and cut a page."""
+    chosen = [row for row in rows if _fits(row, query)]
+    return cut(_sorted(chosen, query), query.page, query.per_page)
 
 
-def filtered(rows: Iterable[TargetRow], query: Query) -> list[TargetRow]:
-    """Return the rows that a query asks for."""
-    words = [visible(word) for word in query.q.casefold().split()]
-    related = query.status or query.untrusted or query.inviter
-    return [
-        row
-        for row in rows
-        if (not query.state or row.state in query.state)
-        and (not query.account or row.target.account_id == query.account)
-        and (not query.label or query.label <= _labels(row))
-        and (not related or _is_related(row, query))
-        and (not words or _has(row, words))
-    ]
-
-
-def _labels(row: TargetRow) -> set[str]:
-    return {f"{key}={value}" for key, value in row.account.labels.items()}
+def _fits(row: TargetRow, query: Query) -> bool:
+    return (
+        (not query.state or row.state in query.state)
+        and query.account in ("", row.target.account_id)
+        and query.label <= {f"{key}={value}" for key, value in row.account.labels.items()}
+        and _is_related(row, query)
+        and _has(row, query.q.casefold().split())
+    )
 
 
 def _is_related(row: TargetRow, query: Query) -> bool:
     """Return whether one invitation, or the administrator in fact, is all that is asked for."""
+    if not (query.status or query.untrusted or query.inviter):
+        return True
     return any(
         (not query.untrusted or each.trusted is False)
-        and (not query.inviter or each.account_id == query.inviter)
-        and (not query.status or each.status.casefold() == query.status.casefold())
-        for each in map(row.status.relation, row.related())
+        and query.inviter in ("", each.account_id)
+        and query.status.casefold() in ("", each.status.casefold())
+        for each in row.related()
     )
 
 
 def _has(row: TargetRow, words: Sequence[str]) -> bool:
+    """Return whether each word occurs in what pages show of a row."""
+    if not words:
+        return True
     failure, account = row.failure, row.account
     error = f"{failure.code} {failure.message} {failure.request_id}" if failure else ""
     labels = " ".join(account.labels.values())
-    # As pages show it, so that what is seen there can be looked for.
-    text = visible(f"{account.id} {account.name} {labels} {row.target.region} {error}".casefold())
-    missing = [word for word in words if word not in text]
-    if not missing or row.answer is None or not (row.listed or row.administrator):
-        return not missing
-    inviters = {(each.account_id, each.name) for each in map(row.status.relation, row.related())}
-    text = visible(" ".join(f"{account_id} {name}" for account_id, name in inviters).casefold())
-    return all(word in text for word in missing)
+    inviters = " ".join({f"{each.account_id} {each.name}" for each in row.related()})
+    text = f"{account.id} {account.name} {labels} {row.target.region} {error} {inviters}"
+    shown = visible(text.casefold())
+    return all(visible(word) in shown for word in words)
 
 
-def arranged(rows: Sequence[TargetRow], query: Query) -> list[TargetRow]:
-    """Sort rows by the query's column, those without a value last, equal ones by target.
-
-    Grouped, an account stands where the first of its rows does, and the others follow it.
-    """
+def _sorted(rows: Sequence[TargetRow], query: Query) -> Sequence[TargetRow]:
+    """Sort rows by the query's column, those without a value last, equal ones by target."""
     key = COLUMNS[query.sort]
-    by_target = sorted(rows, key=lambda row: (row.target.account_id, row.target.region))
-    keyed = [(key(row), row) for row in by_target]
+    keyed = [(key(row), row) for row in sorted(rows, key=lambda row: row.target)]
     present = [pair for pair in keyed if pair[0] is not None]
     present.sort(key=lambda pair: pair[0], reverse=query.order == "desc")
-    ordered = [row for _, row in present] + [row for value, row in keyed if value is None]
-    if query.group == "none":
-        return ordered
-    groups: dict[str, list[TargetRow]] = {}
-    for row in ordered:
-        groups.setdefault(row.target.account_id, []).append(row)
-    return [row for group in groups.values() for row in group]
+    return [row for _, row in present] + [row for value, row in keyed if value is None]

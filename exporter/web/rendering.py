@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from exporter.model import KNOWN_STATUSES, PENDING_STATUSES
 from exporter.state import TargetState
 from exporter.state.history import recall
-from exporter.visible import visible, visible_lines
+from exporter.visible import visible
 from exporter.web.api import timestamp
-from exporter.web.assets import Asset
+from exporter.web.assets import assets
 
 if TYPE_CHECKING:
     import jinja2
-    import markupsafe
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -53,9 +52,9 @@ class Templates:
     right would take what is beside them along.
     """
 
-    def __init__(self, assets: Mapping[str, Asset]) -> None:
-        """Let templates refer to these files by name."""
-        self._assets = assets
+    def __init__(self) -> None:
+        """Read the files that templates refer to by name."""
+        self.assets = assets()
 
     def render(self, name: str, values: Mapping[str, object]) -> str:
         """Render a template. Raises jinja2.UndefinedError if it asks for what is not given."""
@@ -77,15 +76,13 @@ class Templates:
         environment.filters |= {
             "ago": ago,
             "due": due,
-            "lines": _lines,
             "number": number,
             "polls": recall,
-            "seconds": seconds,
             "sentence": sentence,
             "timestamp": timestamp,
         }
         environment.globals |= {
-            "asset": lambda name: self._assets[name].path,
+            "asset": lambda name: self.assets[name].path,
             "labels": LABELS,
             "meanings": MEANINGS,
             "titles": TITLES,
@@ -111,13 +108,6 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _lines(text: str) -> "markupsafe.Markup":
-    """Return a text of several lines."""
-    from markupsafe import escape  # noqa: PLC0415 -- comes with jinja2
-
-    return escape(visible_lines(text))
-
-
 def ago(time: float, now: float) -> str:
     """Return how long ago a time in Unix seconds is, or how far ahead of the clock.
 
@@ -141,8 +131,3 @@ def span(seconds: int) -> str:
     if seconds < _DAY:
         return f"{seconds // _HOUR}h {seconds % _HOUR // _MINUTE}m"
     return f"{seconds // _DAY}d {seconds % _DAY // _HOUR}h"
-
-
-def seconds(duration: float) -> str:
-    """Return how long a poll took."""
-    return f"{duration * 1000:.0f} ms" if duration < 1 else f"{duration:.1f} s"

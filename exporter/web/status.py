@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from exporter.discovery.directory import hint
 from exporter.error_codes import hint_of
 from exporter.exposition.fleet import Reload
 from exporter.model import (
@@ -25,7 +24,8 @@ from exporter.state import TargetRecord, TargetState
 ADMINISTRATING = ("Enabled", "Paused")
 """Relationship statuses of an invitation whose inviter is the administrator."""
 
-_PENDING = frozenset(PENDING_STATUSES)
+_LAG_SHARE = 0.5
+"""Of the interval: polls that start later than that are too late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,39 +46,14 @@ class Status:
     trust: Trust
 
     @property
-    def names(self) -> Mapping[str, str]:
-        """Names of accounts, polled or not, by id; an account without a name is not in it."""
-        return self.inventory.names
-
-    @property
-    def discovery_hint(self) -> str:
-        """What mends the last discovery; empty where it did not fail."""
-        failure = self.inventory.failure
-        return hint(failure) if failure else ""
+    def late(self) -> bool:
+        """Whether polls start too late."""
+        return self.lag > _LAG_SHARE * self.settings.poll.interval.total_seconds()
 
     def rows(self) -> list["TargetRow"]:
         """Return every target as a row of the table, in no particular order."""
-        return [self._row(known) for known in self.known]
-
-    def row(self, target: Target) -> "TargetRow | None":
-        """Return one target as a row, if it is one."""
-        return next((self._row(known) for known in self.known if known.target == target), None)
-
-    def _row(self, known: TargetRecord) -> "TargetRow":
         stale_after = self.settings.poll.stale_after.total_seconds()
-        return TargetRow(self, known, *known.as_of(self.now, stale_after))
-
-    def relation(self, of: Invitation | Administrator) -> "Relation":
-        """Return what a target's invitation, or its administrator in fact, means to it."""
-        account_id = of.account_id if isinstance(of, Administrator) else of.inviter_account_id
-        return Relation(
-            account_id,
-            self.names.get(account_id, ""),
-            of.relationship_status,
-            None if isinstance(of, Administrator) else of.invited_at,
-            self.trust.trusts(account_id),
-            in_fact=isinstance(of, Administrator),
-        )
+        return [TargetRow(self, each, *each.as_of(self.now, stale_after)) for each in self.known]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +68,13 @@ class Relation:
     """Unix seconds; None where AWS does not say."""
     trusted: bool | None
     """None where nobody has said yet who is trusted."""
-    in_fact: bool
-    """Whether Macie itself names it as the administrator."""
+    invitation_id: str | None
+    """None where it is no invitation: Macie itself names the account as the administrator."""
+
+    @property
+    def in_fact(self) -> bool:
+        """Whether Macie itself names it as the administrator."""
+        return self.invitation_id is None
 
     @property
     def administers(self) -> bool:
@@ -104,7 +84,7 @@ class Relation:
     @property
     def pending(self) -> bool:
         """Whether it waits for an answer."""
-        return not self.in_fact and self.status in _PENDING
+        return not self.in_fact and self.status in PENDING_STATUSES
 
     @property
     def urgency(self) -> tuple[bool, bool, bool, float]:
@@ -183,7 +163,7 @@ class TargetRow:
 
     def _waiting(self) -> list[float | None]:
         listed = self.listed or ()
-        return [each.invited_at for each in listed if each.relationship_status in _PENDING]
+        return [each.invited_at for each in listed if each.relationship_status in PENDING_STATUSES]
 
     @property
     def untrusted(self) -> int | None:
@@ -202,12 +182,18 @@ class TargetRow:
         asked = self.status.settings.metrics.administrator.enabled
         return self.answer.administrator if asked and self.answer else None
 
-    def related(self) -> Iterator[Invitation | Administrator]:
-        """Yield what asks to administer the target, and what does."""
-        yield from self.listed or ()
-        if self.administrator and self.administrator != NO_ADMINISTRATOR:
-            yield self.administrator
+    def related(self) -> Iterator[Relation]:
+        """Yield who asks to administer the target, and who does."""
+        names, trusts = self.status.inventory.names, self.status.trust.trusts
+        for each in self.listed or ():
+            of = each.inviter_account_id
+            known = names.get(of, ""), each.relationship_status, each.invited_at
+            yield Relation(of, *known, trusts(of), each.invitation_id)
+        one = self.administrator
+        if one and one != NO_ADMINISTRATOR:
+            of = one.account_id
+            yield Relation(of, names.get(of, ""), one.relationship_status, None, trusts(of), None)
 
     def relations(self) -> list[Relation]:
-        """Return the accounts behind that, the most urgent first."""
-        return sorted(map(self.status.relation, self.related()), key=lambda each: each.urgency)
+        """Return them, the most urgent first."""
+        return sorted(self.related(), key=lambda each: each.urgency)

@@ -3,18 +3,15 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from typing import NamedTuple
 
-from exporter.model import KNOWN_STATUSES, PENDING_STATUSES
+from exporter.model import KNOWN_STATUSES
 from exporter.sharding import shard_of
 from exporter.state import TargetState
-from exporter.web.status import ADMINISTRATING, Relation, Status, TargetRow
+from exporter.web.status import Relation, Status, TargetRow
 
 TROUBLED = (TargetState.STALE, TargetState.FAILING)
 """The states in which somebody has to do something."""
-
-_LAG_SHARE = 0.5
-"""Of the interval: polls that start later than that are too late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ def strangers(rows: Iterable[TargetRow]) -> list[Stranger]:
     """Return who is not trusted, or who nobody can tell whether to: administrators first."""
     found: dict[str, list[tuple[TargetRow, Relation]]] = {}
     for row in rows:
-        for each in map(row.status.relation, row.related()):
+        for each in row.related():
             if not each.trusted:
                 found.setdefault(each.account_id, []).append((row, each))
     return sorted(
@@ -66,29 +63,26 @@ def _stranger(found: Sequence[tuple[TargetRow, Relation]]) -> Stranger:
     )
 
 
-_OVER = frozenset(KNOWN_STATUSES) - {*PENDING_STATUSES, *ADMINISTRATING}
-"""Statuses of which AWS says that nobody waits for an answer, and nobody administers."""
-
 FailureGroup = Sequence[TargetRow]
 """Targets of one account that fail alike, in the order of their regions."""
 
 
 def failure_groups(rows: Iterable[TargetRow]) -> list[FailureGroup]:
     """Return what fails, account by account: the widest first."""
-
-    def alike(row: TargetRow) -> tuple[str, str]:
-        return (row.target.account_id, row.failure.code if row.failure else "")
-
-    failing = sorted((row for row in rows if row.failure), key=lambda r: (*alike(r), r.target))
-    groups = [list(of) for _, of in groupby(failing, key=alike)]
-    return sorted(groups, key=len, reverse=True)
+    groups: dict[tuple[str, str], list[TargetRow]] = {}
+    for row in sorted(rows, key=lambda row: row.target):
+        if row.failure:
+            groups.setdefault((row.target.account_id, row.failure.code), []).append(row)
+    return sorted(groups.values(), key=len, reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """The fleet in a line."""
 
+    targets: int
     states: Mapping[TargetState, int]
+    """How many targets are in each state; in the others are none."""
     pending: int
     """Invitations that wait for an answer."""
     oldest_pending: float | None
@@ -96,18 +90,6 @@ class Summary:
     """Of the targets that AWS has answered for, the one that it did longest ago."""
     unknown: int
     """Targets of which nothing is known now: they may have invitations beyond those counted."""
-    administrators_asked: bool
-    """Whether any target's administrator in fact is known."""
-
-    @property
-    def targets(self) -> int:
-        """How many targets there are."""
-        return sum(self.states.values())
-
-    @property
-    def polled(self) -> int:
-        """How many have been polled."""
-        return self.targets - self.states[TargetState.PENDING]
 
     @property
     def troubled(self) -> int:
@@ -115,40 +97,25 @@ class Summary:
         return sum(self.states[state] for state in TROUBLED)
 
 
-def counted(rows: Iterable[TargetRow]) -> Mapping[TargetState, int]:
-    """Return how many targets are in each state."""
-    counts = Counter(row.state for row in rows)
-    return {state: counts[state] for state in TargetState}
-
-
 def summary(rows: Sequence[TargetRow]) -> Summary:
     """Return how many targets are in each state, and what is oldest."""
     oldest = (row.oldest_pending for row in rows)
+    answered = (row for row in rows if row.last_success)
     return Summary(
-        counted(rows),
-        sum(row.pending or 0 for row in rows),
-        min((time for time in oldest if time is not None), default=None),
-        min(
-            (row for row in rows if row.last_success),
-            key=lambda row: row.record.last_success,
-            default=None,
-        ),
-        sum(row.answer is None for row in rows),
-        any(row.administrator for row in rows),
+        targets=len(rows),
+        states=Counter(row.state for row in rows),
+        pending=sum(row.pending or 0 for row in rows),
+        oldest_pending=min((time for time in oldest if time is not None), default=None),
+        oldest=min(answered, key=lambda row: row.record.last_success, default=None),
+        unknown=sum(row.answer is None for row in rows),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The first page's heading, and whether it is good, bad, warn or busy."""
 
     level: str
     text: str
-
-
-def late(status: Status) -> bool:
-    """Return whether polls start too late."""
-    return status.lag > _LAG_SHARE * status.settings.poll.interval.total_seconds()
 
 
 def verdict(status: Status, fleet: Summary, unknown: Sequence[Stranger]) -> Verdict:
@@ -164,18 +131,15 @@ def _findings(status: Status, fleet: Summary, unknown: Sequence[Stranger]) -> It
         yield _of_strangers(unknown)
     if fleet.troubled:
         yield Verdict("bad", f"{fleet.troubled} of {of_all} cannot be polled")
-    if (
-        status.inventory.failure
-        or not (status.reload.successful and status.healthy)
-        or late(status)
-    ):
+    if status.inventory.failure or status.late or not (status.reload.successful and status.healthy):
         yield Verdict("bad", "Something is wrong")
     if not status.inventory.known:
         yield Verdict("busy", "Looking for what there is to poll")
     if not fleet.targets:
         yield Verdict("busy", "There is nothing to poll")
     if fleet.unknown:
-        yield Verdict("busy", f"The first round is under way: {fleet.polled} of {of_all} polled")
+        polled = fleet.targets - fleet.states[TargetState.PENDING]
+        yield Verdict("busy", f"The first round is under way: {polled} of {of_all} polled")
     if not status.trust.tells:
         yield Verdict("warn", "Whether unknown accounts invite cannot be told")
     yield Verdict("good", f"All is well: {of_all} answered, and no unknown account invites")
@@ -192,9 +156,9 @@ def _of_strangers(unknown: Sequence[Stranger]) -> Verdict:
         return Verdict("bad", "An unknown account asks to become the Macie administrator")
     if asking:
         return Verdict("bad", f"{asking} unknown accounts ask to become the Macie administrator")
-    if {status for each in unknown for status in each.statuses} <= _OVER:
-        return Verdict("warn", "Invitations of unknown accounts are still to be deleted")
-    return Verdict("bad", "Unknown accounts have sent invitations")
+    # A status that AWS adds may mean anything.
+    settled = {status for each in unknown for status in each.statuses} <= {*KNOWN_STATUSES}
+    return Verdict("warn" if settled else "bad", "Unknown accounts have sent invitations")
 
 
 def absence_reasons(account_id: str, status: Status) -> Iterator[str]:
@@ -202,8 +166,7 @@ def absence_reasons(account_id: str, status: Status) -> Iterator[str]:
     if account := status.accounts.get(account_id):
         yield f"the account is polled in {', '.join(account.regions)} alone"
         return
-    settings = status.settings
-    organization, shard = settings.aws.organization, settings.shard
+    organization, shard = status.settings.aws.organization, status.settings.shard
     mine = shard_of(account_id, shard.total)
     if mine != shard.index:
         yield f"shard {mine} of {shard.total} would poll it; this is shard {shard.index}"
@@ -211,11 +174,8 @@ def absence_reasons(account_id: str, status: Status) -> Iterator[str]:
         yield "what there is to poll is not known yet"
     if organization is None:
         yield "it is not among aws.accounts, and no organization is configured"
-        return
-    if account_id in organization.exclude_accounts:
+    elif account_id in organization.exclude_accounts:
         yield "aws.organization.exclude_accounts names it"
-        return
-    if status.inventory.failure is not None:
-        yield "the last discovery through AWS Organizations failed"
-    under = " under aws.organization.include_ous" if organization.include_ous else ""
-    yield f"AWS Organizations does not list it as an active account{under}"
+    else:
+        under = " under aws.organization.include_ous" if organization.include_ous else ""
+        yield f"AWS Organizations does not list it as an active account{under}"

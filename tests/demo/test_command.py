@@ -1,12 +1,12 @@
 """The demo as a process: what it says, what it starts, and what it passes on."""
 
-import json
+import contextlib
 import os
 import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -23,112 +23,56 @@ from exporter.demo.story import (
     THROTTLED,
 )
 from tests.faulty import free_port
-from tests.processes import series_of
+from tests.processes import PATIENCE, series_of
 
-REPOSITORY = Path(command.__file__).parents[2]
-FIRST = "ts=… level=info event=invitation_received account=… first_poll=true"
-# Stands in for the exporter: tells how it was started, and ends on SIGTERM with a code of its own.
-STAND_IN = f"""
-import json, os, signal, sys, time
-
-def log(line):
-    print(line, file=sys.stderr, flush=True)
-
-signal.signal(signal.SIGHUP, lambda *_: log("reloaded"))
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
-log({FIRST!r})
-log(json.dumps([sys.argv[1:], list(os.environ)]))
-while True:
-    time.sleep(1)
-"""
-DEMO_ITSELF = (sys.executable, "-m", "exporter", "demo")
-DEMO = "import sys, exporter.demo.command as demo; sys.exit(demo.run({!r}, {!r}, sys.stdout))"
-USERS_OWN = {"AWS_PROFILE": "production", "HTTP_PROXY": "http://x", "MACIE_EXPORTER_LOG__LEVEL": ""}
+# None of it must reach the exporter: it would find no such profile, and no such level.
+USERS_OWN = {"AWS_PROFILE": "production", "MACIE_EXPORTER_LOG__LEVEL": "none"}
 
 
-def stood_in(folder: Path, flags: Sequence[str], *, address: str = ":9") -> "subprocess.Popen[str]":
-    """Start the demo with the stand-in for an exporter; its log follows what it says."""
-    (folder / "exporter").mkdir()
-    (folder / "exporter" / "__init__.py").touch()
-    (folder / "exporter" / "__main__.py").write_text(STAND_IN)
-    # -P: the demo itself comes from the repository, and only its child from the folder here.
-    return subprocess.Popen(
-        [sys.executable, "-P", "-c", DEMO.format(address, list(flags))],
-        cwd=folder,
-        env=os.environ | USERS_OWN | {"PYTHONPATH": str(REPOSITORY)},
+@contextlib.contextmanager
+def demo(*flags: str) -> Iterator[tuple["subprocess.Popen[str]", Iterator[str]]]:
+    """Run the demo until the block ends; give it and what it says and logs."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "exporter", "demo", *flags],
+        env=os.environ | USERS_OWN,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-
-
-def test_the_exporter_is_started_cleanly_and_gets_our_signals(tmp_path: Path) -> None:
-    """Its flags are ours, its AWS is the demo's alone, and its exit code becomes ours."""
-    with stood_in(tmp_path, ["--a=b"]) as demo:
-        assert demo.stdout is not None
+    ) as process:
+        assert process.stdout is not None
         try:
-            lines = iter(demo.stdout.readline, "")
-            words, names = json.loads(next(line for line in lines if line.startswith("[")))
-            demo.send_signal(signal.SIGHUP)
-            assert next(lines) == "reloaded\n"
+            yield process, iter(process.stdout.readline, "")
         finally:
-            demo.terminate()
-    assert demo.returncode == 7
-    assert words == ["serve", "--web.listen-address=:9", "--a=b"]
-    own = {name for name in names if not name.startswith(("PYTHON", "LC_"))} - {"PATH", "LANG"}
-    assert own == {*command.variables("")}
-
-
-@pytest.mark.parametrize("flags", [[], ["--log.level=debug"]])
-def test_the_first_round_is_logged_at_debug(tmp_path: Path, flags: Sequence[str]) -> None:
-    """What was there before would bury what happens."""
-    with stood_in(tmp_path, flags) as demo:
-        assert demo.stdout is not None
-        try:
-            lines = iter(demo.stdout.readline, "")
-            logged = next(line for line in lines if line.startswith(("ts=", "[")))
-        finally:
-            demo.terminate()
-    assert (logged == f"{FIRST}\n") == bool(flags)
+            process.terminate()
+            # It goes on to log until it ends, and waits for nobody to read.
+            process.stdout.read()
 
 
 def test_addresses_come_first_and_other_commands_work_on_it() -> None:
     """Before any line of the log; and what is said of `doctor` and `once` is so.
 
-    After the first round it says where to look. Its AWS knows every account's regions.
+    Its AWS is the demo's alone, and knows every account's regions. Signals reach the exporter.
     """
     address = f"127.0.0.1:{free_port()}"
-    with subprocess.Popen(
-        [*DEMO_ITSELF, f"--web.listen-address={address}", "--aws.regions=auto"],
-        env=os.environ | USERS_OWN,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as demo:
-        assert demo.stdout is not None
-        try:
-            lines = iter(demo.stdout.readline, "")
-            said = [next(lines) for _ in range(14)]
-            assert f"  http://{address}/metrics  what Prometheus reads\n" in said
-            logged = [next(lines)]
-            assert "event=listening" in logged[0]
-            while "first_round_done" not in logged[-1]:
-                logged.append(next(lines))
-            info = [line for line in logged if "level=info" in line]
-            assert "first_poll=true" not in "".join(info)
-            guessed = [line for line in logged if "event=regions_unknown" in line]
-            assert [f"account={BROKEN} " in line for line in guessed] == [True]
-            assert [next(lines) for _ in range(3)][1].endswith(f"open http://{address}/\n")
-            doctor, once = other_commands(said)
-        finally:
-            demo.terminate()
-        # It goes on to log until it ends, and waits for nobody to read.
-        demo.stdout.read()
-    assert demo.returncode == 0
+    with demo(f"--web.listen-address={address}", "--aws.regions=auto") as (process, lines):
+        said = [next(lines) for _ in range(14)]
+        assert f"  http://{address}/metrics  what Prometheus reads\n" in said
+        logged = [next(lines)]
+        assert "event=listening" in logged[0]
+        while "first_round_done" not in logged[-1]:
+            logged.append(next(lines))
+        info = [line for line in logged if "level=info" in line]
+        assert "first_poll=true" not in "".join(info)
+        guessed = [line for line in logged if "event=regions_unknown" in line]
+        assert [f"account={BROKEN} " in line for line in guessed] == [True]
+        doctor, once = other_commands(said)
+        process.send_signal(signal.SIGHUP)
+        assert any("event=reloaded" in line for line in lines)
+    assert process.returncode == 0
     assert (doctor.returncode, once.returncode) == (1, 1)
     failed = {line.split()[1] for line in doctor.stdout.splitlines() if line.startswith("FAIL")}
     # Where calls are throttled now and then, they may be just now.
-    assert failed - {THROTTLED[0]} == {DENIED[0], BROKEN}
+    assert failed - {THROTTLED.account_id} == {DENIED.account_id, BROKEN}
     shown = series_of(once.stdout)
     strangers, administrators, teams = (
         {dict(labels).get(label) for (name, labels) in shown if name == family}
@@ -140,7 +84,16 @@ def test_addresses_come_first_and_other_commands_work_on_it() -> None:
     )
     assert STRANGER in strangers <= {STRANGER, PASSING_STRANGER}
     assert ADMINISTRATOR in administrators <= {ADMINISTRATOR, FORMER_ADMINISTRATOR}
-    assert teams == {account.team for account in ACCOUNTS}
+    assert teams == {account.labels["team"] for account in ACCOUNTS}
+
+
+def test_how_the_exporter_ends_the_demo_does() -> None:
+    """With its exit code. At debug the log has the first round too."""
+    with demo("--web.listen-address=127.0.0.1:0", "--log.level=debug") as (process, lines):
+        assert any("level=info" in line and "first_poll=true" in line for line in lines)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+        os.kill(int(children), signal.SIGKILL)
+        assert process.wait(PATIENCE) == 128 + signal.SIGKILL
 
 
 def other_commands(said: Sequence[str]) -> "list[subprocess.CompletedProcess[str]]":

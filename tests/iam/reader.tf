@@ -1,7 +1,7 @@
 variable "hub_principal_arn" {
   type        = string
   description = "ARN of the role that the exporter runs as"
-  default     = "arn:aws:iam::100000000000:role/exporter"
+  default     = "arn:aws:iam::100000000000:role/team/exporter"
 }
 
 variable "external_id" {
@@ -33,7 +33,7 @@ resource "aws_iam_role" "reader" {
   })
 }
 
-resource "aws_iam_role_policy" "read_invitations" {
+resource "aws_iam_role_policy" "reader" {
   name = "read-invitations"
   role = aws_iam_role.reader.id
   policy = jsonencode({
@@ -49,6 +49,6 @@ resource "aws_iam_role_policy" "read_invitations" {
   })
 }
 
-output "role_arn" {
+output "reader_role_arn" {
   value = aws_iam_role.reader.arn
 }

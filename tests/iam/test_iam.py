@@ -17,9 +17,14 @@ from exporter.iam import policies
 from exporter.iam.templates import DOCUMENTS, documents
 from exporter.settings import Settings
 
-HUB = "arn:aws:iam::100000000000:role/exporter"
+HUB = "arn:aws:iam::100000000000:role/team/exporter"
 ORGANIZATION = "o-abcdefghij"
 READER = "macie-invitations-reader"
+OTHER_ROLE = "arn:aws:iam::000000000002:role/other"
+IN_UNITS = [
+    "organizations:ListAccountsForParent",
+    "organizations:ListOrganizationalUnitsForParent",
+]
 
 
 def settings(**aws: Any) -> Settings:
@@ -36,7 +41,7 @@ STATIC = settings(
     regions=["eu-west-1"],
     accounts=[
         {"id": "000000000001", "role_name": READER, "external_id": "shown"},
-        {"id": "000000000002", "role_arn": "arn:aws:iam::000000000002:role/other"},
+        {"id": "000000000002", "role_arn": OTHER_ROLE},
     ],
 )
 ORGANIZED = settings(
@@ -67,68 +72,67 @@ def test_the_threat_model_names_what_is_needed() -> None:
     assert set(action.findall(table)) == set(action.findall(asked))
 
 
-def statement(sid: str, *actions: str, resource: str | list[str] = "*") -> dict[str, Any]:
-    """Return a statement of a policy."""
-    action = actions[0] if len(actions) == 1 else list(actions)
-    return {"Sid": sid, "Effect": "Allow", "Action": action, "Resource": resource}
-
-
-ROLES = ["arn:aws:iam::000000000001:role/" + READER, "arn:aws:iam::000000000002:role/other"]
 ANY_READER = f"arn:aws:iam::*:role/{READER}"
-PATTERN = f"arn:aws:iam::*:role/security/{READER}"
 
 
 @pytest.mark.parametrize(
-    ("configured", "statements"),
+    ("configured", "expected"),
     [
-        (settings(), [statement("ReadOwnInvitations", "macie2:ListInvitations")]),
-        (STATIC, [statement("AssumeMemberRoles", "sts:AssumeRole", resource=ROLES)]),
+        (settings(), {"ReadOwnInvitations": ("macie2:ListInvitations", "*")}),
+        (
+            STATIC,
+            {
+                "AssumeMemberRoles": (
+                    "sts:AssumeRole",
+                    [f"arn:aws:iam::000000000001:role/{READER}", OTHER_ROLE],
+                )
+            },
+        ),
         (
             ORGANIZED,
-            [
-                statement("AssumeMemberRoles", "sts:AssumeRole", resource=PATTERN),
-                statement("DiscoverAccounts", "organizations:ListAccounts"),
-                statement("ReadOwnInvitations", "macie2:ListInvitations", "account:ListRegions"),
-            ],
+            {
+                "AssumeMemberRoles": ("sts:AssumeRole", f"arn:aws:iam::*:role/security/{READER}"),
+                "DiscoverAccounts": ("organizations:ListAccounts", "*"),
+                "ReadOwnInvitations": (["macie2:ListInvitations", "account:ListRegions"], "*"),
+            },
         ),
         (
             UNITS,
-            [
-                statement("AssumeMemberRoles", "sts:AssumeRole", resource=ANY_READER),
-                statement(
-                    "DiscoverAccounts",
-                    "organizations:ListAccountsForParent",
-                    "organizations:ListOrganizationalUnitsForParent",
-                ),
-                statement("ReadOwnInvitations", "macie2:ListInvitations"),
-            ],
+            {
+                "AssumeMemberRoles": ("sts:AssumeRole", ANY_READER),
+                "DiscoverAccounts": (IN_UNITS, "*"),
+                "ReadOwnInvitations": ("macie2:ListInvitations", "*"),
+            },
         ),
         (
             OPTED_IN,
-            [
-                statement("AssumeMemberRoles", "sts:AssumeRole", resource=ANY_READER),
-                statement(
-                    "DiscoverAccounts",
-                    "organizations:ListAccounts",
-                    "organizations:ListAccountsForParent",
-                    "organizations:ListOrganizationalUnitsForParent",
-                    "organizations:ListTagsForResource",
+            {
+                "AssumeMemberRoles": ("sts:AssumeRole", ANY_READER),
+                "DiscoverAccounts": (
+                    [
+                        "organizations:ListAccounts",
+                        *IN_UNITS,
+                        "organizations:ListTagsForResource",
+                    ],
+                    "*",
                 ),
-                statement(
-                    "ReadOwnInvitations",
-                    "macie2:ListInvitations",
-                    "macie2:GetAdministratorAccount",
+                "ReadOwnInvitations": (
+                    ["macie2:ListInvitations", "macie2:GetAdministratorAccount"],
+                    "*",
                 ),
-            ],
+            },
         ),
     ],
     ids=["own credentials", "static roles", "organization", "units", "opted in"],
 )
-def test_hub_policy(configured: Settings, statements: list[dict[str, Any]]) -> None:
+def test_hub_policy(configured: Settings, expected: dict[str, tuple[object, object]]) -> None:
     """What is configured is called, what is called is allowed, and nothing else."""
     assert json.loads(printed(configured, "hub-policy")) == {
         "Version": "2012-10-17",
-        "Statement": statements,
+        "Statement": [
+            {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
+            for sid, (actions, resources) in expected.items()
+        ],
     }
 
 
@@ -146,7 +150,7 @@ def test_the_hub_as_a_template_and_as_a_module() -> None:
     text = printed(ORGANIZED, "hub-cloudformation", organization_id=ORGANIZATION)
     template = yaml.safe_load(text)
     role = template["Resources"]["HubRole"]["Properties"]
-    assert role["RoleName"] == "exporter"
+    assert (role["RoleName"], role["Path"]) == ("exporter", "/team/")
     assert role["Policies"][0]["PolicyDocument"] == policy
     assert template["Parameters"]["TrustedService"]["Default"] == "pods.eks.amazonaws.com"
     module = printed(ORGANIZED, "hub-terraform", organization_id=ORGANIZATION)
@@ -155,23 +159,35 @@ def test_the_hub_as_a_template_and_as_a_module() -> None:
     assert json.loads(inner) == policy
 
 
-def test_member_policy_has_regions_only_where_they_are_asked_for() -> None:
-    """One action where regions are configured, two with `auto`."""
-    action = json.loads(printed(STATIC, "member-policy"))["Statement"][0]["Action"]
-    assert action == "macie2:ListInvitations"
-    action = json.loads(printed(ORGANIZED, "member-policy"))["Statement"][0]["Action"]
-    assert action == ["macie2:ListInvitations", "account:ListRegions"]
+@pytest.mark.parametrize(
+    ("configured", "actions"),
+    [
+        (STATIC, "macie2:ListInvitations"),
+        (ORGANIZED, ["macie2:ListInvitations", "account:ListRegions"]),
+        (OPTED_IN, ["macie2:ListInvitations", "macie2:GetAdministratorAccount"]),
+    ],
+    ids=["regions configured", "regions: auto", "administrator"],
+)
+def test_member_policy(configured: Settings, actions: str | list[str]) -> None:
+    """What is asked for in each account, and nothing else."""
+    (only,) = json.loads(printed(configured, "member-policy"))["Statement"]
+    assert (only["Action"], only["Resource"]) == (actions, "*")
 
 
 def test_trust_policies_are_one_for_each_external_id() -> None:
-    """Each under the roles that need it."""
-    text = printed(STATIC, "trust-policy", organization_id=ORGANIZATION)
+    """Each under the roles that need it, and without a condition that nothing asked for."""
+    ids = ["000000000001", "000000000002", "000000000003"]
+    one, two = ({"role_name": READER, **more} for more in ({"external_id": "shown"}, {}))
+    accounts = [{"id": each, **(two if each == ids[1] else one)} for each in ids]
+    text = printed(settings(accounts=accounts), "trust-policy")
     assert text == (
-        f"# arn:aws:iam::000000000001:role/{READER}\n"
-        + trust({"sts:ExternalId": "shown", "aws:PrincipalOrgID": ORGANIZATION})
-        + "# arn:aws:iam::000000000002:role/other\n"
-        + trust({"aws:PrincipalOrgID": ORGANIZATION})
+        f"# arn:aws:iam::000000000001:role/{READER}\n# arn:aws:iam::000000000003:role/{READER}\n"
+        + trust({"sts:ExternalId": "shown"})
+        + f"# arn:aws:iam::000000000002:role/{READER}\n"
+        + trust({})
     )
+    text = printed(settings(accounts=accounts[1:2]), "trust-policy", organization_id=ORGANIZATION)
+    assert trust({"aws:PrincipalOrgID": ORGANIZATION}) in text
 
 
 def trust(conditions: dict[str, str]) -> str:
@@ -187,13 +203,6 @@ def trust(conditions: dict[str, str]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=2) + "\n"
 
 
-def test_trust_without_conditions() -> None:
-    """No condition stands there that nothing asked for."""
-    configured = settings(accounts=[{"id": "000000000001", "role_name": READER}])
-    text = printed(configured, "trust-policy")
-    assert text == f"# arn:aws:iam::000000000001:role/{READER}\n" + trust({})
-
-
 def templates(text: str) -> list[str]:
     """Take the templates of several kinds of role apart."""
     head = "AWSTemplateFormatVersion"
@@ -201,14 +210,24 @@ def templates(text: str) -> list[str]:
 
 
 def test_each_kind_of_role_has_a_template_of_its_own() -> None:
-    """A role without external id is not made to ask for one, nor one with another's name made."""
+    """A role without external id is not made to ask for one, nor one with another's name made.
+
+    Name and path are as the exporter asks for them; what differs between accounts is a parameter.
+    """
     text = printed(STATIC, "cloudformation")
-    with_id, without = map(yaml.safe_load, templates(text))
-    assert list(with_id["Parameters"]) == ["HubPrincipalArn", "ExternalId"]
-    assert list(without["Parameters"]) == ["HubPrincipalArn"]
-    names = [t["Resources"]["ReaderRole"]["Properties"]["RoleName"] for t in (with_id, without)]
-    assert names == [READER, "other"]
+    text += printed(ORGANIZED, "cloudformation", organization_id=ORGANIZATION)
+    made = []
+    for template in map(yaml.safe_load, templates(text)):
+        role = template["Resources"].pop("ReaderRole")["Properties"]
+        assert not template["Resources"]
+        made.append((role["Path"] + role["RoleName"], list(template["Parameters"])))
+    assert made == [
+        (f"/{READER}", ["HubPrincipalArn", "ExternalId"]),
+        ("/other", ["HubPrincipalArn"]),
+        (f"/security/{READER}", ["HubPrincipalArn", "ExternalId", "OrganizationId"]),
+    ]
     assert text.startswith(f"# arn:aws:iam::000000000001:role/{READER}\nAWSTemplate")
+    assert "shown" not in text
 
 
 def test_cloudformation_passes_its_linter(tmp_path: Path) -> None:
@@ -218,28 +237,12 @@ def test_cloudformation_passes_its_linter(tmp_path: Path) -> None:
         *templates(printed(ORGANIZED, "cloudformation", organization_id=ORGANIZATION)),
         printed(ORGANIZED, "hub-cloudformation", organization_id=ORGANIZATION),
     ]
-    files = [tmp_path / f"{number}.yaml" for number in range(len(texts))]
+    files = [tmp_path / f"{number}.yaml" for number in range(4)]
     for file, text in zip(files, texts, strict=True):
         file.write_text(text)
-    assert len(files) == 4
-    done = subprocess.run(
-        [Path(sys.executable).with_name("cfn-lint"), *files],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    lint = [Path(sys.executable).with_name("cfn-lint"), *files]
+    done = subprocess.run(lint, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
-
-
-def test_cloudformation_makes_the_role_and_nothing_else() -> None:
-    """Name and path as the exporter asks for them, what differs between accounts as parameters."""
-    text = printed(ORGANIZED, "cloudformation", organization_id=ORGANIZATION)
-    template = yaml.safe_load(text)
-    assert list(template["Resources"]) == ["ReaderRole"]
-    role = template["Resources"]["ReaderRole"]["Properties"]
-    assert (role["RoleName"], role["Path"]) == (READER, "/security/")
-    assert list(template["Parameters"]) == ["HubPrincipalArn", "ExternalId", "OrganizationId"]
-    assert "shown" not in text
 
 
 def test_terraform_as_a_reader_checks_it() -> None:
@@ -250,15 +253,19 @@ def test_terraform_as_a_reader_checks_it() -> None:
     assert printed(one, "terraform") == f"# {arn}\n{module}"
 
 
-def test_everything_at_once_and_what_needs_no_roles() -> None:
-    """Each document under its name; without roles there is only the exporter's own policy."""
-    text = printed(STATIC, *DOCUMENTS)
-    assert [line for line in text.splitlines() if line.startswith("# ---")] == [
-        f"# --- {name} ---" for name in DOCUMENTS
-    ]
-    text = printed(settings(), *DOCUMENTS)
-    assert [line for line in text.splitlines() if line.startswith("# ---")] == [
-        f"# --- {name} ---" for name in ("hub-policy", "hub-cloudformation", "hub-terraform")
+@pytest.mark.parametrize(
+    ("configured", "names"),
+    [
+        (STATIC, [*DOCUMENTS]),
+        (settings(), ["hub-policy", "hub-cloudformation", "hub-terraform"]),
+    ],
+    ids=["roles", "own credentials"],
+)
+def test_everything_at_once(configured: Settings, names: list[str]) -> None:
+    """Each document under its name; without roles there is only the exporter's own."""
+    lines = printed(configured, *DOCUMENTS).splitlines()
+    assert [line for line in lines if line.startswith("# ---")] == [
+        f"# --- {name} ---" for name in names
     ]
 
 

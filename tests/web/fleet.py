@@ -10,25 +10,23 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
 
-from exporter.clock import SystemClock
 from exporter.exposition.age_buckets import AgeBuckets
 from exporter.exposition.columns import PIECE
 from exporter.exposition.counts import Options
-from exporter.exposition.fleet import Build, Reload
+from exporter.exposition.fleet import Build
 from exporter.exposition.rendering import Exposition
-from exporter.iam.remedies import remedy
-from exporter.model import Account, Answer, Inventory, Invitation, PollResult, Target, Trust
+from exporter.model import Account, Answer, PollResult
 from exporter.settings import Settings
-from exporter.state import Snapshot
 from exporter.web.app import Places, app
 from exporter.web.middleware import secured
-from exporter.web.pages import routes
+from exporter.web.pages import Pages
 from exporter.web.server import listen
 from exporter.web.status import Status
+from tests.statuses import NOW, answered, invited, snapshot_of, status
 from tests.web.conftest import Health, Own
 from tests.web.serving import Served
 
@@ -36,8 +34,7 @@ MEGABYTE = 1024 * 1024
 _MOST_MEMORY = 12 * 1024 * MEGABYTE
 _REGIONS = tuple(f"r{number:02d}" for number in range(20))
 _ACCOUNTS = tuple(Account(f"{n:012d}", f"service {n}", regions=_REGIONS) for n in range(150))
-_OPTIONS, _LATER = Options(AgeBuckets(Settings().metrics.age_buckets)), 1e9
-_BUILD = Build("1", "unknown", "3")
+_SHOWN_BY = Options(AgeBuckets(Settings().metrics.age_buckets)), 1e9
 
 
 class Restless:
@@ -45,14 +42,9 @@ class Restless:
 
     def __init__(self) -> None:
         """Have polled everything once."""
-        self._clock = SystemClock()
-        self.snapshot = Snapshot()
-        self._targets = [target for account in _ACCOUNTS for target in account.targets()]
-        self.snapshot.change((), self._targets)
-        for target in self._targets:
-            self._poll(target, 1)
-        self._reload = Reload(successful=True, last_success=self._clock.now(), config_hash=1.0)
-        self._exposition = Exposition(self.snapshot, _OPTIONS, _LATER, self._clock.now)
+        polls = {target: [found(1)] for account in _ACCOUNTS for target in account.targets()}
+        self.snapshot, self._targets = snapshot_of(_ACCOUNTS, polls), [*polls]
+        self._exposition = Exposition(self.snapshot, *_SHOWN_BY, lambda: NOW)
         self._numbers = cycle((2, 3))
 
     async def text(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
@@ -67,45 +59,32 @@ class Restless:
 
     def status(self) -> Status:
         """Return what pages show."""
-        return Status(
-            now=self._clock.now(),
-            settings=Settings(),
-            known=self.snapshot.all(),
-            accounts={account.id: account for account in _ACCOUNTS},
-            due={},
-            inventory=Inventory(_ACCOUNTS, last_success=1.0),
-            reload=self._reload,
-            lag=0.0,
-            healthy=True,
-            trust=Trust(),
-        )
+        return replace(status(*_ACCOUNTS), known=self.snapshot.all())
 
     async def _change(self) -> None:
-        await self._exposition.show(_OPTIONS, _LATER, _ACCOUNTS)
+        await self._exposition.show(*_SHOWN_BY, _ACCOUNTS)
         number = next(self._numbers)
         for target in self._targets[:: PIECE // 2]:
-            self._poll(target, number)
+            self.snapshot.record(PollResult(target, NOW, 0.1, found(number)))
             self._exposition.update(target)
 
-    def _poll(self, target: Target, number: int) -> None:
-        now = self._clock.now()
-        found = tuple(Invitation("9" * 12, f"i{n}", "Invited", now - n) for n in range(number))
-        self.snapshot.record(PollResult(target, now, 0.1, Answer(enabled=True, invitations=found)))
+
+def found(number: int) -> Answer:
+    """Answer with so many invitations."""
+    return answered(*(invited(age=float(n), name=f"i{n}") for n in range(number)))
 
 
 def main() -> None:
     """Serve until standard input ends."""
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
     exposition = Restless()
-    pages = routes(
+    pages = Pages(
         status=exposition.status,
         failures=exposition.snapshot.failures,
-        remedy=remedy,
         configuration=lambda: "{}",
         telemetry_path="/metrics",
-        build=_BUILD,
-        places=Places(),
-    )
+        build=Build("1", "unknown", "3"),
+    ).routes(Places())
     application = app(
         telemetry_path="/metrics", exposition=exposition, own=Own(), health=Health(), pages=pages
     )

@@ -2,30 +2,11 @@
 "use strict";
 
 const REFRESH_SECONDS = 10;
-const OFF = "macie-exporter-refresh-off";
 
 // Ages are the server's: a browser's clock may be wrong by minutes.
 let ahead = 0;
-let paused = remembered();
+let paused = false;
 let reached = true;
-
-// A browser may forbid to store anything.
-function remembered() {
-  try {
-    return localStorage.getItem(OFF) !== null;
-  } catch {
-    return false;
-  }
-}
-
-function remember() {
-  try {
-    if (paused) localStorage.setItem(OFF, "1");
-    else localStorage.removeItem(OFF);
-  } catch {
-    // Then it holds for this page alone.
-  }
-}
 
 function setClock(page) {
   ahead = Date.now() / 1000 - Number(page.documentElement.dataset.now);
@@ -91,7 +72,6 @@ function setUpRefresh() {
   button.type = "button";
   button.addEventListener("click", () => {
     paused = !paused;
-    remember();
     showRefresh();
     if (!paused) refresh();
   });
@@ -138,7 +118,7 @@ function submitOnChange() {
   });
   // Addresses stay short: what is as by default is not sent.
   form?.addEventListener("formdata", (event) => {
-    for (const [name, usual] of [["q", ""], ["status", ""], ["sort", "account"], ["order", "asc"], ["group", "account"]]) {
+    for (const [name, usual] of [["q", ""], ["status", ""], ["sort", "account"], ["order", "asc"]]) {
       if (event.formData.get(name) === usual) event.formData.delete(name);
     }
   });
