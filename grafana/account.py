@@ -31,22 +31,20 @@ _REGIONS = panels.listing(
         panels.field("Age of the last answer", unit="dtdurations", decimals=0),
         *shared.INVITATION_CELLS,
     ),
-    transformations=panels.columns(
-        {
-            "aws_region": "Region",
-            "account_name": "Name",
-            "Value #A": "Last poll",
-            "error_code": "Error",
-            "Value #C": "Age of the last answer",
-            "Value #B": "Macie",
-            "Value #I": "Administered",
-            "administrator_account_id": "Administrator",
-            "Value #D": "Waiting",
-            "Value #E": "Enabled",
-            "Value #F": "Unknown, asking",
-            "Value #G": "Unknown, accepted",
-        }
-    ),
+    columns={
+        "aws_region": "Region",
+        "account_name": "Name",
+        "Value #A": "Last poll",
+        "error_code": "Error",
+        "Value #C": "Age of the last answer",
+        "Value #B": "Macie",
+        "Value #I": "Administered",
+        "administrator_account_id": "Administrator",
+        "Value #D": "Waiting",
+        "Value #E": "Enabled",
+        "Value #F": "Unknown, asking",
+        "Value #G": "Unknown, accepted",
+    },
     runbooks=(
         "MacieTargetStale",
         "MacieAccessDenied",
@@ -83,9 +81,8 @@ _HISTORY = panels.states(
 )
 
 BOARD = board(
-    uid=panels.ACCOUNT_UID,
-    title="Macie: Account",
-    description="The invitations of one account, over all its regions.",
+    "Account",
+    "The invitations of one account, over all its regions.",
     rows={
         "The four questions": shared.QUESTIONS,
         "Its regions": (_REGIONS, _HISTORY),
@@ -104,10 +101,6 @@ BOARD = board(
         shared.PAGES,
     ),
     annotations=(shared.NEW_INVITATIONS, shared.UNTRUSTED_INVITATIONS),
-    links=(
-        panels.board_link("Invitations", panels.INVITATIONS_UID),
-        panels.board_link("Exporter", panels.EXPORTER_UID),
-        link("Metrics", f"{DOCS}/metrics.md"),
-    ),
-    since="now-7d",
+    beside=("Invitations", "Exporter"),
+    explained=link("Metrics", f"{DOCS}/metrics.md"),
 )

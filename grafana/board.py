@@ -14,6 +14,8 @@ WIDTH: Final = 24
 
 Json = Mapping[str, Any]
 
+_SOURCE = "The Prometheus that scrapes the exporter."
+
 
 def over_time(expr: str, legend: str) -> Json:
     """Ask over the dashboard's time range."""
@@ -33,6 +35,12 @@ def rows(expr: str) -> Json:
 def _query(expr: str, legend: Json, form: str, *, instant: bool) -> Json:
     asked = {"expr": expr, "datasource": DATASOURCE, "format": form, "instant": instant}
     return {**asked, **legend, "range": not instant}
+
+
+def board_url(name: str, query: str = "") -> str:
+    """Return where a dashboard is, with the choices that all have in common and the time range."""
+    kept = "${datasource:queryparam}&${cluster:queryparam}&${job:queryparam}&${__url_time_range}"
+    return f"/d/macie-{name}/macie-{name}?{query}{kept}"
 
 
 def link(title: str, url: str, icon: str = "doc") -> Json:
@@ -59,7 +67,6 @@ def text(name: str, label: str, description: str, value: str, kind: str = "textb
 
 def choice(
     name: str,
-    label: str,
     description: str,
     query: str,
     *,
@@ -81,7 +88,7 @@ def choice(
         **({"allValue": all_value} if multi else {}),
         "regex": regex,
     }
-    return {**_variable("query", name, label, description, given), "definition": query}
+    return {**_variable("query", name, name.title(), description, given), "definition": query}
 
 
 def _variable(kind: str, name: str, label: str, description: str, given: Json) -> Json:
@@ -118,25 +125,28 @@ def annotation(
 
 
 def board(  # noqa: PLR0913 -- all that makes one dashboard unlike another
-    uid: str,
-    title: str,
+    name: str,
     description: str,
     *,
     rows: Mapping[str, Sequence[Json]],
     variables: Sequence[Json],
     annotations: Sequence[Json],
-    links: Sequence[Json],
-    since: str,
+    beside: Sequence[str],
+    explained: Json,
+    since: str = "now-7d",
 ) -> Json:
-    """Return a dashboard; `rows` are its panels below their headings."""
-    asked = "The Prometheus that scrapes the exporter."
-    source = text("datasource", "Data source", asked, "prometheus", kind="datasource")
+    """Return a dashboard; `rows` are its panels below their headings.
+
+    It leads to those `beside` it, and to where it is `explained`.
+    """
+    source = text("datasource", "Data source", _SOURCE, "prometheus", kind="datasource")
+    others = [link(each, board_url(each.lower()), icon="dashboard") for each in beside]
     return {
         "schemaVersion": 42,
         "templating": {"list": [source, *variables]},
         "annotations": {"list": annotations},
-        "uid": uid,
-        "title": title,
+        "uid": f"macie-{name.lower()}",
+        "title": f"Macie: {name}",
         "description": description,
         "tags": ["macie-invitations-exporter"],
         "timezone": "browser",
@@ -146,7 +156,7 @@ def board(  # noqa: PLR0913 -- all that makes one dashboard unlike another
         "fiscalYearStartMonth": 0,
         "refresh": "1m",
         "panels": [{**each, "id": number} for number, each in enumerate(_laid_out(rows), start=1)],
-        "links": links,
+        "links": [*others, explained],
     }
 
 

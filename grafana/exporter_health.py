@@ -126,9 +126,7 @@ _ERROR_ROWS = panels.listing(
         *panels.TARGET_CELLS,
         panels.field("Age of the last answer", unit="dtdurations", decimals=0, noValue="never"),
     ),
-    transformations=panels.columns(
-        panels.TARGET | {"error_code": "Error", "Value #B": "Age of the last answer"}
-    ),
+    columns=panels.TARGET | {"error_code": "Error", "Value #B": "Age of the last answer"},
     runbooks=("MacieAccessDenied", "MacieTargetsFailing", "MacieTargetStale"),
 )
 
@@ -245,22 +243,20 @@ _REPLICAS = panels.listing(
         panels.field("Configuration", unit="none", decimals=0),
         panels.field("Loaded", unit="dateTimeAsIso"),
     ),
-    transformations=panels.columns(
-        {
-            "cluster": "Cluster",
-            "job": "Job",
-            "instance": "Instance",
-            "Value #A": "Scrape",
-            "Value #B": "Shard",
-            "Value #C": "of",
-            "Value #D": "Targets",
-            "version": "Version",
-            "revision": "Revision",
-            "Value #F": "Configuration",
-            "Value #G": "Last reload",
-            "Value #H": "Loaded",
-        }
-    ),
+    columns={
+        "cluster": "Cluster",
+        "job": "Job",
+        "instance": "Instance",
+        "Value #A": "Scrape",
+        "Value #B": "Shard",
+        "Value #C": "of",
+        "Value #D": "Targets",
+        "version": "Version",
+        "revision": "Revision",
+        "Value #F": "Configuration",
+        "Value #G": "Last reload",
+        "Value #H": "Loaded",
+    },
     runbooks=("MacieExporterDown", "MacieShardMissing", "MacieNothingPolled"),
     width=24,
 )
@@ -303,12 +299,9 @@ _RELOADS = _mark(
 )
 
 BOARD = board(
-    uid=panels.EXPORTER_UID,
-    title="Macie: Exporter",
-    description=(
-        "Whether the exporter polls, how fresh its answers are, why polls fail, what it asks of "
-        "AWS, and what it costs."
-    ),
+    "Exporter",
+    "Whether the exporter polls, how fresh its answers are, why polls fail, what it asks of "
+    "AWS, and what it costs.",
     rows={
         "Is it well": (_UP, _POLLS_OK, _STALE, _FRESHNESS, _LATE, _SHARDS, _RELOAD, _DISCOVERY),
         "Polls": (_STATES, _ANSWER_AGES, _ERRORS, _ERROR_ROWS),
@@ -319,10 +312,7 @@ BOARD = board(
     },
     variables=(*shared.EXPORTERS, shared.account(), shared.REGION, shared.PAGES),
     annotations=(_RESTARTS, _RELOADS),
-    links=(
-        panels.board_link("Invitations", panels.INVITATIONS_UID),
-        panels.board_link("Account", panels.ACCOUNT_UID),
-        link("What error codes mean", f"{DOCS}/troubleshooting.md"),
-    ),
+    beside=("Invitations", "Account"),
+    explained=link("What error codes mean", f"{DOCS}/troubleshooting.md"),
     since="now-6h",
 )

@@ -29,7 +29,7 @@ _LOST_ROWS = panels.listing(
         panels.ACCOUNT_CELL,
         panels.region_cell(),
     ),
-    transformations=panels.columns(panels.TARGET | {"reason": "Reason", "error_code": "Error"}),
+    columns=panels.TARGET | {"reason": "Reason", "error_code": "Error"},
     runbooks=("MacieDisabled", "MacieRelationshipBroken", "MacieTargetsLost", "MacieTargetStale"),
     width=24,
 )
@@ -80,29 +80,24 @@ _ACCOUNTS = panels.listing(
         panels.ACCOUNT_CELL,
         *shared.INVITATION_CELLS,
     ),
-    transformations=panels.columns(
-        {
-            "account_name": "Name",
-            "aws_account_id": "Account",
-            "Value #C": "Waiting",
-            "Value #D": "Unknown, asking",
-            "Value #E": "Unknown, accepted",
-            "Value #F": "Of the chosen statuses",
-            "Value #A": "Targets",
-            "Value #B": "Targets known",
-        }
-    ),
+    columns={
+        "account_name": "Name",
+        "aws_account_id": "Account",
+        "Value #C": "Waiting",
+        "Value #D": "Unknown, asking",
+        "Value #E": "Unknown, accepted",
+        "Value #F": "Of the chosen statuses",
+        "Value #A": "Targets",
+        "Value #B": "Targets known",
+    },
     width=24,
     height=10,
 )
 
 BOARD = board(
-    uid=panels.INVITATIONS_UID,
-    title="Macie: Invitations",
-    description=(
-        "Who asks to become the Macie administrator of this organization's accounts, who has not "
-        "answered, where coverage is lost, and whether the numbers can be believed."
-    ),
+    "Invitations",
+    "Who asks to become the Macie administrator of this organization's accounts, who has not "
+    "answered, where coverage is lost, and whether the numbers can be believed.",
     rows={
         "Who is not trusted": (shared.STRANGERS, shared.TOLD_WHO_MAY_INVITE),
         "The four questions": shared.QUESTIONS,
@@ -117,10 +112,6 @@ BOARD = board(
     },
     variables=(*shared.EXPORTERS, shared.account(), shared.REGION, shared.STATUS, shared.PAGES),
     annotations=(shared.NEW_INVITATIONS, shared.UNTRUSTED_INVITATIONS),
-    links=(
-        panels.board_link("Account", panels.ACCOUNT_UID),
-        panels.board_link("Exporter", panels.EXPORTER_UID),
-        link("Metrics", f"{DOCS}/metrics.md"),
-    ),
-    since="now-7d",
+    beside=("Account", "Exporter"),
+    explained=link("Metrics", f"{DOCS}/metrics.md"),
 )

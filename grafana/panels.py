@@ -5,19 +5,8 @@ from functools import partial
 from string import ascii_uppercase
 from typing import Any
 
-from grafana.board import DATASOURCE, DOCS, WIDTH, Json, link
+from grafana.board import DATASOURCE, DOCS, WIDTH, Json, board_url, link
 from grafana.looks import PLAIN, STATUSES, UNKNOWN, Meanings, Steps
-
-INVITATIONS_UID = "macie-invitations"
-ACCOUNT_UID = "macie-account"
-EXPORTER_UID = "macie-exporter"
-
-_KEPT = "${datasource:queryparam}&${cluster:queryparam}&${job:queryparam}&${__url_time_range}"
-
-
-def board_link(title: str, uid: str) -> Json:
-    """Link to a dashboard, with the choices that all have in common and the time range."""
-    return link(title, f"/d/{uid}/{uid}?{_KEPT}", icon="dashboard")
 
 
 def panel(  # noqa: PLR0913 -- all that makes one panel unlike another
@@ -112,26 +101,24 @@ def thresholds(steps: Steps) -> dict[str, object]:
     return {"thresholds": {"mode": "absolute", "steps": colours}}
 
 
-_LEGEND = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
-_TOOLTIP = {"mode": "multi", "sort": "desc"}
-_SHOWN = {"legend": _LEGEND, "tooltip": _TOOLTIP}
-_LINES = {"showPoints": "auto", "spanNulls": False}
-_THIN = {"lineWidth": 2, "fillOpacity": 10, **_LINES}
-
-trend = partial(panel, "timeseries", _SHOWN, _THIN)
-"""Lines; where nothing is known there is a gap."""
-_DASHES = {"thresholdsStyle": {"mode": "dashed"}}
-limited_trend = partial(panel, "timeseries", _SHOWN, {**_DASHES, **_THIN})
-"""Lines, and the thresholds as dashes."""
-_AREAS = {
-    "lineWidth": 1,
-    "fillOpacity": 60,
-    "showPoints": "auto",
-    "stacking": {"mode": "normal"},
-    "spanNulls": False,
+_SHOWN = {
+    "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
+    "tooltip": {"mode": "multi", "sort": "desc"},
 }
-stacked_trend = partial(panel, "timeseries", _SHOWN, _AREAS)
-"""Areas on top of each other, which add up to something; with gaps as well."""
+
+
+def _lines(width: int, opacity: int, **more: Json) -> Json:
+    """Return how lines are drawn; where nothing is known there is a gap."""
+    line = {"lineWidth": width, "fillOpacity": opacity, "showPoints": "auto"}
+    return {**line, **more, "spanNulls": False}
+
+
+_DASHED = {"thresholdsStyle": {"mode": "dashed"}}
+trend = partial(panel, "timeseries", _SHOWN, _lines(2, 10))
+limited_trend = partial(panel, "timeseries", _SHOWN, {**_DASHED, **_lines(2, 10)})
+"""With the thresholds as dashes."""
+stacked_trend = partial(panel, "timeseries", _SHOWN, _lines(1, 60, stacking={"mode": "normal"}))
+"""Areas on top of each other, which add up to something."""
 
 _NUMBER = {
     "graphMode": "none",
@@ -196,8 +183,18 @@ states = partial(
 """How a state changes, a line for each series; with gaps where it is unknown."""
 
 
-def listing(title: str, description: str, *queries: Json, first: str = "", **fields: Any) -> Json:  # noqa: ANN401 -- panel names them
-    """Return a panel with a table, the greatest value of a column first."""
+def listing(
+    title: str,
+    description: str,
+    *queries: Json,
+    columns: Mapping[str, str],
+    first: str = "",
+    **fields: Any,  # noqa: ANN401 -- panel names them
+) -> Json:
+    """Return a panel with one table of all queries, the greatest value of a column first.
+
+    It has just these columns in this order, renamed.
+    """
     options = {
         "frameIndex": 0,
         "showHeader": True,
@@ -206,18 +203,15 @@ def listing(title: str, description: str, *queries: Json, first: str = "", **fie
         "footer": {"show": False, "reducer": [], "countRows": False},
         "cellHeight": "sm",
     }
-    custom = {"align": "auto", "inspect": False, "filterable": True}
-    return panel("table", options, custom, title, description, *queries, **fields)
-
-
-def columns(names: Mapping[str, str]) -> tuple[Json, ...]:
-    """Make one table of all queries, with just these columns in this order, renamed."""
-    order = {name: index for index, name in enumerate(names)}
-    return (
+    order = {name: index for index, name in enumerate(columns)}
+    made = [
         {"id": "merge", "options": {}},
-        {"id": "filterFieldsByName", "options": {"include": {"names": list(names)}}},
-        {"id": "organize", "options": {"indexByName": order, "renameByName": names}},
-    )
+        {"id": "filterFieldsByName", "options": {"include": {"names": list(columns)}}},
+        {"id": "organize", "options": {"indexByName": order, "renameByName": columns}},
+    ]
+    custom = {"align": "auto", "inspect": False, "filterable": True}
+    table = partial(panel, "table", options, custom, transformations=made)
+    return table(title, description, *queries, **fields)
 
 
 def matrix(row: str, column: str) -> tuple[Json, ...]:
@@ -281,7 +275,7 @@ def region_cell(account: str = "${__data.fields.Account}") -> Json:
     return field("Region", links=[{"title": "The exporter's page of this target", "url": url}])
 
 
-_ACCOUNT_URL = f"/d/{ACCOUNT_UID}/{ACCOUNT_UID}?var-account=${{__value.raw}}&{_KEPT}"
+_ACCOUNT_URL = board_url("account", "var-account=${__value.raw}&")
 ACCOUNT_CELL = field(
     "Account",
     unit="string",

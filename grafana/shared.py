@@ -5,7 +5,7 @@ from functools import partial
 from exporter.model import PENDING_STATUSES
 from grafana import looks, panels
 from grafana import promql as q
-from grafana.board import annotation, choice, now, over_time, rows, text
+from grafana.board import Json, annotation, choice, now, over_time, rows, text
 
 PENDING = q.status(*PENDING_STATUSES)
 ACCEPTED = q.status(*q.ACCEPTED_STATUSES)
@@ -108,16 +108,14 @@ BELIEVABLE = _question(
 
 QUESTIONS = (UNKNOWN_INVITERS, UNANSWERED, LOST_COVERAGE, BELIEVABLE)
 
-_ROLES = {
-    "is administrator": ACCEPTED,
-    "asks": PENDING,
-    "asked before": q.status(*sorted({*q.BROKEN_STATUSES} - {*q.ACCEPTED_STATUSES})),
-}
-"""What an unknown inviter is to an account; the gravest sorts last."""
+_FORMER = q.status(*sorted({*q.BROKEN_STATUSES} - {*q.ACCEPTED_STATUSES}))
 _STRANGERS = {
     "is administrator, says Macie": f"topk(200, {q.administrators_in_fact()})",
-    **{role: f"topk(200, {q.inviters(statuses)}) * 1000" for role, statuses in _ROLES.items()},
+    "is administrator": f"topk(200, {q.inviters(ACCEPTED)}) * 1000",
+    "asks": f"topk(200, {q.inviters(PENDING)}) * 1000",
+    "asked before": f"topk(200, {q.inviters(_FORMER)}) * 1000",
 }
+"""What an unknown inviter is to an account; the gravest sorts last."""
 
 STRANGERS = panels.listing(
     "Unknown inviters and administrators",
@@ -142,15 +140,13 @@ STRANGERS = panels.listing(
         panels.status_cell("Status"),
         panels.cell("Since", {0: ("not said", looks.UNKNOWN)}),
     ),
-    transformations=panels.columns(
-        {
-            "inviter_account_id": "Who",
-            "is": "Is",
-            "relationship_status": "Status",
-            **panels.TARGET,
-            "Value": "Since",
-        }
-    ),
+    columns={
+        "inviter_account_id": "Who",
+        "is": "Is",
+        "relationship_status": "Status",
+        **panels.TARGET,
+        "Value": "Since",
+    },
     runbooks=("MacieUntrustedInvitation", "MacieUntrustedAdministrator"),
     width=18,
 )
@@ -179,9 +175,8 @@ LONGEST_WAITING = panels.listing(
         *panels.TARGET_CELLS,
         panels.status_cell("Status"),
     ),
-    transformations=panels.columns(
-        panels.TARGET | {"relationship_status": "Status", "Value #A": "Sent", "Value #B": "Waiting"}
-    ),
+    columns=panels.TARGET
+    | {"relationship_status": "Status", "Value #A": "Sent", "Value #B": "Waiting"},
     runbooks=("MacieInvitationPending",),
 )
 
@@ -199,25 +194,26 @@ NEWEST = panels.listing(
     unit="dateTimeAsIso",
     unknown="no rows: none, unknown, or metrics.per_invitation is off",
     overrides=(*panels.TARGET_CELLS, panels.status_cell("Status")),
-    transformations=panels.columns(
-        {
-            "Value": "Sent",
-            "inviter_account_id": "Inviter",
-            "relationship_status": "Status",
-            **panels.TARGET,
-            "invitation_id": "Invitation",
-        }
-    ),
+    columns={
+        "Value": "Sent",
+        "inviter_account_id": "Inviter",
+        "relationship_status": "Status",
+        **panels.TARGET,
+        "invitation_id": "Invitation",
+    },
 )
+
+
+def _listed_by(label: str) -> Json:
+    listed = q.invitations(q.CHOSEN_STATUS)
+    return over_time(f"sum by ({label}) ({listed})", f"{{{{{label}}}}}")
+
 
 BY_STATUS_OVER_TIME = panels.trend(
     "Invitations by status",
     """How many invitations of the chosen statuses were listed. A gap says that nothing was known;
     a dip at the time of one in “Targets without an answer” that less was.""",
-    over_time(
-        f"sum by (relationship_status) ({q.invitations(q.CHOSEN_STATUS)})",
-        "{{relationship_status}}",
-    ),
+    _listed_by("relationship_status"),
     overrides=panels.BY_STATUS,
     points=FEW_POINTS,
 )
@@ -226,7 +222,7 @@ AGES = panels.ages(
     "Ages of invitations",
     """How many invitations of the chosen statuses are in each age bucket, the youngest at the
     bottom. The buckets are those of metrics.age_buckets, in their order.""",
-    over_time(f"sum by (age_bucket) ({q.invitations(q.CHOSEN_STATUS)})", "{{age_bucket}}"),
+    _listed_by("age_bucket"),
     points=FEW_POINTS,
 )
 
@@ -253,20 +249,17 @@ PAGES = text(
 EXPORTERS = (
     choice(
         "cluster",
-        "Cluster",
         "Where Prometheus or its peers add the label cluster; else there is nothing to choose.",
         "label_values(macie_exporter_build_info, cluster)",
         all_value=".*",
     ),
     choice(
         "job",
-        "Job",
         "Prometheus' jobs that scrape an exporter.",
         'label_values(macie_exporter_build_info{cluster=~"$cluster"}, job)',
     ),
     choice(
         "instance",
-        "Instance",
         "Running exporters. One of several shards knows only its part of the accounts: what the "
         "others know then counts as unknown.",
         'label_values(macie_exporter_build_info{cluster=~"$cluster", job=~"$job"}, instance)',
@@ -276,20 +269,17 @@ EXPORTERS = (
 account = partial(
     choice,
     "account",
-    "Account",
     "Accounts that receive invitations, by name.",
     f"query_result(max by (account_name, aws_account_id) ({q.fleet('macie_account_info')}))",
     regex='/(?:account_name="(?<text>[^"]*)".*)?aws_account_id="(?<value>[^"]*)"/',
 )
 REGION = choice(
     "region",
-    "Region",
     "Regions that are polled.",
-    f"label_values({q.accounts('macie_poll_timestamp_seconds')}, aws_region)",
+    f"label_values({q.fleet('macie_poll_timestamp_seconds', q.OF_ACCOUNT)}, aws_region)",
 )
 STATUS = choice(
     "status",
-    "Status",
     "Statuses of invitations. The four questions ask of statuses of their own.",
     f"label_values({q.targets('macie_invitations')}, relationship_status)",
 )
