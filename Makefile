@@ -57,7 +57,7 @@ site: venv ## The documentation as pages that need no network, in build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir build/site
 
 dashboards: venv ## Write the dashboards' JSON in the chart anew from grafana/
-	$(BIN)/python -W ignore::DeprecationWarning -m grafana $(ARGS)
+	$(BIN)/python -m grafana $(ARGS)
 
 bench: venv ## What polls and scrapes cost, against references and goals: ten minutes (ARGS=--quick)
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -3,8 +3,7 @@
 import sys
 from pathlib import Path
 
-from grafana.boards import BOARDS, FOLDER
-from grafana.published import published
+from grafana.boards import BOARDS, FOLDER, published, written
 
 
 def main(folder: str = "") -> None:
@@ -12,8 +11,8 @@ def main(folder: str = "") -> None:
     place = Path(folder or FOLDER)
     place.mkdir(parents=True, exist_ok=True)
     for name, board in BOARDS.items():
-        text = published(board.json()) if folder else board.json()
-        (place / f"{name}.json").write_text(text, encoding="utf-8")
+        shown = published(board) if folder else board
+        (place / f"{name}.json").write_text(written(shown), encoding="utf-8")
 
 
 if __name__ == "__main__":

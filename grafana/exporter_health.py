@@ -4,13 +4,14 @@ from functools import partial
 
 from grafana import looks, panels, shared
 from grafana import promql as q
-from grafana.board import TROUBLESHOOTING, Annotation, Board, Link, Query, Row, now, rows
-
-_NO_ERRORS = "only once a request failed"
-_NO_FAILURES = "only while polls fail"
-_NO_ORGANISATION = "only with discovery through AWS Organizations"
+from grafana.board import DOCS, Json, annotation, board, link, now, over_time, rows
 
 _stat = partial(panels.number, width=3, height=5)
+
+
+def _of_each(expr: str) -> Json:
+    return over_time(expr, "{{instance}}")
+
 
 _UP = _stat(
     "Exporters down",
@@ -19,7 +20,7 @@ _UP = _stat(
     now(f"count({q.UP} == 0) or 0 * count({q.UP})", "down"),
     now(f"count({q.UP})", "to be scraped"),
     steps=looks.ANY_IS_CRITICAL,
-    overrides=(panels.query("B", **panels.limits(((None, looks.INFO),))),),
+    overrides=(panels.query("B", steps=((None, looks.INFO),)),),
     runbooks=("MacieExporterDown", "MacieExporterAbsent"),
 )
 _POLLS_OK = _stat(
@@ -53,9 +54,7 @@ _FRESHNESS = _stat(
     """The age of the oldest last answer of any target, in poll intervals. Targets that never
     answered are not in it.""",
     now(
-        f"max({q.ANSWER_AGE}) / max({q.fleet('macie_exporter_poll_interval_seconds')})",
-        "intervals",
-        "not before the first answer",
+        f"max({q.ANSWER_AGE}) / max({q.fleet('macie_exporter_poll_interval_seconds')})", "intervals"
     ),
     steps=_INTERVALS,
     runbooks=("MacieTargetStale",),
@@ -72,11 +71,7 @@ _RELOAD = _stat(
     """Whether the last attempt to load the configuration succeeded everywhere, and the web
     file's, where there is one.""",
     now(f"min({q.fleet('macie_exporter_config_last_reload_successful')})", "settings"),
-    now(
-        f"min({q.fleet('macie_exporter_web_config_last_reload_successful')})",
-        "web file",
-        "only with a web configuration file",
-    ),
+    now(f"min({q.fleet('macie_exporter_web_config_last_reload_successful')})", "web file"),
     meanings=looks.SUCCESS,
     steps=((None, looks.CRITICAL), (1, looks.OK)),
     runbooks=("MacieConfigReloadFailed",),
@@ -85,7 +80,7 @@ _DISCOVERY = _stat(
     "Discovery",
     """Whether the last discovery through AWS Organizations succeeded everywhere. No value: there
     is none, or it is unknown.""",
-    now(f"min({q.fleet('macie_exporter_discovery_success')})", "discovery", _NO_ORGANISATION),
+    now(f"min({q.fleet('macie_exporter_discovery_success')})", "discovery"),
     unknown="not configured, or unknown",
     meanings=looks.SUCCESS,
     steps=((None, looks.CRITICAL), (1, looks.OK)),
@@ -96,7 +91,7 @@ _STATES = panels.stacked_trend(
     "Targets by state",
     """As the exporters count them, whatever account and region are chosen. failing: the last poll
     failed; stale: so for poll.stale_after, and the values are gone; pending: not polled yet.""",
-    Query(q.TARGETS_BY_STATE, "{{state}}"),
+    over_time(q.TARGETS_BY_STATE, "{{state}}"),
     overrides=panels.coloured(looks.TARGET_STATES),
     runbooks=("MacieTargetsFailing", "MacieTargetStale"),
 )
@@ -104,9 +99,9 @@ _ANSWER_AGES = panels.trend(
     "Age of the answers",
     """How old each target's last answer is: the oldest, the median, and for comparison the poll
     interval. Targets that never answered are not in it.""",
-    Query(f"max({q.ANSWER_AGE})", "oldest", may_be_empty="not before the first answer"),
-    Query(f"quantile(0.5, {q.ANSWER_AGE})", "median", may_be_empty="not before the first answer"),
-    Query(f"max({q.fleet('macie_exporter_poll_interval_seconds')})", "poll interval"),
+    over_time(f"max({q.ANSWER_AGE})", "oldest"),
+    over_time(f"quantile(0.5, {q.ANSWER_AGE})", "median"),
+    over_time(f"max({q.fleet('macie_exporter_poll_interval_seconds')})", "poll interval"),
     unit="s",
     overrides=panels.coloured(
         {"oldest": looks.WARNING, "median": looks.OK, "poll interval": looks.UNKNOWN}
@@ -116,34 +111,29 @@ _ANSWER_AGES = panels.trend(
 _ERRORS = panels.stacked_trend(
     "Failing targets by error code",
     "Why last polls failed. No line where none did.",
-    Query(f"count by (error_code) ({q.ERROR})", "{{error_code}}", may_be_empty=_NO_FAILURES),
+    over_time(f"count by (error_code) ({q.ERROR})", "{{error_code}}"),
     runbooks=("MacieAccessDenied", "MacieTargetsFailing"),
 )
 _ERROR_ROWS = panels.listing(
     "Failing targets",
     """Each target whose last poll failed, with the error code and the age of its last answer;
     “never” that there was none.""",
-    rows(q.named(q.ERROR), _NO_FAILURES),
-    rows(
-        f"{q.ANSWER_AGE} and on (aws_account_id, aws_region) {q.ERROR}",
-        "only while polls fail that have succeeded before",
-    ),
+    rows(q.named(q.ERROR)),
+    rows(f"{q.ANSWER_AGE} and on (aws_account_id, aws_region) {q.ERROR}"),
     first="Age of the last answer",
     unknown="no rows: none fails, or it is unknown",
     overrides=(
         *panels.TARGET_CELLS,
         panels.field("Age of the last answer", unit="dtdurations", decimals=0, noValue="never"),
     ),
-    transformations=panels.columns(
-        panels.TARGET | {"error_code": "Error", "Value #B": "Age of the last answer"}
-    ),
+    columns=panels.TARGET | {"error_code": "Error", "Value #B": "Age of the last answer"},
     runbooks=("MacieAccessDenied", "MacieTargetsFailing", "MacieTargetStale"),
 )
 
 _CALLS = panels.stacked_trend(
     "Requests to AWS",
     "HTTP requests to AWS, retries included, by service and operation.",
-    Query(
+    over_time(
         f"sum by (service, operation) ({q.rate('macie_exporter_aws_requests_total')})",
         "{{service}} {{operation}}",
     ),
@@ -152,10 +142,9 @@ _CALLS = panels.stacked_trend(
 _CALL_ERRORS = panels.stacked_trend(
     "Requests to AWS that failed",
     "HTTP requests to AWS that failed, retries included, by error code.",
-    Query(
+    over_time(
         f"sum by (error_code) ({q.rate('macie_exporter_aws_request_errors_total')})",
         "{{error_code}}",
-        may_be_empty=_NO_ERRORS,
     ),
     unit="reqps",
     runbooks=("MacieAccessDenied", "MacieTargetsFailing"),
@@ -164,12 +153,11 @@ _THROTTLED = panels.limited_trend(
     "Throttling, by region",
     """The share of requests that AWS refused because of their rate. If it stays, raise
     poll.interval or lower poll.concurrency.""",
-    Query(
+    over_time(
         "sum by (aws_region) ("
         + q.rate("macie_exporter_aws_request_errors_total", f'error_code=~"{q.THROTTLING}"')
         + f") / sum by (aws_region) ({q.rate('macie_exporter_aws_requests_total')})",
         "{{aws_region}}",
-        may_be_empty="only once AWS has throttled",
     ),
     unit="percentunit",
     steps=((None, looks.OK), (0.05, looks.WARNING), (0.2, looks.CRITICAL)),
@@ -185,29 +173,29 @@ def _latency(quantile: float) -> str:
 _LATENCY = panels.trend(
     "Latency of AWS",
     "How long HTTP requests to AWS took, each retry for itself: median and 99th.",
-    Query(_latency(0.5), "{{operation}} median"),
-    Query(_latency(0.99), "{{operation}} 99th"),
+    over_time(_latency(0.5), "{{operation}} median"),
+    over_time(_latency(0.99), "{{operation}} 99th"),
     unit="s",
 )
 _LAG_TREND = panels.limited_trend(
     "Lag",
     """How late the latest polls started, for each exporter. It grows when poll.concurrency is too
     low for the targets and the interval.""",
-    Query(q.fleet("macie_exporter_poll_lag_seconds"), "{{instance}}"),
+    _of_each(q.fleet("macie_exporter_poll_lag_seconds")),
     unit="s",
     steps=_LAG,
 )
 _POLL_DURATION = panels.trend(
     "Duration of polls, by region",
     "The longest last poll of any target, pages and retries included; poll.timeout ends it.",
-    Query(f"max by (aws_region) ({q.each('macie_poll_duration_seconds')})", "{{aws_region}}"),
+    over_time(f"max by (aws_region) ({q.each('macie_poll_duration_seconds')})", "{{aws_region}}"),
     unit="s",
 )
 
 _SCRAPES = panels.limited_trend(
     "Duration of scrapes",
     "How long Prometheus took to read each exporter; its default limit is 10 s.",
-    Query(q.ours(q.fleet("scrape_duration_seconds")), "{{instance}}"),
+    _of_each(q.ours(q.fleet("scrape_duration_seconds"))),
     unit="s",
     steps=((None, looks.OK), (5, looks.WARNING), (10, looks.CRITICAL)),
 )
@@ -215,8 +203,8 @@ _SAMPLES = panels.trend(
     "Samples of a scrape",
     """How many series each exporter shows; metrics.zero_fill decides, and the sample limit of the
     scrape must be above it.""",
-    Query(q.ours(q.fleet("scrape_samples_scraped")), "{{instance}}"),
-    Query(
+    _of_each(q.ours(q.fleet("scrape_samples_scraped"))),
+    over_time(
         f"sum({q.fleet('macie_invitation_series_dropped')})",
         "left out by metrics.per_invitation.max_series",
     ),
@@ -224,12 +212,12 @@ _SAMPLES = panels.trend(
 _CPU = panels.trend(
     "Processor",
     "Processor time of each exporter, 1 is one core.",
-    Query(q.ours(q.rate("process_cpu_seconds_total")), "{{instance}}"),
+    _of_each(q.ours(q.rate("process_cpu_seconds_total"))),
 )
 _MEMORY = panels.trend(
     "Memory",
     "Resident memory of each exporter.",
-    Query(q.ours(q.fleet("process_resident_memory_bytes")), "{{instance}}"),
+    _of_each(q.ours(q.fleet("process_resident_memory_bytes"))),
     unit="bytes",
 )
 
@@ -255,22 +243,20 @@ _REPLICAS = panels.listing(
         panels.field("Configuration", unit="none", decimals=0),
         panels.field("Loaded", unit="dateTimeAsIso"),
     ),
-    transformations=panels.columns(
-        {
-            "cluster": "Cluster",
-            "job": "Job",
-            "instance": "Instance",
-            "Value #A": "Scrape",
-            "Value #B": "Shard",
-            "Value #C": "of",
-            "Value #D": "Targets",
-            "version": "Version",
-            "revision": "Revision",
-            "Value #F": "Configuration",
-            "Value #G": "Last reload",
-            "Value #H": "Loaded",
-        }
-    ),
+    columns={
+        "cluster": "Cluster",
+        "job": "Job",
+        "instance": "Instance",
+        "Value #A": "Scrape",
+        "Value #B": "Shard",
+        "Value #C": "of",
+        "Value #D": "Targets",
+        "version": "Version",
+        "revision": "Revision",
+        "Value #F": "Configuration",
+        "Value #G": "Last reload",
+        "Value #H": "Loaded",
+    },
     runbooks=("MacieExporterDown", "MacieShardMissing", "MacieNothingPolled"),
     width=24,
 )
@@ -278,10 +264,8 @@ _DISCOVERY_AGE = panels.trend(
     "Age of discovery",
     """How long ago each exporter last found the accounts through AWS Organizations. No line where
     it never succeeded.""",
-    Query(
-        f"time() - ({q.fleet('macie_exporter_discovery_last_success_timestamp_seconds')} > 0)",
-        "{{instance}}",
-        may_be_empty=_NO_ORGANISATION,
+    _of_each(
+        f"time() - ({q.fleet('macie_exporter_discovery_last_success_timestamp_seconds')} > 0)"
     ),
     unit="s",
     unknown="aws.organization is not configured, or unknown",
@@ -292,11 +276,7 @@ _CERTIFICATES = panels.limited_trend(
     "Time until certificates end",
     """How long the certificate of each exporter's web endpoint is valid yet; below 0 it is no
     longer, and Prometheus refuses to scrape.""",
-    Query(
-        f"{q.fleet('macie_exporter_web_certificate_expiry_timestamp_seconds')} - time()",
-        "{{instance}}",
-        may_be_empty="only with TLS",
-    ),
+    _of_each(f"{q.fleet('macie_exporter_web_certificate_expiry_timestamp_seconds')} - time()"),
     unit="s",
     unknown="TLS is not configured, or unknown",
     steps=((None, looks.CRITICAL), (7 * _DAY, looks.WARNING), (14 * _DAY, looks.OK)),
@@ -304,49 +284,35 @@ _CERTIFICATES = panels.limited_trend(
     runbooks=("MacieCertificateExpiring",),
 )
 
-_RESTARTS = Annotation(
+_mark = partial(annotation, text="{{instance}}", tags=("job", "instance"), at_value=True)
+_RESTARTS = _mark(
     "Starts",
-    Query(q.ours(q.fleet("process_start_time_seconds") + " * 1000")),
+    q.ours(q.fleet("process_start_time_seconds") + " * 1000"),
     title="Exporter started",
-    text="{{instance}}",
     colour=looks.UNKNOWN,
-    tags=("job", "instance"),
-    at_value=True,
 )
-_RELOADS = Annotation(
+_RELOADS = _mark(
     "Reloads",
-    Query(q.fleet("macie_exporter_config_last_reload_success_timestamp_seconds") + " * 1000"),
+    q.fleet("macie_exporter_config_last_reload_success_timestamp_seconds") + " * 1000",
     title="Configuration loaded",
-    text="{{instance}}",
     colour=looks.INFO,
-    tags=("job", "instance"),
-    at_value=True,
 )
 
-BOARD = Board(
-    uid=panels.EXPORTER_UID,
-    title="Macie: Exporter",
-    description=(
-        "Whether the exporter polls, how fresh its answers are, why polls fail, what it asks of "
-        "AWS, and what it costs."
-    ),
-    rows=(
-        Row(
-            "Is it well", (_UP, _POLLS_OK, _STALE, _FRESHNESS, _LATE, _SHARDS, _RELOAD, _DISCOVERY)
-        ),
-        Row("Polls", (_STATES, _ANSWER_AGES, _ERRORS, _ERROR_ROWS)),
-        Row("AWS", (_CALLS, _CALL_ERRORS, _THROTTLED, _LATENCY)),
-        Row("Keeping up", (_LAG_TREND, _POLL_DURATION)),
-        Row("Shards", (_REPLICAS, _DISCOVERY_AGE, _CERTIFICATES)),
-        Row("Cost", (_SCRAPES, _SAMPLES, _CPU, _MEMORY)),
-    ),
-    variables=(*shared.EXPORTERS, shared.ACCOUNT, shared.REGION, shared.PAGES),
+BOARD = board(
+    "Exporter",
+    "Whether the exporter polls, how fresh its answers are, why polls fail, what it asks of "
+    "AWS, and what it costs.",
+    rows={
+        "Is it well": (_UP, _POLLS_OK, _STALE, _FRESHNESS, _LATE, _SHARDS, _RELOAD, _DISCOVERY),
+        "Polls": (_STATES, _ANSWER_AGES, _ERRORS, _ERROR_ROWS),
+        "AWS": (_CALLS, _CALL_ERRORS, _THROTTLED, _LATENCY),
+        "Keeping up": (_LAG_TREND, _POLL_DURATION),
+        "Shards": (_REPLICAS, _DISCOVERY_AGE, _CERTIFICATES),
+        "Cost": (_SCRAPES, _SAMPLES, _CPU, _MEMORY),
+    },
+    variables=(*shared.EXPORTERS, shared.account(), shared.REGION, shared.PAGES),
     annotations=(_RESTARTS, _RELOADS),
-    links=(
-        panels.board_link("Invitations", panels.INVITATIONS_UID),
-        panels.board_link("Account", panels.ACCOUNT_UID),
-        Link("What error codes mean", TROUBLESHOOTING),
-    ),
+    beside=("Invitations", "Account"),
+    explained=link("What error codes mean", f"{DOCS}/troubleshooting.md"),
     since="now-6h",
-    refresh="1m",
 )

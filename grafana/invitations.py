@@ -2,7 +2,7 @@
 
 from grafana import looks, panels, shared
 from grafana import promql as q
-from grafana.board import METRICS, Board, Link, Panel, Query, Row, rows
+from grafana.board import DOCS, Json, board, link, over_time, rows
 
 _LOST_ROWS = panels.listing(
     "Where coverage is lost, or out of sight",
@@ -18,8 +18,7 @@ _LOST_ROWS = panels.listing(
                     f'label_replace({q.ERROR}, "reason", "last poll failed", "", "")',
                 )
             )
-        ),
-        shared.EVENTUALLY,
+        )
     ),
     first="Reason",
     unit="string",
@@ -27,22 +26,22 @@ _LOST_ROWS = panels.listing(
     overrides=(
         panels.absent_cell("Name"),
         panels.absent_cell("Error"),
-        panels.account_cell("Account"),
+        panels.ACCOUNT_CELL,
         panels.region_cell(),
     ),
-    transformations=panels.columns(panels.TARGET | {"reason": "Reason", "error_code": "Error"}),
+    columns=panels.TARGET | {"reason": "Reason", "error_code": "Error"},
     runbooks=("MacieDisabled", "MacieRelationshipBroken", "MacieTargetsLost", "MacieTargetStale"),
     width=24,
 )
 
 
-def _by_status_and(label: str, title: str, where: str) -> Panel:
-    """Make panels.bars of the invitations listed now: one for each of a label's values."""
+def _by_status_and(label: str, title: str, where: str) -> Json:
+    """Make bars of the invitations listed now: one for each of a label's values."""
     listed = q.invitations(q.CHOSEN_STATUS)
     return panels.bars(
         title,
         f"Invitations of the chosen statuses that are listed now, {where}.",
-        rows(f"sum by ({label}, relationship_status) ({listed}) > 0", shared.EVENTUALLY),
+        rows(f"sum by ({label}, relationship_status) ({listed}) > 0"),
         overrides=panels.BY_STATUS,
         transformations=panels.matrix(label, "relationship_status"),
     )
@@ -55,8 +54,8 @@ _UNTRUSTED_TREND = panels.trend(
     "Unknown inviters over time",
     """Invitations of accounts that are not trusted, in the targets that were known; “Targets
     without an answer” tells how many were not.""",
-    Query(f"sum({q.untrusted(shared.PENDING)}) or {q.ZERO_UNTRUSTED}", "asking"),
-    Query(f"sum({q.untrusted(shared.ACCEPTED)}) or {q.ZERO_UNTRUSTED}", "accepted"),
+    over_time(f"sum({q.untrusted(shared.PENDING)}) or {q.ZERO_UNTRUSTED}", "asking"),
+    over_time(f"sum({q.untrusted(shared.ACCEPTED)}) or {q.ZERO_UNTRUSTED}", "accepted"),
     unknown="trust is not configured, or unknown",
     steps=looks.ANY_IS_WARNING,
     overrides=panels.coloured({"asking": looks.WARNING, "accepted": looks.CRITICAL}),
@@ -65,66 +64,54 @@ _UNTRUSTED_TREND = panels.trend(
 )
 
 
-def _by_account(expr: str) -> str:
-    return f"sum by (aws_account_id) ({expr})"
-
-
 _ACCOUNTS = panels.listing(
     "By account",
     """Every account: its targets, how many of them are known, and its invitations. The account's
     id leads to that account over its regions.""",
     rows(q.named(f"count by (aws_account_id) ({q.POLLED})")),
     rows(f"count by (aws_account_id) ({q.KNOWN})"),
-    rows(_by_account(q.invitations(shared.PENDING))),
-    rows(_by_account(q.untrusted(shared.PENDING))),
-    rows(_by_account(q.untrusted(shared.ACCEPTED))),
-    rows(_by_account(q.invitations(q.CHOSEN_STATUS))),
+    rows(f"sum by (aws_account_id) ({q.invitations(shared.PENDING)})"),
+    rows(f"sum by (aws_account_id) ({q.untrusted(shared.PENDING)})"),
+    rows(f"sum by (aws_account_id) ({q.untrusted(shared.ACCEPTED)})"),
+    rows(f"sum by (aws_account_id) ({q.invitations(q.CHOSEN_STATUS)})"),
     first="Waiting",
     overrides=(
         panels.absent_cell("Name"),
-        panels.account_cell("Account"),
+        panels.ACCOUNT_CELL,
         *shared.INVITATION_CELLS,
     ),
-    transformations=panels.columns(
-        {
-            "account_name": "Name",
-            "aws_account_id": "Account",
-            "Value #C": "Waiting",
-            "Value #D": "Unknown, asking",
-            "Value #E": "Unknown, accepted",
-            "Value #F": "Of the chosen statuses",
-            "Value #A": "Targets",
-            "Value #B": "Targets known",
-        }
-    ),
+    columns={
+        "account_name": "Name",
+        "aws_account_id": "Account",
+        "Value #C": "Waiting",
+        "Value #D": "Unknown, asking",
+        "Value #E": "Unknown, accepted",
+        "Value #F": "Of the chosen statuses",
+        "Value #A": "Targets",
+        "Value #B": "Targets known",
+    },
     width=24,
     height=10,
 )
 
-BOARD = Board(
-    uid=panels.INVITATIONS_UID,
-    title="Macie: Invitations",
-    description=(
-        "Who asks to become the Macie administrator of this organization's accounts, who has not "
-        "answered, where coverage is lost, and whether the numbers can be believed."
-    ),
-    rows=(
-        Row("Who is not trusted", (shared.STRANGERS, shared.TOLD_WHO_MAY_INVITE)),
-        shared.QUESTIONS,
-        Row("Who asks, and what is lost", (shared.NEWEST, shared.LONGEST_WAITING, _LOST_ROWS)),
-        Row("By account, region, status and age", (_ACCOUNTS, _BY_REGION, _BY_AGE)),
-        Row(
-            "Over time",
-            (shared.BY_STATUS_OVER_TIME, shared.AGES, _UNTRUSTED_TREND, shared.UNANSWERING_TARGETS),
+BOARD = board(
+    "Invitations",
+    "Who asks to become the Macie administrator of this organization's accounts, who has not "
+    "answered, where coverage is lost, and whether the numbers can be believed.",
+    rows={
+        "Who is not trusted": (shared.STRANGERS, shared.TOLD_WHO_MAY_INVITE),
+        "The four questions": shared.QUESTIONS,
+        "Who asks, and what is lost": (shared.NEWEST, shared.LONGEST_WAITING, _LOST_ROWS),
+        "By account, region, status and age": (_ACCOUNTS, _BY_REGION, _BY_AGE),
+        "Over time": (
+            shared.BY_STATUS_OVER_TIME,
+            shared.AGES,
+            _UNTRUSTED_TREND,
+            shared.UNANSWERING_TARGETS,
         ),
-    ),
-    variables=(*shared.EXPORTERS, shared.ACCOUNT, shared.REGION, shared.STATUS, shared.PAGES),
+    },
+    variables=(*shared.EXPORTERS, shared.account(), shared.REGION, shared.STATUS, shared.PAGES),
     annotations=(shared.NEW_INVITATIONS, shared.UNTRUSTED_INVITATIONS),
-    links=(
-        panels.board_link("Account", panels.ACCOUNT_UID),
-        panels.board_link("Exporter", panels.EXPORTER_UID),
-        Link("Metrics", METRICS),
-    ),
-    since="now-7d",
-    refresh="1m",
+    beside=("Account", "Exporter"),
+    explained=link("Metrics", f"{DOCS}/metrics.md"),
 )

@@ -1,9 +1,8 @@
 """What colours, mappings and thresholds mean, the same on every panel."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from exporter.model import KNOWN_STATUSES, UNKNOWN_STATUS
+from exporter.model import UNKNOWN_STATUS
 from exporter.state import TargetState
 from grafana.promql import NONE_SEEN, NOT_CONFIGURED, NOT_YET
 
@@ -15,22 +14,17 @@ UNKNOWN = "#8e8e8e"
 NEUTRAL = "text"
 """For what is neither good nor bad."""
 
-SEVERITIES = (OK, INFO, WARNING, CRITICAL, UNKNOWN, NEUTRAL)
-
-_STATUSES: Mapping[str, str] = {
+STATUSES: Mapping[str, str] = {
     "Enabled": "dark-green",
     "Paused": "dark-yellow",
     "Invited": "semi-dark-blue",
     "Created": "light-blue",
-    "EmailVerificationInProgress": "super-light-blue",
-    "EmailVerificationFailed": "light-purple",
     "Removed": "dark-red",
     "Resigned": "light-orange",
+    "EmailVerificationInProgress": "super-light-blue",
+    "EmailVerificationFailed": "light-purple",
     "RegionDisabled": "dark-purple",
     "AccountSuspended": "light-red",
-}
-STATUSES: Mapping[str, str] = {
-    **{status: _STATUSES[status] for status in KNOWN_STATUSES},
     UNKNOWN_STATUS: UNKNOWN,
 }
 """The colour of each relationship_status; one that AWS adds later gets one of Grafana's."""
@@ -43,26 +37,20 @@ TARGET_STATES: Mapping[str, str] = {
     TargetState.PENDING.value: UNKNOWN,
 }
 
+Meanings = Mapping[int, tuple[str, str]]
+"""What values stand for: the text instead of the number, and its colour."""
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What a value stands for: the text instead of the number, and its colour."""
-
-    text: str
-    colour: str
-
-
-NONE: Mapping[int, Meaning] = {
-    NOT_CONFIGURED: Meaning("trust is not configured", WARNING),
-    NOT_YET: Meaning("not known yet", UNKNOWN),
-    NONE_SEEN: Meaning("none seen, some unknown", UNKNOWN),
-    0: Meaning("none", OK),
+NONE: Meanings = {
+    NOT_CONFIGURED: ("trust is not configured", WARNING),
+    NOT_YET: ("not known yet", UNKNOWN),
+    NONE_SEEN: ("none seen, some unknown", UNKNOWN),
+    0: ("none", OK),
 }
-SUCCESS: Mapping[int, Meaning] = {0: Meaning("failed", CRITICAL), 1: Meaning("ok", OK)}
-TOLD: Mapping[int, Meaning] = {0: Meaning("no: nobody is unknown", WARNING), 1: Meaning("yes", OK)}
-ADMINISTERED: Mapping[int, Meaning] = {0: Meaning("by nobody", INFO), 1: Meaning("yes", OK)}
-MACIE: Mapping[int, Meaning] = {0: Meaning("off", INFO), 1: Meaning("on", OK)}
-SCRAPED: Mapping[int, Meaning] = {0: Meaning("down", CRITICAL), 1: Meaning("up", OK)}
+SUCCESS: Meanings = {0: ("failed", CRITICAL), 1: ("ok", OK)}
+TOLD: Meanings = {0: ("no: nobody is unknown", WARNING), 1: ("yes", OK)}
+ADMINISTERED: Meanings = {0: ("by nobody", INFO), 1: ("yes", OK)}
+MACIE: Meanings = {0: ("off", INFO), 1: ("on", OK)}
+SCRAPED: Meanings = {0: ("down", CRITICAL), 1: ("up", OK)}
 
 Steps = tuple[tuple[float | None, str], ...]
 """Thresholds: from which value on which colour holds; the first from None, the lowest."""

@@ -25,7 +25,7 @@ BROKEN_STATUSES = (
 )
 
 _FLEET = ('cluster=~"$cluster"', 'job=~"$job"', 'instance=~"$instance"')
-_ACCOUNT = 'aws_account_id=~"$account"'
+OF_ACCOUNT = 'aws_account_id=~"$account"'
 _REGION = 'aws_region=~"$region"'
 _T = ", ".join(TARGET_LABELS)
 
@@ -35,14 +35,9 @@ def fleet(metric: str, *matchers: str) -> str:
     return f"{metric}{{{', '.join((*_FLEET, *matchers))}}}"
 
 
-def accounts(metric: str, *matchers: str) -> str:
-    """Select series of the chosen accounts, whatever the region."""
-    return fleet(metric, _ACCOUNT, *matchers)
-
-
 def targets(metric: str, *matchers: str) -> str:
     """Select series of the chosen accounts in the chosen regions."""
-    return fleet(metric, _ACCOUNT, _REGION, *matchers)
+    return fleet(metric, OF_ACCOUNT, _REGION, *matchers)
 
 
 def each(metric: str, *matchers: str, by: Iterable[str] = (), ago: str = "") -> str:
@@ -169,7 +164,7 @@ ANSWER_AGE = f"time() - ({each('macie_poll_last_success_timestamp_seconds')} > 0
 
 ACCOUNT_NAME = (
     "topk by (aws_account_id) (1, max by (aws_account_id, account_name)"
-    f" ({accounts('macie_account_info')}))"
+    f" ({fleet('macie_account_info', OF_ACCOUNT)}))"
 )
 """One name for each account: during a rename there are two, which no join takes."""
 

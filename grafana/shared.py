@@ -5,7 +5,7 @@ from functools import partial
 from exporter.model import PENDING_STATUSES
 from grafana import looks, panels
 from grafana import promql as q
-from grafana.board import Annotation, Query, Row, Text, Variable, now, rows
+from grafana.board import Json, annotation, choice, now, over_time, rows, text
 
 PENDING = q.status(*PENDING_STATUSES)
 ACCEPTED = q.status(*q.ACCEPTED_STATUSES)
@@ -15,27 +15,23 @@ INVITATION_CELLS = (
     panels.cell("Unknown, asking", steps=looks.ANY_IS_WARNING),
     panels.cell("Unknown, accepted", steps=looks.ANY_IS_CRITICAL),
 )
-"""The panels.columns of a table that count invitations: a colour means the same in each."""
+"""The columns of a table that count invitations: a colour means the same in each."""
 
 FEW_POINTS = 200
 """For what reads every series of macie_invitations: with 20,000 targets and metrics.zero_fill
-invited 20 million samples a panels.query, of the 50 million that Prometheus allows by default."""
+invited 20 million samples a query, of the 50 million that Prometheus allows by default."""
 
 NO_ROWS = "no rows: none, or unknown; the questions above tell which"
-EVENTUALLY = "empty where there are none, which the questions tell from unknown"
-PER_INVITATION = "only with metrics.per_invitation.enabled, and while there are invitations"
 
+_GONE = f"count({q.GONE})"
 _OLDEST = q.each("macie_invitation_oldest_timestamp_seconds", PENDING, by=("relationship_status",))
+_NEWEST = q.each("macie_invitation_newest_timestamp_seconds", PENDING, by=("relationship_status",))
 
 _SOME_UNKNOWN = (
     "A number counts what is known. "
     "“none seen, some unknown” says that some targets have not answered, or shards are missing; "
     "“unknown” that none has."
 )
-
-
-def _count(expr: str) -> str:
-    return f"count({expr})"
 
 
 def _unknown_inviters(statuses: str) -> str:
@@ -53,14 +49,10 @@ UNKNOWN_INVITERS = _question(
     metrics.max_inviter_series leaves out of the table of them. {_SOME_UNKNOWN}""",
     now(_unknown_inviters(PENDING), "asking"),
     now(_unknown_inviters(ACCEPTED), "accepted"),
-    now(
-        f"sum({q.fleet('macie_untrusted_inviter_series_dropped')})",
-        "not named",
-        "only where trust is configured",
-    ),
+    now(f"sum({q.fleet('macie_untrusted_inviter_series_dropped')})", "not named"),
     steps=looks.ANY_IS_WARNING,
     meanings=looks.NONE,
-    overrides=(panels.query("B", **panels.limits(looks.ANY_IS_CRITICAL)),),
+    overrides=(panels.query("B", steps=looks.ANY_IS_CRITICAL),),
     runbooks=("MacieUntrustedInvitation", "MacieUntrustedAdministrator"),
     least=None,
 )
@@ -73,9 +65,7 @@ UNANSWERED = _question(
     now(q.honest(f"time() - min({_OLDEST})"), "longest"),
     steps=looks.ANY_IS_INFO,
     meanings=looks.NONE,
-    overrides=(
-        panels.query("B", unit="dtdurations", decimals=1, **panels.limits(looks.PENDING_AGE)),
-    ),
+    overrides=(panels.query("B", unit="dtdurations", decimals=1, steps=looks.PENDING_AGE),),
     runbooks=("MacieInvitationPending",),
     least=None,
 )
@@ -87,13 +77,15 @@ LOST_COVERAGE = _question(
     RegionDisabled, AccountSuspended) and no other is Enabled; and which were polled a day ago
     and no longer are: closed accounts, or a narrower configuration; “not known yet” where
     nothing was polled a day ago. {_SOME_UNKNOWN}""",
-    now(q.honest(_count(q.MACIE_OFF)), "Macie is off"),
-    now(q.honest(_count(q.BROKEN)), "relationship broken"),
-    now(f"{q.honest(_count(q.GONE), q.ZERO_GONE)} or {q.ZERO} + {q.NOT_YET}", "no longer polled"),
+    now(q.honest(f"count({q.MACIE_OFF})"), "Macie is off"),
+    now(q.honest(f"count({q.BROKEN})"), "relationship broken"),
+    now(
+        f"{q.honest(f'count({q.GONE})', q.ZERO_GONE)} or {q.ZERO} + {q.NOT_YET}", "no longer polled"
+    ),
     steps=looks.ANY_IS_WARNING,
     meanings=looks.NONE,
     # As not_enabled is elsewhere: where Macie was on before, an alert says so.
-    overrides=(panels.query("A", **panels.limits(looks.ANY_IS_INFO)),),
+    overrides=(panels.query("A", steps=looks.ANY_IS_INFO),),
     runbooks=("MacieDisabled", "MacieRelationshipBroken", "MacieTargetsLost"),
     least=None,
 )
@@ -109,23 +101,21 @@ BELIEVABLE = _question(
     steps=looks.SHARE,
     overrides=(
         panels.query("A", decimals=1),
-        panels.query("B", unit="dtdurations", decimals=0, **panels.limits(((None, looks.INFO),))),
+        panels.query("B", unit="dtdurations", decimals=0, steps=((None, looks.INFO),)),
     ),
     runbooks=("MacieTargetStale", "MacieTargetsFailing", "MacieShardMissing", "MacieExporterDown"),
 )
 
-QUESTIONS = Row("The four questions", (UNKNOWN_INVITERS, UNANSWERED, LOST_COVERAGE, BELIEVABLE))
+QUESTIONS = (UNKNOWN_INVITERS, UNANSWERED, LOST_COVERAGE, BELIEVABLE)
 
-_ROLES = {
-    "is administrator": ACCEPTED,
-    "asks": PENDING,
-    "asked before": q.status(*sorted({*q.BROKEN_STATUSES} - {*q.ACCEPTED_STATUSES})),
-}
-"""What an unknown inviter is to an account; the gravest sorts last."""
+_FORMER = q.status(*sorted({*q.BROKEN_STATUSES} - {*q.ACCEPTED_STATUSES}))
 _STRANGERS = {
     "is administrator, says Macie": f"topk(200, {q.administrators_in_fact()})",
-    **{role: f"topk(200, {q.inviters(statuses)}) * 1000" for role, statuses in _ROLES.items()},
+    "is administrator": f"topk(200, {q.inviters(ACCEPTED)}) * 1000",
+    "asks": f"topk(200, {q.inviters(PENDING)}) * 1000",
+    "asked before": f"topk(200, {q.inviters(_FORMER)}) * 1000",
 }
+"""What an unknown inviter is to an account; the gravest sorts last."""
 
 STRANGERS = panels.listing(
     "Unknown inviters and administrators",
@@ -140,8 +130,7 @@ STRANGERS = panels.listing(
                 f'label_replace({expr}, "is", "{role}", "", "")'
                 for role, expr in _STRANGERS.items()
             )
-        ),
-        EVENTUALLY,
+        )
     ),
     first="Is",
     unit="dateTimeAsIso",
@@ -149,17 +138,15 @@ STRANGERS = panels.listing(
     overrides=(
         *panels.TARGET_CELLS,
         panels.status_cell("Status"),
-        panels.cell("Since", {0: looks.Meaning("not said", looks.UNKNOWN)}),
+        panels.cell("Since", {0: ("not said", looks.UNKNOWN)}),
     ),
-    transformations=panels.columns(
-        {
-            "inviter_account_id": "Who",
-            "is": "Is",
-            "relationship_status": "Status",
-            **panels.TARGET,
-            "Value": "Since",
-        }
-    ),
+    columns={
+        "inviter_account_id": "Who",
+        "is": "Is",
+        "relationship_status": "Status",
+        **panels.TARGET,
+        "Value": "Since",
+    },
     runbooks=("MacieUntrustedInvitation", "MacieUntrustedAdministrator"),
     width=18,
 )
@@ -178,8 +165,8 @@ LONGEST_WAITING = panels.listing(
     "Waiting longest for an answer",
     """The oldest invitation without an answer of each account, region and status; the 50 oldest.
     The account's id leads to that account.""",
-    rows(q.named(f"bottomk(50, {_OLDEST}) * 1000"), EVENTUALLY),
-    rows(f"topk(50, time() - {_OLDEST})", EVENTUALLY),
+    rows(q.named(f"bottomk(50, {_OLDEST}) * 1000")),
+    rows(f"topk(50, time() - {_OLDEST})"),
     first="Waiting",
     unknown=NO_ROWS,
     overrides=(
@@ -188,9 +175,8 @@ LONGEST_WAITING = panels.listing(
         *panels.TARGET_CELLS,
         panels.status_cell("Status"),
     ),
-    transformations=panels.columns(
-        panels.TARGET | {"relationship_status": "Status", "Value #A": "Sent", "Value #B": "Waiting"}
-    ),
+    columns=panels.TARGET
+    | {"relationship_status": "Status", "Value #A": "Sent", "Value #B": "Waiting"},
     runbooks=("MacieInvitationPending",),
 )
 
@@ -203,30 +189,31 @@ NEWEST = panels.listing(
     "Newest invitations, and who sent them",
     """The 50 newest invitations of the chosen statuses with their senders. Needs
     metrics.per_invitation.enabled, whose max_series keeps the newest.""",
-    rows(q.named(f"topk(50, {SENT}) * 1000"), PER_INVITATION),
+    rows(q.named(f"topk(50, {SENT}) * 1000")),
     first="Sent",
     unit="dateTimeAsIso",
     unknown="no rows: none, unknown, or metrics.per_invitation is off",
     overrides=(*panels.TARGET_CELLS, panels.status_cell("Status")),
-    transformations=panels.columns(
-        {
-            "Value": "Sent",
-            "inviter_account_id": "Inviter",
-            "relationship_status": "Status",
-            **panels.TARGET,
-            "invitation_id": "Invitation",
-        }
-    ),
+    columns={
+        "Value": "Sent",
+        "inviter_account_id": "Inviter",
+        "relationship_status": "Status",
+        **panels.TARGET,
+        "invitation_id": "Invitation",
+    },
 )
+
+
+def _listed_by(label: str) -> Json:
+    listed = q.invitations(q.CHOSEN_STATUS)
+    return over_time(f"sum by ({label}) ({listed})", f"{{{{{label}}}}}")
+
 
 BY_STATUS_OVER_TIME = panels.trend(
     "Invitations by status",
     """How many invitations of the chosen statuses were listed. A gap says that nothing was known;
     a dip at the time of one in “Targets without an answer” that less was.""",
-    Query(
-        f"sum by (relationship_status) ({q.invitations(q.CHOSEN_STATUS)})",
-        "{{relationship_status}}",
-    ),
+    _listed_by("relationship_status"),
     overrides=panels.BY_STATUS,
     points=FEW_POINTS,
 )
@@ -235,7 +222,7 @@ AGES = panels.ages(
     "Ages of invitations",
     """How many invitations of the chosen statuses are in each age bucket, the youngest at the
     bottom. The buckets are those of metrics.age_buckets, in their order.""",
-    Query(f"sum by (age_bucket) ({q.invitations(q.CHOSEN_STATUS)})", "{{age_bucket}}"),
+    _listed_by("age_bucket"),
     points=FEW_POINTS,
 )
 
@@ -243,8 +230,8 @@ UNANSWERING_TARGETS = panels.trend(
     "Targets without an answer",
     """Targets that were polled and of which nothing is known any more. What the other panels show
     is without them. No line where there is none.""",
-    Query(f"count({q.NO_ANSWER}) or {q.ZERO}", "without an answer"),
-    Query(f"count({q.ERROR})", "last poll failed", may_be_empty="only while polls fail"),
+    over_time(f"count({q.NO_ANSWER}) or {q.ZERO}", "without an answer"),
+    over_time(f"count({q.ERROR})", "last poll failed"),
     steps=looks.ANY_IS_WARNING,
     overrides=panels.coloured(
         {"without an answer": looks.CRITICAL, "last poll failed": looks.WARNING}
@@ -253,81 +240,64 @@ UNANSWERING_TARGETS = panels.trend(
 )
 
 
-PAGES = Text(
+PAGES = text(
     "exporter",
     "Exporter's pages",
     "Where the exporter's own pages are reached, for the links to a target's page.",
     "http://localhost:10058",
 )
 EXPORTERS = (
-    Variable(
+    choice(
         "cluster",
-        "Cluster",
         "Where Prometheus or its peers add the label cluster; else there is nothing to choose.",
         "label_values(macie_exporter_build_info, cluster)",
         all_value=".*",
     ),
-    Variable(
+    choice(
         "job",
-        "Job",
         "Prometheus' jobs that scrape an exporter.",
         'label_values(macie_exporter_build_info{cluster=~"$cluster"}, job)',
     ),
-    Variable(
+    choice(
         "instance",
-        "Instance",
         "Running exporters. One of several shards knows only its part of the accounts: what the "
         "others know then counts as unknown.",
         'label_values(macie_exporter_build_info{cluster=~"$cluster", job=~"$job"}, instance)',
     ),
 )
 """Which exporters are asked."""
-ACCOUNT = Variable(
+account = partial(
+    choice,
     "account",
-    "Account",
     "Accounts that receive invitations, by name.",
     f"query_result(max by (account_name, aws_account_id) ({q.fleet('macie_account_info')}))",
     regex='/(?:account_name="(?<text>[^"]*)".*)?aws_account_id="(?<value>[^"]*)"/',
 )
-REGION = Variable(
+REGION = choice(
     "region",
-    "Region",
     "Regions that are polled.",
-    f"label_values({q.accounts('macie_poll_timestamp_seconds')}, aws_region)",
+    f"label_values({q.fleet('macie_poll_timestamp_seconds', q.OF_ACCOUNT)}, aws_region)",
 )
-STATUS = Variable(
+STATUS = choice(
     "status",
-    "Status",
     "Statuses of invitations. The four questions ask of statuses of their own.",
     f"label_values({q.targets('macie_invitations')}, relationship_status)",
 )
 
-NEW_INVITATIONS = Annotation(
+NEW_INVITATIONS = annotation(
     "New invitations",
-    Query(
-        q.named(
-            q.each(
-                "macie_invitation_newest_timestamp_seconds", PENDING, by=("relationship_status",)
-            )
-            + " * 1000"
-        ),
-        may_be_empty=EVENTUALLY,
-    ),
+    q.named(f"{_NEWEST} * 1000"),
     title="Invitation in {{aws_region}}",
     text="{{account_name}} {{aws_account_id}}: {{relationship_status}}",
     colour=looks.INFO,
     tags=("aws_account_id", "aws_region", "relationship_status"),
     at_value=True,
 )
-UNTRUSTED_INVITATIONS = Annotation(
+UNTRUSTED_INVITATIONS = annotation(
     "Untrusted invitations",
-    Query(
-        q.named(f"sum by (aws_account_id, aws_region) ({q.untrusted(PENDING)}) > 0"),
-        may_be_empty=EVENTUALLY,
-    ),
+    q.named(f"sum by (aws_account_id, aws_region) ({q.untrusted(PENDING)}) > 0"),
     title="An unknown account is asking, in {{aws_region}}",
     text="{{account_name}} {{aws_account_id}}",
     colour=looks.WARNING,
     tags=("aws_account_id", "aws_region"),
-    step="15m",
 )

@@ -1,7 +1,6 @@
 """The example for one machine: Docker's own reader takes it, and its parts find each other."""
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,10 +12,6 @@ from exporter import __version__
 from grafana.boards import FOLDER
 from tests.conftest import require
 from tests.helm.charts import run
-from tests.monitoring import Peer, alerting, impatient, running
-from tests.processes import running as exporting
-from tests.processes import until
-from tests.stories import begin, told
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 COMPOSE = EXAMPLES / "compose.yaml"
@@ -111,48 +106,11 @@ def test_grafana_has_every_dashboard_and_where_to_ask() -> None:
     assert DATASOURCE["jsonData"]["timeInterval"] == PROMETHEUS["global"]["scrape_interval"]
 
 
-def test_an_unknown_inviter_of_the_demo_reaches_alertmanager(tmp_path: Path) -> None:
-    """The example's files, but for its addresses and with shorter intervals, as processes here."""
-    programs = require("prometheus"), require("prometheus-alertmanager")
-    with ExitStack() as started:
-        exporter = started.enter_context(exporting(started.enter_context(told(begin()))))
-        exporter.wait_until_ready()
-        alertmanager = started.enter_context(
-            alerting(programs[1], tmp_path / "am", loaded(EXAMPLES / "alertmanager.yml"))
-        )
-        here = {
-            "exporter:10058": f"127.0.0.1:{exporter.port}",
-            "alertmanager:9093": alertmanager.address,
-        }
-        rules = tmp_path / "rules.yaml"
-        rules.write_text(impatient(_rules()))
-        prometheus = started.enter_context(
-            running(programs[0], tmp_path / "prometheus", _moved(PROMETHEUS, here, rules))
-        )
-        until(lambda: _told(alertmanager) >= {"MacieUntrustedInvitation"}, "the alert")
-        assert [target["health"] for target in prometheus.targets()] == ["up"]
-        firing = alertmanager.get("/api/v2/alerts", filter='alertname="MacieUntrustedInvitation"')
-        assert {receiver["name"] for each in firing for receiver in each["receivers"]} == {
-            "security"
-        }
-
-
-def _told(alertmanager: Peer) -> set[str]:
-    return {each["labels"]["alertname"] for each in alertmanager.get("/api/v2/alerts")}
-
-
-def _rules() -> Path:
-    """Return the file of rules that Prometheus reads, where the example mounts it from."""
-    (folder,) = (
-        source for target, source in mounts("prometheus").items() if target.endswith("/rules")
-    )
-    (name,) = PROMETHEUS["rule_files"]
-    return folder / Path(name).name
-
-
-def _moved(example: Mapping[str, Any], here: Mapping[str, str], rules: Path) -> dict[str, Any]:
-    text = yaml.safe_dump({**example, "rule_files": [str(rules)]})
-    for name, address in here.items():
-        text = text.replace(name, address)
-    found: dict[str, Any] = yaml.safe_load(text)
-    return {**found, "global": {"scrape_interval": "1s", "evaluation_interval": "1s"}}
+def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
+    """With the shipped rules where the example mounts them."""
+    (folder,) = [x for target, x in mounts("prometheus").items() if target.endswith("/rules")]
+    (pattern,) = PROMETHEUS["rule_files"]
+    (tmp_path / "rules.yaml").symlink_to(folder / Path(pattern).name)
+    file = tmp_path / "prometheus.yml"
+    file.write_text(yaml.safe_dump({**PROMETHEUS, "rule_files": ["rules.yaml"]}))
+    assert "1 rule files found" in run(require("promtool"), "check", "config", file)

@@ -98,16 +98,20 @@ def groups(alertmanager: Peer, **labels: str) -> list[tuple[str, str, int]]:
 
 
 def test_an_account_is_one_message(alertmanager: Peer) -> None:
-    """Over its regions; another alert of it is another message."""
-    of = {"cluster": "regions"}
-    fire(
-        alertmanager,
-        alert("MacieAccessDenied", **HERE, **of),
-        alert("MacieAccessDenied", **THERE, **of),
-        alert("MacieDisabled", **THERE, **of),
-    )
+    """Over its regions; another alert of it is another message, and so is another cluster's."""
+    clusters = ("regions", "those of another cluster")
+    for of in clusters:
+        fire(
+            alertmanager,
+            alert("MacieAccessDenied", **HERE, cluster=of),
+            alert("MacieAccessDenied", **THERE, cluster=of),
+            alert("MacieDisabled", **THERE, cluster=of),
+        )
     expected = [("MacieAccessDenied", "platform", 2), ("MacieDisabled", "security", 1)]
-    until(lambda: groups(alertmanager, **of) == expected, lambda: str(groups(alertmanager)))
+    until(
+        lambda: all(groups(alertmanager, cluster=of) == expected for of in clusters),
+        lambda: str(groups(alertmanager)),
+    )
 
 
 def test_a_stranger_is_one_message(alertmanager: Peer) -> None:
@@ -126,16 +130,6 @@ def test_a_stranger_is_one_message(alertmanager: Peer) -> None:
         for number in (1, 12)
     )
     until(lambda: groups(alertmanager, **of) == expected, lambda: str(groups(alertmanager)))
-
-
-def test_clusters_are_messages_of_their_own(alertmanager: Peer) -> None:
-    """Where the alerts tell clusters apart: somebody else may answer for the other one."""
-    fire(alertmanager, *(alert("MacieThrottled", cluster=cluster) for cluster in ("a", "b")))
-    expected = [("MacieThrottled", "platform", 1)]
-    until(
-        lambda: all(groups(alertmanager, cluster=each) == expected for each in ("a", "b")),
-        lambda: str(groups(alertmanager)),
-    )
 
 
 INHIBITED = yaml.safe_load(Path(__file__).with_name("inhibited.yaml").read_text())

@@ -4,16 +4,17 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from grafana.boards import FOLDER
 
-ROOT = Path(__file__).parents[2]
-FILES = sorted(FOLDER.glob("*.json"))
-NAMES = [path.stem for path in FILES]
+NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 
 Json = Mapping[str, Any]
+
+BOARDS: Mapping[str, Json] = {
+    name: json.loads((FOLDER / f"{name}.json").read_text()) for name in NAMES
+}
 
 CHOICES: Mapping[str, str] = {
     "cluster": ".*",
@@ -29,33 +30,45 @@ CHOICES: Mapping[str, str] = {
 _VARIABLE = re.compile(r"\$\{?([a-z_]\w*)\}?")
 
 
-def dashboard(name: str) -> Json:
-    """Read a dashboard."""
-    read: Json = json.loads((FOLDER / f"{name}.json").read_text())
-    return read
-
-
 def panels(board: Json) -> list[Json]:
     """Return the panels, without the rows' headings."""
     return [panel for panel in board["panels"] if panel["type"] != "row"]
 
 
+def panel(name: str, title: str) -> Json:
+    """Return the one panel of a dashboard with a title."""
+    (found,) = [each for each in panels(BOARDS[name]) if each["title"] == title]
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A query, and where it stands."""
+    """A query, where it stands, and whether it is as of now."""
 
     where: str
     expr: str
-    target: Json
+    now: bool
 
 
 def queries(board: Json) -> Iterator[Asked]:
-    """Return the queries of panels and annotations."""
-    for panel in panels(board):
-        for target in panel["targets"]:
-            yield Asked(panel["title"], target["expr"], target)
+    """Return the queries of panels, with their letters, and of annotations."""
+    for each in panels(board):
+        for target in each["targets"]:
+            yield Asked(f"{each['title']}: {target['refId']}", target["expr"], target["instant"])
     for each in board["annotations"]["list"]:
-        yield Asked(each["name"], each["expr"], each)
+        yield Asked(each["name"], each["expr"], now=False)
+
+
+def questions() -> Mapping[str, str]:
+    """Return the queries of the four questions by their legends, where all is chosen."""
+    (row,) = [x for x in BOARDS["invitations"]["panels"] if x["title"] == "The four questions"]
+    below = row["gridPos"]["y"] + 1
+    return {
+        target["legendFormat"]: interpolated(target["expr"])
+        for each in panels(BOARDS["invitations"])
+        if each["gridPos"]["y"] == below
+        for target in each["targets"]
+    }
 
 
 def variables(board: Json) -> dict[str, Json]:
@@ -68,10 +81,9 @@ def interpolated(expr: str, **choices: str) -> str:
     return _VARIABLE.sub(lambda found: {**CHOICES, **choices}[found[1]], expr)
 
 
-def variable_queries(board: Json) -> Iterator[tuple[str, str]]:
-    """Return the PromQL of every variable, with its function: label_values or query_result."""
-    for each in variables(board).values():
-        if each["type"] == "query":
-            found = re.fullmatch(r"(label_values|query_result)\((.+?)(, \w+)?\)", each["query"])
-            assert found, each["query"]
-            yield found[1], found[2]
+def asked_by(variable: Json) -> tuple[str, str]:
+    """Return the PromQL of a variable, and the label whose values it offers, if just one."""
+    query = variable["query"]
+    found = re.fullmatch(r"label_values\((.+), (\w+)\)|query_result\((.+)\)", query)
+    assert found, query
+    return found[1] or found[3], found[2] or ""

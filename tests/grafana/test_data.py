@@ -14,13 +14,22 @@ from exporter.demo.story import ACCOUNTS, HUB, REGIONS, THROTTLED
 from exporter.exposition.age_buckets import AgeBuckets
 from exporter.model import PENDING_STATUSES
 from exporter.settings.tree import Settings
-from grafana.board import Query
-from grafana.boards import BOARDS
 from grafana.promql import invitations, status
 from tests import processes
 from tests.conftest import require
 from tests.faulty import free_port
-from tests.grafana.reading import NAMES, dashboard, interpolated, variables
+from tests.grafana.reading import (
+    BOARDS,
+    NAMES,
+    Asked,
+    Json,
+    asked_by,
+    interpolated,
+    panel,
+    queries,
+    questions,
+    variables,
+)
 from tests.monitoring import Prometheus, Result, running
 from tests.processes import Exporter, until
 from tests.stories import begin, told
@@ -29,14 +38,19 @@ JOBS = ("macie", "macie-again")
 PENDING = status(*PENDING_STATUSES)
 
 EMPTY_IN_THE_DEMO = {
-    ("exporter", "Configuration"): "it has no web file",
-    ("exporter", "Time until certificates end"): "it has no TLS",
-    ("account", "Its regions"): "none of the management account's fails",
-    ("account", "Targets without an answer"): "none of the management account's fails",
-    ("account", "Untrusted invitations"): "no stranger invites the management account",
-    ("account", "Unknown inviters and administrators"): "no stranger invites that account",
+    "account": {
+        "Its regions: H": "none of the management account's fails",
+        "Targets without an answer: B": "none of the management account's fails",
+        "Unknown inviters and administrators: A": "no stranger invites that account",
+        "Untrusted invitations": "no stranger invites that account",
+    },
+    "exporter": {
+        "Configuration: B": "it has no web file",
+        "Time until certificates end: A": "it has no TLS",
+    },
+    "invitations": {},
 }
-"""Panels and annotations with a query that finds nothing in the demo, and why."""
+"""Queries of dashboards that find nothing in the demo, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +61,11 @@ class Stack:
     exporter: Exporter
     since: float
 
-    def ask(self, query: Query, account: str = ".+") -> Result:
+    def ask(self, query: Asked, account: str = ".+") -> Result:
         """Ask as Grafana would."""
-        if query.instant:
-            return self.prometheus.now(interpolated(query.expr, account=account))
         expr = interpolated(query.expr, account=account)
+        if query.now:
+            return self.prometheus.now(expr)
         return self.prometheus.over_time(expr, self.since, time.time())
 
     def number(self, expr: str) -> float | None:
@@ -97,27 +111,19 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running_
 
 
-def account_of(name: str) -> str:
-    """Choose what Grafana would: the Account dashboard shows one."""
-    return HUB if name == "account" else ".+"
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_every_query_has_data_or_says_why_not(stack: Stack, name: str) -> None:
-    """As soon as Prometheus has scraped twice; what may be empty is known to be so in the demo."""
-    missing = list(BOARDS[name].queries())
+    """As soon as Prometheus has scraped twice; what is empty is known to be so in the demo."""
+    # The Account dashboard shows one.
+    account = HUB if name == "account" else ".+"
+    missing = list(queries(BOARDS[name]))
 
     def only_expected_are_missing() -> bool:
-        missing[:] = [each for each in missing if not stack.ask(each[1], account_of(name))]
-        return {(name, where) for where, _ in missing} <= set(EMPTY_IN_THE_DEMO)
+        missing[:] = [each for each in missing if not stack.ask(each, account)]
+        return {each.where for each in missing} <= {*EMPTY_IN_THE_DEMO[name]}
 
-    until(
-        only_expected_are_missing,
-        lambda: "\n".join(f"{where}: {query.expr}" for where, query in missing),
-    )
-    assert [where for where, query in missing if not query.may_be_empty] == []
-    empty = {(name, where) for where, _ in missing}
-    assert empty == {each for each in EMPTY_IN_THE_DEMO if each[0] == name}
+    until(only_expected_are_missing, lambda: "\n".join(map(str, missing)))
+    assert {each.where for each in missing} == {*EMPTY_IN_THE_DEMO[name]}
 
 
 def test_targets_of_overlapping_replicas_count_once(stack: Stack) -> None:
@@ -131,33 +137,30 @@ def test_targets_of_overlapping_replicas_count_once(stack: Stack) -> None:
 
 def test_other_jobs_are_left_out(stack: Stack) -> None:
     """`up` and the like are there for every job, and all jobs are chosen."""
-    (panel,) = [each for each in BOARDS["exporter"].panels if "down" in each.title]
-    down, all_of_them = panel.queries
-    until(lambda: stack.number(all_of_them.expr) == len(JOBS), "both")
+    until(lambda: stack.number(THERE) == len(JOBS), "both")
     # A scrape that took too long counts as down for a second.
-    until(lambda: stack.number(down.expr) == 0, "none down")
-    for where, query in BOARDS["exporter"].queries():
+    until(lambda: stack.number(DOWN) == 0, "none down")
+    for query in queries(BOARDS["exporter"]):
         for series in stack.ask(query):
-            assert series["metric"].get("job", JOBS[0]) in JOBS, where
+            assert series["metric"].get("job", JOBS[0]) in JOBS, query
+
+
+DOWN, THERE = (target["expr"] for target in panel("exporter", "Exporters down")["targets"])
 
 
 def test_ages_come_in_their_order(stack: Stack) -> None:
     """The heatmap draws the series as Prometheus sorts them, the youngest first."""
-    (query,) = next(each for each in BOARDS["invitations"].panels if "Ages" in each.title).queries
-    ages: list[str] = []
-
-    def asked() -> bool:
-        ages[:] = [series["metric"]["age_bucket"] for series in stack.ask(query)]
-        return bool(ages)
-
-    until(asked, "ages")
+    (target,) = panel("invitations", "Ages of invitations")["targets"]
+    query = Asked("ages", target["expr"], now=False)
+    until(lambda: bool(stack.ask(query)), "ages")
+    ages = [series["metric"]["age_bucket"] for series in stack.ask(query)]
     assert ages == list(AgeBuckets(Settings().metrics.age_buckets).labels)
 
 
 @pytest.mark.parametrize("name", ["cluster", "job", "instance", "account", "region", "status"])
 def test_variables_offer_what_there_is(stack: Stack, name: str) -> None:
     """Clusters aside, which are not there; accounts by name."""
-    variable = variables(dashboard("invitations"))[name]
+    variable = variables(BOARDS["invitations"])[name]
     expected = {
         "cluster": [],
         "job": sorted(JOBS),
@@ -169,7 +172,7 @@ def test_variables_offer_what_there_is(stack: Stack, name: str) -> None:
     until(lambda: stack.number(scraped_) == len(JOBS), "a scrape by each job")
 
     def offered() -> Sequence[object]:
-        return _offered(stack, variable["query"], variable["regex"])
+        return _offered(stack, variable)
 
     if name == "status":
         until(lambda: {*PENDING_STATUSES, "Enabled"} < set(offered()), lambda: str(offered()))
@@ -177,32 +180,30 @@ def test_variables_offer_what_there_is(stack: Stack, name: str) -> None:
         until(lambda: offered() == expected[name], lambda: str(offered()))
 
 
-def _offered(stack: Stack, query: str, regex: str) -> Sequence[object]:
+def _offered(stack: Stack, variable: Json) -> Sequence[object]:
     """Return the choices that Grafana makes of a variable's query, with texts where it has some."""
-    found = re.fullmatch(r"label_values\((.+), (\w+)\)", query)
-    if found:
-        matching = {"match[]": interpolated(found[1])}
-        return list(stack.prometheus.get(f"/api/v1/label/{found[2]}/values", **matching)["data"])
-    result = stack.prometheus.now(interpolated(query[len("query_result(") : -1]))
+    query, label = asked_by(variable)
+    if label:
+        matching = {"match[]": interpolated(query)}
+        return list(stack.prometheus.get(f"/api/v1/label/{label}/values", **matching)["data"])
+    result = stack.prometheus.now(interpolated(query))
     lines = [
         "{" + ",".join(f'{name}="{value}"' for name, value in series["metric"].items()) + "} 1"
         for series in result
     ]
     # JavaScript's named groups, in Python's spelling.
-    pattern = re.compile(regex.strip("/").replace("(?<", "(?P<"))
+    pattern = re.compile(variable["regex"].strip("/").replace("(?<", "(?P<"))
     chosen = [pattern.search(line) for line in lines]
     return sorted((each["text"], each["value"]) for each in chosen if each)
 
 
 def test_nothing_is_known_once_the_exporter_is_gone(tmp_path: Path) -> None:
-    """No number of the first row stays; the Exporter dashboard says that it is down."""
-    questions = [query for panel in BOARDS["invitations"].rows[1].panels for query in panel.queries]
-    (panel,) = [each for each in BOARDS["exporter"].panels if "down" in each.title]
-    down, there = panel.queries
+    """No answer to the four questions stays; the Exporter dashboard says that it is down."""
+    asked = questions().values()
     with demo() as exporter, scraped(exporter, tmp_path) as stack:
-        until(lambda: all(stack.ask(query) for query in questions), "answers")
+        until(lambda: all(stack.prometheus.now(query) for query in asked), "answers")
         # A job that never saw it up is none of the exporter's.
-        until(lambda: stack.number(there.expr) == len(JOBS), "both jobs")
+        until(lambda: stack.number(THERE) == len(JOBS), "both jobs")
         exporter.stop()
-        until(lambda: not any(stack.ask(query) for query in questions), "no answers")
-        until(lambda: stack.number(down.expr) == len(JOBS), "down")
+        until(lambda: not any(stack.prometheus.now(query) for query in asked), "no answers")
+        until(lambda: stack.number(DOWN) == len(JOBS), "down")

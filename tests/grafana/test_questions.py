@@ -3,32 +3,29 @@
 Two targets, alpha and beta, of one exporter, unless the case says otherwise.
 """
 
-import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
-import yaml
 
-from grafana.boards import BOARDS
 from grafana.promql import NONE_SEEN, NOT_CONFIGURED, NOT_YET
-from tests.grafana.reading import interpolated
+from tests.grafana.reading import interpolated, panel, questions
+from tests.rules.rulefile import Trial, failures
 
 Series = Mapping[str, float]
 
-_QUESTIONS = BOARDS["invitations"].rows[1]
-QUESTIONS = {
-    query.legend: interpolated(query.expr) for panel in _QUESTIONS.panels for query in panel.queries
-}
+QUESTIONS = questions()
 DAY = 1440
 """Minutes, which is what a sample is."""
 
 
-def scraped(series: Series, instance: str = "a:1", cluster: str = "") -> Series:
-    """Put on the series the labels of a scrape."""
+def scraped(*parts: Series, instance: str = "a:1", cluster: str = "") -> Series:
+    """Put series together, with the labels of a scrape."""
     labels = f',job="j",instance="{instance}",cluster="{cluster}"'
     return {
-        name.replace("}", f"{labels}}}").replace("{,", "{"): value for name, value in series.items()
+        name.replace("}", f"{labels}}}").replace("{,", "{"): value
+        for part in parts
+        for name, value in part.items()
     }
 
 
@@ -66,22 +63,19 @@ def invitation(account: str, status: str, number: int, untrusted: int | None = 0
     return shown
 
 
-def all_of(*parts: Series) -> Series:
-    """Put series together."""
-    return {name: value for part in parts for name, value in part.items()}
-
-
 NONE_INVITED = invitation("alpha", "Invited", 0)
-ALL_KNOWN = scraped(all_of(exporter(), target("alpha"), target("beta"), NONE_INVITED))
-BETA_UNKNOWN = scraped(
-    all_of(exporter(), target("alpha"), target("beta", success=0, enabled=None), NONE_INVITED)
+ALL_KNOWN = scraped(exporter(), target("alpha"), target("beta"), NONE_INVITED)
+UNKNOWN_BETA = target("beta", success=0, enabled=None)
+ASKED_TWICE = (exporter(), target("alpha"), invitation("alpha", "Invited", 2))
+REPLACED = (
+    exporter(),
+    target("alpha"),
+    invitation("alpha", "Invited", 2, untrusted=1),
+    invitation("alpha", "Paused", 1, untrusted=1),
 )
 
 CASES: dict[str, tuple[Series, Mapping[str, float | None]]] = {
-    "nothing is scraped": (
-        {},
-        dict.fromkeys(QUESTIONS),
-    ),
+    "nothing is scraped": ({}, dict.fromkeys(QUESTIONS)),
     "all is known, and nobody invited": (
         ALL_KNOWN,
         {
@@ -97,7 +91,7 @@ CASES: dict[str, tuple[Series, Mapping[str, float | None]]] = {
         },
     ),
     "of one target nothing is known": (
-        BETA_UNKNOWN,
+        scraped(exporter(), target("alpha"), UNKNOWN_BETA, NONE_INVITED),
         {
             "asking": NONE_SEEN,
             "accepted": NONE_SEEN,
@@ -110,53 +104,38 @@ CASES: dict[str, tuple[Series, Mapping[str, float | None]]] = {
     ),
     "of one target nothing is known, and the other has an invitation": (
         scraped(
-            all_of(
-                exporter(),
-                target("alpha"),
-                target("beta", success=0, enabled=None),
-                invitation("alpha", "Invited", 1, untrusted=1),
-            )
+            exporter(),
+            target("alpha"),
+            UNKNOWN_BETA,
+            invitation("alpha", "Invited", 1, untrusted=1),
         ),
         {"asking": 1, "accepted": NONE_SEEN, "waiting": 1, "longest": 3600},
     ),
     "one target is yet to be polled": (
-        scraped(all_of(exporter(pending=1), target("alpha"), NONE_INVITED)),
+        scraped(exporter(pending=1), target("alpha"), NONE_INVITED),
         {"asking": NONE_SEEN, "waiting": NONE_SEEN, "of the targets known": 0.5},
     ),
     "nothing is known of any target": (
-        scraped(all_of(exporter(), target("alpha", success=0, enabled=None))),
+        scraped(exporter(), target("alpha", success=0, enabled=None)),
         dict.fromkeys(QUESTIONS),
     ),
     "a failing target whose values are still shown is known": (
-        scraped(all_of(exporter(), target("alpha", success=0), NONE_INVITED)),
+        scraped(exporter(), target("alpha", success=0), NONE_INVITED),
         {"asking": 0, "waiting": 0, "of the targets known": 1},
     ),
     "one of two shards is missing": (
-        scraped(all_of(exporter(shards=2), target("alpha"), NONE_INVITED)),
+        scraped(exporter(shards=2), target("alpha"), NONE_INVITED),
         {"asking": NONE_SEEN, "waiting": NONE_SEEN, "of the targets known": 0.5},
     ),
     "both shards are there": (
-        all_of(
-            scraped(all_of(exporter(shards=2), target("alpha"), NONE_INVITED), "a:1"),
-            scraped(all_of(exporter(shard=1, shards=2), target("beta")), "b:1"),
-        ),
+        {
+            **scraped(exporter(shards=2), target("alpha"), NONE_INVITED, instance="a:1"),
+            **scraped(exporter(shard=1, shards=2), target("beta"), instance="b:1"),
+        },
         {"asking": 0, "waiting": 0, "of the targets known": 1},
     ),
     "a replica is being replaced, and both show the same": (
-        all_of(
-            *(
-                scraped(
-                    all_of(
-                        exporter(),
-                        target("alpha"),
-                        invitation("alpha", "Invited", 2, untrusted=1),
-                        invitation("alpha", "Paused", 1, untrusted=1),
-                    ),
-                    instance,
-                )
-                for instance in ("a:1", "b:1")
-            )
-        ),
+        {**scraped(*REPLACED, instance="a:1"), **scraped(*REPLACED, instance="b:1")},
         {
             "asking": 1,
             "accepted": 1,
@@ -166,80 +145,82 @@ CASES: dict[str, tuple[Series, Mapping[str, float | None]]] = {
         },
     ),
     "two clusters poll the same account, and one of them another": (
-        all_of(
-            scraped(
-                all_of(exporter(), target("alpha"), invitation("alpha", "Invited", 2)),
-                cluster="a",
-            ),
-            scraped(
-                all_of(
-                    exporter(), target("alpha"), invitation("alpha", "Invited", 2), target("beta")
-                ),
-                cluster="b",
-            ),
-        ),
+        {
+            **scraped(*ASKED_TWICE, cluster="a"),
+            **scraped(*ASKED_TWICE, target("beta"), cluster="b"),
+        },
         {"asking": 0, "waiting": 2, "of the targets known": 1},
     ),
     "a shard is missing in one of two clusters": (
-        all_of(
-            scraped(all_of(exporter(), target("alpha"), NONE_INVITED), cluster="a"),
-            scraped(all_of(exporter(shards=2), target("beta")), cluster="b"),
-        ),
+        {
+            **scraped(exporter(), target("alpha"), NONE_INVITED, cluster="a"),
+            **scraped(exporter(shards=2), target("beta"), cluster="b"),
+        },
         {"asking": NONE_SEEN, "waiting": NONE_SEEN, "of the targets known": 0.5},
     ),
     "trust is not configured": (
         scraped(
-            all_of(
-                exporter(trust=0),
-                target("alpha"),
-                invitation("alpha", "Invited", 1, untrusted=None),
-            )
+            exporter(trust=0), target("alpha"), invitation("alpha", "Invited", 1, untrusted=None)
         ),
         {"asking": NOT_CONFIGURED, "accepted": NOT_CONFIGURED, "waiting": 1},
     ),
     "nothing is filled with zeros": (
-        scraped(all_of(exporter(), target("alpha"))),
+        scraped(exporter(), target("alpha")),
         {"asking": 0, "waiting": 0, "longest": 0, "relationship broken": 0},
     ),
     "Macie is off in one region": (
-        scraped(all_of(exporter(), target("alpha", enabled=0), target("beta"))),
+        scraped(exporter(), target("alpha", enabled=0), target("beta")),
         {"Macie is off": 1, "of the targets known": 1},
     ),
     "a relationship ended, in one target without another": (
         scraped(
-            all_of(
-                exporter(),
-                target("alpha"),
-                invitation("alpha", "Removed", 1),
-                target("beta"),
-                invitation("beta", "Removed", 1),
-                invitation("beta", "Enabled", 1),
-            )
+            exporter(),
+            target("alpha"),
+            invitation("alpha", "Removed", 1),
+            target("beta"),
+            invitation("beta", "Removed", 1),
+            invitation("beta", "Enabled", 1),
         ),
         {"relationship broken": 1},
     ),
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_answers(promtool: Path, tmp_path: Path, case: str) -> None:
-    """Numbers, “none seen, some unknown”, “not known yet”, or nothing, which reads “unknown”."""
-    series, answers = CASES[case]
+def trial(series: Mapping[str, str], expected: Iterable[tuple[str, Mapping[str, float]]]) -> Trial:
+    """Return queries with what they find a day after the first sample."""
+    tests = [
+        {
+            "expr": expr,
+            "eval_time": f"{DAY}m",
+            "exp_samples": [{"labels": labels, "value": x} for labels, x in found.items()],
+        }
+        for expr, found in expected
+    ]
+    given = [{"series": name, "values": values} for name, values in series.items()]
+    return Trial([], [{"interval": "1m", "input_series": given, "promql_expr_test": tests}])
+
+
+def answered(series: Mapping[str, str], answers: Mapping[str, float | None]) -> Trial:
+    """Return questions with their answers; None is no answer."""
+    found = {legend: {} if x is None else {"{}": x} for legend, x in answers.items()}
+    return trial(series, [(QUESTIONS[legend], x) for legend, x in found.items()])
+
+
+def test_answers(promtool: Path, tmp_path: Path) -> None:
+    """Numbers, “none seen, some unknown”, “not known yet”, or nothing, which reads “unknown”.
+
+    Once there is a yesterday, targets that were polled then and are no more are counted.
+    """
     # Only the last five minutes: there is no yesterday.
-    given = {name: f"_x{DAY - 5} {value}x10" for name, value in series.items()}
-    assert _wrong(promtool, tmp_path, given, answers) == ""
-
-
-@pytest.mark.parametrize(
-    ("beta", "number"),
-    [(f"1x{DAY + 10}", 0), (f"1x{DAY - 60} _x70", 1)],
-    ids=["still polled", "no longer polled"],
-)
-def test_targets_that_are_gone(promtool: Path, tmp_path: Path, beta: str, number: int) -> None:
-    """Once there is a yesterday, those that were polled then and are no more are counted."""
-    given = {name: f"{value}x{DAY + 10}" for name, value in ALL_KNOWN.items()}
-    given = {name: beta if "beta" in name else text for name, text in given.items()}
-    assert _wrong(promtool, tmp_path, given, {"no longer polled": number}) == ""
+    trials = {
+        case: answered({name: f"_x{DAY - 5} {x}x10" for name, x in series.items()}, answers)
+        for case, (series, answers) in CASES.items()
+    }
+    all_day = {name: f"{value}x{DAY + 10}" for name, value in ALL_KNOWN.items()}
+    ended = {name: f"1x{DAY - 60} _x70" for name in all_day if "beta" in name}
+    trials["still polled"] = answered(all_day, {"no longer polled": 0})
+    trials["no longer polled"] = answered(all_day | ended, {"no longer polled": 1})
+    assert failures(promtool, tmp_path, trials) == {}
 
 
 @pytest.mark.parametrize("names", [[], ["old"], ["new", "old"]], ids=len)
@@ -247,60 +228,13 @@ def test_accounts_have_one_row_whatever_their_names(
     promtool: Path, tmp_path: Path, names: list[str]
 ) -> None:
     """With its name; without one where there is none; with either where it is being renamed."""
-    (panel,) = [each for each in BOARDS["invitations"].panels if "longest" in each.title]
     infos = {
         f'macie_account_info{{aws_account_id="alpha",account_name="{name}"}}': 1 for name in names
     }
-    series = scraped(all_of(infos, invitation("alpha", "Invited", 1)))
-    given = {name: f"{value}x{DAY}" for name, value in series.items()}
-    expr = interpolated(panel.queries[0].expr)
+    series = scraped(infos, invitation("alpha", "Invited", 1))
+    expr = interpolated(panel("invitations", "Waiting longest for an answer")["targets"][0]["expr"])
     marked = f'"as_expected", "yes", "account_name", "{"|".join(names)}"'
-    expected = {
-        "expr": f"count by (as_expected) (label_replace({expr}, {marked}))",
-        "eval_time": f"{DAY}m",
-        "exp_samples": [{"labels": '{as_expected="yes"}', "value": 1}],
-    }
-    assert _complaints(promtool, tmp_path, given, [expected]) == ""
-
-
-def _wrong(
-    promtool: Path,
-    folder: Path,
-    series: Mapping[str, str],
-    answers: Mapping[str, float | None],
-) -> str:
-    """Return what promtool finds wrong as of a day after the first sample."""
-    return _complaints(promtool, folder, series, list(_expected(answers)))
-
-
-def _complaints(
-    promtool: Path,
-    folder: Path,
-    series: Mapping[str, str],
-    expected: list[Mapping[str, object]],
-) -> str:
-    tests = {
-        "rule_files": [],
-        "evaluation_interval": "1m",
-        "tests": [
-            {
-                "interval": "1m",
-                "input_series": [
-                    {"series": name, "values": values} for name, values in series.items()
-                ],
-                "promql_expr_test": expected,
-            }
-        ],
-    }
-    file = folder / "tests.yaml"
-    file.write_text(yaml.safe_dump(tests))
-    done = subprocess.run(
-        [promtool, "test", "rules", file], capture_output=True, text=True, check=False
-    )
-    return "" if done.returncode == 0 else done.stdout + done.stderr
-
-
-def _expected(answers: Mapping[str, float | None]) -> Iterable[Mapping[str, object]]:
-    for legend, value in answers.items():
-        samples = [] if value is None else [{"labels": "{}", "value": value}]
-        yield {"expr": QUESTIONS[legend], "eval_time": f"{DAY}m", "exp_samples": samples}
+    counted = f"count by (as_expected) (label_replace({expr}, {marked}))"
+    given = {name: f"{value}x{DAY}" for name, value in series.items()}
+    one = trial(given, [(counted, {'{as_expected="yes"}': 1})])
+    assert failures(promtool, tmp_path, {"one row": one}) == {}

@@ -1,60 +1,71 @@
 """The rules of Grafana's dashboard-linter, and stricter ones, as tests.
 
-What grafana/board.py decides for all panels alike is seen in the committed JSON instead.
+What grafana/ decides for all panels alike is seen in the committed JSON instead.
 
 https://github.com/grafana/dashboard-linter/blob/main/docs/index.md
 """
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import promql_parser as promql
 import pytest
 
+from grafana.board import SOURCE
 from tests.grafana.reading import (
-    NAMES,
+    BOARDS,
     Json,
-    dashboard,
+    asked_by,
     interpolated,
     panels,
     queries,
-    variable_queries,
     variables,
 )
-from tests.promql import nodes
+from tests.promql import complaints, exposed, nodes
 
-UNITS = {
-    "bytes",
-    "dateTimeAsIso",
-    "dtdurations",
-    "none",
-    "percentunit",
-    "reqps",
-    "s",
-    "short",
-    "string",
-}
-"""Those in use, all of Grafana's own list."""
+ROOT = Path(__file__).parents[2]
+WITH_CLUSTER = {name: labels | {"cluster"} for name, labels in exposed().items()}
+"""Prometheus' external labels, or relabelling, add it where there are several clusters."""
 OF_THE_EXPORTER = {
     "macie_invitation_series_dropped",
     "macie_trust_configured",
     "macie_untrusted_inviter_series_dropped",
 }
 """Series of no target whose names do not say so."""
-BOARDS = [pytest.param(dashboard(name), id=name) for name in NAMES]
-boards = pytest.mark.parametrize("board", BOARDS)
+boards = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 
 
 @boards
-def test_clusters_can_be_chosen_and_need_not_be_there(board: Json) -> None:
-    """All of them includes series without the label."""
-    assert re.fullmatch(variables(board)["cluster"]["allValue"], "")
+def test_queries_ask_for_what_there_is(board: Json) -> None:
+    """They parse, and name series and labels that the exporter or its scrape has."""
+    asked = {each.where: each.expr for each in queries(board)}
+    asked |= {each["name"]: asked_by(each)[0] for each in _asking(board)}
+    found = {where: complaints(interpolated(x), also=WITH_CLUSTER) for where, x in asked.items()}
+    assert {where: said for where, said in found.items() if said} == {}
+
+
+def _asking(board: Json) -> list[Json]:
+    return [each for each in variables(board).values() if each["type"] == "query"]
 
 
 @boards
-def test_template_label_promql_rule(board: Json) -> None:
-    """Variables that ask Prometheus do so in one of the ways that Grafana knows."""
-    asked = [each for each in variables(board).values() if each["type"] == "query"]
-    assert len(list(variable_queries(board))) == len(asked) > 0
+def test_no_query_makes_up_a_zero(board: Json) -> None:
+    """`vector(0)` reads 0 whatever is known."""
+    made_up = re.compile(r"\b(vector|absent|absent_over_time) *\(")
+    assert [each.where for each in queries(board) if made_up.search(each.expr)] == []
+
+
+@boards
+def test_targets_are_counted_once(board: Json) -> None:
+    """Series of a target go through `max by` first: replicas that overlap have them twice."""
+    of_targets = re.compile(
+        r"macie_(invitation(?!_series)|untrusted(?!_\w+_dropped)|enabled|poll_)"
+    )
+    for asked in queries(board):
+        for found in re.finditer(of_targets, asked.expr):
+            before = asked.expr[: found.start()]
+            assert re.search(r"max by \(aws_account_id[^()]*\) \($", before), asked.where
 
 
 @boards
@@ -67,70 +78,60 @@ def test_variables_are_described_and_name_one_another_in_order(board: Json) -> N
         known.add(each["name"])
     for asked in queries(board):
         assert set(re.findall(r"\$([a-z_]\w*)", asked.expr)) <= known, asked.where
+    # All clusters includes series without the label.
+    assert re.fullmatch(variables(board)["cluster"]["allValue"], "")
 
 
 @boards
-def test_panel_title_description_rule(board: Json) -> None:
-    """A title that is the panel's own, and a description in sentences."""
+def test_panels_say_what_they_show(board: Json) -> None:
+    """A title of its own, a description in sentences, a text for what is not known, legends."""
     titles = [panel["title"] for panel in panels(board)]
-    assert len(set(titles)) == len(titles)
     assert all(titles)
+    assert len(set(titles)) == len(titles)
     for panel in panels(board):
         assert panel["description"].endswith("."), panel["title"]
+        assert "unknown" in panel["fieldConfig"]["defaults"]["noValue"], panel["title"]
+        for target in panel["targets"]:
+            legend = target.get("legendFormat")
+            assert legend or target["format"] == "table", panel["title"]
+            for label in re.findall(r"{{(\w+)}}", legend or ""):
+                assert label == "instance" or label in target["expr"], panel["title"]
 
 
 @boards
-def test_panel_units_rule(board: Json) -> None:
-    """Every panel has a unit, and so has every field that differs."""
+def test_numbers_and_tables_are_of_now(board: Json) -> None:
+    """Asked over time, they would show the last that was known once nothing is known any more."""
     for panel in panels(board):
-        config = panel["fieldConfig"]
-        given = [
-            each["value"]
-            for override in config["overrides"]
-            for each in override["properties"]
-            if each["id"] == "unit"
-        ]
-        assert {config["defaults"]["unit"], *given} <= UNITS, panel["title"]
-
-
-@boards
-def test_target_rate_interval_rule(board: Json) -> None:
-    """Rates are over `$__rate_interval`."""
-    for asked in queries(board):
-        spans = re.findall(r"\b(?:rate|irate|increase)\([^[]+\[([^]]+)\]", asked.expr)
-        assert set(spans) <= {"$__rate_interval"}, asked.where
+        of_now = panel["type"] in {"stat", "table", "barchart"}
+        assert {target["instant"] for target in panel["targets"]} == {of_now}, panel["title"]
 
 
 @boards
 def test_target_job_and_instance_rules(board: Json) -> None:
-    """Every selector is held to the chosen clusters, jobs and instances."""
-    expected = {"cluster": "C", "job": "J", "instance": "I"}
-    for asked in queries(board):
-        for selector in _selectors(interpolated(asked.expr, **expected)):
-            matched = {each.name: each.value for each in selector.matchers.matchers}
-            assert expected.items() <= matched.items(), (asked.where, selector.name)
+    """Selectors are held to the chosen clusters, jobs, instances; of targets to what they are of.
 
-
-@boards
-def test_targets_are_held_to_the_chosen_accounts_and_regions(board: Json) -> None:
-    """Series of targets to both, those of accounts to the account; names are joined anyhow."""
-    expected = {"aws_account_id": "A", "aws_region": "R"}
+    Series of targets to account and region, those of accounts to the account.
+    """
+    fleet = {"cluster": "C", "job": "J", "instance": "I"}
     for asked in queries(board):
-        for selector in _selectors(interpolated(asked.expr, account="A", region="R")):
+        expr = interpolated(asked.expr, **fleet, account="A", region="R")
+        for selector in nodes(promql.parse(expr), promql.VectorSelector):
             name = selector.name or ""
             matched = {each.name: each.value for each in selector.matchers.matchers}
-            if name in OF_THE_EXPORTER or name.startswith("macie_exporter"):
+            assert fleet.items() <= matched.items(), (asked.where, name)
+            if name.startswith("macie_exporter") or name in OF_THE_EXPORTER:
                 continue
-            if name == "macie_account_info":
-                assert matched["aws_account_id"] == "A", asked.where
-            elif name.startswith("macie_"):
-                assert expected.items() <= matched.items(), (asked.where, name)
+            if name.startswith("macie_"):
+                assert matched["aws_account_id"] == "A", (asked.where, name)
+                assert name == "macie_account_info" or matched["aws_region"] == "R", asked.where
 
 
 @boards
 def test_target_counter_and_histogram_rules(board: Json) -> None:
-    """Counters are seen as rates, buckets as quantiles of rates."""
+    """Counters are seen as rates over `$__rate_interval`, buckets as quantiles of rates."""
     for asked in queries(board):
+        spans = re.findall(r"\b(?:rate|irate|increase)\([^[]+\[([^]]+)\]", asked.expr)
+        assert set(spans) <= {"$__rate_interval"}, asked.where
         for counter in re.finditer(r"macie_exporter_aws\w+|process_cpu_seconds_total", asked.expr):
             before = asked.expr[: counter.start()]
             assert before.endswith("rate("), asked.where
@@ -139,50 +140,50 @@ def test_target_counter_and_histogram_rules(board: Json) -> None:
 
 
 @boards
-def test_legends_name_the_series(board: Json) -> None:
-    """Series over time and numbers have a legend; one with a label has that label in its query."""
+def test_accounts_in_tables_are_text_and_lead_to_the_account(board: Json) -> None:
+    """As a number an id would lose its leading zeros."""
     for panel in panels(board):
-        for target in panel["targets"]:
-            if target["format"] == "table":
-                continue
-            legend = target["legendFormat"]
-            assert legend, panel["title"]
-            for label in re.findall(r"{{(\w+)}}", legend):
-                assert label == "instance" or label in target["expr"], panel["title"]
+        renamed = [each["options"].get("renameByName", {}) for each in panel["transformations"]]
+        if any("aws_account_id" in names for names in renamed):
+            (column,) = [
+                {each["id"]: each["value"] for each in override["properties"]}
+                for override in panel["fieldConfig"]["overrides"]
+                if override["matcher"]["options"] == "Account"
+            ]
+            assert column["unit"] == "string"
+            assert "/d/macie-account/" in column["links"][0]["url"], panel["title"]
+
+
+def _links(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        if "url" in node:
+            yield node["url"]
+        for each in node.values():
+            yield from _links(each)
+    elif isinstance(node, list):
+        for each in node:
+            yield from _links(each)
 
 
 @boards
-def test_numbers_and_tables_are_of_now(board: Json) -> None:
-    """Asked over time, they would show the last that was known once nothing is known any more."""
-    for panel in panels(board):
-        if panel["type"] in {"stat", "table", "barchart"}:
-            assert all(target["instant"] for target in panel["targets"]), panel["title"]
+def test_links_lead_somewhere(board: Json) -> None:
+    """To a dashboard of these with variables that it has, a runbook, or another document.
+
+    Its head leads to the others.
+    """
+    known = {each["uid"]: each for each in BOARDS.values()}
+    for url in _links(board):
+        if found := re.match(r"/d/([\w-]+)/\1\?", url):
+            assigned = set(re.findall(r"(?:var-(\w+)=|\$\{(\w+):queryparam\})", url))
+            names = {name for pair in assigned for name in pair if name}
+            assert names <= set(variables(known[found[1]])), url
+            assert url.endswith("&${__url_time_range}")
+        elif url.startswith("${exporter}/targets/"):
+            assert variables(board)["exporter"]["type"] == "textbox"
+            assert re.fullmatch(r"\$\{exporter\}/targets/\S+/\$\{__value.raw\}", url)
         else:
-            assert all(target["range"] for target in panel["targets"]), panel["title"]
-
-
-@boards
-def test_unknown_is_said_and_drawn_as_a_gap(board: Json) -> None:
-    """Where there is no value a text says so; lines are not drawn across."""
-    for panel in panels(board):
-        defaults = panel["fieldConfig"]["defaults"]
-        assert "unknown" in defaults["noValue"], panel["title"]
-        if panel["type"] in {"timeseries", "state-timeline"}:
-            assert defaults["custom"]["spanNulls"] is False, panel["title"]
-
-
-def test_uids_and_tags_stay() -> None:
-    """Links, bookmarks and provisioning hang on them."""
-    assert {name: dashboard(name)["uid"] for name in NAMES} == {
-        "account": "macie-account",
-        "exporter": "macie-exporter",
-        "invitations": "macie-invitations",
-    }
-    for name in NAMES:
-        assert dashboard(name)["tags"] == ["macie-invitations-exporter"]
-        assert "id" not in dashboard(name)
-        assert "__inputs" not in dashboard(name)
-
-
-def _selectors(expr: str) -> list[promql.VectorSelector]:
-    return nodes(promql.parse(expr), promql.VectorSelector)
+            path = url.removeprefix(f"{SOURCE}/blob/main/")
+            assert path != url
+            assert (ROOT / path).is_file(), url
+    led = {x["url"].split("/")[2] for x in board["links"] if x["url"].startswith("/d/")}
+    assert led == known.keys() - {board["uid"]}

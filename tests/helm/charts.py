@@ -14,8 +14,6 @@ import yaml
 CHART = Path(__file__).parents[2] / "helm" / "macie-invitations-exporter"
 CASES = [path.name.removesuffix("-values.yaml") for path in sorted(CHART.glob("ci/*-values.yaml"))]
 RELEASE, NAMESPACE = "macie-invitations-exporter", "security"
-SELECTOR = {"app.kubernetes.io/name": RELEASE, "app.kubernetes.io/instance": RELEASE}
-"""Immutable in installed Deployments and StatefulSets: literal, and the same from release on."""
 
 Manifest = Mapping[str, Any]
 OURS = frozenset({"config", "web-config"})

@@ -207,11 +207,9 @@ def test_botocore_describes_what_is_called_and_no_more(image: Image) -> None:
 
 
 def test_names_and_versions_agree() -> None:
-    """Of what is built without arguments, and of what the chart asks for."""
+    """Of what is built without arguments, and of what the chart asks for, whose version is known."""
     chart = ROOT / "helm" / "macie-invitations-exporter"
     image = yaml.safe_load((chart / "values.yaml").read_text())["image"]
     assert f"{image['registry']}/{image['repository']}" == NAME
-    wanted = yaml.safe_load((chart / "Chart.yaml").read_text())["appVersion"]
-    assert wanted == exporter.__version__
     assert f"ARG VERSION={exporter.__version__}\n" in (ROOT / "Dockerfile").read_text()
     assert f"name={NAME}\n" in (ROOT / "image" / "build").read_text()

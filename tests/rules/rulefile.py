@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from tests.helm.charts import CHART, objects, run
+from tests.helm.conftest import require_tool
 from tests.promql import Exposed
 
 HERE = Path(__file__).parent
@@ -90,6 +92,22 @@ def read_cases(path: Path) -> tuple[Case, ...]:
 def cases(alert: str) -> tuple[Case, ...]:
     """Return an alert's cases, the shortest first."""
     return tuple(sorted(read_cases(HERE / f"{alert}.yaml"), key=minutes))
+
+
+def rendered_rules(**values: object) -> Sequence[Rule]:
+    """Return the rules that the chart makes of values of `prometheusRule`."""
+    flags = ("--set-json", f"prometheusRule={json.dumps({'enabled': True, **values})}")
+    only = ("--show-only", "templates/prometheusrule.yaml")
+    (made,) = objects(run(require_tool("helm4"), "template", "a", CHART, *flags, *only))
+    (group,) = made["spec"]["groups"]
+    return tuple(group["rules"])
+
+
+def queries(text: str) -> list[str]:
+    """Return the queries of a template, with something in each place that is filled in."""
+    found = re.findall(r'printf "([^"]*)"[^|}]*\| query', text, re.DOTALL)
+    assert len(found) == text.count("query")
+    return [query.replace("%s", "x") for query in found]
 
 
 def minutes(case: Case) -> int:

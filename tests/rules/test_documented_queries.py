@@ -1,15 +1,15 @@
-"""Queries of the documentation on data where a wrong one would show."""
+"""Queries of the documentation on data where a wrong one would show (`queries/documented.yaml`)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
-import pytest
+import yaml
 
-from tests.rules.rulefile import Trial, failures
+from tests.rules.rulefile import HERE, Trial, failures
 
-DOCS = Path(__file__).parents[2] / "docs"
-A, B = (f'aws_account_id="{name}",aws_region="r"' for name in ("a", "b"))
+DOCS = HERE.parents[1] / "docs"
+QUERIES = yaml.safe_load((HERE / "queries" / "documented.yaml").read_text())
 
 
 def query(page: str, beginning: str) -> str:
@@ -20,88 +20,24 @@ def query(page: str, beginning: str) -> str:
     return str(found)
 
 
-SHARDS = {
-    f'{name}{{job="macie",instance="{instance}"}}': value
-    for instance, index in (("a:1", 0), ("b:1", 0))
-    for name, value in (("macie_exporter_shard_index", index), ("macie_exporter_shards", 2))
-}
-BROKEN = {
-    f'macie_invitations{{{A},relationship_status="Removed"}}': 1,
-    f'macie_invitations{{{A},relationship_status="Enabled"}}': 1,
-    f'macie_invitations{{{B},relationship_status="Removed"}}': 1,
-    f'macie_invitations{{{B},relationship_status="Enabled"}}': 0,
-}
+def samples(lines: Iterable[str], name: str, value: str) -> list[dict[str, str]]:
+    """Return series with their values, as promtool calls the two."""
+    return [dict(zip((name, value), line.rsplit(" ", 1), strict=True)) for line in lines]
 
 
-def stranger(target: str, status: str, inviter: str) -> str:
-    """Name a series of an unknown inviter."""
-    labels = f'{target},relationship_status="{status}",inviter_account_id="{inviter}"'
-    return f"macie_untrusted_inviter_timestamp_seconds{{{labels}}}"
-
-
-ASKING = (stranger(A, "Invited", "9"), stranger(A, "Created", "9"), stranger(B, "Invited", "9"))
-ACCEPTED = stranger(B, "Enabled", "8")
-STRANGERS = dict.fromkeys((*ASKING, ACCEPTED), 60) | {
-    f'macie_invitation_timestamp_seconds{{{A},relationship_status="Invited"}}': 60
-}
-
-
-@pytest.mark.parametrize(
-    ("page", "series", "expected"),
-    [
-        pytest.param(
-            ("cookbook.md", "max by (job) (macie_exporter_shards)"),
-            SHARDS,
-            {'{job="macie"}': 1},
-            id="two replicas with the same number are one shard",
-        ),
-        pytest.param(
-            ("runbooks/MacieRelationshipBroken.md", "sum by"),
-            BROKEN,
-            {'{aws_account_id="b",aws_region="r",relationship_status="Removed"}': 1},
-            id="another administrator is enough",
-        ),
-        pytest.param(
-            ("runbooks/MacieUntrustedInvitation.md", "macie_untrusted_inviter"),
-            STRANGERS,
-            dict.fromkeys(ASKING, 60),
-            id="who is trusted does not ask as a stranger",
-        ),
-        pytest.param(
-            ("cookbook.md", "count by (inviter_account_id)"),
-            STRANGERS,
-            {'{inviter_account_id="9"}': 2},
-            id="accounts are counted, not invitations",
-        ),
-        pytest.param(
-            (
-                "cookbook.md",
-                'macie_untrusted_inviter_timestamp_seconds{relationship_status=~"Enabled',
-            ),
-            STRANGERS,
-            {ACCEPTED: 60},
-            id="who is accepted is told apart from who asks",
-        ),
-    ],
-)
-def test_finds_what_it_says(
-    promtool: Path,
-    tmp_path: Path,
-    page: tuple[str, str],
-    series: Mapping[str, int],
-    expected: Mapping[str, int],
-) -> None:
+def test_documented_queries_find_what_they_say(promtool: Path, tmp_path: Path) -> None:
     """As pasted from the page."""
-    samples = [{"labels": name, "value": value} for name, value in expected.items()]
-    case = {
-        "interval": "1m",
-        "input_series": [{"series": name, "values": str(value)} for name, value in series.items()],
-        "promql_expr_test": [
-            {
-                "expr": query(*page),
-                "eval_time": "0m",
-                "exp_samples": samples,
-            }
-        ],
-    }
-    assert failures(promtool, tmp_path, {page[0]: Trial([], [case])}) == {}
+    trials = {}
+    for what, each in QUERIES.items():
+        found = [
+            {**one, "value": float(one["value"])}
+            for one in samples(each["finds"], "labels", "value")
+        ]
+        expr = query(each["page"], each["begins"])
+        case = {
+            "interval": "1m",
+            "input_series": samples(each["series"], "series", "values"),
+            "promql_expr_test": [{"expr": expr, "eval_time": "0m", "exp_samples": found}],
+        }
+        trials[what] = Trial([], [case])
+    assert failures(promtool, tmp_path, trials) == {}

@@ -21,6 +21,7 @@ from tests.rules.rulefile import (
     failures,
     name_of,
     needed,
+    queries,
     rules,
     unnoticed,
 )
@@ -57,22 +58,6 @@ def test_asks_only_for_what_there_is(rule: Rule) -> None:
     """Expressions, and the queries in texts, parse and name series and labels that exist."""
     asked = [rule["expr"], *queries(rule.get("annotations", {}).get("description", ""))]
     assert [each for query in asked for each in complaints(query, RECORDED)] == []
-
-
-def queries(text: str) -> list[str]:
-    """Return the queries of a template, with something in each place that is filled in."""
-    return [
-        query.replace("%s", "x")
-        for query in re.findall(r'printf "([^"]*)"[^|}]*\| query', text, re.DOTALL)
-    ]
-
-
-def test_queries_in_texts_are_found() -> None:
-    """Whatever a text asks Prometheus is checked."""
-    for rule in ALERTS.values():
-        text = rule["annotations"]["description"]
-        assert len(queries(text)) == text.count("query")
-    assert sum(len(queries(rule["annotations"]["description"])) for rule in ALERTS.values()) > 9
 
 
 @pytest.mark.parametrize("alert", ALERTS)

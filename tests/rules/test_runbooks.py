@@ -4,14 +4,12 @@ Their commands, queries, links and names are tested with those of all documents,
 """
 
 import functools
-import json
 import re
 from pathlib import Path
 
 import pytest
 
-from grafana.boards import BOARDS, FOLDER
-from tests.grafana.reading import interpolated
+from tests.grafana.reading import BOARDS, interpolated, panels
 from tests.promql import selectors
 from tests.rules.rulefile import RECORDED, alerts
 
@@ -67,21 +65,6 @@ def test_the_index_lists_all() -> None:
     assert listed == rows
 
 
-def test_panels_exist() -> None:
-    """Dashboards and panels are named as they are titled."""
-    boards = [json.loads(path.read_text()) for path in FOLDER.glob("*.json")]
-    titles = {
-        board["title"]: {
-            panel["title"] for row in board["panels"] for panel in (row, *row.get("panels", []))
-        }
-        for board in boards
-    }
-    for alert in ALERTS:
-        named = panels_of(alert)
-        assert named
-        assert [(board, panel) for board, panel in named if panel not in titles[board]] == [], alert
-
-
 def panels_of(alert: str) -> list[tuple[str, str]]:
     """Return the panels that a runbook says to open, each with its dashboard."""
     (line,) = re.findall(
@@ -103,17 +86,19 @@ SEEN_BY = {
 def shown() -> dict[tuple[str, str], set[str]]:
     """Return the metrics of every panel, by the titles of its dashboard and its own."""
     return {
-        (board.title, panel.title): {
-            each.metric for query in panel.queries for each in selectors(interpolated(query.expr))
+        (board["title"], panel["title"]): {
+            each.metric
+            for target in panel["targets"]
+            for each in selectors(interpolated(target["expr"]))
         }
         for board in BOARDS.values()
-        for panel in board.panels
+        for panel in panels(board)
     }
 
 
 @pytest.mark.parametrize("alert", ALERTS)
 def test_panels_show_what_the_alert_is_about(alert: str) -> None:
-    """Everything that its expression asks for, the alerts themselves aside."""
+    """Everything that its expression asks for, the alerts themselves aside; and they exist."""
     seen = {metric for panel in panels_of(alert) for metric in shown()[panel]}
     asked = {each.metric for each in selectors(ALERTS[alert]["expr"])} - {"ALERTS", *RECORDED}
     assert {each for each in asked - seen if SEEN_BY.get(each) not in seen} == set()
