@@ -207,7 +207,7 @@ def test_botocore_describes_what_is_called_and_no_more(image: Image) -> None:
 
 
 def test_names_and_versions_agree() -> None:
-    """Of what is built without arguments, and of what the chart asks for, whose version is known."""
+    """Of what is built without arguments, and of what the chart asks for, its version known."""
     chart = ROOT / "helm" / "macie-invitations-exporter"
     image = yaml.safe_load((chart / "values.yaml").read_text())["image"]
     assert f"{image['registry']}/{image['repository']}" == NAME
