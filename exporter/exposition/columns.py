@@ -61,58 +61,53 @@ class Column:
             self._lengths[number] = len(line)
             self.pieces[at] = Piece(b"".join((text[:start], line, text[end:])))
 
-    def shown(self) -> list[Piece]:
-        """Return the text, in pieces."""
-        return self.pieces
+
+_Entry = tuple[float, str, tuple[str, ...], int]
+"""A sample's value, its target's labels, its own, and the target's number."""
 
 
 class Capped(Column):
     """One family's lines of all targets, of which the greatest values are shown, up to a number.
 
-    The greatest comes first. Values that are equal are told apart by their lines, so that the same
-    ones are kept each time. The first scrape after a change puts them together anew.
+    Values that are equal are told apart by their labels, so that the same ones are kept each time.
     """
 
     def __init__(self, family: Family, most: int) -> None:
         super().__init__(family)
         self._most = most
-        self._ascending: list[tuple[float, bytes]] = []
-        self._of: dict[int, list[tuple[float, bytes]]] = {}
-        self._is_current = True
+        self._ascending: list[_Entry] = []
+        self._of: dict[int, list[_Entry]] = {}
+        """Each target's by its number, in the order of their labels."""
 
     @property
     def dropped(self) -> int:
         """How many samples are left out."""
         return max(len(self._ascending) - self._most, 0)
 
-    def grow(self) -> None:
-        """Have one more target, which needs no place of its own."""
-
     def put(self, number: int, labels: str, samples: Iterable[Sample]) -> None:
         """Have a target offer these samples; of the same labels the last one counts."""
-        old = self._of.pop(number, [])
-        new = [
-            (value, _lines(self._around, labels, [(own, value)]))
-            for own, value in dict(samples).items()
-        ]
+        before, old = self._least(), self._of.pop(number, [])
+        new = [(value, labels, own, number) for own, value in sorted(dict(samples).items())]
         if new:
             self._of[number] = new
-        if new == old:
-            return
-        for entry in old:
+        for entry in {*old} - {*new}:
             del self._ascending[bisect_left(self._ascending, entry)]
-        for entry in new:
+        for entry in {*new} - {*old}:
             insort(self._ascending, entry)
-        self._is_current = False
+        low, high = (bisect_left(self._ascending, one) for one in sorted((before, self._least())))
+        crossed = self._ascending[low:high]
+        for each in {(number, labels), *((entry[3], entry[1]) for entry in crossed)}:
+            self._show(*each)
 
-    def shown(self) -> list[Piece]:
-        """Return the text, in pieces."""
-        if not self._is_current:
-            lines = [line for _, line in reversed(self._ascending[-self._most :])]
-            slices = (lines[at : at + PIECE] for at in range(0, len(lines), PIECE))
-            self.pieces = [Piece(b"".join(each)) for each in slices]
-            self._is_current = True
-        return self.pieces
+    def _show(self, number: int, labels: str) -> None:
+        least = self._least()
+        kept = [(entry[2], entry[0]) for entry in self._of.get(number, ()) if entry >= least]
+        super().put(number, labels, kept)
+
+    def _least(self) -> tuple[float] | _Entry:
+        """Return the least entry that is shown, or less than any where all are."""
+        full = len(self._ascending) >= self._most
+        return self._ascending[-self._most] if full else (-inf,)
 
 
 def column_of(family: Family, most: float) -> Column:

@@ -120,7 +120,7 @@ class Rendering:
         for family, meaning in self._families:
             found.append(meaning)
             if family.group in OF_TARGETS:
-                found += self._columns[family.name].shown()
+                found += self._columns[family.name].pieces
             elif family.group is Group.ACCOUNT:
                 found += self.names
             else:
