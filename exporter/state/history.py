@@ -22,6 +22,10 @@ _MOST_PAGES = 2**16 - 1
 _ANSWERED = ("ok", "not_enabled")
 _OUTCOMES = (*_ANSWERED, *ERRORS)
 _NUMBERS = {outcome: number for number, outcome in enumerate(_OUTCOMES)}
+_NO_POLL = len(_OUTCOMES)
+
+NO_POLLS = _POLL.pack(0, 0, 0, 0, _NO_POLL) * KEPT
+"""What there is at first: as long as later, since what grows leaves holes where it was."""
 
 
 class PastPoll(NamedTuple):
@@ -54,5 +58,5 @@ def remember(polls: bytes, result: PollResult) -> bytes:
 
 def recall(polls: bytes) -> Sequence[PastPoll]:
     """Return the polls that are remembered, the latest first."""
-    polled = [PastPoll._make((*rest, _OUTCOMES[how])) for *rest, how in _POLL.iter_unpack(polls)]
-    return polled[::-1]
+    polled = [each for each in _POLL.iter_unpack(polls) if each[-1] != _NO_POLL]
+    return [PastPoll._make((*rest, _OUTCOMES[how])) for *rest, how in reversed(polled)]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from exporter.model import Answer, Failure, Invitation, PollResult, Target
-from exporter.state.history import remember
+from exporter.state.history import NO_POLLS, remember
 
 
 class TargetState(Enum):
@@ -30,7 +30,7 @@ class TargetRecord:
     """The last answer, however old; `as_of` says whether it still counts."""
     listed: tuple[Invitation, ...] | None = None
     """The last list of invitations that AWS gave, for the audit trail alone."""
-    polls: bytes = b""
+    polls: bytes = NO_POLLS
     """The last polls, as `exporter.state.history` packs them."""
 
     @property
