@@ -89,7 +89,7 @@ def estimate(settings: Settings, discovered: int = 0) -> Estimate:
     mine = [each for each in aws.accounts if shard_of(each.id, shard.total) == shard.index]
     # Without configured or discovered accounts it is the one whose credentials there are.
     others = round(discovered / shard.total) if aws.organization else not aws.accounts
-    roles = sum(account.has_role for account in mine)
+    roles = sum(account.role is not None for account in mine)
     roles += others if aws.organization else 0
     return _of(settings, [*mine, *[None] * others], roles)
 

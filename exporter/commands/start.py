@@ -56,7 +56,7 @@ async def refuse_strange_accounts(settings: Settings, who_am_i: WhoAmI) -> None:
     Their numbers would be those of another account. Where STS does not answer, polls say why.
     """
     accounts = enumerate(settings.aws.accounts)
-    alone = [(i, account.id) for i, account in accounts if not account.has_role]
+    alone = [(i, account.id) for i, account in accounts if not account.role]
     own = await _own_account(who_am_i) if alone else ""
     strange = [(i, account_id) for i, account_id in alone if own and account_id != own]
     if strange:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 
 from exporter.model import Account, Member, Target
 from exporter.settings import Settings
-from exporter.settings.roles import member_role, role_of
 from exporter.sharding import shard_of
 
 
@@ -55,12 +54,12 @@ def _accounts(settings: Settings, known: Known, default: tuple[str, ...]) -> Ite
     configured = {account.id for account in settings.aws.accounts}
     for account in settings.aws.accounts:
         name = account.name or (members[account.id].name if account.id in members else "")
-        yield Account(account.id, name, role_of(account), account.regions or default)
+        yield Account(account.id, name, account.role, account.regions or default)
     if organization is not None:
         for member in members.values():
             if member.id not in configured and member.id not in organization.exclude_accounts:
                 is_own = member.id == known.identity
-                role = None if is_own else member_role(organization, member.id)
+                role = None if is_own else organization.role_in(member.id)
                 yield Account(member.id, member.name, role, default)
     elif not configured and known.identity:
         yield Account(known.identity, regions=default)

@@ -10,7 +10,6 @@ from typing import Any
 
 from exporter.model import Role
 from exporter.settings import Settings
-from exporter.settings.roles import member_role, role_of
 from exporter.settings.tree import Metrics, Organization
 
 Document = Mapping[str, Any]
@@ -68,11 +67,11 @@ class Kind:
 def grants(settings: Settings) -> Grants:
     """Read off the settings what they need."""
     organization = settings.aws.organization
-    static = [role_of(account) for account in settings.aws.accounts]
+    static = [account.role for account in settings.aws.accounts]
     roles = [role for role in static if role is not None]
     discovers: tuple[str, ...] = ()
     if organization is not None:
-        roles = [member_role(organization, "*"), *roles]
+        roles = [organization.role_in("*"), *roles]
         discovers = tuple(_discovers(settings.metrics, organization))
     return Grants(
         tuple(dict.fromkeys(roles)),

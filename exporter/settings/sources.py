@@ -17,6 +17,7 @@ from exporter.files import read_whole
 from exporter.settings.errors import Path, Problem, show
 from exporter.settings.fields import AUTO
 from exporter.settings.keys import KEYS, named, nearest_key
+from exporter.settings.tree import Settings
 from exporter.settings.yaml import Tree, read_yaml
 
 LARGEST_FILE = 64 * 1024 * 1024
@@ -132,9 +133,11 @@ def _without_nothing(node: Any) -> Any:  # noqa: ANN401 -- mappings, lists, text
 
 def unknown_key(path: Path, origin: str) -> Problem:
     """Say that there is no such key, and which one may be meant."""
-    best = nearest_key(named(path))
+    *above, _ = written = named(path)
+    best = nearest_key(written)
     if best is None:
-        return Problem(path, "unknown key; --help names those that there are", origin=origin)
+        beside = [key[-1] for key in KEYS if key[:-1] == (*above,)] or [*Settings.model_fields]
+        return Problem(path, f"unknown key; there are {', '.join(beside)}", origin=origin)
     name = best.dotted
     if origin.startswith(_PREFIX) and not best.in_list:
         name += f" ({_PREFIX}{'__'.join(best.path).upper()})"

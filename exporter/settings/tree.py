@@ -6,17 +6,12 @@ schema are made from it.
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    SecretStr,
-    ValidationInfo,
-    field_validator,
-)
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from exporter.model import Role
 from exporter.settings import fields
 from exporter.settings.durations import render
 
@@ -42,6 +37,15 @@ class Poll(fields.Section):
         if interval and value < interval:
             raise ValueError(f"must be at least poll.interval ({render(interval)})")
         return value
+
+
+def _arn(account_id: str, role_name: str) -> str:
+    """Return a role's ARN by its name, path included; Macie is in the partition `aws` alone."""
+    return f"arn:aws:iam::{account_id}:role/{role_name}"
+
+
+def _shown(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret is not None else None
 
 
 class AccountSettings(fields.Section):
@@ -82,9 +86,10 @@ class AccountSettings(fields.Section):
         return value
 
     @property
-    def has_role(self) -> bool:
-        """Whether a role is assumed to poll it."""
-        return bool(self.role_arn or self.role_name)
+    def role(self) -> Role | None:
+        """The role to assume to poll it, if there is one."""
+        arn = self.role_arn or (self.role_name and _arn(self.id, self.role_name))
+        return Role(arn, _shown(self.external_id)) if arn else None
 
 
 class Organization(fields.Section):
@@ -101,6 +106,10 @@ class Organization(fields.Section):
     """Accounts that are not polled."""
     refresh_interval: Annotated[fields.Duration, fields.between("10s", "24h")] = fields.HOUR
     """How often accounts and regions are discovered anew, 10s to 24h."""
+
+    def role_in(self, account_id: str) -> Role:
+        """Return the role to assume in one of its accounts; `*` stands for any."""
+        return Role(_arn(account_id, self.role_name), _shown(self.external_id))
 
 
 class Aws(fields.Section):
@@ -223,16 +232,9 @@ class Settings(BaseSettings):
     log: Log = Log()
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        *_: PydanticBaseSettingsSource,
-        **__: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
+    def settings_customise_sources(cls, *_: Any, **sources: Any) -> tuple[Any, ...]:  # noqa: ANN401 -- as they come
         """Read nothing here: `load` hands in what there is, and says why."""
-        del settings_cls
-        return (init_settings,)
+        return (sources["init_settings"],)
 
     @property
     def auto_regions(self) -> bool:

@@ -112,6 +112,7 @@ UNEXPECTED = "unexpected; the command comes first, then --KEY=VALUE"
 LOUD = 'log.level = "loud" (from --log.level): must be debug, info, warning or error'
 NEEDS_A_VALUE = "--account: needs a value, as in --account=ID,..."
 NOBODY = {**REGION, "AWS_PROFILE": "nobody", "AWS_CONFIG_FILE": os.devnull}
+SECTIONS = "config, poll, aws, metrics, shard, web, log"
 NO_REGION = (
     "aws.regions: not set, and the AWS environment names no region: set one, as in "
     "--aws.regions=eu-west-1 or AWS_REGION=eu-west-1"
@@ -158,7 +159,7 @@ REFUSED: tuple[tuple[Mapping[str, str], list[str], list[str]], ...] = (
         [
             "chek: unknown command; the nearest is check",
             f"x\\u001b[2J: {UNEXPECTED}",
-            '"fo\\u009bo" (from --fo\\u009bo): unknown key; --help names those that there are',
+            f'"fo\\u009bo" (from --fo\\u009bo): unknown key; there are {SECTIONS}',
             LOUD,
             'log.format = "5" (from MACIE_EXPORTER_LOG__FORMAT): must be logfmt or json',
         ],

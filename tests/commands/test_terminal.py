@@ -1,51 +1,32 @@
 """What a terminal shows beside the output, and that files and pipes get nothing of it."""
 
-import contextlib
+import io
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from exporter.commands import Process, main
 from tests import fleets
 from tests.embedded_aws.server import EmbeddedAws
-from tests.processes import PATIENCE, environment, measured, no_aws
+from tests.processes import environment, no_aws
 
 ESCAPE = "\x1b"
 COLOUR = re.compile(r"\x1b\[[\d;]*3[0-7]m")
 LIVELY = {"TERM": "xterm-256color"}
 
 
-class Terminal:
-    """A pseudo-terminal, and what a process wrote to it."""
+class Screen(io.StringIO):
+    """A terminal that keeps what is written to it."""
 
-    def __init__(self) -> None:
-        """Open it, and read it as it is written to."""
-        self._parent, self.end = pty.openpty()
-        self._read: list[bytes] = []
-        self._reader = threading.Thread(target=self._collect, daemon=True)
-        self._reader.start()
-
-    def _collect(self) -> None:
-        # Linux answers EIO once nobody has the other end.
-        with contextlib.suppress(OSError):
-            while chunk := os.read(self._parent, 65536):
-                self._read.append(chunk)
-
-    @property
-    def text(self) -> str:
-        """Everything that was written, once the process has ended."""
-        if self._reader.is_alive():
-            os.close(self.end)
-            self._reader.join(PATIENCE)
-            os.close(self._parent)
-        return b"".join(self._read).decode()
+    def isatty(self) -> bool:
+        """Be one."""
+        return True
 
 
 @pytest.fixture(scope="module")
@@ -55,18 +36,18 @@ def aws() -> Iterator[Mapping[str, str]]:
         yield {**running.environment(), "AWS_REGION": "eu-west-1"}
 
 
-def run(variables: Mapping[str, str], *words: str, out: Terminal | None = None) -> tuple[str, str]:
+def run(
+    variables: Mapping[str, str], *words: str, out: type[io.StringIO] = io.StringIO
+) -> tuple[str, str]:
     """Run a command with a terminal as standard error; give its two outputs."""
-    err = Terminal()
-    done = subprocess.run(
-        [sys.executable, "-m", "exporter", *words],
-        env=environment({**variables, **measured()}),
-        stdout=out.end if out else subprocess.PIPE,
-        stderr=err.end,
-        timeout=60,
-        check=False,
-    )
-    return out.text if out else done.stdout.decode(), err.text
+    stdout, stderr = out(), Screen()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("TERM", "NO_COLOR"):
+            patch.delenv(name, raising=False)
+        for name, value in environment(variables).items():
+            patch.setenv(name, value)
+        main(words, Process(os.environ, stdout, stderr))
+    return stdout.getvalue(), stderr.getvalue()
 
 
 def test_progress(aws: Mapping[str, str]) -> None:
@@ -74,6 +55,7 @@ def test_progress(aws: Mapping[str, str]) -> None:
     out, err = run({**aws, **LIVELY}, "once")
     assert "targets" in err
     assert "1/1" in err
+    assert COLOUR.search(err)
     assert ESCAPE not in out
     lines = [line for line in re.split(r"[\r\n]|\x1b\[2K|\x1b\[1A", err) if "event=" in line]
     assert len(lines) >= 2
@@ -90,9 +72,9 @@ def test_no_progress_where_it_cannot_be_shown(aws: Mapping[str, str]) -> None:
 
 def test_no_color(aws: Mapping[str, str]) -> None:
     """NO_COLOR is honoured by the bar (no-color.org); a report has no colours in any case."""
-    out, err = run({**aws, **LIVELY, "NO_COLOR": "1"}, "doctor", out=Terminal())
+    out, err = run({**aws, **LIVELY, "NO_COLOR": "1"}, "doctor", out=Screen)
     assert ESCAPE not in out
-    assert "\r\nEverything works.\r\n" in out
+    assert "\nEverything works.\n" in out
     assert "1/1" in err
     assert not COLOUR.search(err)
 
@@ -103,10 +85,10 @@ def test_a_name_does_not_steer_the_terminal(aws: Mapping[str, str], tmp_path: Pa
     account = {"id": fleets.HUB, "name": "a\x1b[2J\u202e"}
     file.write_text(json.dumps({"aws": {"accounts": [account]}}))
     words = ("once", f"--config.file={file}")
-    shown, _ = run({**aws, "PYTHONUTF8": "1"}, *words, out=Terminal())
+    shown, _ = run(aws, *words, out=Screen)
     assert r'account_name="a\u001b[2J\u202e"' in shown
-    assert [line for line in shown.split("\r\n") if not line.isprintable()] == []
-    plain, _ = run({**aws, "PYTHONUTF8": "1"}, *words)
+    assert [line for line in shown.split("\n") if not line.isprintable()] == []
+    plain, _ = run(aws, *words)
     assert 'account_name="a\x1b[2J\u202e"' in plain
 
 

@@ -4,8 +4,6 @@ The exporter's run against the embedded AWS, Helm's as `helm template`, requests
 exporter. AWS's are held to its models; what would change this machine, to what it names.
 """
 
-import io
-import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,10 +19,9 @@ import pytest
 from botocore import xform_name
 
 from exporter import __version__
-from exporter.commands import Process, main
-from tests import processes
+from tests import inprocess, processes
 from tests.conftest import require
-from tests.docs.documents import CHART, REPOSITORY, ROOT, Command, blocks, commands
+from tests.docs.documents import CHART, REPOSITORY, ROOT, Block, Command, blocks, commands
 from tests.helm.charts import Manifest, helm_answers, objects, of_kind, rendered, run
 from tests.helm.conftest import require_tool
 from tests.stories import begin, told
@@ -70,12 +67,13 @@ def test_commands(command: Command, stage: Stage) -> None:
 
 def _files(command: Command, folder: Path) -> None:
     """Write the files that the document shows, the nearest before the command or else after it."""
-    named = [block for block in blocks("yaml") if block.name]
-    others = [block for block in named if block.document != command.block.document]
-    own = [block for block in named if block.document == command.block.document]
-    before = [block for block in own if block.line < command.block.line]
-    after = [block for block in own if block.line > command.block.line]
-    for block in [*reversed(others), *reversed(after), *before]:
+
+    def nearness(block: Block) -> tuple[bool, bool, int]:
+        own = block.document == command.block.document
+        before = own and block.line < command.block.line
+        return own, before, block.line if before else -block.line
+
+    for block in sorted((each for each in blocks("yaml") if each.name), key=nearness):
         (folder / block.name).write_text(block.text)
 
 
@@ -92,14 +90,10 @@ def _exporter(words: Sequence[str], stage: Stage) -> None:
         with processes.running(stage.aws, flags) as exporter:
             exporter.wait_until_ready()
         return
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in processes.environment(stage.aws).items():
-            patch.setenv(name, value)
-        code = main(here, Process(os.environ, out, err))
+    done = inprocess.command(stage.aws, *here)
     # The demo's AWS need not have what a document's configuration names: that is an answer too.
-    assert code in ({0, 1} if here[0] in {"doctor", "once"} else {0}), err.getvalue()
-    assert out.getvalue()
+    assert done.returncode in ({0, 1} if here[0] in {"doctor", "once"} else {0}), done.stderr
+    assert done.stdout
 
 
 def _file(name: str, stage: Stage) -> Path:

@@ -109,12 +109,6 @@ def test_the_file_may_be_named_by_a_variable(file: Path, tmp_path: Path) -> None
     assert loaded("config.file=", environ=environ).poll.concurrency == 128
 
 
-def test_only_the_regions_that_hold_are_checked(file: Path) -> None:
-    """A mistyped region in the file is nobody's business where a flag names others."""
-    file.write_text("aws: {regions: [nowhere]}")
-    assert loaded(f"config.file={file}", "aws.regions=auto").aws.regions == ("auto",)
-
-
 def test_variables_of_kubernetes_services_are_not_ours() -> None:
     """A Service named macie-exporter gives every pod beside it variables with our prefix."""
     environ = {
