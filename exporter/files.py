@@ -80,10 +80,11 @@ def _stat(path: Path) -> os.stat_result | None:
 
 
 def _version(seen: os.stat_result | None) -> tuple[int, ...] | None:
-    """Return what is another one after each writing; the last cannot be set by who writes."""
-    if seen is None:
-        return None
-    return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
+    """Return what is another one after each writing; the last cannot be set by who writes.
+
+    No inode: some file systems in user space give a file another one as time goes by.
+    """
+    return (seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns) if seen else None
 
 
 def settled(

@@ -107,7 +107,7 @@ def test_a_change_is_noticed(tmp_path: Path) -> None:
         (none, none.touch),
     ):
         path.write_bytes(b"one")
-        other.write_bytes(b"two")
+        other.write_bytes(b"other")
         files = Files(1000)
         with contextlib.suppress(FileNotFoundError):
             files(changed)

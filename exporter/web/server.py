@@ -43,8 +43,13 @@ def listen(host: str, port: int) -> socket.socket:
 
     Raises AddressInUseError.
     """
+    both = not host and socket.has_dualstack_ipv6()
+    anywhere = "::" if both else "0.0.0.0"  # noqa: S104 -- that is what no host means
     try:
-        sock = _bound(host, port)
+        # The whole address: that of an IPv6 host may name an interface, as in fe80::1%eth0.
+        found = socket.getaddrinfo(host or anywhere, port, type=socket.SOCK_STREAM)
+        family, _, _, _, address = found[0]
+        sock = socket.create_server(address, family=family, backlog=_BACKLOG, dualstack_ipv6=both)
     except (OSError, UnicodeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -53,18 +58,6 @@ def listen(host: str, port: int) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
     sock.setblocking(False)  # noqa: FBT003 -- the socket module's
     return sock
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    both = not host and socket.has_dualstack_ipv6()
-    family, _, _, _, address = socket.getaddrinfo(
-        host or ("::" if both else "0.0.0.0"),  # noqa: S104 -- that is what no host means
-        port,
-        type=socket.SOCK_STREAM,
-        flags=socket.AI_PASSIVE,
-    )[0]
-    # The whole address: that of an IPv6 host may name an interface, as in fe80::1%eth0.
-    return socket.create_server(address, family=family, backlog=_BACKLOG, dualstack_ipv6=both)
 
 
 class Server:

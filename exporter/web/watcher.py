@@ -28,28 +28,28 @@ _LARGEST = 1024 * 1024
 _DEAREST_COST = 14
 
 
+@dataclass(slots=True)
 class Bucket:
-    """A token more each interval, up to as many as the burst; each request takes one.
+    """A token more each interval, in seconds, up to as many as the burst; each request takes one.
 
     As Go's rate limiter has it.
     """
 
-    def __init__(self, interval: float, burst: int) -> None:
-        """Make it full; the interval in seconds."""
-        self.limit = interval, burst
-        self._full_at = 0.0
+    interval: float
+    burst: int
+    full_at: float = field(default=0.0, compare=False)
 
     def take(self, now: float) -> float:
         """Take a token and return 0, or return the seconds until there is one.
 
         `now` is by any clock that only goes on, in seconds.
         """
-        interval, burst = self.limit
-        full_at = max(self._full_at, now) + interval
-        wait = full_at - now - burst * interval
+        full_at = max(self.full_at, now) + self.interval
+        # To the microsecond: sums of floats are off by less, and a burst is to be a whole one.
+        wait = round(full_at - now - self.burst * self.interval, 6)
         if wait > 0:
             return wait
-        self._full_at = full_at
+        self.full_at = full_at
         return 0.0
 
 
@@ -88,7 +88,7 @@ def read_rules(path: str, read: Read, before: Rules | None = None) -> Rules:
     tls, limit = file.tls_server_config, file.rate_limit
     users = {name: hashed.get_secret_value() for name, hashed in file.basic_auth_users.items()}
     bucket = Bucket(limit.interval, limit.burst) if limit.interval else None
-    if bucket and before.bucket and before.bucket.limit == bucket.limit:
+    if bucket == before.bucket:
         # A new one is full: each writing of the file would let so many in.
         bucket = before.bucket
     return Rules(

@@ -1,16 +1,12 @@
 """What is answered on each path, over a real socket."""
 
-import asyncio
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from tests.web.conftest import Health, Serve, Shown, showing
+from tests.web.conftest import Health, Serve, showing
 from tests.web.serving import Client
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -161,30 +157,3 @@ def test_no_page_of_another_site_reloads(serve: Serve, headers: dict[str, str]) 
     else:
         assert (answer.status, reload.left) == (403, [None])
         assert answer.body == b"Not reloaded:\na page of another site asked for it\n"
-
-
-class Slow(Shown):
-    """An exposition that takes until the test lets it go."""
-
-    def __init__(self) -> None:
-        self.asked, self.may_answer = threading.Semaphore(0), threading.Event()
-
-    async def gzip(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
-        """Return it packed, some day."""
-        self.asked.release()
-        assert await asyncio.to_thread(self.may_answer.wait, 10)
-        return await super().gzip(tail)
-
-
-def test_a_slow_scrape_keeps_nobody_waiting(serve: Serve) -> None:
-    """Neither a probe nor another scrape."""
-    slow = Slow()
-    client = Client(serve(showing(exposition=slow)).port)
-    with ThreadPoolExecutor() as pool:
-        try:
-            scrapes = [pool.submit(client.ok, "/metrics", Accept_Encoding="gzip") for _ in "ab"]
-            assert all(slow.asked.acquire(timeout=10) for _ in scrapes)
-            assert client.ok("/-/healthy").body == b"Healthy.\n"
-        finally:
-            slow.may_answer.set()
-        assert {scrape.result(10).status for scrape in scrapes} == {200}

@@ -84,7 +84,7 @@ def test_a_rate_limit_is_taken(folder: Path) -> None:
         file.write_text(f"rate_limit: {{interval: {interval}, burst: 20}}")
         bucket = check_web_file(str(file)).bucket
         assert bucket
-        assert bucket.limit[0] == pytest.approx(seconds)
+        assert bucket.interval == pytest.approx(seconds)
     for interval in ("0", "0s"):
         file.write_text(f"rate_limit: {{interval: {interval}, burst: 20}}")
         assert check_web_file(str(file)).bucket is None

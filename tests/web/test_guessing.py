@@ -152,3 +152,5 @@ def test_tokens_do_not_pile_up_beyond_the_burst() -> None:
         assert [bucket.take(start) for _ in range(4)] == [0, 0, 0, 2.0]
     assert bucket.take(1001.5) == 0.5
     assert [bucket.take(1002.0) for _ in range(2)] == [0, 2.0]
+    many = Bucket(interval=0.1, burst=1000)
+    assert [many.take(12345.678) for _ in range(1001)] == [*[0] * 1000, 0.1]

@@ -61,19 +61,19 @@ def test_a_change_is_seen_by_itself(secure: Secure) -> None:
 def test_a_mounted_secret_is_swapped_by_a_link(secure: Secure, tmp_path: Path) -> None:
     """As the kubelet does it: neither the name nor the folder changes."""
     (tmp_path / "one").mkdir()
-    (tmp_path / "two").mkdir()
+    (tmp_path / "second").mkdir()
     (tmp_path / "data").symlink_to("one")
-    for version in ("one", "two"):
+    for version in ("one", "second"):
         (tmp_path / version / "real.yml").write_text(users(version))
     secured = secure("{}")
     secured.file.unlink()
     secured.file.symlink_to("data/real.yml")
     secured.look()
     assert status(secured, "one") == 200
-    (tmp_path / "next").symlink_to("two")
+    (tmp_path / "next").symlink_to("second")
     (tmp_path / "next").replace(tmp_path / "data")
     secured.look()
-    assert (status(secured, "one"), status(secured, "two")) == (401, 200)
+    assert (status(secured, "one"), status(secured, "second")) == (401, 200)
 
 
 @pytest.mark.parametrize("bad", ["basic_auth_users: {alice: plain}", "a: [", "", None])
