@@ -4,6 +4,7 @@ A server takes a behaviour, which answers one request and tells whether the conn
 """
 
 import contextlib
+import itertools
 import json
 import random
 import select
@@ -13,13 +14,13 @@ import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from tests.processes import PATIENCE, until
+
 LOOPBACK = "127.0.0.1"
 REQUEST_ID = "0a1b2c3d-0000-1111-2222-333344445555"
-_PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ Behaviour = Callable[[Peer], bool]
 
 
 class FaultyServer:
-    """A context manager: a server on a free port of loopback."""
+    """A context manager: a server on a free port of loopback, with a thread for each connection."""
 
     def __init__(
         self, behaviour: Behaviour, *, tls: ssl.SSLContext | None = None, speaks_first: bool = False
@@ -59,9 +60,9 @@ class FaultyServer:
         self._behaviour, self._tls, self._speaks_first = behaviour, tls, speaks_first
         self._listener = socket.create_server((LOOPBACK, 0), backlog=256)
         self._stopping = threading.Event()
-        self._changed = threading.Condition()
-        self._open: set[socket.socket] = set()
+        self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
+        self._numbers = itertools.count(1)
         self.requests: list[Request] = []
         self.connections = 0
 
@@ -81,37 +82,27 @@ class FaultyServer:
         self._start(self._accept)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Hang up on everyone and end every thread."""
         self._stopping.set()
         # Wakes the thread in accept, which closing would not.
         self._listener.shutdown(socket.SHUT_RDWR)
-        with self._changed:
-            for connection in self._open:
-                with contextlib.suppress(OSError):
-                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
+        self._threads[0].join(PATIENCE)
+        for connection in self._open:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(_PATIENCE)
+            thread.join(PATIENCE)
         self._listener.close()
 
     def behave(self, behaviour: Behaviour) -> None:
         """Behave differently from now on, and forget the requests so far."""
-        with self._changed:
-            self._behaviour = behaviour
-            self.requests.clear()
+        self._behaviour, self._numbers = behaviour, itertools.count(1)
+        self.requests.clear()
 
-    def wait_for(self, *, requests: int = 0, connections: int = 0) -> None:
-        """Wait until so many requests have come, and so many connections; fail if they do not."""
-        with self._changed:
-            assert self._changed.wait_for(
-                lambda: len(self.requests) >= requests and self.connections >= connections,
-                _PATIENCE,
-            )
+    def wait_for(self, *, requests: int) -> None:
+        """Wait until so many requests have come; fail if they do not."""
+        until(lambda: len(self.requests) >= requests, f"{requests} requests")
 
     def _start(self, target: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)
@@ -122,10 +113,8 @@ class FaultyServer:
         with contextlib.suppress(OSError):
             while not self._stopping.is_set():
                 connection, _ = self._listener.accept()
-                with self._changed:
-                    self.connections += 1
-                    self._open.add(connection)
-                    self._changed.notify_all()
+                self.connections += 1
+                self._open.append(connection)
                 self._start(self._serve, connection)
 
     def _serve(self, connection: socket.socket) -> None:
@@ -136,18 +125,15 @@ class FaultyServer:
                 return
             if self._tls is not None:
                 connection = self._tls.wrap_socket(connection, server_side=True)
-                with self._changed:
-                    self._open.add(connection)
+                self._open.append(connection)
             with contextlib.closing(connection), connection.makefile("rb") as stream:
                 while (request := _read(stream)) and not self._stopping.is_set():
                     if not self._behaviour(self._peer(connection, request)):
                         return
 
     def _peer(self, connection: socket.socket, request: Request) -> Peer:
-        with self._changed:
-            self.requests.append(request)
-            self._changed.notify_all()
-            return Peer(connection, request, len(self.requests), self._stopping)
+        self.requests.append(request)
+        return Peer(connection, request, next(self._numbers), self._stopping)
 
 
 def _read(stream: Any) -> Request | None:

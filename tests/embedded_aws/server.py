@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from types import TracebackType
 from typing import Final, Self
 
 from aiohttp import web
@@ -80,12 +79,7 @@ class EmbeddedAws:
         await self._runner.setup()
         await web.SockSite(self._runner, self._socket).start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop answering and close every connection, kept-alive ones included."""
         self._loop.do(self._runner.cleanup)
         self._loop.close()

@@ -9,8 +9,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from http.client import HTTPResponse
 from typing import Any, TypeVar
-
-import pytest
+from unittest.mock import patch
 
 from exporter.error_codes import ERRORS
 from exporter.model import KNOWN_STATUSES, Answer, AwsError, Failure
@@ -18,6 +17,7 @@ from tests.aws.rig import REGION, Stage, stage
 from tests.faults.services import IDENTITY, refusal
 from tests.faulty import Behaviour, Peer, chunked, invitation, page, response, send
 from tests.fuzz.engine import Case, Target
+from tests.processes import environment
 
 T = TypeVar("T")
 
@@ -28,19 +28,13 @@ _DENIED = {"x-amzn-ErrorType": "AccessDeniedException"}
 
 @contextmanager
 def _staged() -> Iterator[Stage]:
-    with pytest.MonkeyPatch.context() as environment:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            environment.delenv(name)
-        for name, value in {
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "NO_PROXY": "*",
-        }.items():
-            environment.setenv(name, value)
-        with stage(attempts=1) as made:
-            environment.setenv("AWS_ENDPOINT_URL", made.server.url)
-            yield made
+    variables = {
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+    with patch.dict(os.environ, environment(variables), clear=True), stage(attempts=1) as made:
+        yield made
 
 
 class _Wire(io.BytesIO):
