@@ -18,7 +18,7 @@ from tests.clocks import ManualClock
 from tests.clouds import STEP, Skies, embedded_cloud
 from tests.embedded_aws.world import World
 from tests.faults.matrix import error
-from tests.faults.services import MEMBERS, Services
+from tests.faults.services import MEMBERS, SESSION, Services
 from tests.faulty import Peer, page, response, send
 
 ROLE = Role("arn:aws:iam::111122223333:role/macie-invitations-reader")
@@ -180,10 +180,6 @@ def test_a_session_that_is_refused_is_renewed_now_and_then(scene: Scene) -> None
 def test_a_fleet_does_not_ask_sts_for_all_roles_at_once() -> None:
     """STS throttles whoever assumes; what waits for its turn is assumed all the same."""
     at_once, lock = Counter({"now": 0, "most": 0}), threading.Lock()
-    session = (
-        "<R><AssumeRoleResult><Credentials><AccessKeyId>ASIAEXAMPLE</AccessKeyId>"
-        "<SecretAccessKey>secret</SecretAccessKey></Credentials></AssumeRoleResult></R>"
-    )
 
     def behave(peer: Peer) -> bool:
         with lock:
@@ -192,7 +188,7 @@ def test_a_fleet_does_not_ask_sts_for_all_roles_at_once() -> None:
         peer.wait(0.05)
         with lock:
             at_once["now"] -= 1
-        peer.socket.sendall(response(session))
+        peer.socket.sendall(response(SESSION))
         return True
 
     async def all_of_them(credentials: Credentials) -> int:
