@@ -280,11 +280,35 @@ def test_regions_are_handed_on_while_others_are_still_asked() -> None:
     assert len(parts[0].accounts) == 149
 
 
-# -- the loop ----------------------------------------------------------------------------------
-
-
-STATIC = {"accounts": [{"id": ONE}], "regions": ["eu-west-1", "us-east-1"]}
+STATIC = {"accounts": [{"id": ONE}], "regions": ["me-south-1", "us-east-1"]}
 ORGANIZATION = organization()
+
+
+def test_a_reload_to_auto_that_is_denied_polls_no_less_than_a_restart_would() -> None:
+    """And drops no region."""
+    found = discovery(Directory(broken={ONE}), STATIC)
+    last(found)
+    [account] = configure(found, {**STATIC, "regions": "auto"}).accounts
+    assert account.regions[:2] == ("me-south-1", "us-east-1")
+    assert {*account.regions} == {"me-south-1", *DEFAULT_REGIONS}
+
+
+@pytest.mark.parametrize("aws", [ORGANIZATION, {**ORGANIZATION, "accounts": [{"id": TWO}]}, {}])
+def test_what_a_reload_looks_for_in_vain_drops_nothing(aws: dict[str, Any]) -> None:
+    """Until the new source answers, what was polled before stays; then only what it names does."""
+    directory = Directory(members(TWO), broken={"organization", "identity"})
+    found = discovery(directory, STATIC)
+    before = last(found).accounts
+    failed = configure(found, aws)
+    assert failed.failure is not None
+    assert {*before} <= {*failed.accounts}
+    directory.broken.clear()
+    complete = last(found)
+    assert complete.complete
+    assert ONE not in ids(complete)
+
+
+# -- the loop ----------------------------------------------------------------------------------
 
 
 class Looking:
@@ -322,17 +346,6 @@ class Looking:
         await self.begin()
 
 
-@in_a_loop
-async def test_regions_that_cannot_be_asked_for_are_the_default_whatever_was_before() -> None:
-    """A reload to `auto` polls no fewer regions than a restart would, and drops none."""
-    directory = Directory(broken={ONE})
-    looking = Looking(directory, {**STATIC, "regions": ["me-south-1"]})
-    await looking.look()
-    await looking.reload({**STATIC, "regions": "auto"})
-    expected = {ONE: ("me-south-1", *DEFAULT_REGIONS)}
-    await eventually(lambda: looking.polled == expected, "the regions")
-
-
 @pytest.mark.parametrize("what", ["identity", ONE])
 @in_a_loop
 async def test_what_never_answers_is_given_up_with_poll_timeout(what: str) -> None:
@@ -343,23 +356,6 @@ async def test_what_never_answers_is_given_up_with_poll_timeout(what: str) -> No
     [told] = [fields for event, fields in looking.log.events if event != "targets_found"]
     assert told["error_code"] == "Deadline"
     assert told["error"] == "no answer within poll.timeout, 1 s"
-
-
-@pytest.mark.parametrize("aws", [ORGANIZATION, {**ORGANIZATION, "accounts": [{"id": TWO}]}, {}])
-@in_a_loop
-async def test_what_a_reload_looks_for_in_vain_drops_nothing(aws: dict[str, Any]) -> None:
-    """Until the new source answers, what was polled before stays; then only what it names does."""
-    directory = Directory(members(TWO))
-    looking = Looking(directory, STATIC)
-    await looking.look()
-    directory.broken |= {"organization", "identity"}
-    await looking.reload(aws)
-    await eventually(lambda: looking.discovery.inventory.failure is not None, "the failure")
-    assert looking.polled[ONE] == ("eu-west-1", "us-east-1")
-    directory.broken.clear()
-    await looking.reload(aws)
-    await eventually(lambda: looking.discovery.inventory.complete, "the answer")
-    assert ONE not in looking.polled
 
 
 @in_a_loop

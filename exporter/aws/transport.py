@@ -114,7 +114,7 @@ class Transport:
             ) as response:
                 return Reply(response.status, response.headers, await _body(response))
         except (aiohttp.ClientError, OSError) as error:
-            raise AwsError(*_named(error, request.url.host or "")) from error
+            raise _lost(error, request.url.host or "") from error
 
     @cached_property
     def _authorities(self) -> ssl.SSLContext:
@@ -164,7 +164,7 @@ async def _once(
     try:
         return await send(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise AwsError(*_named(error, request.url.host or "")) from error
+        raise _lost(error, request.url.host or "") from error
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
@@ -186,33 +186,32 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     raise AwsError("MalformedResponse", f"an answer over {MAX_BODY_BYTES} bytes is none of AWS's")
 
 
-def _named(error: Exception, host: str) -> tuple[str, str]:
-    """Return the error code and the message of what happened to a connection to a host.
+def _lost(error: Exception, host: str) -> AwsError:
+    """Return what happened to a connection to a host.
 
-    Not aiohttp's own messages, which show URLs, with the page tokens in them, and headers.
+    Not in aiohttp's own words, which show URLs, with the page tokens in them, and headers.
     """
-    code = "EndpointConnectionError"
     match error:
         case aiohttp.SocketTimeoutError():
-            code, message = "ReadTimeout", "no answer came in time"
+            return AwsError("ReadTimeout", "no answer came in time")
         case TimeoutError():
-            code, message = "ConnectTimeout", f"no connection was made in time{_variant(host)}"
+            return AwsError("ConnectTimeout", f"no connection was made in time{_variant(host)}")
         case aiohttp.ClientHttpProxyError(status=status):
-            # Not in its own words, which may repeat its password.
+            # Nor in the proxy's, which may repeat its password.
             message = f"the proxy answered {status} {responses.get(status, '')}{_variant(host)}"
         case aiohttp.ClientConnectorCertificateError():
             message = f"TLS with {error.host}: {error.certificate_error}"
         case aiohttp.ClientConnectorError():
             proxy = "the proxy " if isinstance(error, aiohttp.ClientProxyConnectionError) else ""
-            message = f"no connection to {proxy}{error.host}:{error.port}: {_reason(error)}"
-            message += _variant(host)
+            reached = f"{proxy}{error.host}:{error.port}"
+            message = f"no connection to {reached}: {_reason(error)}{_variant(host)}"
         case aiohttp.ClientResponseError():
-            code, message = "MalformedResponse", "no HTTP"
+            return AwsError("MalformedResponse", "no HTTP")
         case OSError(strerror=str(reason)):
             message = f"connection lost: {reason}"
         case _:
             message = f"connection lost: {type(error).__name__}"
-    return code, message
+    return AwsError("EndpointConnectionError", message)
 
 
 def _variant(host: str) -> str:

@@ -13,11 +13,13 @@ from botocore.credentials import ReadOnlyCredentials
 from exporter.aws.credentials import Credentials
 from exporter.aws.sessions import Session, Sessions
 from exporter.model import Account, AwsError, Role
-from tests.aws.rig import stage
+from tests.aws.rig import REGION, stage
 from tests.clocks import ManualClock
 from tests.clouds import STEP, Skies, embedded_cloud
 from tests.embedded_aws.world import World
-from tests.faulty import Peer, response
+from tests.faults.matrix import error
+from tests.faults.services import MEMBERS, SESSION, Services
+from tests.faulty import Peer, page, response, send
 
 ROLE = Role("arn:aws:iam::111122223333:role/macie-invitations-reader")
 REGIONS = ("eu-west-1", "eu-central-1", "us-east-1", "us-east-2")
@@ -178,10 +180,6 @@ def test_a_session_that_is_refused_is_renewed_now_and_then(scene: Scene) -> None
 def test_a_fleet_does_not_ask_sts_for_all_roles_at_once() -> None:
     """STS throttles whoever assumes; what waits for its turn is assumed all the same."""
     at_once, lock = Counter({"now": 0, "most": 0}), threading.Lock()
-    session = (
-        "<R><AssumeRoleResult><Credentials><AccessKeyId>ASIAEXAMPLE</AccessKeyId>"
-        "<SecretAccessKey>secret</SecretAccessKey></Credentials></AssumeRoleResult></R>"
-    )
 
     def behave(peer: Peer) -> bool:
         with lock:
@@ -190,7 +188,7 @@ def test_a_fleet_does_not_ask_sts_for_all_roles_at_once() -> None:
         peer.wait(0.05)
         with lock:
             at_once["now"] -= 1
-        peer.socket.sendall(response(session))
+        peer.socket.sendall(response(SESSION))
         return True
 
     async def all_of_them(credentials: Credentials) -> int:
@@ -202,6 +200,27 @@ def test_a_fleet_does_not_ask_sts_for_all_roles_at_once() -> None:
         running = made.play(behave)
         assert running.run(all_of_them(running.credentials)) == 100
     assert 1 < at_once["most"] <= 32
+
+
+@pytest.mark.parametrize("role", [ROLE, None], ids=["a role", "own credentials"])
+def test_a_denied_session_of_a_role_is_renewed_once(role: Role | None) -> None:
+    """That is how AWS revokes sessions; the exporter's own credentials are not got anew."""
+    denied = error("AccessDeniedException", 403)
+    answers = iter((denied, response(page()), denied))
+
+    def macie(peer: Peer) -> bool:
+        return send(next(answers))(peer)
+
+    account = Account(MEMBERS[0], role=role)
+    with stage() as made:
+        running = made.play(Services(macie2=macie))
+        if role is None:
+            assert running.failure().code == "AccessDeniedException"
+        else:
+            assert running.read(account=account).enabled
+            with pytest.raises(AwsError, match="AccessDeniedException"):
+                running.read(account=account)
+        assert running.attempts.counts["sts", "AssumeRole", REGION] == (2 if role else 0)
 
 
 @pytest.fixture
