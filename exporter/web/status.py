@@ -68,13 +68,9 @@ class Relation:
     """Unix seconds; None where AWS does not say."""
     trusted: bool | None
     """None where nobody has said yet who is trusted."""
-    invitation_id: str | None
-    """None where it is no invitation: Macie itself names the account as the administrator."""
-
-    @property
-    def in_fact(self) -> bool:
-        """Whether Macie itself names it as the administrator."""
-        return self.invitation_id is None
+    invitation_id: str = ""
+    in_fact: bool = False
+    """Whether Macie itself names it as the administrator: that is no invitation."""
 
     @property
     def administers(self) -> bool:
@@ -192,7 +188,8 @@ class TargetRow:
         one = self.administrator
         if one and one != NO_ADMINISTRATOR:
             of = one.account_id
-            yield Relation(of, names.get(of, ""), one.relationship_status, None, trusts(of), None)
+            known = names.get(of, ""), one.relationship_status, None
+            yield Relation(of, *known, trusts(of), in_fact=True)
 
     def relations(self) -> list[Relation]:
         """Return them, the most urgent first."""
