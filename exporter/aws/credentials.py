@@ -28,10 +28,10 @@ _PART_OF_STEP = 0.95
 """What was refused is tried again after this part of an interval: polls may begin a bit early."""
 
 _CHAIN_PAUSE, _CHAIN_RENEWAL = 5.0, 60.0
-"""Seconds from one look for the own credentials to the next, and from one refusal to the next."""
+"""Seconds from one look for the own credentials to the next: after one in vain, and at most."""
 
 _ROLE_RENEWAL = 900.0
-"""Seconds from one renewal of a role's refused session to the next, whatever regions refuse it."""
+"""Seconds from one renewal of a role's session to the next, however many regions refuse it."""
 
 _PATIENCE = 60.0
 """Seconds after which AssumeRole is given up, whoever waits for it: three attempts take as long."""

@@ -36,10 +36,10 @@ class Sessions:
         renewal_pause: Callable[[], float],
         recovered: Callable[[], object] = lambda: None,
     ) -> None:
-        """Let `pause()` seconds pass from one attempt to the next; `get` raises AwsError.
+        """Try again `pause()` seconds after an attempt that failed; `get` raises AwsError.
 
-        Sessions that AWS refuses are renewed once in `renewal_pause()` seconds. `recovered` is
-        called where an attempt succeeds after one that failed.
+        A session that ends soon, or that AWS refuses, is renewed once in `renewal_pause()` seconds.
+        `recovered` is called where an attempt succeeds after one that failed.
         """
         self._get, self._clock, self._recovered = get, clock, recovered
         self._pause, self._renewal_pause = pause, renewal_pause
@@ -81,12 +81,15 @@ class Sessions:
 
     async def _attempt(self) -> Session:
         # From the start: the next poll begins an interval after the one that this is for.
-        self._next_attempt = self._clock.monotonic() + self._pause()
+        started = self._clock.monotonic()
+        self._next_attempt = started + self._pause()
         try:
             self._session = await self._get()
         except AwsError as error:
             self._failure = error.failure
             raise
+        # An instance's metadata has the same credentials until minutes before their end.
+        self._next_attempt = started + self._renewal_pause()
         failed, self._failure = self._failure, None
         if failed:
             self._recovered()

@@ -47,10 +47,3 @@ def patient() -> Iterator[Stage]:
     """A stage whose clients try again, with pauses that take no time."""
     with stage() as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def single() -> Iterator[Stage]:
-    """A stage whose clients make one attempt only."""
-    with stage(attempts=1) as made:
-        yield made

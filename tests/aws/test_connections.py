@@ -54,10 +54,10 @@ def test_a_connection_that_was_idle_for_long_is_not_used(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_redirects_are_not_followed(single: Stage, status: int) -> None:
+def test_redirects_are_not_followed(patient: Stage, status: int) -> None:
     """AWS does not redirect; a captive portal does, and would get a signed request."""
     with FaultyServer(send(WHOLE)) as elsewhere:
-        made = single.play(send(response("", status, {"Location": elsewhere.url})))
+        made = patient.play(send(response("", status, {"Location": elsewhere.url})))
         assert made.failure().code == "MalformedResponse"
         assert elsewhere.connections == 0
 

@@ -30,7 +30,7 @@ class Sts:
     """Hands out sessions, or refuses; remembers when it was asked."""
 
     def __init__(self, clock: ManualClock) -> None:
-        self.clock = clock
+        self.clock, self.lifetime = clock, 3600.0
         self.error: AwsError | None = None
         self.asked: list[float] = []
         self.gate = asyncio.Event()
@@ -42,7 +42,7 @@ class Sts:
         await self.gate.wait()
         if self.error:
             raise self.error
-        end = self.clock.now() + 3600.0
+        end = self.clock.now() + self.lifetime
         keys = ReadOnlyCredentials(f"key-{len(self.asked)}", "secret", "token")
         return Session(keys, lambda seconds: self.clock.now() + seconds >= end)
 
@@ -147,6 +147,15 @@ def test_one_task_assumes_while_all_wait(scene: Scene) -> None:
     assert isinstance(first, asyncio.CancelledError)
     assert others == [scene.current()] * 19
     assert len(scene.sts.asked) == 1
+
+
+def test_what_always_ends_soon_is_got_when_it_ends(scene: Scene) -> None:
+    """As an instance's credentials, which its metadata has until minutes before their end."""
+    scene.sts.lifetime = 800.0
+    for _ in range(370):
+        scene.key()
+        scene.clock.advance(10)
+    assert len(scene.sts.asked) == 5
 
 
 def test_nobody_waits_for_a_refresh_ahead(scene: Scene) -> None:

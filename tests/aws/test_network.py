@@ -64,19 +64,19 @@ def test_silence_after_the_request_and_within_a_body(serve: Serve) -> None:
 # -- answers that end early -----------------------------------------------------------------
 
 
-def test_an_error_cut_at_any_byte_is_another(single: Stage) -> None:
+def test_an_error_cut_at_any_byte_is_another(patient: Stage) -> None:
     """Not `Macie is not enabled` nor a denial: neither is known to have been said."""
     for length in range(len(NOT_ENABLED)):
-        made = single.play(send_and_close(NOT_ENABLED[:length]))
+        made = patient.play(send_and_close(NOT_ENABLED[:length]))
         assert outcome(made) in LOST, NOT_ENABLED[:length]
-    assert outcome(single.play(send(NOT_ENABLED))) == Answer(enabled=False)
+    assert outcome(patient.play(send(NOT_ENABLED))) == Answer(enabled=False)
 
 
-def test_a_chunked_answer_cut_at_any_byte_is_none(single: Stage) -> None:
+def test_a_chunked_answer_cut_at_any_byte_is_none(patient: Stage) -> None:
     """Up to the chunk that says that it is the last."""
     data = chunked(BODY[:20].encode(), BODY[20:].encode())
     for length in range(len(data) - len(b"\r\n\r\n")):
-        made = single.play(send_and_close(data[:length]))
+        made = patient.play(send_and_close(data[:length]))
         assert outcome(made) in LOST, data[:length]
 
 
@@ -111,13 +111,13 @@ FRAMES: dict[str, tuple[Behaviour, str | int]] = {
 
 
 @pytest.mark.parametrize("name", FRAMES)
-def test_framing(single: Stage, name: str) -> None:
+def test_framing(patient: Stage, name: str) -> None:
     """Lengths that are wrong, absent or no number, chunks, and what is no HTTP at all."""
     behaviour, expected = FRAMES[name]
-    found = outcome(single.play(behaviour))
+    found = outcome(patient.play(behaviour))
     assert (len(found.invitations) if isinstance(found, Answer) else found) == expected
     # And nothing of it is left for the next request.
-    assert isinstance(outcome(single.play(send(WHOLE))), Answer)
+    assert isinstance(outcome(patient.play(send(WHOLE))), Answer)
 
 
 # -- answers that take long, or are long -------------------------------------------------------
@@ -137,18 +137,18 @@ def test_framing(single: Stage, name: str) -> None:
     ],
     ids=["trailers", "extensions of chunks"],
 )
-def test_what_is_around_a_body_takes_no_memory(single: Stage, behaviour: Behaviour) -> None:
+def test_what_is_around_a_body_takes_no_memory(patient: Stage, behaviour: Behaviour) -> None:
     """However little of an answer is its body; the deadline ends it, if nothing else does."""
     with bounded():
-        failure = single.play(behaviour).failure(1.0)
+        failure = patient.play(behaviour).failure(1.0)
     assert failure.code in LOST | {"Deadline"}
 
 
-def test_the_largest_answer_is_read(single: Stage) -> None:
+def test_the_largest_answer_is_read(patient: Stage) -> None:
     """The limit itself is allowed; a byte more is not, with a length or without."""
     body = page().ljust(MAX_BODY_BYTES)
     for length, behave in ((-1, send), (None, send_and_close)):
-        assert outcome(single.play(behave(response(body, length=length)))) == Answer(enabled=True)
-        failure = single.play(behave(response(body + " ", length=length))).failure()
+        assert outcome(patient.play(behave(response(body, length=length)))) == Answer(enabled=True)
+        failure = patient.play(behave(response(body + " ", length=length))).failure()
         assert failure.code == "MalformedResponse"
         assert str(MAX_BODY_BYTES) in failure.message
