@@ -30,8 +30,8 @@ _PART_OF_STEP = 0.95
 _CHAIN_PAUSE, _CHAIN_RENEWAL = 5.0, 60.0
 """Seconds from one look for the own credentials to the next: after one in vain, and at most."""
 
-_ROLE_RENEWAL = 900.0
-"""Seconds from one renewal of a role's session to the next, however many regions refuse it."""
+_ROLE_RENEWAL = 3600.0
+"""Seconds from one renewal of a role's session to the next, for a region that refuses them all."""
 
 _PATIENCE = 60.0
 """Seconds after which AssumeRole is given up, whoever waits for it: three attempts take as long."""
@@ -86,23 +86,28 @@ class Credentials:
             raise
 
     async def using(
-        self, account: Account, work: Callable[[ReadOnlyCredentials], Awaitable[T]]
+        self,
+        account: Account,
+        region: str,
+        work: Callable[[ReadOnlyCredentials], Awaitable[T]],
     ) -> T:
-        """Return what work with an account's credentials gives. Raises AwsError.
+        """Return what work with an account's credentials in a region gives. Raises AwsError.
 
         Credentials that AWS refuses are renewed, and the work is done anew, once. Those of a role
         also where they are denied: that is how AWS revokes sessions, and a new one is let in.
         """
         used = await self.for_account(account)
         try:
-            return await work(used)
+            done = await work(used)
         except AwsError as error:
             code = error.failure.code
             denied = account.role is not None and code == "AccessDeniedException"
             refused = denied or error_kind(code).retry is Retry.RENEW
-            if not refused or not self._sessions_of(account).renew(used):
+            if not refused or not self._sessions_of(account).renew(used, region):
                 raise
-        return await work(await self.for_account(account))
+            done = await work(await self.for_account(account))
+        self._sessions_of(account).worked(region)
+        return done
 
     def keep(self, accounts: tuple[Account, ...]) -> None:
         """Forget the sessions of every other account; whoever waits for one still has it."""
@@ -134,7 +139,7 @@ class Credentials:
         """Call with the exporter's own credentials. Raises AwsError."""
         call = self._client.call
         return await self.using(
-            _SELF, lambda own: call(service, operation, region, own, **parameters)
+            _SELF, region, lambda own: call(service, operation, region, own, **parameters)
         )
 
     def _sessions_of(self, account: Account) -> Sessions:

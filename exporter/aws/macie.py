@@ -49,7 +49,7 @@ class Macie:
         Raises AwsError.
         """
         read = partial(self._answer, region, administrator=administrator)
-        return await self._credentials.using(account, read)
+        return await self._credentials.using(account, region, read)
 
     async def _answer(
         self, region: str, credentials: ReadOnlyCredentials, *, administrator: bool

@@ -12,8 +12,12 @@ from exporter.background import Shared
 from exporter.clock import Clock
 from exporter.model import AwsError, Failure
 
-_AHEAD, _LAST = 900.0, 60.0
-"""Seconds before their end from which on new ones are got, and they are not handed out any more."""
+_AHEAD = 900.0
+"""Seconds before their end from which on new ones are got."""
+
+_LET_BE = 300.0
+"""Seconds at most that a session is let be that ends soon and was got a moment ago: an instance's
+metadata has the same one until minutes before its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +42,16 @@ class Sessions:
     ) -> None:
         """Try again `pause()` seconds after an attempt that failed; `get` raises AwsError.
 
-        A session that ends soon, or that AWS refuses, is renewed once in `renewal_pause()` seconds.
+        A region that refuses every session has them renewed once in `renewal_pause()` seconds.
         `recovered` is called where an attempt succeeds after one that failed.
         """
         self._get, self._clock, self._recovered = get, clock, recovered
         self._pause, self._renewal_pause = pause, renewal_pause
         self._session: Session | None = None
         self._failure: Failure | None = None
-        self._next_attempt = self._next_renewal = float("-inf")
+        self._next_attempt = float("-inf")
+        self._next_renewals: dict[str, float] = {}
+        """By regions that refused a session and have taken none since."""
         self._getting = Shared(self._attempt)
 
     async def current(self) -> ReadOnlyCredentials:
@@ -54,7 +60,7 @@ class Sessions:
         Where it ends soon, nobody waits for the next one.
         """
         session, is_early = self._session, self._clock.monotonic() < self._next_attempt
-        if session and not session.ends_within(_LAST):
+        if session and not session.ends_within(0):
             if session.ends_within(_AHEAD) and not is_early:
                 self._getting.start()
             return session.credentials
@@ -62,18 +68,23 @@ class Sessions:
             raise AwsError.of(self._failure)
         return (await self._getting.result()).credentials
 
-    def renew(self, refused: ReadOnlyCredentials) -> bool:
-        """Drop a session that AWS refused, unless that was done; tell whether to ask again.
+    def renew(self, refused: ReadOnlyCredentials, region: str) -> bool:
+        """Drop a session that a region refused, unless that was done; tell whether to ask again.
 
-        Not at each refusal: a region that is not enabled refuses whatever session there is.
+        Not at each refusal: a region that is not enabled, or that a policy denies, refuses whatever
+        session there is.
         """
-        if self._session is None or self._session.credentials is not refused:
-            return True
         now = self._clock.monotonic()
-        if now < self._next_renewal:
+        if now < self._next_renewals.get(region, now):
             return False
-        self._next_renewal, self._session = now + self._renewal_pause(), None
+        self._next_renewals[region] = now + self._renewal_pause()
+        if self._session and self._session.credentials is refused:
+            self._session = None
         return True
+
+    def worked(self, region: str) -> None:
+        """Note that a region took a session, so that its next refusal is acted on."""
+        self._next_renewals.pop(region, None)
 
     def close(self) -> None:
         """End the wait for the next one."""
@@ -88,8 +99,7 @@ class Sessions:
         except AwsError as error:
             self._failure = error.failure
             raise
-        # An instance's metadata has the same credentials until minutes before their end.
-        self._next_attempt = started + self._renewal_pause()
+        self._next_attempt = started + min(self._renewal_pause(), _LET_BE)
         failed, self._failure = self._failure, None
         if failed:
             self._recovered()

@@ -101,7 +101,7 @@ def test_a_failed_refresh_ahead_keeps_the_session_until_its_end(scene: Scene) ->
     """STS may be away for a quarter of an hour without any poll noticing."""
     scene.key()
     scene.sts.error = AwsError("InternalServerException", "away")
-    for seconds in (2701, 838):
+    for seconds in (2701, 898):
         scene.clock.advance(seconds)
         assert scene.key() == "key-1"
     scene.clock.advance(2)
@@ -149,13 +149,19 @@ def test_one_task_assumes_while_all_wait(scene: Scene) -> None:
     assert len(scene.sts.asked) == 1
 
 
-def test_what_always_ends_soon_is_got_when_it_ends(scene: Scene) -> None:
-    """As an instance's credentials, which its metadata has until minutes before their end."""
-    scene.sts.lifetime = 800.0
+@pytest.mark.parametrize(("lifetime", "asked"), [(800.0, 13), (25.0, 124)])
+def test_what_always_ends_soon_is_let_be_meanwhile(
+    scene: Scene, lifetime: float, asked: int
+) -> None:
+    """As an instance's credentials, which its metadata has until minutes before their end.
+
+    However short a session is, it serves until then.
+    """
+    scene.sts.lifetime = lifetime
     for _ in range(370):
         scene.key()
         scene.clock.advance(10)
-    assert len(scene.sts.asked) == 5
+    assert len(scene.sts.asked) == asked
 
 
 def test_nobody_waits_for_a_refresh_ahead(scene: Scene) -> None:
@@ -170,20 +176,27 @@ def test_nobody_waits_for_a_refresh_ahead(scene: Scene) -> None:
     assert scene.key() == "key-2"
 
 
-def test_a_session_that_is_refused_is_renewed_now_and_then(scene: Scene) -> None:
-    """Callers that saw the same one refused share a new one, which a second refusal does not end.
+def test_a_region_that_refuses_every_session(scene: Scene) -> None:
+    """Has them renewed now and then; another region's refusal, which is a revocation, at once.
 
-    A region that is not enabled, or that a policy denies, refuses whatever session there is.
+    Callers that saw the same session refused share the next one.
     """
-    for number in (1, 2, 3):
-        used = scene.current()
-        assert (used.access_key, len(scene.sts.asked)) == (f"key-{number}", number)
-        assert scene.sessions.renew(used)
-        assert scene.sessions.renew(used)
-        renewed = scene.current()
-        scene.clock.advance(3 * STEP - 1)
-        assert not scene.sessions.renew(renewed)
-        scene.clock.advance(1)
+
+    def refused(used: ReadOnlyCredentials, *regions: str) -> list[bool]:
+        return [scene.sessions.renew(used, region) for region in regions]
+
+    first = scene.current()
+    assert refused(first, "me-south-1", "eu-west-1") == [True, True]
+    second = scene.current()
+    scene.sessions.worked("eu-west-1")
+    scene.clock.advance(3 * STEP - 1)
+    assert refused(second, "me-south-1") == [False]
+    assert refused(second, "eu-west-1", "us-east-1") == [True, True]
+    third = scene.current()
+    assert refused(third, "eu-west-1", "us-east-1") == [False, False]
+    scene.clock.advance(1)
+    assert refused(third, "me-south-1") == [True]
+    assert (scene.key(), len(scene.sts.asked)) == ("key-4", 4)
 
 
 def test_a_fleet_does_not_ask_sts_for_all_roles_at_once() -> None:
@@ -215,7 +228,7 @@ def test_a_fleet_does_not_ask_sts_for_all_roles_at_once() -> None:
 def test_a_denied_session_of_a_role_is_renewed_once(role: Role | None) -> None:
     """That is how AWS revokes sessions; the exporter's own credentials are not got anew."""
     denied = error("AccessDeniedException", 403)
-    answers = iter((denied, response(page()), denied))
+    answers = iter((denied, response(page()), denied, denied, denied))
 
     def macie(peer: Peer) -> bool:
         return send(next(answers))(peer)
