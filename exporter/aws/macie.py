@@ -1,5 +1,6 @@
 """Reads the invitations that an account received, and its administrator, to one answer."""
 
+import re
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
@@ -33,7 +34,9 @@ MAX_INVITATIONS = 100_000
 LONGEST_TEXT = 256
 """Characters of an id or a status; AWS's have at most 32."""
 
-_NOT_ENABLED = "macie is not enabled"
+_NOT_ENABLED = re.compile(r"(?:40[13]: )?macie is not enabled", re.IGNORECASE)
+_DENIED = ("AccessDeniedException", "MalformedResponse")
+"""The second where it has no code."""
 
 
 class Macie:
@@ -92,11 +95,11 @@ class Macie:
 def _not_enabled(error: AwsError) -> bool:
     """Return whether AWS answers that Macie is off, by how its message begins.
 
-    The code is that of an IAM denial, and the status has been seen as 401 and as 403.
+    The code is that of an IAM denial, and the status has been seen as 401 and as 403; without a
+    code the status stands before the message.
     """
     failure = error.failure
-    is_denial = failure.code == "AccessDeniedException"
-    return is_denial and failure.message.lower().startswith(_NOT_ENABLED)
+    return failure.code in _DENIED and bool(_NOT_ENABLED.match(failure.message))
 
 
 def _invitations(page: Page, most: int) -> list[Invitation]:

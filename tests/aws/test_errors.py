@@ -92,6 +92,14 @@ def test_an_error_without_a_code_goes_by_its_status(patient: Stage) -> None:
         assert (failure.code, failure.request_id) == (BY_STATUS[status], REQUEST_ID), (status, body)
 
 
+@pytest.mark.parametrize("where", ["header", "__type", "code", "nowhere"])
+def test_macie_not_enabled_is_an_answer(patient: Stage, where: str) -> None:
+    """It is told by its wording; the status and the place of the code differ."""
+    for status in (401, 403):
+        said = error("AccessDeniedException", status, where, "Macie is not enabled.")
+        assert patient.play(send(said)).read() == Answer(enabled=False)
+
+
 def test_a_short_key_takes_no_answer_apart(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """Secrets are hidden in what AWS says, by which an answer is told: a letter is no secret."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "e")
