@@ -3,11 +3,10 @@
 import errno
 import os
 import select
-import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 PATIENCE_SECONDS = 5.0
 """For what comes through a pipe, as from a shell's `<(…)`: nobody may ever write to it."""
@@ -52,39 +51,45 @@ class Files:
     def __init__(self, largest: int) -> None:
         """Take how many bytes each may have."""
         self._largest = largest
-        self._seen: dict[Path, os.stat_result | None] = {}
+        self._seen: dict[Path, _Version] = {}
 
     def __call__(self, path: Path) -> bytes:
         """Return a file's content; raises OSError."""
         # Before it is read: what is written to it from now on shows.
-        self._seen[path] = found = _stat(path)
-        if found and not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+        self._seen[path] = _version(path)
+        if path.is_fifo():
             raise OSError(errno.EINVAL, "not a file: what comes through a pipe is there once")
         return read_whole(path, self._largest)
 
     def changed(self) -> bool:
         """Return whether any of them is another one than it was, or was written to."""
-        return any(_version(_stat(path)) != _version(seen) for path, seen in self._seen.items())
+        return any(_version(path) != seen for path, seen in self._seen.items())
 
     def last_written(self) -> float:
         """Return when the newest of them was last written to, in Unix seconds."""
-        times = [max(seen.st_mtime, seen.st_ctime) for seen in self._seen.values() if seen]
-        return max(times, default=0.0)
+        return (
+            max((max(seen.written, seen.changed) for seen in self._seen.values()), default=0) / 1e9
+        )
 
 
-def _stat(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except OSError:
-        return None
-
-
-def _version(seen: os.stat_result | None) -> tuple[int, ...] | None:
-    """Return what is another one after each writing; the last cannot be set by who writes.
+class _Version(NamedTuple):
+    """What is another one after each writing, in bytes and nanoseconds; 0 where there is no file.
 
     No inode: some file systems in user space give a file another one as time goes by.
     """
-    return (seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns) if seen else None
+
+    size: int = 0
+    written: int = 0
+    changed: int = 0
+    """This time cannot be set by who writes."""
+
+
+def _version(path: Path) -> _Version:
+    try:
+        found = path.stat()
+    except OSError:
+        return _Version()
+    return _Version(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def settled(

@@ -146,18 +146,19 @@ class Sent(Response):
 
         Who asks for the next has found room for the last.
         """
-        chunk = bytearray()
+        parts, size = list[memoryview](), 0
         while self.left:
-            piece = self.left[0]
+            piece = memoryview(self.left[0])
             for at in range(0, len(piece), _CHUNK):
-                chunk += piece[at : at + _CHUNK]
-                if len(chunk) >= _CHUNK:
-                    yield bytes(chunk)
-                    chunk.clear()
+                parts.append(piece[at : at + _CHUNK])
+                size += len(parts[-1])
+                if size >= _CHUNK:
+                    yield b"".join(parts)
+                    parts, size = [], 0
             # Unless it had to be let go meanwhile.
             if self.left:
                 self.left.popleft()
-        yield bytes(chunk)
+        yield b"".join(parts)
 
 
 class UnderWay:

@@ -117,9 +117,10 @@ class Server:
 
     async def stop(self, seconds: float) -> None:
         """Have answers that are under way end, within so many seconds, and close the socket."""
-        self._loop.remove_reader(self._socket)
         if self._sweeping:
             self._sweeping.cancel()
+            self._sweeping = None
+            self._loop.remove_reader(self._socket)
         if self._state.tasks:
             await asyncio.wait(self._state.tasks, timeout=seconds)
         for connection in self._connections:

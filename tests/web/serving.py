@@ -30,18 +30,18 @@ class Served:
         """Make it; it does not serve yet."""
         self.loop = Loop()
         unread = Lines(io.StringIO(), level="error", form="logfmt").log
-        self._server = self.loop.do(lambda: Server(app, sock, log or unread, **options))
+        self.server = self.loop.do(lambda: Server(app, sock, log or unread, **options))
         self.port: int = sock.getsockname()[1]
 
     def start(self) -> None:
         """Serve."""
-        self.loop.do(self._server.start)
+        self.loop.do(self.server.start)
 
     def stop(self, seconds: float) -> None:
         """Stop, and end the loop; a second time there is nothing to end."""
         if self.loop.is_closed:
             return
-        self.loop.do(lambda: self._server.stop(seconds), seconds + 30)
+        self.loop.do(lambda: self.server.stop(seconds), seconds + 30)
         self.loop.close()
 
 

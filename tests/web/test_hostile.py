@@ -258,7 +258,6 @@ REFUSED: Mapping[bytes, set[int]] = {
     HEAD + b"A: b\r\n" * (MAX_HEAD_BYTES // 2) + b"\r\n": TOO_LARGE,
     b"GET /" + b"a" * (2 * MAX_HEAD_BYTES) + b" HTTP/1.1\r\nHost: a\r\n\r\n": TOO_LARGE,
     HEAD + b"Content-Length: nine\r\n\r\n": {400},
-    HEAD + b"Content-Length: -1\r\n\r\n": {400},
     HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n": {400},
     HEAD + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n": {411},
     HEAD + b"Content-Length: 99999999999\r\n\r\n": {413},
@@ -291,24 +290,17 @@ TARGETS = {
     "GET https://example.test/-/healthy": 200,
     "GET http://[::1]:10058/-/healthy": 200,
     "GET http://example.test": 200,
-    "GET http://example.test?x=1": 200,
-    "HEAD http://example.test/metrics": 200,
     "POST http://example.test/metrics": 405,
     "GET http://example.test/nothing": 404,
     "GET http://example.test//metrics": 404,
     "GET http://example.test/%6detrics": 200,
-    "GET //metrics": 404,
     "OPTIONS *": 405,
-    "OPTIONS /metrics": 405,
     "GET *": 400,
     "GET metrics": 400,
-    "GET ?x": 400,
     "GET http:/metrics": 400,
-    "GET http:///metrics": 400,
     "GET http://:80/metrics": 400,
     "GET http://a@example.test/metrics": 400,
     "GET ftp://example.test/metrics": 400,
-    "GET example.test:80/metrics": 400,
     "CONNECT example.test:443": 400,
 }
 """Request lines by what RFC 9112 section 3.2 makes of them."""
@@ -349,18 +341,12 @@ def test_nothing_of_a_request_comes_back(exporter: Exporter) -> None:
     quoted = MARK.replace("<", "%3C").replace(">", "%3E")
     for path in (
         f"/{quoted}",
-        f"/?q={quoted}",
         f"/targets?q={quoted}&state={quoted}&page={quoted}",
         f"/metrics?name[]={quoted}",
         "/../../etc/passwd",
-        "/%2e%2e/%2e%2e/etc/passwd",
-        "/static/../../../../etc/passwd",
         "/static/..%2f..%2f..%2fetc/passwd",
-        "/assets/%2e%2e/%2e%2e/pages.py",
         "//etc/passwd",
-        "/%00",
         "/-/healthy%00",
-        "/-/healthy/..",
     ):
         answer = exporter.request(path, headers={"Referer": MARK, "X-Forwarded-Host": MARK})
         assert answer.status in {200, 400, 404}, path

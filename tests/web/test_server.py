@@ -120,6 +120,13 @@ def test_stop_before_start() -> None:
     listen(*address).close()
 
 
+def test_a_second_stop(serve: Serve) -> None:
+    """Has nothing left to stop."""
+    server = serve(hello)
+    for _ in range(2):
+        server.loop.do(lambda: server.server.stop(1))
+
+
 @pytest.mark.parametrize(
     ("app", "sent"),
     [(hello, b""), (hello, REQUEST[:-2]), (hello, REQUEST), (flood, REQUEST)],
