@@ -44,9 +44,9 @@ def _invitations(world: World, caller: Caller, request: Request) -> Response:
     query = parse_qs(request.query, keep_blank_values=True)
     limit = min(int(query["maxResults"][0]), MAX_RESULTS)
     after = _position(caller, query["nextToken"][0]) if "nextToken" in query else 0
-    invitations, last = world.page(caller.account_id, caller.region, after, limit)
-    token = None if last is None else _token(caller, last)
-    return json_response({"invitations": [*map(_item, invitations)], "nextToken": token})
+    known, end = world.serve(caller.account_id, caller.region), after + limit
+    token = _token(caller, end) if end < len(known) else None
+    return json_response({"invitations": [*map(_item, known[after:end])], "nextToken": token})
 
 
 def _require_macie(world: World, caller: Caller) -> None:

@@ -82,22 +82,12 @@ class Call(NamedTuple):
     region: str
 
 
-class _Entry(NamedTuple):
-    """An invitation in its place; positions only grow, so a page is stable under changes."""
-
-    position: int
-    invitation: Invitation
-
-
 @dataclass(slots=True)
 class _Target:
     """One account in one region."""
 
     macie: bool = True
-    entries: dict[str, _Entry] = field(default_factory=dict)
-
-    def listed(self) -> list[Invitation]:
-        return [entry.invitation for entry in list(self.entries.values())]
+    invitations: dict[str, Invitation] = field(default_factory=dict)
 
 
 class World:
@@ -124,7 +114,7 @@ class World:
         self._sequence = itertools.count(1)
         self._accounts: dict[str, Account] = {}
         self._units: dict[str, Unit] = {}
-        self._opt: dict[tuple[str, str], str] = {}
+        self._opted_out: set[tuple[str, str]] = set()
         self._targets: dict[tuple[str, str], _Target] = {}
         self._faults: dict[tuple[str, str, str], list[Fault]] = {}
         self._broken_roles: set[str] = set()
@@ -137,36 +127,29 @@ class World:
 
     def invite(self, account: str, region: str, invitation: Invitation) -> None:
         """Add an invitation to a target, or replace the one with the same id in its place."""
-        entries = self._target(account, region).entries
-        known = entries.get(invitation.invitation_id)
-        position = known.position if known else next(self._sequence)
-        entries[invitation.invitation_id] = _Entry(position, invitation)
+        self._target(account, region).invitations[invitation.invitation_id] = invitation
 
     def set_status(self, account: str, region: str, invitation_id: str, status: str) -> None:
         """Change the relationship status of one invitation; raises KeyError if it is gone."""
-        known = self._target(account, region).entries[invitation_id].invitation
-        self.invite(account, region, replace(known, relationship_status=status))
+        known = self._target(account, region).invitations
+        known[invitation_id] = replace(known[invitation_id], relationship_status=status)
 
     def delete_invitation(self, account: str, region: str, invitation_id: str) -> None:
         """Remove one invitation; raises KeyError if it is gone."""
-        del self._target(account, region).entries[invitation_id]
+        del self._target(account, region).invitations[invitation_id]
 
     def invitations(self, account: str, region: str) -> tuple[Invitation, ...]:
         """Return the invitations of a target, oldest entry first, whatever else fails there."""
-        return tuple(self._target(account, region).listed())
+        return tuple(self._target(account, region).invitations.values())
 
-    def page(
-        self, account: str, region: str, after: int, limit: int
-    ) -> tuple[list[Invitation], int | None]:
-        """Return up to `limit` invitations after position `after`, and count the page.
+    def served(self, account: str, region: str) -> int:
+        """Return how many pages of ListInvitations a target has been answered."""
+        return self._served[account, region]
 
-        With them comes the position to go on from, None at the end.
-        """
+    def serve(self, account: str, region: str) -> tuple[Invitation, ...]:
+        """Return the invitations of a target for a page of them, which counts."""
         self._served[account, region] += 1
-        entries = list(self._target(account, region).entries.values())
-        left = [entry for entry in entries if entry.position > after]
-        found = [entry.invitation for entry in left[:limit]]
-        return found, left[limit - 1].position if len(left) > limit else None
+        return self.invitations(account, region)
 
     def disable_macie(self, account: str, region: str) -> None:
         """Switch Macie off in a target; its invitations are kept for when it is on again."""
@@ -186,12 +169,12 @@ class World:
             (account, region)
             for account in self._accounts
             for region in self.regions
-            if self._region_status(account, region) != "DISABLED"
+            if (account, region) not in self._opted_out
         )
 
     def administrator(self, account: str, region: str) -> Invitation | None:
         """Return who administers a target: whose invitation was accepted."""
-        known = self._target(account, region).listed()
+        known = self.invitations(account, region)
         return next((one for one in known if one.relationship_status in _ACCEPTED), None)
 
     # -- faults -----------------------------------------------------------------------------
@@ -284,15 +267,13 @@ class World:
 
     def disable_region(self, account: str, region: str) -> None:
         """Opt an account out of a region; Macie there then does not know the account."""
-        self._opt[account, region] = "DISABLED"
+        self._opted_out.add((account, region))
 
     def region_status(self, account: str, region: str) -> str | None:
         """Return the region's RegionOptStatus for an account, None if either is unknown."""
-        known = account in self._accounts and region in self.regions
-        return self._region_status(account, region) if known else None
-
-    def _region_status(self, account: str, region: str) -> str:
-        return self._opt.get((account, region), "ENABLED_BY_DEFAULT")
+        if account not in self._accounts or region not in self.regions:
+            return None
+        return "DISABLED" if (account, region) in self._opted_out else "ENABLED_BY_DEFAULT"
 
     # -- what was called --------------------------------------------------------------------
 
@@ -303,10 +284,6 @@ class World:
     def calls(self) -> Counter[Call]:
         """Return a copy of the counts of all authenticated calls, refused ones included."""
         return Counter(self._calls)
-
-    def served(self, account: str, region: str) -> int:
-        """Return how many pages of ListInvitations a target has been answered."""
-        return self._served[account, region]
 
     def _target(self, account: str, region: str) -> _Target:
         return self._targets.setdefault((account, region), _Target())

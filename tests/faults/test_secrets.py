@@ -157,6 +157,7 @@ class Case:
 
 _POLLED = "macie_poll_success"
 _REPEATED = "SignatureDoesNotMatch"
+_NO_AGENT = "non 200 response"
 _UNREADABLE = "Unable to parse config file"
 _ACCOUNTS = [
     {"id": MEMBERS[0], "role_name": "reader", "external_id": secret("externalid")},
@@ -169,62 +170,52 @@ _CONFIGURATION = yaml.safe_dump(
         "poll": {"interval": "10s", "timeout": "5s"},
     }
 )
-_FILES = {"exporter.yaml": _CONFIGURATION}
-_CONFIGURED = {
-    "MACIE_EXPORTER_CONFIG__FILE": "DIR/exporter.yaml",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_REGION": REGION,
-}
 _KEYS = {
     "AWS_ACCESS_KEY_ID": secret("accesskey"),
     "AWS_SECRET_ACCESS_KEY": secret("secretkey"),
     "AWS_SESSION_TOKEN": secret("token"),
 }
-_AWS_FILES = {"AWS_CONFIG_FILE": "DIR/config", "AWS_SHARED_CREDENTIALS_FILE": "DIR/credentials"}
+_IN_FILES = {"AWS_CONFIG_FILE": "DIR/config", "AWS_SHARED_CREDENTIALS_FILE": "DIR/credentials"}
+_ROLE = f"arn:aws:iam::{HUB}:role/exporter"
+_BY_A_TOKEN = {"AWS_WEB_IDENTITY_TOKEN_FILE": "DIR/token", "AWS_ROLE_ARN": _ROLE}
+_AGENT = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:PORT/"}
+_KEY_ID = f"aws_access_key_id = {secret('filekey')}\n"
 _PROFILE = (
-    f"[default]\naws_access_key_id = {secret('filekey')}\n"
-    f"aws_secret_access_key = {secret('filesecret')}\naws_session_token = {secret('filetoken')}\n"
+    f"[default]\n{_KEY_ID}aws_secret_access_key = {secret('filesecret')}\n"
+    f"aws_session_token = {secret('filetoken')}\n"
 )
-_HALF = f"[default]\naws_access_key_id = {secret('filekey')}\n"
+_FROM_A_ROLE = {
+    "credentials": _PROFILE.replace("default", "base"),
+    "config": (
+        f"[default]\nregion = {REGION}\nsource_profile = base\nrole_arn = {_ROLE}\n"
+        f"external_id = {secret('profileid')}\n"
+    ),
+}
 _PROGRAM = json.dumps({"Version": 1, "AccessKeyId": secret("programkey")})
-_FROM_A_ROLE = (
-    f"[default]\nregion = {REGION}\nsource_profile = base\nexternal_id = {secret('profileid')}\n"
-    f"role_arn = arn:aws:iam::{HUB}:role/exporter\n"
-)
 
 
-def _keys(aws: Behaviour = _WELL, says: str = _POLLED, **variables: str) -> Case:
-    return Case({**_CONFIGURED, **_KEYS, **variables}, _FILES, aws, says)
+def _case(
+    says: str = _POLLED,
+    aws: Behaviour = _WELL,
+    keys: Mapping[str, str] = _KEYS,
+    files: Mapping[str, str] | None = None,
+    **variables: str,
+) -> Case:
+    """Return a case: where credentials are, and the files and variables that differ."""
+    configured = {
+        "MACIE_EXPORTER_CONFIG__FILE": "DIR/exporter.yaml",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_REGION": REGION,
+    }
+    usual = {"exporter.yaml": _CONFIGURATION, "token": secret("pod"), "credentials": _PROFILE}
+    written = {**usual, "config": "", **(files or {})}
+    return Case({**configured, **keys, **variables}, written, aws, says)
 
 
-def _keys_and(files: Mapping[str, str], **variables: str) -> Case:
-    return Case({**_CONFIGURED, **_KEYS, **variables}, files, _WELL, _POLLED)
-
-
-def _profile(credentials: str, config: str = "", says: str = _POLLED, **variables: str) -> Case:
-    files = {**_FILES, "credentials": credentials, "config": config}
-    return Case({**_CONFIGURED, **_AWS_FILES, **variables}, files, _ECHO, says)
-
-
-def _token(says: str, **variables: str) -> Case:
-    """Return a case in which a pod's token is what credentials are had for."""
-    return Case({**_CONFIGURED, **variables}, {**_FILES, "token": secret("pod")}, _echo_xml, says)
-
-
-def _web_identity(says: str, **variables: str) -> Case:
-    role = f"arn:aws:iam::{HUB}:role/exporter"
-    return _token(says, AWS_WEB_IDENTITY_TOKEN_FILE="DIR/token", AWS_ROLE_ARN=role, **variables)
-
-
-def _container(**variables: str) -> Case:
-    agent = "http://127.0.0.1:PORT/"
-    return _token("non 200 response", AWS_CONTAINER_CREDENTIALS_FULL_URI=agent, **variables)
-
-
-def _proxy(at: str, aws: Behaviour = _WELL, says: str = _POLLED, **variables: str) -> Case:
+def _proxy(at: str, aws: Behaviour = _WELL, says: str = _POLLED) -> Case:
     url = f"http://user:{secret('proxy')}@{at}"
-    somewhere = {"AWS_ENDPOINT_URL": "http://macie.invalid", "NO_PROXY": "", "HTTP_PROXY": url}
-    return _keys(aws, says, **somewhere, **variables)
+    somewhere = "http://macie.invalid"
+    return _case(says, aws, AWS_ENDPOINT_URL=somewhere, NO_PROXY="", HTTP_PROXY=url)
 
 
 _USER = f"user:{secret('endpoint')}"
@@ -235,48 +226,52 @@ _ENDPOINTS = {
     "without a scheme": _USER,
     "with a bad port": f"http://{_USER}@localhost:{secret('port')}",
 }
+_BAD_PORT = _ENDPOINTS["with a bad port"]
 ASKED: Mapping[str, Case] = {
-    "all is well": _keys(says="macie_invitations"),
-    "everything is repeated": _keys(_ECHO, _REPEATED),
-    "what STS is sent is repeated": _keys(Services(_echo_roles, _organizations, _pages), _REPEATED),
-    "what Macie is sent is repeated": _keys(Services(_sts, _organizations, _echo_json), _REPEATED),
-    "page tokens are repeated": _keys(_PAGES_ECHOED, _REPEATED),
-    "a front repeats": _keys(Services(_echo_front, _echo_front, _echo_front), "502"),
-    "no HTTP": _keys(Services(_sts, _organizations, _NO_HTTP), "MalformedResponse"),
-    "endpoint": _keys(_ECHO, _REPEATED, AWS_ENDPOINT_URL=f"http://{_USER}@localhost:PORT"),
-    **{f"endpoint {of}": _keys(AWS_ENDPOINT_URL=url) for of, url in _ENDPOINTS.items()},
-    "endpoint of STS": _keys(AWS_ENDPOINT_URL_STS=_USER),
+    "all is well": _case("macie_invitations"),
+    "everything is repeated": _case(_REPEATED, _ECHO),
+    "what STS is sent is repeated": _case(_REPEATED, Services(_echo_roles, _organizations, _pages)),
+    "what Macie is sent is repeated": _case(_REPEATED, Services(_sts, _organizations, _echo_json)),
+    "page tokens are repeated": _case(_REPEATED, _PAGES_ECHOED),
+    "a front repeats": _case("502", Services(_echo_front, _echo_front, _echo_front)),
+    "no HTTP": _case("MalformedResponse", Services(_sts, _organizations, _NO_HTTP)),
+    "endpoint": _case(_REPEATED, _ECHO, AWS_ENDPOINT_URL=f"http://{_USER}@localhost:PORT"),
+    **{f"endpoint {of}": _case(AWS_ENDPOINT_URL=url) for of, url in _ENDPOINTS.items()},
+    "endpoint of STS": _case(AWS_ENDPOINT_URL_STS=_USER),
     "proxy that repeats": _proxy("127.0.0.1:PORT", _echo_proxy, "MalformedResponse"),
     "proxy that answers": _proxy("127.0.0.1:PORT", _WELL, "macie_invitations"),
     "proxy that refuses": _proxy(f"127.0.0.1:{refusing_port()}"),
     "proxy that cannot be read": _proxy("[x:99999"),
     "proxy with a bad port": _proxy(f"127.0.0.1:{secret('port')}"),
-    "token of two lines": _keys(AWS_SESSION_TOKEN=f"{secret('token')}\n{secret('second')}"),
-    "token that no header holds": _keys(AWS_SESSION_TOKEN=f"{secret('token')}ü€"),
-    "AWS files": _profile(_PROFILE, says=_REPEATED),
-    "AWS file that cannot be parsed": _profile(f"{_PROFILE}{secret('lone')}\n", says=_UNREADABLE),
-    "AWS configuration that cannot be parsed": _profile(
-        _PROFILE, f"{secret('lone')}\n", _UNREADABLE
-    ),
-    "half a profile": _profile(_HALF),
-    "program that gives too little": _profile(
-        "", f"[default]\ncredential_process = /bin/echo '{_PROGRAM}'\n"
-    ),
-    "web identity": _web_identity(_REPEATED),
+    "token of two lines": _case(AWS_SESSION_TOKEN=f"{secret('token')}\n{secret('second')}"),
+    "token that no header holds": _case(AWS_SESSION_TOKEN=f"{secret('token')}ü€"),
+    "AWS files": _case(_REPEATED, _ECHO, _IN_FILES),
     **{
-        f"web identity, at an endpoint {of}": _web_identity(_POLLED, AWS_ENDPOINT_URL=url)
+        f"AWS's file {name} cannot be parsed": _case(
+            _UNREADABLE, keys=_IN_FILES, files={name: f"{_PROFILE}{secret('lone')}\n"}
+        )
+        for name in ("credentials", "config")
+    },
+    "half a profile": _case(keys=_IN_FILES, files={"credentials": f"[default]\n{_KEY_ID}"}),
+    "program that gives too little": _case(
+        keys={**_IN_FILES, "AWS_SHARED_CREDENTIALS_FILE": "DIR/none"},
+        files={"config": f"[default]\ncredential_process = /bin/echo '{_PROGRAM}'\n"},
+    ),
+    "web identity": _case(_REPEATED, _echo_xml, _BY_A_TOKEN),
+    **{
+        f"web identity, at an endpoint {of}": _case(keys=_BY_A_TOKEN, AWS_ENDPOINT_URL=url)
         for of, url in _ENDPOINTS.items()
     },
-    "another profile's role": _profile(
-        _PROFILE.replace("default", "base"), _FROM_A_ROLE, _REPEATED
+    "another profile's role": _case(_REPEATED, _ECHO, _IN_FILES, _FROM_A_ROLE),
+    "another profile's role, at an endpoint with a bad port": _case(
+        keys=_IN_FILES, files=_FROM_A_ROLE, AWS_ENDPOINT_URL=_BAD_PORT
     ),
-    "another profile's role, at an endpoint with a bad port": _profile(
-        _PROFILE.replace("default", "base"),
-        _FROM_A_ROLE,
-        AWS_ENDPOINT_URL=_ENDPOINTS["with a bad port"],
+    "a pod's token": _case(
+        _NO_AGENT, _echo_xml, {**_AGENT, "AWS_CONTAINER_AUTHORIZATION_TOKEN": secret("container")}
     ),
-    "a pod's token": _container(AWS_CONTAINER_AUTHORIZATION_TOKEN=secret("container")),
-    "a pod's token in a file": _container(AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE="DIR/token"),
+    "a pod's token in a file": _case(
+        _NO_AGENT, _echo_xml, {**_AGENT, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "DIR/token"}
+    ),
 }
 
 _WRONG = {
@@ -298,13 +293,13 @@ _WRONG_WEB = {
 }
 _WEB_FILE = {"MACIE_EXPORTER_WEB__CONFIG_FILE": "DIR/web.yaml"}
 REFUSED: Mapping[str, Case] = {
-    **{of: _keys_and({"exporter.yaml": text}) for of, text in _WRONG.items()},
+    **{of: _case(files={"exporter.yaml": text}) for of, text in _WRONG.items()},
     **{
-        f"web file: {of}": _keys_and({**_FILES, "web.yaml": text}, **_WEB_FILE)
+        f"web file: {of}": _case(keys={**_KEYS, **_WEB_FILE}, files={"web.yaml": text})
         for of, text in _WRONG_WEB.items()
     },
-    "not JSON": _keys(MACIE_EXPORTER_AWS__ACCOUNTS=f'[{{"external_id": "{secret("json")}'),
-    "a variable of its own": _keys(
+    "not JSON": _case(MACIE_EXPORTER_AWS__ACCOUNTS=f'[{{"external_id": "{secret("json")}'),
+    "a variable of its own": _case(
         MACIE_EXPORTER_AWS__ORGANIZATION__EXTERNAL_IDS=secret("variable")
     ),
 }
@@ -345,7 +340,7 @@ def test_a_configuration_that_is_refused_shows_no_secret(tmp_path: Path, case: C
 
 def test_what_needs_no_network_shows_no_secret(tmp_path: Path) -> None:
     """Only the trust policy has the external id, which is what it is printed for."""
-    check, usage, iam = outputs(_keys().environment(tmp_path, 1), ["check"], ["--help"], ["iam"])
+    check, usage, iam = outputs(_case().environment(tmp_path, 1), ["check"], ["--help"], ["iam"])
     assert "external_id" in check
     assert not marked(check + usage), check + usage
     assert marked(iam) == {secret("externalid"), secret("orgexternalid")}
@@ -367,7 +362,7 @@ def test_what_is_served_shows_no_secret(
     hidden = {"Authorization": basic("tried"), "Cookie": secret("cookie")}
     forms: tuple[dict[str, str], ...] = ({}, {**hidden, "Accept": "application/openmetrics-text"})
     with FaultyServer(aws) as server:
-        place = _keys().environment(tmp_path, server.port)
+        place = _case().environment(tmp_path, server.port)
         with run(place, flags) as exporter:
             exporter.wait_until_ready()
             asked = [
@@ -385,7 +380,7 @@ def test_what_is_served_shows_no_secret(
 def test_who_may_not_read_sees_no_hash(tmp_path: Path, form: str) -> None:
     """Neither the hash, nor the password that was tried, is answered or logged."""
     web = f"basic_auth_users: {{user: {f'$2b$04${MARK}'.ljust(60, '.')}}}\n"
-    case = _keys_and({**_FILES, "web.yaml": web}, **_WEB_FILE)
+    case = _case(keys={**_KEYS, **_WEB_FILE}, files={"web.yaml": web})
     flags = ["--log.level=debug", f"--log.format={form}"]
     with FaultyServer(_WELL) as server:
         place = case.environment(tmp_path, server.port)
