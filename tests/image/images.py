@@ -67,17 +67,15 @@ class Image:
         return found
 
     @contextlib.contextmanager
-    def running(
-        self, *words: str, variables: Mapping[str, str] | None = None
-    ) -> Iterator["Container"]:
-        """Run it until the block ends, with these words instead of its own."""
+    def running(self, *words: str, variables: Mapping[str, str]) -> Iterator["Container"]:
+        """Run it until the block ends, with these words."""
         read, write = os.pipe()
         with os.fdopen(read) as told:
             process = subprocess.Popen(
                 [
-                    *self._sandbox(variables or {}, "--info-fd", str(write)),
+                    *self._sandbox(variables, "--info-fd", str(write)),
                     *self.config["Entrypoint"],
-                    *(words or self.config.get("Cmd", [])),
+                    *words,
                 ],
                 pass_fds=[write],
                 stdout=subprocess.DEVNULL,
