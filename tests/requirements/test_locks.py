@@ -209,20 +209,13 @@ def test_a_set_up_that_was_cut_off_is_made_anew(checkout: Path, python: Path, wo
 
 def test_whatever_installs_from_a_lock_does_it_in_one_way() -> None:
     """No build file, script, workflow or document has pip read a lock by itself."""
-    names = (
-        "Dockerfile",
-        "Makefile",
-        "*.md",
-        "docs/**/*.md",
-        ".github/workflows/*",
-        "requirements/*",
-    )
-    scripts = [ROOT / ".ci/run", ROOT / "image/build", ROOT / "tests/system-packages"]
-    sources = [path for name in names for path in ROOT.glob(name)] + scripts
+    names = "Dockerfile Makefile *.md docs/**/*.md .github/workflows/* requirements/* .ci/run"
+    scripts = "image/build tests/system-packages"
     reads_a_lock = re.compile(r"pip\b.* install .*(-r |--requirement|--require-hashes)")
     found = [
         (path.name, line)
-        for path in sources
+        for name in (*names.split(), *scripts.split())
+        for path in ROOT.glob(name)
         if path.is_file() and path.name != "CHANGELOG.md"
         for line in path.read_text().replace("\\\n", " ").splitlines()
         if reads_a_lock.search(line)

@@ -286,10 +286,10 @@ def alternatives(tree: promql.Expr) -> Iterator[promql.Expr]:
 
 def compares(tree: promql.Expr) -> bool:
     """Return whether an expression keeps only some values of its left side."""
-    if isinstance(tree, promql.ParenExpr):
-        return compares(tree.expr)
-    if isinstance(tree, promql.BinaryExpr):
-        if str(tree.op) in {"and", "unless"}:
-            return compares(tree.lhs)
-        return str(tree.op) in {"==", "!=", ">", "<", ">=", "<="}
-    return False
+    while isinstance(tree, promql.ParenExpr):
+        tree = tree.expr
+    if not isinstance(tree, promql.BinaryExpr):
+        return False
+    if str(tree.op) in {"and", "unless"}:
+        return compares(tree.lhs)
+    return str(tree.op) in {"==", "!=", ">", "<", ">=", "<="}
