@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import require
 from tests.docs.documents import ROOT
 
@@ -15,17 +13,13 @@ WORST = 15
 """Tenths of the exposure that `systemd-analyze security` gives, of 100."""
 
 
-@pytest.fixture
-def analyze() -> Path:
-    """Systemd's own checker."""
-    return require("systemd-analyze")
+def _analyze(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run systemd's own checker."""
+    command = [require("systemd-analyze"), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def _run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(words, capture_output=True, text=True, check=False)
-
-
-def test_is_a_right_unit(analyze: Path, tmp_path: Path) -> None:
+def test_is_a_right_unit(tmp_path: Path) -> None:
     """Every key is known and every value understood, without a word of complaint."""
     unit = tmp_path / UNIT.name
     unit.write_text(
@@ -33,14 +27,14 @@ def test_is_a_right_unit(analyze: Path, tmp_path: Path) -> None:
     )
     program = tmp_path / "macie-invitations-exporter"
     program.symlink_to(sys.executable)
-    checked = _run(analyze, "verify", "--man=no", unit)
+    checked = _analyze("verify", "--man=no", unit)
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
-def test_is_hardened(analyze: Path) -> None:
+def test_is_hardened() -> None:
     """The exposure is at most what is stated, and what the unit and its page say that it is."""
     flags = ("security", "--offline=true", "--no-pager")
-    checked = _run(analyze, *flags, f"--threshold={WORST}", UNIT)
+    checked = _analyze(*flags, f"--threshold={WORST}", UNIT)
     assert checked.returncode == 0, checked.stdout
     found = re.search(r"Overall exposure level for \S+ (\d\.\d)", checked.stdout)
     assert found, checked.stdout

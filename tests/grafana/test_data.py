@@ -1,12 +1,10 @@
 """The dashboards over a real Prometheus that scrapes the demo; twice, as replicas that overlap."""
 
-import contextlib
 import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +12,6 @@ from exporter.demo.story import ACCOUNTS, HUB, REGIONS, THROTTLED
 from exporter.exposition.age_buckets import AgeBuckets
 from exporter.model import PENDING_STATUSES
 from exporter.settings.tree import Settings
-from grafana.promql import invitations, status
 from tests import processes
 from tests.conftest import require
 from tests.faulty import free_port
@@ -27,7 +24,6 @@ from tests.grafana.reading import (
     interpolated,
     panel,
     queries,
-    questions,
     variables,
 )
 from tests.monitoring import Prometheus, Result, running
@@ -35,7 +31,6 @@ from tests.processes import Exporter, until
 from tests.stories import begin, told
 
 JOBS = ("macie", "macie-again")
-PENDING = status(*PENDING_STATUSES)
 
 EMPTY_IN_THE_DEMO = {
     "account": {
@@ -74,41 +69,30 @@ class Stack:
         return float(result[0]["value"][1]) if result else None
 
 
-@contextlib.contextmanager
-def demo() -> Iterator[Exporter]:
-    """Run an exporter on the demo's story until the block ends; nothing in it moves by itself.
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """An exporter on the demo's story, in which nothing moves by itself, and its Prometheus.
 
-    A target that has answered fails from then on, so that nothing comes and goes.
+    A target that has answered fails from then on, so that nothing comes and goes. Two jobs scrape
+    it every second; a third has nothing to do with it.
     """
     story = begin()
     labels = frozenset(zip(("aws_account_id", "aws_region"), THROTTLED, strict=True))
+    folder, program = tmp_path_factory.mktemp("prometheus"), require("prometheus")
     with told(story) as known, processes.running(known, ["--poll.stale-after=1h"]) as exporter:
         until(lambda: exporter.series().get(("macie_poll_success", labels)) == 1, "an answer")
         story.throttles = sys.maxsize
-        yield exporter
-
-
-@contextlib.contextmanager
-def scraped(exporter: Exporter, folder: Path) -> Iterator[Stack]:
-    """Scrape the exporter every second by two jobs; a third has nothing to do with it."""
-    jobs = dict.fromkeys(JOBS, exporter.port) | {"another": free_port()}
-    settings = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-        "scrape_configs": [
-            {"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
-            for job, port in jobs.items()
-        ],
-    }
-    since = time.time()
-    with running(require("prometheus"), folder, settings) as prometheus:
-        yield Stack(prometheus, exporter, since)
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The demo and its Prometheus."""
-    with demo() as exporter, scraped(exporter, tmp_path_factory.mktemp("prometheus")) as running_:
-        yield running_
+        jobs = dict.fromkeys(JOBS, exporter.port) | {"another": free_port()}
+        settings = {
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+            "scrape_configs": [
+                {"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
+                for job, port in jobs.items()
+            ],
+        }
+        since = time.time()
+        with running(program, folder, settings) as prometheus:
+            yield Stack(prometheus, exporter, since)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -124,15 +108,6 @@ def test_every_query_has_data_or_says_why_not(stack: Stack, name: str) -> None:
 
     until(only_expected_are_missing, lambda: "\n".join(map(str, missing)))
     assert {each.where for each in missing} == {*EMPTY_IN_THE_DEMO[name]}
-
-
-def test_targets_of_overlapping_replicas_count_once(stack: Stack) -> None:
-    """All jobs together give what one of them gives."""
-    every = f"sum({invitations(PENDING)})"
-    one = f'sum(macie_invitations{{job="{JOBS[0]}",{PENDING}}})'
-    until(lambda: (stack.number(every) or 0) > 0, "invitations")
-    # Not at once: a poll can lie between the two scrapes.
-    until(lambda: stack.number(f"{every} == {one}") is not None, "the same number")
 
 
 def test_other_jobs_are_left_out(stack: Stack) -> None:
@@ -195,15 +170,3 @@ def _offered(stack: Stack, variable: Json) -> Sequence[object]:
     pattern = re.compile(variable["regex"].strip("/").replace("(?<", "(?P<"))
     chosen = [pattern.search(line) for line in lines]
     return sorted((each["text"], each["value"]) for each in chosen if each)
-
-
-def test_nothing_is_known_once_the_exporter_is_gone(tmp_path: Path) -> None:
-    """No answer to the four questions stays; the Exporter dashboard says that it is down."""
-    asked = questions().values()
-    with demo() as exporter, scraped(exporter, tmp_path) as stack:
-        until(lambda: all(stack.prometheus.now(query) for query in asked), "answers")
-        # A job that never saw it up is none of the exporter's.
-        until(lambda: stack.number(THERE) == len(JOBS), "both jobs")
-        exporter.stop()
-        until(lambda: not any(stack.prometheus.now(query) for query in asked), "no answers")
-        until(lambda: stack.number(DOWN) == len(JOBS), "down")

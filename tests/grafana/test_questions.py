@@ -223,6 +223,19 @@ def test_answers(promtool: Path, tmp_path: Path) -> None:
     assert failures(promtool, tmp_path, trials) == {}
 
 
+def test_an_exporter_that_is_gone_counts_as_down(promtool: Path, tmp_path: Path) -> None:
+    """Of the jobs in which there was one within a day; others are left out."""
+    there, other = '{job="j",instance="a:1"}', '{job="other",instance="b:1"}'
+    series = {
+        f"up{there}": f"_x{DAY - 60} 1x30 0x60",
+        f"macie_exporter_build_info{there}": f"_x{DAY - 60} 1x30 stale",
+        f"up{other}": f"0x{DAY + 60}",
+    }
+    down, all_of_them = panel("exporter", "Exporters down")["targets"]
+    asked = [(interpolated(target["expr"]), {"{}": 1}) for target in (down, all_of_them)]
+    assert failures(promtool, tmp_path, {"down": trial(series, asked)}) == {}
+
+
 @pytest.mark.parametrize("names", [[], ["old"], ["new", "old"]], ids=len)
 def test_accounts_have_one_row_whatever_their_names(
     promtool: Path, tmp_path: Path, names: list[str]

@@ -1,4 +1,4 @@
-"""Fixtures of the chart's tests: the real helm, versions 3 and 4."""
+"""Fixtures of the chart's tests: the real helm, versions 3 (an early one) and 4."""
 
 import os
 from pathlib import Path
@@ -15,12 +15,6 @@ def require_tool(name: str) -> Path:
     if not os.access(TOOLS / name, os.X_OK):
         unavailable(f"there is no build/tools/{name}: run tests/helm/fetch-helm")
     return TOOLS / name
-
-
-@pytest.fixture(scope="session")
-def helm3() -> Path:
-    """Helm 3, an early version: what it takes, later ones take."""
-    return require_tool("helm3")
 
 
 @pytest.fixture(scope="session")

@@ -26,25 +26,23 @@ def written(readme: str, values: str) -> str:
     return _TABLE.sub(lambda found: f"{found[1]}\n{head}{rows}\n{found[2]}", readme)
 
 
-def described(values: str) -> list[tuple[str, str, str]]:
-    """Return every value's key, default and meaning; raises KeyError for one without a meaning."""
+def described(values: str) -> Iterator[tuple[str, str, str]]:
+    """Yield every value's key, default and meaning; raises KeyError for one without a meaning."""
     root = yaml.compose(values, yaml.SafeLoader)
-    assert isinstance(root, yaml.MappingNode)
-    return list(_rows(root, (), values.splitlines()))
+    assert root
+    yield from _rows(root, "", values.splitlines())
 
 
-def _rows(
-    parent: yaml.MappingNode, above: tuple[str, ...], lines: Sequence[str]
-) -> Iterator[tuple[str, str, str]]:
+def _rows(parent: yaml.Node, above: str, lines: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     for key, value in parent.value:
-        path = (*above, key.value)
-        meaning = _comment(lines, key.start_mark)
-        if meaning:
-            yield ".".join(path), _default(value), meaning.replace("|", "\\|")
+        path = f"{above}{key.value}"
+        if meaning := _comment(lines, key.start_mark):
+            default = json.dumps(yaml.safe_load(yaml.serialize(value)), ensure_ascii=False)
+            yield path, default, meaning.replace("|", "\\|")
         elif isinstance(value, yaml.MappingNode) and value.value:
-            yield from _rows(value, path, lines)
+            yield from _rows(value, f"{path}.", lines)
         else:
-            raise KeyError(f"{'.'.join(path)}: no comment that begins with `# {_MARK}` above it")
+            raise KeyError(f"{path}: no comment that begins with `# {_MARK}` above it")
 
 
 def _comment(lines: Sequence[str], mark: yaml.Mark) -> str:
@@ -52,11 +50,6 @@ def _comment(lines: Sequence[str], mark: yaml.Mark) -> str:
     above = itertools.takewhile(lambda line: line.startswith(margin), lines[mark.line - 1 :: -1])
     text = " ".join(line.removeprefix(margin) for line in [*above][::-1])
     return text.removeprefix(_MARK) if text.startswith(_MARK) else ""
-
-
-def _default(node: yaml.Node) -> str:
-    value = yaml.safe_load(yaml.serialize(node))
-    return json.dumps(value, ensure_ascii=False)
 
 
 def main() -> None:

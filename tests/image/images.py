@@ -21,34 +21,6 @@ VERSION, REVISION = "9.8.7rc6", "0123456789abcdef0123456789abcdef01234567"
 
 
 @dataclass(frozen=True)
-class Builder:
-    """Buildah, with a store of its own."""
-
-    variables: Mapping[str, str]
-
-    def run(self, *words: str | Path, **variables: str) -> str:
-        """Run a program that builds; give what it prints, fail with what it complains of."""
-        answer = subprocess.run(
-            words,
-            cwd=ROOT,
-            env={**os.environ, **self.variables, **variables},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert answer.returncode == 0, answer.stdout + answer.stderr
-        return answer.stdout
-
-    def image(self, tag: str) -> "Image":
-        """Return a built image, its files where they can be looked at."""
-        described = json.loads(self.run("buildah", "inspect", "--type", "image", f"{NAME}:{tag}"))
-        container = self.run("buildah", "from", "--pull-never", f"{NAME}:{tag}").strip()
-        root = Path(self.run("buildah", "mount", container).strip())
-        sizes = [layer["size"] for layer in json.loads(described["Manifest"])["layers"]]
-        return Image(root, described["OCIv1"]["config"], sizes)
-
-
-@dataclass(frozen=True)
 class Image:
     """A built image.
 
@@ -67,17 +39,15 @@ class Image:
         return found
 
     @contextlib.contextmanager
-    def running(
-        self, *words: str, variables: Mapping[str, str] | None = None
-    ) -> Iterator["Container"]:
-        """Run it until the block ends, with these words instead of its own."""
+    def running(self, *words: str, variables: Mapping[str, str]) -> Iterator["Container"]:
+        """Run it until the block ends, with these words."""
         read, write = os.pipe()
         with os.fdopen(read) as told:
             process = subprocess.Popen(
                 [
-                    *self._sandbox(variables or {}, "--info-fd", str(write)),
+                    *self._sandbox(variables, "--info-fd", str(write)),
                     *self.config["Entrypoint"],
-                    *(words or self.config.get("Cmd", [])),
+                    *words,
                 ],
                 pass_fds=[write],
                 stdout=subprocess.DEVNULL,

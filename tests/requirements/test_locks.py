@@ -14,10 +14,9 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from packaging.markers import Marker
@@ -28,27 +27,20 @@ from tests.conftest import unavailable
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 RECIPE = ("bootstrap", "install.py")
+BROUGHT = {"pip", "setuptools"}
+"""What an environment may have of its own."""
 LOCKS = ("runtime.txt", "dev.txt", "tools.txt")
 
 
-class Pin(NamedTuple):
-    """A line of a lock."""
-
-    name: str
-    version: str
-    marker: str
-
-    @property
-    def here(self) -> bool:
-        """Whether it is installed on this machine."""
-        return not self.marker or Marker(self.marker).evaluate()
-
-
-def pins(lock: str) -> Iterator[Pin]:
-    """Read a lock of the project's."""
-    text = (ROOT / "requirements" / lock).read_text()
-    for name, version, marker in re.findall(r"^(\S+)==(\S+)(?: ; (.*?))? \\$", text, re.MULTILINE):
-        yield Pin(name, version, marker)
+def locked(*locks: str) -> set[tuple[str, str]]:
+    """Return what locks of the project hold for this machine, as names and versions."""
+    text = "".join((ROOT / "requirements" / lock).read_text() for lock in locks)
+    found = re.findall(r"(?m)^(\S+)==(\S+)(?: ; (.*?))? \\$", text)
+    return {
+        (name, version)
+        for name, version, marker in found
+        if not marker or Marker(marker).evaluate()
+    }
 
 
 def wheel(folder: Path, name: str, version: str) -> Path:
@@ -77,41 +69,32 @@ def newer(version: str) -> str:
     return ".".join(map(str, [*release, last + 1]))
 
 
-class Index(NamedTuple):
-    """A folder that pip takes packages from, and the hash of each locked one."""
-
-    folder: Path
-    hashes: Mapping[str, str]
-
-
 @pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
-    """Every locked package, and a newer version of each."""
+def index(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """A folder with every locked package, by name, and a newer version of each."""
     folder = tmp_path_factory.mktemp("index")
-    hashes = {}
-    for name, version in sorted({pin[:2] for lock in LOCKS for pin in pins(lock) if pin.here}):
+    for name, version in locked(*LOCKS):
         wheel(folder, name, newer(version))
-        hashes[name] = hashlib.sha256(wheel(folder, name, version).read_bytes()).hexdigest()
-    return Index(folder, hashes)
+    return {name: wheel(folder, name, version) for name, version in locked(*LOCKS)}
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch) -> Path:
+def checkout(tmp_path: Path, index: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """The project's set-up and locks, where pip knows that index alone."""
     for name in [each for each in os.environ if each.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(index.folder))
+    monkeypatch.setenv("PIP_FIND_LINKS", str(index["botocore"].parent))
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     requirements = tmp_path / "requirements"
     requirements.mkdir()
     for script in RECIPE:
         shutil.copy(ROOT / "requirements" / script, requirements)
+    hashes = {name: hashlib.sha256(made.read_bytes()).hexdigest() for name, made in index.items()}
     for lock in LOCKS:
         lines = [
-            f"{pin.name}=={pin.version} \\\n    --hash=sha256:{index.hashes[pin.name]}\n"
-            for pin in pins(lock)
-            if pin.here
+            f"{name}=={version} \\\n    --hash=sha256:{hashes[name]}\n"
+            for name, version in locked(lock)
         ]
         (requirements / lock).write_text("".join(lines))
     return tmp_path
@@ -149,40 +132,30 @@ def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return made
 
 
-def bootstrap(checkout: Path, python: Path, locks: Sequence[str]) -> tuple[int, str]:
-    """Run the set-up; return its exit code and what it said."""
-    done = subprocess.run(
-        command(python, locks),
-        cwd=checkout,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout
-
-
 def command(python: Path, locks: Sequence[str]) -> Sequence[str | Path]:
     """Return the set-up's command line."""
     return ["requirements/bootstrap", python, "venv", *(f"requirements/{lock}" for lock in locks)]
 
 
+def bootstrap(checkout: Path, python: Path, locks: Sequence[str]) -> tuple[int, str]:
+    """Run the set-up; return its exit code and what it said."""
+    done = subprocess.run(
+        command(python, locks), cwd=checkout, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
 def installed(checkout: Path) -> set[tuple[str, str]]:
-    """Return what the environment holds, pip and what venv brings aside."""
+    """Return what the environment holds beside pip, which is the machine's."""
     folders = [str(each) for each in checkout.glob("venv/lib/python3*/site-packages")]
     found = metadata.distributions(path=folders)
-    all_of_them = {(re.sub(r"[-_.]+", "-", each.name).lower(), each.version) for each in found}
-    return {each for each in all_of_them if each[0] not in {"pip", "setuptools"}}
+    named = {(re.sub(r"[-_.]+", "-", each.name).lower(), each.version) for each in found}
+    return {each for each in named if each[0] not in BROUGHT}
 
 
-def locked(*locks: str) -> set[tuple[str, str]]:
-    """Return what the locks hold for this machine."""
-    return {
-        pin[:2]
-        for lock in locks
-        for pin in pins(lock)
-        if pin.here and pin.name not in {"pip", "setuptools"}
-    }
+def wanted(*locks: str) -> set[tuple[str, str]]:
+    """Return what it should hold beside pip."""
+    return {each for each in locked(*locks) if each[0] not in BROUGHT}
 
 
 @pytest.mark.parametrize("python", ["pip-oldest.txt", "pip-newest.txt"], indirect=True)
@@ -190,11 +163,11 @@ def test_exactly_the_lock_is_installed(checkout: Path, python: Path) -> None:
     """First what the exporter needs, then the rest on top, then nothing more; and nothing newer."""
     code, said = bootstrap(checkout, python, ["runtime.txt"])
     assert code == 0, said
-    assert installed(checkout) == locked("runtime.txt")
+    assert installed(checkout) == wanted("runtime.txt")
     code, said = bootstrap(checkout, python, LOCKS)
     assert code == 0, said
     assert "making" not in said
-    assert installed(checkout) == locked(*LOCKS)
+    assert installed(checkout) == wanted(*LOCKS)
     assert bootstrap(checkout, python, LOCKS) == (0, "")
     assert bootstrap(checkout, python, ["runtime.txt"]) == (0, "")
 
@@ -231,25 +204,18 @@ def test_a_set_up_that_was_cut_off_is_made_anew(checkout: Path, python: Path, wo
                 break
     assert process.returncode != 0
     assert bootstrap(checkout, python, ["runtime.txt"])[0] == 0
-    assert installed(checkout) == locked("runtime.txt")
+    assert installed(checkout) == wanted("runtime.txt")
 
 
 def test_whatever_installs_from_a_lock_does_it_in_one_way() -> None:
     """No build file, script, workflow or document has pip read a lock by itself."""
-    names = (
-        "Dockerfile",
-        "Makefile",
-        "*.md",
-        "docs/**/*.md",
-        ".github/workflows/*",
-        "requirements/*",
-    )
-    scripts = [ROOT / ".ci/run", ROOT / "image/build", ROOT / "tests/system-packages"]
-    sources = [path for name in names for path in ROOT.glob(name)] + scripts
+    names = "Dockerfile Makefile *.md docs/**/*.md .github/workflows/* requirements/* .ci/run"
+    scripts = "image/build tests/system-packages"
     reads_a_lock = re.compile(r"pip\b.* install .*(-r |--requirement|--require-hashes)")
     found = [
         (path.name, line)
-        for path in sources
+        for name in (*names.split(), *scripts.split())
+        for path in ROOT.glob(name)
         if path.is_file() and path.name != "CHANGELOG.md"
         for line in path.read_text().replace("\\\n", " ").splitlines()
         if reads_a_lock.search(line)

@@ -8,8 +8,6 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
-
 from tests import fleets
 from tests.conftest import require
 from tests.docs.documents import ROOT
@@ -20,14 +18,6 @@ from tests.processes import Series, environment, series_of, until
 
 LINE = """ExecStart=/bin/sh -c '"""
 """How the line of the documented unit begins that writes the file."""
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """The folder of the textfile collector."""
-    made = tmp_path / "textfile"
-    made.mkdir()
-    return made
 
 
 def written(aws: EmbeddedAws, folder: Path, *flags: str) -> int:
@@ -91,25 +81,25 @@ def same_bounds(series: Series) -> Series:
     }
 
 
-def test_node_exporter_takes_the_file(folder: Path) -> None:
+def test_node_exporter_takes_the_file(tmp_path: Path) -> None:
     """All of it, and none of it has a name that node_exporter itself uses."""
     with EmbeddedAws(World(fleets.HUB, regions=fleets.REGIONS)) as aws:
-        assert written(aws, folder) == 0
-    ours = series_of((folder / "macie.prom").read_text())
+        assert written(aws, tmp_path) == 0
+    ours = series_of((tmp_path / "macie.prom").read_text())
     assert {name.partition("_")[0] for name, _ in ours} == {"macie"}
-    with node_exporter(folder) as scrape:
+    with node_exporter(tmp_path) as scrape:
         scraped = scrape()
     assert scraped["node_textfile_scrape_error", frozenset()] == 0
     assert same_bounds(ours).items() <= same_bounds(scraped).items()
 
 
-def test_the_file_is_replaced_whole_or_not_at_all(folder: Path) -> None:
+def test_the_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     """By a run in which targets failed, which the metrics say; not by one that printed nothing."""
     world = World(fleets.HUB, regions=fleets.REGIONS)
     with EmbeddedAws(world) as aws:
         world.fail(fleets.HUB, aws.environment()["AWS_REGION"], Fault(403, "AccessDenied", "no"))
-        assert written(aws, folder) == 0
-        failed = (folder / "macie.prom").read_bytes()
+        assert written(aws, tmp_path) == 0
+        failed = (tmp_path / "macie.prom").read_bytes()
         assert b"\nmacie_poll_error_info{" in failed
-        assert written(aws, folder, "--poll.interval=1s") != 0
-    assert (folder / "macie.prom").read_bytes() == failed
+        assert written(aws, tmp_path, "--poll.interval=1s") != 0
+    assert (tmp_path / "macie.prom").read_bytes() == failed
