@@ -59,16 +59,20 @@ DEFAULT_HEADERS: Mapping[str, str] = {
 """What every answer has, unless a page or the web file says otherwise."""
 
 
-def secured(app: ASGIApp, rules: Callable[[], Rules] = Rules) -> ASGIApp:
-    """Return the application behind all that stands in front of it."""
+def secured(
+    app: ASGIApp,
+    rules: Callable[[], Rules] = Rules,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> ASGIApp:
+    """Return the application behind all that stands in front of it; the clock is in seconds."""
     turns = Turns(_MAX_WAITING)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        now, scope = rules(), _with_path_alone(scope)
-        refusal = _beyond_limits(scope) or _beyond_rate(scope, now)
-        if now.passwords and not refusal:
-            refusal = await _without_password(scope, now.passwords, turns)
-        await (refusal or app)(scope, receive, _with_headers(now.headers, send))
+        in_force, scope = rules(), _with_path_alone(scope)
+        refusal = _beyond_limits(scope) or _beyond_rate(scope, in_force, monotonic())
+        if in_force.passwords and not refusal:
+            refusal = await _without_password(scope, in_force.passwords, turns)
+        await (refusal or app)(scope, receive, _with_headers(in_force.headers, send))
 
     return answer
 
@@ -125,11 +129,11 @@ def _beyond_limits(scope: Scope) -> Response | None:
     return None
 
 
-def _beyond_rate(scope: Scope, rules: Rules) -> Response | None:
+def _beyond_rate(scope: Scope, rules: Rules, now: float) -> Response | None:
     if scope["path"] == "/-/healthy" and not rules.passwords:
         # Strangers who use the limit up would have Kubernetes restart the pod. Guesses do count.
         return None
-    wait = rules.bucket.take(time.monotonic()) if rules.bucket else 0.0
+    wait = rules.bucket.take(now) if rules.bucket else 0.0
     return _refusal(429, Retry_After=str(ceil(wait))) if wait else None
 
 
