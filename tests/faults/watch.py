@@ -95,14 +95,13 @@ class Watch:
         there was none.
         """
         lines = [line.replace(_LABELS, "T") for line in self._scene.text().splitlines()]
-        success, ended = (
-            f"success{{T}} {float(not code)}",
-            f"timestamp_seconds{{T}} {self._ago(polled)}",
-        )
-        polls = [success, ended] if polled < inf else []
+        last_poll = [
+            f"macie_poll_success{{T}} {float(not code)}",
+            f"macie_poll_timestamp_seconds{{T}} {self._ago(polled)}",
+        ]
         assert [line for line in lines if line.startswith(_SHOWN)] == [
             *says.splitlines(),
-            *(f"macie_poll_{line}" for line in polls),
+            *(last_poll if polled < inf else []),
             f"macie_poll_last_success_timestamp_seconds{{T}} {self._ago(good)}",
             *([f'macie_poll_error_info{{T,error_code="{code}"}} 1.0'] if code else []),
             *(f'macie_exporter_targets{{state="{one}"}} {float(one == state)}' for one in _STATES),
