@@ -1,9 +1,8 @@
 """The alerts: what they fire on and what not, tried by promtool, and that nothing is untried."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import promql_parser as promql
 import pytest
@@ -27,8 +26,6 @@ from tests.rules.rulefile import (
 )
 
 ALERTS = alerts()
-HOLD = re.compile(r"\n\s*or\n\s*max without \(alertname\) \(.*\Z", re.DOTALL)
-"""The end of an expression that keeps its alert while nothing is known."""
 
 
 @pytest.mark.parametrize("alert", ALERTS)
@@ -125,129 +122,108 @@ def test_codes_are_those_of_the_exporter() -> None:
     }
 
 
-def without(part: str | re.Pattern[str], put: str = "") -> Callable[[str], str]:
-    """Make a change to an expression that must find its place."""
-
-    def change(expr: str) -> str:
-        changed, count = re.subn(part, put, expr)
-        assert count, f"nothing to break: {part}"
-        return changed
-
-    return change
+def replaced(rule: Rule, part: str, put: str = "") -> Rule:
+    """Return a rule with something else in a place of its expression, which must be there."""
+    changed, count = re.subn(part, put, rule["expr"], flags=re.DOTALL)
+    assert count, f"nothing to break: {part}"
+    return {**rule, "expr": changed}
 
 
+def ways_to_break(alert: str) -> Iterator[tuple[str, Rule]]:
+    """Yield what can be taken from an alert, or from what it needs: a name, and the rule then."""
+    rule, expr = ALERTS[alert], ALERTS[alert]["expr"]
+    yield "never", {**rule, "expr": f"({expr}) and on () vector(0) > 0"}
+    if "for" in rule:
+        yield "at once", {key: value for key, value in rule.items() if key != "for"}
+        yield "late", {**rule, "for": "2h"}
+    if held := re.search(HOLD, expr, re.DOTALL):
+        yield "not held", replaced(rule, HOLD)
+        if "unless on" in held[0]:
+            yield "held for good", replaced(rule, SETTLED, ") > 0")
+    for place in REGION.finditer(expr):
+        # The innermost is the same text in all that are about invitations: one has its case.
+        if alert == WITNESS or not INNERMOST.search(expr, 0, place.start()):
+            alike = expr[: place.start()] + place[1] + expr[place.end() :]
+            yield f"regions alike, {place.start()}", {**rule, "expr": alike}
+    if "# threshold" in expr:
+        mark = r"([<>]) \S+( +# threshold)"
+        yield "threshold high", replaced(rule, mark, r"\1 1000000\2")
+        yield "threshold low", replaced(rule, mark, r"\1 0.0001\2")
+    for what, (name, part, put) in DAMAGE.get(alert, {}).items():
+        (needs,) = [each for each in rules() if name_of(each) == name]
+        yield what, replaced(needs, part, put)
+
+
+HOLD = r"\n\s*or\n\s*max without \(alertname\) \(.*\Z"
+"""The end of an expression that keeps its alert while nothing is known."""
 REGION = re.compile(r"(?<=\bon \()([^()]*), aws_region\b")
 """What two series must have in common to be of one target."""
 INNERMOST = re.compile(r"\(\s+macie_enabled\s+unless on \(\Z")
-
-
-def without_region(number: int) -> Callable[[str], str]:
-    """Make a change after which any region of an account is as good as another, in one place."""
-
-    def change(expr: str) -> str:
-        place = list(REGION.finditer(expr))[number]
-        return expr[: place.start()] + place[1] + expr[place.end() :]
-
-    return change
-
-
-Change = Callable[[dict[str, Any]], None]
-
-
-def expression(change: Callable[[str], str]) -> Change:
-    """Make a change of a rule from one of its expression."""
-    return lambda rule: rule.update(expr=change(rule["expr"]))
-
-
-def ways_to_break(alert: str) -> Iterator[tuple[str, str, Change]]:
-    """Yield what can be taken from an alert: a name, the rule that changes, and the change."""
-    rule, expr = ALERTS[alert], expression
-    yield "never", alert, expr(lambda it: f"({it}) and on () vector(0) > 0")
-    if "for" in rule:
-        yield "at once", alert, lambda rule: rule.pop("for")
-        yield "late", alert, lambda rule: rule.update({"for": "2h"})
-    if held := HOLD.search(rule["expr"]):
-        yield "not held", alert, expr(without(HOLD))
-        if "unless on" in held[0]:
-            yield "held for good", alert, expr(without(SETTLED, ") > 0"))
-    for number, place in enumerate(REGION.finditer(rule["expr"])):
-        # The innermost is the same text in all that are about invitations: one has its case.
-        if alert == WITNESS or not INNERMOST.search(rule["expr"], 0, place.start()):
-            yield f"regions alike, {number}", alert, expr(without_region(number))
-    if "# threshold" in rule["expr"]:
-        mark = r"([<>]) \S+( +# threshold)"
-        yield "threshold high", alert, expr(without(mark, r"\1 1000000\2"))
-        yield "threshold low", alert, expr(without(mark, r"\1 0.0001\2"))
-    for what, (name, witness, part, put) in DAMAGE.items():
-        if witness == alert:
-            yield what, name, expr(without(re.compile(part, re.DOTALL), put))
-
-
 WITNESS = "MacieUntrustedInvitation"
 """Whose cases try what is the same in all that are about invitations."""
-SETTLED = re.compile(
+SETTLED = (
     r"unless on \((job, )?aws_account_id, aws_region\) macie_\w+( == 1)?\s*"
-    r"(unless on \(aws_account_id, aws_region\) \([^()]*\([^)]*\)[^()]*\)\s*)?\) > 0\s*\Z",
+    r"(unless on \(aws_account_id, aws_region\) \([^()]*\([^)]*\)[^()]*\)\s*)?\) > 0\s*\Z"
 )
 """The end of an expression that holds its alert, which says when that ends."""
 COMPLETE, HELD = "job:macie_exporter_shards:complete", "macie:alerts:held"
 NAMELESS = r"\n\s*or\n\s*#.*?(?=\n\s*or\n\s*max without)"
-DAMAGE: Mapping[str, tuple[str, str, str, str]] = {
-    "complete without the first round": (
-        COMPLETE,
-        "MacieTargetsFailing",
-        r" == 0\n  *\)",
-        " >= 0)",
-    ),
-    "complete with a shard too few": (COMPLETE, WITNESS, r">= max by", "> -1 * max by"),
-    "complete with something down": (COMPLETE, WITNESS, r"unless on \(job\) up == 0", ""),
-    "not held while its target is one": (
-        HELD,
-        WITNESS,
-        r"max by[^)]*\)[^)]*\)\s*and on \(aws.*?or\n",
-        "",
-    ),
-    "held though its target is gone": (HELD, WITNESS, r"unless on \(job\)[^\n]*", ""),
-    "held only while its target is one": (HELD, WITNESS, r"or\n.*complete", ""),
-    "held before it fires": (HELD, "MacieTargetsFailing", r', alertstate="firing"', ""),
-    "held too short": ("macie:job:seen_timestamp_seconds", "MacieJobGone", "< 7  #", "< 0.05  #"),
-    "one inviter for all": (WITNESS, WITNESS, r", inviter_account_id\) \(", ") ("),
-    "only with a name": (WITNESS, WITNESS, NAMELESS, ""),
-    "a name hides those that are left out": (
-        WITNESS,
-        WITNESS,
-        r"unless on \(job\) macie_untr[^\n]*",
-        "",
-    ),
-    "a name hides nothing": (
-        WITNESS,
-        WITNESS,
-        r"(?<=> 0)\s+unless on \(job, aws_account_id, aws_region\) \(\s+macie_untrusted.*?\n\s+\)",
-        "",
-    ),
-    "one administrator for all": ("MacieUntrustedAdministrator",) * 2
-    + (r", inviter_account_id\) \(", ") ("),
-    "an administrator only with a name": ("MacieUntrustedAdministrator",) * 2 + (NAMELESS, ""),
-    "one that knows speaks for all": ("MacieNothingPolled",) * 2 + (r", instance\) mac", ") mac"),
-    "nothing only where it is unknown": ("MacieNothingPolled",) * 2 + (r"sum by.*?\bor\n", ""),
-    "each shard needs accounts": ("MacieNothingPolled",) * 2
-    + (r"(?<=sum by \()job", "job, instance"),
-    "gone though it is down": ("MacieJobGone", "MacieJobGone", r"unless on \(job\) up", ""),
-    "gone though it comes from elsewhere": ("MacieJobGone",) * 2
-    + (r"unless on \(job\) macie_\w+", ""),
+ADMINISTRATOR, NOTHING, GONE = "MacieUntrustedAdministrator", "MacieNothingPolled", "MacieJobGone"
+DAMAGE: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
+    "MacieTargetsFailing": {
+        "complete without the first round": (COMPLETE, r" == 0\n  *\)", " >= 0)"),
+        "held before it fires": (HELD, r', alertstate="firing"', ""),
+    },
+    WITNESS: {
+        "complete with a shard too few": (COMPLETE, r">= max by", "> -1 * max by"),
+        "complete with something down": (COMPLETE, r"unless on \(job\) up == 0", ""),
+        "not held while its target is one": (
+            HELD,
+            r"max by[^)]*\)[^)]*\)\s*and on \(aws.*?or\n",
+            "",
+        ),
+        "held though its target is gone": (HELD, r"unless on \(job\)[^\n]*", ""),
+        "held only while its target is one": (HELD, r"or\n.*complete", ""),
+        "one inviter for all": (WITNESS, r", inviter_account_id\) \(", ") ("),
+        "only with a name": (WITNESS, NAMELESS, ""),
+        "a name hides those that are left out": (
+            WITNESS,
+            r"unless on \(job\) macie_untr[^\n]*",
+            "",
+        ),
+        "a name hides nothing": (
+            WITNESS,
+            r"(?<=> 0)\s+unless on \([^()]*\) \(\s+macie_untrusted.*?\n\s+\)",
+            "",
+        ),
+    },
+    ADMINISTRATOR: {
+        "one administrator for all": (ADMINISTRATOR, r", inviter_account_id\) \(", ") ("),
+        "an administrator only with a name": (ADMINISTRATOR, NAMELESS, ""),
+    },
+    NOTHING: {
+        "one that knows speaks for all": (NOTHING, r", instance\) mac", ") mac"),
+        "nothing only where it is unknown": (NOTHING, r"sum by.*?\bor\n", ""),
+        "each shard needs accounts": (NOTHING, r"(?<=sum by \()job", "job, instance"),
+    },
+    GONE: {
+        "held too short": ("macie:job:seen_timestamp_seconds", "< 7  #", "< 0.05  #"),
+        "gone though it is down": (GONE, r"unless on \(job\) up", ""),
+        "gone though it comes from elsewhere": (GONE, r"unless on \(job\) macie_\w+", ""),
+    },
 }
-"""What else can be taken: the rule, the alert whose cases notice, the place, and what instead."""
+"""What else can be taken, by the alert whose cases notice: the rule, the place, what instead."""
 
 
 @pytest.mark.parametrize("alert", ALERTS)
 def test_cases_notice_a_broken_rule(alert: str, promtool: Path, tmp_path: Path) -> None:
     """Whatever is taken from a rule, or from those that it needs, a case of its alert fails."""
-    damaged: dict[str, list[Rule]] = {}
-    for what, name, change in ways_to_break(alert):
-        broken = {name_of(rule): dict(rule) for rule in needed(alert)}
-        change(broken[name])
-        promql.parse(broken[name]["expr"])
-        damaged[what] = list(broken.values())
+    damaged = {}
+    for what, broken in ways_to_break(alert):
+        promql.parse(broken["expr"])
+        damaged[what] = [
+            broken if name_of(broken) == name_of(each) else each for each in needed(alert)
+        ]
     assert unnoticed(promtool, tmp_path, damaged, cases(alert)) == []
 
 

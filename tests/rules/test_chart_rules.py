@@ -1,6 +1,7 @@
-"""Rules that one place evaluates for several clusters: each is as if it were alone.
+"""Rules as the chart makes them of `prometheusRule`, rendered by the real helm.
 
-The chart's `prometheusRule.additionalAggregationLabels` makes them; the real helm renders them.
+With `additionalAggregationLabels` one place evaluates them for several clusters, each of which is
+as if it were alone; with `accountLabels` alerts about an account carry its labels.
 """
 
 import re
@@ -32,6 +33,8 @@ from tests.rules.rulefile import (
 CLUSTERS = sorted(HERE.glob("clusters/*.yaml"))
 ALL = {"MacieWithoutAdministrator": {"enabled": True}}
 """With what the chart leaves out unless it is asked for."""
+WITNESS = "MacieUntrustedAdministrator"
+"""Whose case tries the labels of accounts."""
 
 
 @cache
@@ -115,3 +118,18 @@ def test_every_query_keeps_the_labels() -> None:
                 "$labels.tenant $labels.inviter_account_id", "$labels.tenant $labels.aws_account_id"
             )
             assert given.split() == asked
+
+
+def test_alerts_about_an_account_carry_its_labels(promtool: Path, tmp_path: Path) -> None:
+    """From the first on, through an outage, and new ones after it; an account without has none."""
+    made = rendered_rules(accountLabels=["team", "cost-center"])
+    trial = Trial(needed(WITNESS, made), read_cases(HERE / "labels" / f"{WITNESS}.yaml"))
+    assert failures(promtool, tmp_path, {WITNESS: trial}) == {}
+    carry = {rule["alert"] for rule in made if "group_left (label_team" in rule["expr"]}
+    about = {
+        rule["alert"]
+        for rule in made
+        if "$labels.aws_account_id" in rule.get("annotations", {}).get("description", "")
+    }
+    assert carry == about
+    assert len(about) == 7
