@@ -4,7 +4,7 @@ import json
 import tracemalloc
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -21,6 +21,7 @@ from tests.aws.rig import ACCOUNT, REGION, Rig, rig
 from tests.faulty import FaultyServer, Peer, response, send
 
 ONE, TWO, THREE = (f"00000000000{number}" for number in (1, 2, 3))
+T = TypeVar("T")
 Page = Mapping[str, object]
 Answer = Callable[[int, Mapping[str, Any]], Page]
 """Makes the page of a number, from 1, for what was asked."""
@@ -58,15 +59,19 @@ class Aws:
         self.pages = 0
         self.server.behave(self)
 
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what some work gives, however long that takes. Raises AwsError."""
+        return self.rig.runner.run(work)
+
     def members(self, *units: str) -> list[str]:
         """Return the ids of the members found that are in use. Raises AwsError."""
-        found = self.rig.run(self.organizations.members(units))
+        found = self.run(self.organizations.members(units))
         return sorted(member.id for member in found if member.is_active)
 
     def failure(self, work: Coroutine[Any, Any, object]) -> Failure:
         """Return why something could not be had."""
         with pytest.raises(AwsError) as caught:
-            self.rig.run(work)
+            self.run(work)
         return caught.value.failure
 
 
@@ -120,7 +125,7 @@ def test_state_supersedes_the_status_that_aws_retires(aws: Aws) -> None:
     ]
     aws.answer("ListAccounts", {"Accounts": listed})
     assert aws.members() == [ONE, THREE]
-    assert len(aws.rig.run(aws.organizations.members(()))) == len(listed)
+    assert len(aws.run(aws.organizations.members(()))) == len(listed)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +162,7 @@ def test_a_name_that_is_none_costs_no_account(aws: Aws, name: object, shown: str
     """What cannot be shown is left out; it would break the metrics and every page."""
     listed = json.dumps({"Accounts": [{"Id": ONE, "Name": name, "Status": "ACTIVE"}]})
     aws.server.behave(send(response(listed)))
-    assert [one.name for one in aws.rig.run(aws.organizations.members(()))] == [shown]
+    assert [one.name for one in aws.run(aws.organizations.members(()))] == [shown]
 
 
 def test_regions_are_those_enabled_that_have_macie(aws: Aws) -> None:
@@ -166,7 +171,7 @@ def test_regions_are_those_enabled_that_have_macie(aws: Aws) -> None:
     listed |= {"af-south-1": "DISABLED", "us-east-1": "enabled"}
     regions = [{"RegionName": key, "RegionOptStatus": value} for key, value in listed.items()]
     aws.answer("listRegions", {"Regions": regions})
-    assert aws.rig.run(aws.organizations.regions(ACCOUNT)) == ("eu-west-1", "me-south-1")
+    assert aws.run(aws.organizations.regions(ACCOUNT)) == ("eu-west-1", "me-south-1")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +203,7 @@ def test_tags_of_all_pages(aws: Aws) -> None:
         )
 
     aws.answer("ListTagsForResource", answer)
-    assert aws.rig.run(aws.organizations.tags(ONE)) == {"team": "payments", "a": "", "b": ""}
+    assert aws.run(aws.organizations.tags(ONE)) == {"team": "payments", "a": "", "b": ""}
     endless = [{"Key": str(number), "Value": ""} for number in range(MAX_TAGS + 1)]
     for listed in ([{"Value": "x"}], ["team"], endless):
         aws.answer("ListTagsForResource", {"Tags": listed})
