@@ -13,7 +13,7 @@ from benchmarks.sample import answer, targets
 from exporter.exposition.age_buckets import AgeBuckets
 from exporter.exposition.counts import Options
 from exporter.exposition.fleet import Build, Fleet, Reload
-from exporter.exposition.rendering import Exposition
+from exporter.exposition.scrape import Exposition
 from exporter.model import Account, Answer, PollResult, Target
 from exporter.settings import Settings
 from exporter.state import Snapshot

@@ -12,7 +12,7 @@ from exporter.discovery.loop import Discovery
 from exporter.exposition.counts import Options
 from exporter.exposition.fleet import Fleet, Reload, WebConfig, build
 from exporter.exposition.own_metrics import OwnMetrics
-from exporter.exposition.rendering import Exposition
+from exporter.exposition.scrape import Exposition
 from exporter.model import Account, Answer, AwsError, Inventory, PollResult, Target
 from exporter.poller import Poller
 from exporter.schedule import Schedule

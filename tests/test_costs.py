@@ -34,7 +34,7 @@ from exporter.state.history import recall
 from exporter.state.records import advance
 from exporter.web.query import Query, select
 from exporter.web.status import Status
-from exporter.web.summary import failure_groups, strangers, summary, verdict
+from exporter.web.verdict import failure_groups, strangers, summary, verdict
 from tests import faulty
 from tests.aws.rig import ACCOUNT, REGION, Rig, rig
 from tests.calls import calls_of

@@ -2,7 +2,7 @@
 
 from exporter.commands import OK, Process
 from exporter.commands.arguments import Arguments
-from exporter.commands.report import report
+from exporter.commands.check_report import report
 from exporter.commands.start import configuration_of
 from exporter.settings import ConfigurationError, Settings
 from exporter.settings.sources import read_sources

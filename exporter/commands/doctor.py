@@ -10,9 +10,9 @@ from exporter.aws.cloud import Cloud
 from exporter.clock import Clock
 from exporter.commands import FAILED, OK, Process
 from exporter.commands.arguments import Arguments
-from exporter.commands.report import WITHOUT_TRUST
+from exporter.commands.check_report import WITHOUT_TRUST
+from exporter.commands.doctor_report import Step, as_json, as_table
 from exporter.commands.start import configuration_of, ports_of, refuse_strange_accounts
-from exporter.commands.steps import Step, as_json, as_table
 from exporter.commands.terminal import Tell, progress
 from exporter.configuration import Configuration, Ports, trust_from
 from exporter.daemon import Daemon

@@ -11,7 +11,7 @@ from exporter import __version__
 from exporter.background import in_daemon
 from exporter.commands import FAILED, OK, Process, complain
 from exporter.commands.arguments import Arguments
-from exporter.commands.report import WITHOUT_TRUST, estimate, report
+from exporter.commands.check_report import WITHOUT_TRUST, estimate, report
 from exporter.commands.start import configuration_of, ports_of, refuse_strange_accounts
 from exporter.configuration import Configuration, Ports, trust_from
 from exporter.daemon import Daemon

@@ -18,9 +18,9 @@ from exporter.web import api, assets
 from exporter.web.app import Places
 from exporter.web.middleware import content_security_policy
 from exporter.web.query import Query, QueryError, cut, parse, select
-from exporter.web.rendering import Templates
 from exporter.web.status import Status
-from exporter.web.summary import (
+from exporter.web.templating import Templates
+from exporter.web.verdict import (
     TROUBLED,
     absence_reasons,
     failure_groups,

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from exporter.commands.steps import Step, as_json, as_table
+from exporter.commands.doctor_report import Step, as_json, as_table
 from exporter.model import Target
 from tests import fleets
 from tests.clouds import Skies, embedded_cloud

@@ -8,7 +8,7 @@ from exporter.exposition.age_buckets import AgeBuckets
 from exporter.exposition.counts import Options
 from exporter.exposition.fleet import Build, Fleet, Reload, WebConfig
 from exporter.exposition.own_metrics import OwnMetrics
-from exporter.exposition.rendering import TURN, Exposition
+from exporter.exposition.scrape import TURN, Exposition
 from exporter.model import (
     Account,
     Answer,

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 
 from exporter.exposition.columns import PIECE
 from exporter.exposition.counts import Options
-from exporter.exposition.rendering import Exposition
+from exporter.exposition.scrape import Exposition
 from exporter.model import Account, Answer, Failure, Target
 from exporter.state.snapshot import FAILURES_KEPT
 from tests.exposition.scene import (

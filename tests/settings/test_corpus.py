@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from exporter.commands.report import report
+from exporter.commands.check_report import report
 from exporter.settings import Settings
 from exporter.settings.tree import Aws
 from tests.settings.loads import CORPUS, loaded, refused

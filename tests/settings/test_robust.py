@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.commands.report import report
+from exporter.commands.check_report import report
 from exporter.settings import ConfigurationError, load
 from exporter.settings.keys import FLAGS, KEYS
 from tests.calls import calls_of

@@ -18,7 +18,7 @@ from exporter.exposition.age_buckets import AgeBuckets
 from exporter.exposition.columns import PIECE
 from exporter.exposition.counts import Options
 from exporter.exposition.fleet import Build
-from exporter.exposition.rendering import Exposition
+from exporter.exposition.scrape import Exposition
 from exporter.model import Account, Answer, PollResult
 from exporter.settings import Settings
 from exporter.web.app import Places, app

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.commands.report import estimate, report
+from exporter.commands.check_report import estimate, report
 from exporter.configuration import options_from, trust_from
 from exporter.model import (
     DEFAULT_REGIONS,
