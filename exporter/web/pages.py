@@ -16,7 +16,6 @@ from exporter.model import PollResult, Target
 from exporter.settings.fields import ACCOUNT_ID
 from exporter.web import api, assets
 from exporter.web.app import Places
-from exporter.web.middleware import content_security_policy
 from exporter.web.query import Query, QueryError, cut, parse, select
 from exporter.web.status import Status
 from exporter.web.templating import Templates
@@ -29,13 +28,7 @@ from exporter.web.verdict import (
     verdict,
 )
 
-HEADERS = {
-    "Content-Security-Policy": content_security_policy(forms="'self'"),
-    "Cache-Control": "private, no-cache",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-}
+HEADERS = {"Cache-Control": "private, no-cache"}
 """Of every page."""
 
 _DOCUMENTATION = (

@@ -168,10 +168,6 @@ def test_anything_else_is_not_found(site: Site, path: str) -> None:
 def test_nothing_comes_from_elsewhere(site: Site, path: str) -> None:
     """Nor is a script or a style in a page, which the policy would forbid."""
     answer = site.client(path)
-    policy = answer.headers["content-security-policy"]
-    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
-    assert "unsafe" not in policy
-    assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cache-control"] == "private, no-cache"
     text = answer.body.decode()
     assert not re.search(
