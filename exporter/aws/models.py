@@ -25,7 +25,8 @@ def new_session() -> botocore.session.Session:
 class _Files(JSONFileLoader):
     def load_file(self, file_path: str) -> Any:  # noqa: ANN401 -- JSON
         """Return what a file holds, in ordinary mappings, which are in order too."""
-        hook = _without_regional if file_path.endswith("/endpoints") else None
+        is_list = file_path.endswith("/endpoints")
+        hook = _without_regional if is_list else _without_documentation
         for ending, opener in ((".json", open), (".json.gz", gzip.open)):
             with (
                 contextlib.suppress(FileNotFoundError),
@@ -44,6 +45,13 @@ def _without_regional(part: dict[str, Any]) -> dict[str, Any] | None:
         return None
     if "services" in part:
         part["services"] = {name: kept for name, kept in part["services"].items() if kept}
+    return part
+
+
+def _without_documentation(part: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is for readers: three fifths of what is said of Macie, half a megabyte."""
+    if isinstance(part.get("documentation"), str):
+        del part["documentation"]
     return part
 
 
