@@ -77,11 +77,7 @@ _ACCOUNTS = panels.listing(
     rows(f"sum by (aws_account_id) ({q.untrusted(shared.ACCEPTED)})"),
     rows(f"sum by (aws_account_id) ({q.invitations(q.CHOSEN_STATUS)})"),
     first="Waiting",
-    overrides=(
-        panels.absent_cell("Name"),
-        panels.ACCOUNT_CELL,
-        *shared.INVITATION_CELLS,
-    ),
+    overrides=(panels.absent_cell("Name"), panels.ACCOUNT_CELL, *shared.INVITATION_CELLS),
     columns={
         "account_name": "Name",
         "aws_account_id": "Account",

@@ -233,7 +233,6 @@ UNANSWERING_TARGETS = panels.trend(
     runbooks=("MacieTargetStale", "MacieTargetsFailing"),
 )
 
-
 PAGES = text(
     "exporter",
     "Exporter's pages",
