@@ -4,6 +4,7 @@ from grafana import looks, panels, shared
 from grafana import promql as q
 from grafana.board import DOCS, board, link, over_time, rows
 
+_ADMINISTRATOR = q.each("macie_administrator_info", by=("administrator_account_id",))
 _REGIONS = panels.listing(
     "Its regions",
     "What is known of the account in each region, and why the last poll failed where it did.",
@@ -16,10 +17,7 @@ _REGIONS = panels.listing(
     rows(f"sum by (aws_region) ({q.untrusted(shared.ACCEPTED)})"),
     rows(f"max by (aws_region, error_code) ({q.ERROR})"),
     rows(f"max by (aws_region) ({q.each('macie_has_administrator')})"),
-    rows(
-        "max by (aws_region, administrator_account_id)"
-        f" ({q.each('macie_administrator_info', by=('administrator_account_id',))})"
-    ),
+    rows(f"max by (aws_region, administrator_account_id) ({_ADMINISTRATOR})"),
     overrides=(
         panels.absent_cell("Name"),
         panels.absent_cell("Error"),
@@ -55,13 +53,6 @@ _REGIONS = panels.listing(
 )
 
 _STALE, _FAILING, _OFF, _ON = range(4)
-_STATES = {
-    _STALE: ("no answer: unknown", looks.CRITICAL),
-    _FAILING: ("last poll failed", looks.WARNING),
-    _OFF: ("Macie is off", looks.INFO),
-    _ON: ("ok", looks.OK),
-}
-
 _HISTORY = panels.states(
     "Its regions over time",
     """Whether each region answered, and whether Macie was on. A gap says that no exporter told
@@ -74,7 +65,12 @@ _HISTORY = panels.states(
         f" or {q.SUCCESS} == 0)",
         "{{aws_region}}",
     ),
-    meanings=_STATES,
+    meanings={
+        _STALE: ("no answer: unknown", looks.CRITICAL),
+        _FAILING: ("last poll failed", looks.WARNING),
+        _OFF: ("Macie is off", looks.INFO),
+        _ON: ("ok", looks.OK),
+    },
     steps=((None, looks.CRITICAL), (_FAILING, looks.WARNING), (_OFF, looks.INFO), (_ON, looks.OK)),
     runbooks=("MacieTargetStale",),
     width=24,

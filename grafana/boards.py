@@ -24,21 +24,12 @@ def written(board: Json) -> str:
 
 _OLDEST = "11.0.0"
 """Grafana from which on everything in the dashboards is there."""
-_NAMES = {
-    "barchart": "Bar chart",
-    "heatmap": "Heatmap",
-    "stat": "Stat",
-    "state-timeline": "State timeline",
-    "table": "Table",
-    "timeseries": "Time series",
-}
 
 
 def published(board: Json) -> Json:
     """Return a dashboard in the form that grafana.com takes: as Grafana exports one to be shared.
 
     The data source is a variable of the dashboard, so nothing has to be asked of who imports it.
-    Raises KeyError for a kind of panel without a name.
 
     https://grafana.com/docs/grafana/latest/dashboards/share-dashboards-panels/#export-dashboards
     """
@@ -46,7 +37,7 @@ def published(board: Json) -> Json:
     needed = [
         ("grafana", "grafana", "Grafana", _OLDEST),
         ("datasource", "prometheus", "Prometheus", "1.0.0"),
-        *(("panel", kind, _NAMES[kind], "") for kind in sorted(kinds)),
+        *(("panel", kind, kind, "") for kind in sorted(kinds)),
     ]
     keys = ("type", "id", "name", "version")
     requires = [dict(zip(keys, each, strict=True)) for each in needed]

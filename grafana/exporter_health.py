@@ -39,7 +39,7 @@ _STALE = _stat(
     steps=looks.ANY_IS_CRITICAL,
     runbooks=("MacieTargetStale",),
 )
-_LAG: looks.Steps = ((None, looks.OK), (10, looks.WARNING), (60, looks.CRITICAL))
+_LAG = looks.above(10, 60)
 _LATE = _stat(
     "Late polls",
     """How late the latest polls started. It grows when poll.concurrency is too low for the
@@ -48,15 +48,13 @@ _LATE = _stat(
     unit="s",
     steps=_LAG,
 )
-_INTERVALS: looks.Steps = ((None, looks.OK), (2, looks.WARNING), (3, looks.CRITICAL))
+_INTERVAL = f"max({q.fleet('macie_exporter_poll_interval_seconds')})"
 _FRESHNESS = _stat(
     "Oldest answer",
     """The age of the oldest last answer of any target, in poll intervals. Targets that never
     answered are not in it.""",
-    now(
-        f"max({q.ANSWER_AGE}) / max({q.fleet('macie_exporter_poll_interval_seconds')})", "intervals"
-    ),
-    steps=_INTERVALS,
+    now(f"max({q.ANSWER_AGE}) / {_INTERVAL}", "intervals"),
+    steps=looks.above(2, 3),
     runbooks=("MacieTargetStale",),
 )
 _SHARDS = _stat(
@@ -101,7 +99,7 @@ _ANSWER_AGES = panels.trend(
     interval. Targets that never answered are not in it.""",
     over_time(f"max({q.ANSWER_AGE})", "oldest"),
     over_time(f"quantile(0.5, {q.ANSWER_AGE})", "median"),
-    over_time(f"max({q.fleet('macie_exporter_poll_interval_seconds')})", "poll interval"),
+    over_time(_INTERVAL, "poll interval"),
     unit="s",
     overrides=panels.coloured(
         {"oldest": looks.WARNING, "median": looks.OK, "poll interval": looks.UNKNOWN}
@@ -130,22 +128,19 @@ _ERROR_ROWS = panels.listing(
     runbooks=("MacieAccessDenied", "MacieTargetsFailing", "MacieTargetStale"),
 )
 
+_REQUESTS = q.rate("macie_exporter_aws_requests_total")
+_ERRORS_OF_AWS = q.rate("macie_exporter_aws_request_errors_total")
+_REFUSED = q.rate("macie_exporter_aws_request_errors_total", f'error_code=~"{q.THROTTLING}"')
 _CALLS = panels.stacked_trend(
     "Requests to AWS",
     "HTTP requests to AWS, retries included, by service and operation.",
-    over_time(
-        f"sum by (service, operation) ({q.rate('macie_exporter_aws_requests_total')})",
-        "{{service}} {{operation}}",
-    ),
+    over_time(f"sum by (service, operation) ({_REQUESTS})", "{{service}} {{operation}}"),
     unit="reqps",
 )
 _CALL_ERRORS = panels.stacked_trend(
     "Requests to AWS that failed",
     "HTTP requests to AWS that failed, retries included, by error code.",
-    over_time(
-        f"sum by (error_code) ({q.rate('macie_exporter_aws_request_errors_total')})",
-        "{{error_code}}",
-    ),
+    over_time(f"sum by (error_code) ({_ERRORS_OF_AWS})", "{{error_code}}"),
     unit="reqps",
     runbooks=("MacieAccessDenied", "MacieTargetsFailing"),
 )
@@ -154,13 +149,10 @@ _THROTTLED = panels.limited_trend(
     """The share of requests that AWS refused because of their rate. If it stays, raise
     poll.interval or lower poll.concurrency.""",
     over_time(
-        "sum by (aws_region) ("
-        + q.rate("macie_exporter_aws_request_errors_total", f'error_code=~"{q.THROTTLING}"')
-        + f") / sum by (aws_region) ({q.rate('macie_exporter_aws_requests_total')})",
-        "{{aws_region}}",
+        f"sum by (aws_region) ({_REFUSED}) / sum by (aws_region) ({_REQUESTS})", "{{aws_region}}"
     ),
     unit="percentunit",
-    steps=((None, looks.OK), (0.05, looks.WARNING), (0.2, looks.CRITICAL)),
+    steps=looks.above(0.05, 0.2),
     runbooks=("MacieThrottled",),
 )
 
@@ -197,7 +189,7 @@ _SCRAPES = panels.limited_trend(
     "How long Prometheus took to read each exporter; its default limit is 10 s.",
     _of_each(q.ours(q.fleet("scrape_duration_seconds"))),
     unit="s",
-    steps=((None, looks.OK), (5, looks.WARNING), (10, looks.CRITICAL)),
+    steps=looks.above(5, 10),
 )
 _SAMPLES = panels.trend(
     "Samples of a scrape",
@@ -222,6 +214,7 @@ _MEMORY = panels.trend(
 )
 
 _R = ", ".join(q.REPLICA)
+_RELOADED = q.fleet("macie_exporter_config_last_reload_success_timestamp_seconds")
 _REPLICAS = panels.listing(
     "Exporters and shards",
     """Each running exporter: its shard, targets, version, and a number that stands for its
@@ -233,10 +226,7 @@ _REPLICAS = panels.listing(
     rows(f"max by ({_R}, version, revision) ({q.fleet('macie_exporter_build_info')})"),
     rows(f"max by ({_R}) ({q.fleet('macie_exporter_config_hash')})"),
     rows(f"max by ({_R}) ({q.fleet('macie_exporter_config_last_reload_successful')})"),
-    rows(
-        f"max by ({_R})"
-        f" ({q.fleet('macie_exporter_config_last_reload_success_timestamp_seconds')}) * 1000"
-    ),
+    rows(f"max by ({_R}) ({_RELOADED}) * 1000"),
     overrides=(
         panels.cell("Scrape", looks.SCRAPED),
         panels.cell("Last reload", looks.SUCCESS),
@@ -260,18 +250,16 @@ _REPLICAS = panels.listing(
     runbooks=("MacieExporterDown", "MacieShardMissing", "MacieNothingPolled"),
     width=24,
 )
+_DISCOVERED = q.fleet("macie_exporter_discovery_last_success_timestamp_seconds")
 _DISCOVERY_AGE = panels.trend(
     "Age of discovery",
     """How long ago each exporter last found the accounts through AWS Organizations. No line where
     it never succeeded.""",
-    _of_each(
-        f"time() - ({q.fleet('macie_exporter_discovery_last_success_timestamp_seconds')} > 0)"
-    ),
+    _of_each(f"time() - ({_DISCOVERED} > 0)"),
     unit="s",
     unknown="aws.organization is not configured, or unknown",
     runbooks=("MacieDiscoveryFailing",),
 )
-_DAY = 86_400
 _CERTIFICATES = panels.limited_trend(
     "Time until certificates end",
     """How long the certificate of each exporter's web endpoint is valid yet; below 0 it is no
@@ -279,7 +267,7 @@ _CERTIFICATES = panels.limited_trend(
     _of_each(f"{q.fleet('macie_exporter_web_certificate_expiry_timestamp_seconds')} - time()"),
     unit="s",
     unknown="TLS is not configured, or unknown",
-    steps=((None, looks.CRITICAL), (7 * _DAY, looks.WARNING), (14 * _DAY, looks.OK)),
+    steps=((None, looks.CRITICAL), (7 * 86400, looks.WARNING), (14 * 86400, looks.OK)),
     least=None,
     runbooks=("MacieCertificateExpiring",),
 )
@@ -293,7 +281,7 @@ _RESTARTS = _mark(
 )
 _RELOADS = _mark(
     "Reloads",
-    q.fleet("macie_exporter_config_last_reload_success_timestamp_seconds") + " * 1000",
+    f"{_RELOADED} * 1000",
     title="Configuration loaded",
     colour=looks.INFO,
 )

@@ -4,22 +4,19 @@ from grafana import looks, panels, shared
 from grafana import promql as q
 from grafana.board import DOCS, Json, board, link, over_time, rows
 
+_LOST = " or ".join(
+    (
+        q.reason(q.MACIE_OFF, "Macie is off"),
+        q.reason(q.BROKEN, "relationship broken"),
+        q.reason(q.GONE, "no longer polled"),
+        f'label_replace({q.ERROR}, "reason", "last poll failed", "", "")',
+    )
+)
 _LOST_ROWS = panels.listing(
     "Where coverage is lost, or out of sight",
     """Targets where Macie is off, whose administrator's relationship ended without another, that
     are no longer polled, or whose last poll failed, with the error code.""",
-    rows(
-        q.named(
-            " or ".join(
-                (
-                    q.reason(q.MACIE_OFF, "Macie is off"),
-                    q.reason(q.BROKEN, "relationship broken"),
-                    q.reason(q.GONE, "no longer polled"),
-                    f'label_replace({q.ERROR}, "reason", "last poll failed", "", "")',
-                )
-            )
-        )
-    ),
+    rows(q.named(_LOST)),
     first="Reason",
     unit="string",
     unknown=shared.NO_ROWS,
@@ -38,12 +35,17 @@ _LOST_ROWS = panels.listing(
 def _by_status_and(label: str, title: str, where: str) -> Json:
     """Make bars of the invitations listed now: one for each of a label's values."""
     listed = q.invitations(q.CHOSEN_STATUS)
+    order = {"sort": [{"field": label, "desc": False}]}
+    columns = {"columnField": "relationship_status", "valueField": "Value", "emptyValue": "null"}
     return panels.bars(
         title,
         f"Invitations of the chosen statuses that are listed now, {where}.",
         rows(f"sum by ({label}, relationship_status) ({listed}) > 0"),
         overrides=panels.BY_STATUS,
-        transformations=panels.matrix(label, "relationship_status"),
+        transformations=(
+            {"id": "sortBy", "options": order},
+            {"id": "groupingToMatrix", "options": {"rowField": label, **columns}},
+        ),
     )
 
 
@@ -75,11 +77,7 @@ _ACCOUNTS = panels.listing(
     rows(f"sum by (aws_account_id) ({q.untrusted(shared.ACCEPTED)})"),
     rows(f"sum by (aws_account_id) ({q.invitations(q.CHOSEN_STATUS)})"),
     first="Waiting",
-    overrides=(
-        panels.absent_cell("Name"),
-        panels.ACCOUNT_CELL,
-        *shared.INVITATION_CELLS,
-    ),
+    overrides=(panels.absent_cell("Name"), panels.ACCOUNT_CELL, *shared.INVITATION_CELLS),
     columns={
         "account_name": "Name",
         "aws_account_id": "Account",

@@ -11,8 +11,6 @@ INFO = "blue"
 WARNING = "orange"
 CRITICAL = "red"
 UNKNOWN = "#8e8e8e"
-NEUTRAL = "text"
-"""For what is neither good nor bad."""
 
 STATUSES: Mapping[str, str] = {
     "Enabled": "dark-green",
@@ -55,9 +53,14 @@ SCRAPED: Meanings = {0: ("down", CRITICAL), 1: ("up", OK)}
 Steps = tuple[tuple[float | None, str], ...]
 """Thresholds: from which value on which colour holds; the first from None, the lowest."""
 
-PLAIN: Steps = ((None, NEUTRAL),)
+PLAIN: Steps = ((None, "text"),)
 ANY_IS_INFO: Steps = ((None, OK), (1, INFO))
 ANY_IS_WARNING: Steps = ((None, OK), (1, WARNING))
 ANY_IS_CRITICAL: Steps = ((None, OK), (1, CRITICAL))
 SHARE: Steps = ((None, CRITICAL), (0.9, WARNING), (1, OK))
 PENDING_AGE: Steps = ((None, INFO), (7 * 86400, WARNING))
+
+
+def above(warning: float, critical: float) -> Steps:
+    """Return thresholds of what is well as long as it is low."""
+    return ((None, OK), (warning, WARNING), (critical, CRITICAL))

@@ -214,13 +214,6 @@ def listing(
     return table(title, description, *queries, **fields)
 
 
-def matrix(row: str, column: str) -> tuple[Json, ...]:
-    """Make a table of one query: a row and a column for each value of two labels, sorted."""
-    shape = {"rowField": row, "columnField": column, "valueField": "Value", "emptyValue": "null"}
-    order = {"sort": [{"field": row, "desc": False}]}
-    return ({"id": "sortBy", "options": order}, {"id": "groupingToMatrix", "options": shape})
-
-
 TARGET = {"account_name": "Name", "aws_account_id": "Account", "aws_region": "Region"}
 """The columns that name a target."""
 

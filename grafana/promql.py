@@ -9,20 +9,14 @@ from collections.abc import Iterable
 
 from exporter.error_codes import ERRORS
 from exporter.exposition.families import TARGET_LABELS
+from exporter.model import KNOWN_STATUSES, PENDING_STATUSES
 
 REPLICA = ("cluster", "job", "instance")
 """The labels of one running exporter; `cluster` is empty where Prometheus adds none."""
 
 # Paused: Macie is suspended in the member, whose administrator stays.
 ACCEPTED_STATUSES = ("Enabled", "Paused")
-BROKEN_STATUSES = (
-    "Paused",
-    "Removed",
-    "Resigned",
-    "EmailVerificationFailed",
-    "RegionDisabled",
-    "AccountSuspended",
-)
+BROKEN_STATUSES = tuple(x for x in KNOWN_STATUSES if x not in {*PENDING_STATUSES, "Enabled"})
 
 _FLEET = ('cluster=~"$cluster"', 'job=~"$job"', 'instance=~"$instance"')
 OF_ACCOUNT = 'aws_account_id=~"$account"'
@@ -86,10 +80,8 @@ MACIE_OFF = f"{KNOWN} == 0"
 NO_ANSWER = f"({POLLED} unless {KNOWN})"
 POLLED_YESTERDAY = each("macie_poll_timestamp_seconds", ago="1d")
 GONE = f"({POLLED_YESTERDAY} unless {POLLED})"
-ERROR = (
-    f"({each('macie_poll_error_info', by=('error_code',))}"
-    f" unless on ({', '.join(TARGET_LABELS)}) {SUCCESS} == 1)"
-)
+_ERRORS = each("macie_poll_error_info", by=("error_code",))
+ERROR = f"({_ERRORS} unless on ({_T}) {SUCCESS} == 1)"
 """Why targets fail, unless another replica got an answer."""
 
 _BROKEN = f"sum by ({_T}) ({invitations(status(*BROKEN_STATUSES))}) > 0"
@@ -180,15 +172,15 @@ def reason(expr: str, text: str) -> str:
     return f'label_replace(group by ({_T}) ({expr}), "reason", "{text}", "", "")'
 
 
+_EXPORTERS = fleet("macie_exporter_build_info")
+
+
 def ours(expr: str) -> str:
     """Keep of series that every job has (`process_*`, `scrape_*`) those of the exporters."""
-    return f"{expr} and on ({', '.join(REPLICA)}) {fleet('macie_exporter_build_info')}"
+    return f"{expr} and on ({', '.join(REPLICA)}) {_EXPORTERS}"
 
 
-UP = (
-    f"({fleet('up')} and on (cluster, job)"
-    f" present_over_time({fleet('macie_exporter_build_info')}[1d]))"
-)
+UP = f"({fleet('up')} and on (cluster, job) present_over_time({_EXPORTERS}[1d]))"
 """Scrapes of the jobs in which there was an exporter within a day, also where it is down."""
 
 THROTTLING = "|".join(

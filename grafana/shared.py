@@ -116,6 +116,7 @@ _STRANGERS = {
     "asked before": f"topk(200, {q.inviters(_FORMER)}) * 1000",
 }
 """What an unknown inviter is to an account; the gravest sorts last."""
+_IS = [f'label_replace({expr}, "is", "{role}", "", "")' for role, expr in _STRANGERS.items()]
 
 STRANGERS = panels.listing(
     "Unknown inviters and administrators",
@@ -124,14 +125,7 @@ STRANGERS = panels.listing(
     there. Where Macie was asked, also who administers an account in fact, with an invitation or
     without. Administrators stand first; the 200 newest of each. The account's id leads to that
     account, the region to the exporter's page of the target.""",
-    rows(
-        q.named(
-            " or ".join(
-                f'label_replace({expr}, "is", "{role}", "", "")'
-                for role, expr in _STRANGERS.items()
-            )
-        )
-    ),
+    rows(q.named(" or ".join(_IS))),
     first="Is",
     unit="dateTimeAsIso",
     unknown="no rows: nobody, unknown, or trust is not configured",
@@ -238,7 +232,6 @@ UNANSWERING_TARGETS = panels.trend(
     ),
     runbooks=("MacieTargetStale", "MacieTargetsFailing"),
 )
-
 
 PAGES = text(
     "exporter",

@@ -14,11 +14,7 @@ from tests.helm.conftest import require_tool
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 BESIDE = EXAMPLES / "kube-prometheus-stack"
-
-
-def stack() -> Any:
-    """Return the values of kube-prometheus-stack."""
-    return yaml.safe_load((BESIDE / "stack-values.yaml").read_text())
+STACK: Any = yaml.safe_load((BESIDE / "stack-values.yaml").read_text())
 
 
 def promtool_says(folder: Path, text: str, *flags: str) -> str:
@@ -43,7 +39,7 @@ def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
 def test_the_stack_tells_the_same_people() -> None:
     """Its values hold the example for Alertmanager, without its comments."""
     alone = yaml.safe_load((EXAMPLES / "alertmanager.yml").read_text())
-    assert stack()["alertmanager"]["config"] == alone
+    assert STACK["alertmanager"]["config"] == alone
 
 
 def test_the_stack_finds_what_the_chart_makes() -> None:
@@ -53,7 +49,7 @@ def test_the_stack_finds_what_the_chart_makes() -> None:
     """
     values = BESIDE / "exporter-values.yaml"
     made = objects(run(require_tool("helm4"), "template", "macie", CHART, "--values", values))
-    sidecar = stack()["grafana"]["sidecar"]["dashboards"]
+    sidecar = STACK["grafana"]["sidecar"]["dashboards"]
     dashboards = [
         each["metadata"]
         for each in of_kind(made, "ConfigMap")
@@ -65,5 +61,5 @@ def test_the_stack_finds_what_the_chart_makes() -> None:
     for kind, selector in (("ServiceMonitor", "serviceMonitor"), ("PrometheusRule", "rule")):
         (each,) = of_kind(made, kind)
         assert "release" not in each["metadata"]["labels"]
-        ours = stack()["prometheus"]["prometheusSpec"]
+        ours = STACK["prometheus"]["prometheusSpec"]
         assert ours[f"{selector}SelectorNilUsesHelmValues"] is False

@@ -70,11 +70,8 @@ def workload(manifests: Iterable[Manifest]) -> Manifest:
 
 def exporter(manifest: Manifest) -> Manifest:
     """Return the exporter's container of a workload."""
-    (found,) = [
-        container
-        for container in manifest["spec"]["template"]["spec"]["containers"]
-        if container["name"] == "exporter"
-    ]
+    containers = manifest["spec"]["template"]["spec"]["containers"]
+    (found,) = [each for each in containers if each["name"] == "exporter"]
     return dict(found)
 
 

@@ -24,16 +24,8 @@ CUSTOM = {
     "HTTPRoute": "gateway.networking.k8s.io/v1",
 }
 """The operators' objects, with the versions of their API."""
-NUMBERS = {
-    "sampleLimit",
-    "targetLimit",
-    "labelLimit",
-    "labelNameLengthLimit",
-    "labelValueLengthLimit",
-    "weight",
-}
 FLAGS = {"honorLabels", "allowCrossNamespaceImport", "insecureSkipVerify"}
-"""Keys of theirs behind which there is no text. Ports are numbers, but names in monitors."""
+"""Keys of theirs that are switches; limits, weights and a route's ports are numbers."""
 
 
 def complaints(manifest: Manifest, version: str) -> list[str]:
@@ -53,10 +45,9 @@ def _no_text(value: object, where: str) -> Iterator[str]:
         items = value.items() if isinstance(value, dict) else ((key, each) for each in value)
         for name, below in items:
             yield from _no_text(below, f"{where}.{name}")
-    elif key in FLAGS or key in NUMBERS or (key == "port" and where.startswith("HTTPRoute")):
-        if type(value) is not (bool if key in FLAGS else int):
-            yield f"{where}: {value!r}"
-    elif not isinstance(value, str):
+        return
+    number = key.endswith("Limit") or (key in {"weight", "port"} and where.startswith("HTTPRoute"))
+    if type(value) is not (bool if key in FLAGS else int if number else str):
         yield f"{where}: {value!r}"
 
 

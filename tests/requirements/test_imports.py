@@ -24,8 +24,5 @@ def test_what_is_imported_is_declared_and_nothing_else_is() -> None:
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
     declared = {re.split(r"[>=<\[]", each)[0] for each in pyproject["project"]["dependencies"]}
     owners = packages_distributions()
-    assert {_normal(owners[package][0]) for package in imported()} == declared
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    needed = {re.sub(r"[-_.]+", "-", owners[package][0]).lower() for package in imported()}
+    assert needed == declared

@@ -27,8 +27,6 @@ from tests.conftest import unavailable
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 RECIPE = ("bootstrap", "install.py")
-BROUGHT = {"pip", "setuptools"}
-"""What an environment may have of its own."""
 LOCKS = ("runtime.txt", "dev.txt", "tools.txt")
 
 
@@ -146,16 +144,11 @@ def bootstrap(checkout: Path, python: Path, locks: Sequence[str]) -> tuple[int, 
 
 
 def installed(checkout: Path) -> set[tuple[str, str]]:
-    """Return what the environment holds beside pip, which is the machine's."""
+    """Return what the environment holds, pip and what venv brings aside."""
     folders = [str(each) for each in checkout.glob("venv/lib/python3*/site-packages")]
     found = metadata.distributions(path=folders)
     named = {(re.sub(r"[-_.]+", "-", each.name).lower(), each.version) for each in found}
-    return {each for each in named if each[0] not in BROUGHT}
-
-
-def wanted(*locks: str) -> set[tuple[str, str]]:
-    """Return what it should hold beside pip."""
-    return {each for each in locked(*locks) if each[0] not in BROUGHT}
+    return {each for each in named if each[0] not in {"pip", "setuptools"}}
 
 
 @pytest.mark.parametrize("python", ["pip-oldest.txt", "pip-newest.txt"], indirect=True)
@@ -163,11 +156,11 @@ def test_exactly_the_lock_is_installed(checkout: Path, python: Path) -> None:
     """First what the exporter needs, then the rest on top, then nothing more; and nothing newer."""
     code, said = bootstrap(checkout, python, ["runtime.txt"])
     assert code == 0, said
-    assert installed(checkout) == wanted("runtime.txt")
+    assert installed(checkout) == locked("runtime.txt")
     code, said = bootstrap(checkout, python, LOCKS)
     assert code == 0, said
     assert "making" not in said
-    assert installed(checkout) == wanted(*LOCKS)
+    assert installed(checkout) == locked(*LOCKS)
     assert bootstrap(checkout, python, LOCKS) == (0, "")
     assert bootstrap(checkout, python, ["runtime.txt"]) == (0, "")
 
@@ -204,7 +197,7 @@ def test_a_set_up_that_was_cut_off_is_made_anew(checkout: Path, python: Path, wo
                 break
     assert process.returncode != 0
     assert bootstrap(checkout, python, ["runtime.txt"])[0] == 0
-    assert installed(checkout) == wanted("runtime.txt")
+    assert installed(checkout) == locked("runtime.txt")
 
 
 def test_whatever_installs_from_a_lock_does_it_in_one_way() -> None:

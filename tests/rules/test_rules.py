@@ -9,7 +9,7 @@ import pytest
 
 from exporter.error_codes import ERRORS
 from exporter.model import KNOWN_STATUSES, PENDING_STATUSES
-from tests.promql import complaints, selectors
+from tests.promql import complaints
 from tests.rules.rulefile import (
     HERE,
     RECORDED,
@@ -50,14 +50,6 @@ def test_asks_only_for_what_there_is(rule: Rule) -> None:
     """Expressions, and the queries in texts, parse and name series and labels that exist."""
     asked = [rule["expr"], *queries(rule.get("annotations", {}).get("description", ""))]
     assert [each for query in asked for each in complaints(query, RECORDED)] == []
-
-
-def test_recorded_series_are_those_that_the_checks_know() -> None:
-    """What the checks take for recorded is recorded, and used."""
-    recorded = {rule["record"]: rule["expr"] for rule in rules() if "record" in rule}
-    assert set(recorded) == set(RECORDED)
-    asked = {each.metric for rule in rules() for each in selectors(rule["expr"])}
-    assert set(recorded) <= asked
 
 
 def test_alerts_are_held_by_their_own_name() -> None:
