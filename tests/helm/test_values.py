@@ -100,16 +100,20 @@ def test_what_a_server_takes_is_taken(helm: Path, tmp_path: Path) -> None:
         assert {each["metadata"]["namespace"] for each in objects(text)} == {"1e3"}
 
 
-ENABLED: Mapping[str, Mapping[str, object]] = {
-    "webConfig": {"secret": "a", "tls": True},
-    "ingress": {"enabled": True, "hosts": [{"host": "a.example"}]},
-    "httpRoute": {"enabled": True, "parentRefs": [{"name": "a"}]},
-    "serviceMonitor": {"enabled": True},
-    "prometheusRule": {"enabled": True},
-    "dashboards": {"enabled": True, "grafanaOperator": {"enabled": True}},
-    "networkPolicy": {"enabled": True},
-    "podDisruptionBudget": {"enabled": True},
-    "verticalPodAutoscaler": {"enabled": True},
+ENABLED = {
+    "webConfig.secret": "a",
+    "webConfig.tls": True,
+    "ingress.enabled": True,
+    "ingress.hosts": [{"host": "a.example"}],
+    "httpRoute.enabled": True,
+    "httpRoute.parentRefs": [{"name": "a"}],
+    "serviceMonitor.enabled": True,
+    "prometheusRule.enabled": True,
+    "dashboards.enabled": True,
+    "dashboards.grafanaOperator.enabled": True,
+    "networkPolicy.enabled": True,
+    "podDisruptionBudget.enabled": True,
+    "verticalPodAutoscaler.enabled": True,
 }
 """So that all is rendered."""
 
@@ -129,8 +133,8 @@ def keys(schema: Any, above: str = "") -> Iterator[tuple[str, bool, bool]]:
 def emptied(*, required: bool, sections: bool) -> tuple[list[str], Any]:
     """Return keys, and values in which there is nothing behind them: all is commented out."""
     empty = [key for key, *kind in keys(SCHEMA) if kind == [required, sections]]
-    there = {f"{key}.{name}": x for key, given in ENABLED.items() for name, x in given.items()}
-    kept = {where: x for where, x in there.items() if where.split(".")[0] not in empty}
+    above = tuple(f"{key}." for key in empty)
+    kept = {where: value for where, value in ENABLED.items() if not where.startswith(above)}
     return empty, values_at({**kept, **dict.fromkeys(empty)})
 
 
