@@ -104,6 +104,6 @@ FLEET = Fleet(
     interval=300.0,
     lag=0.0,
     loop_lag=0.0,
-    reload=Reload(successful=True, last_success=0.0, config_hash=1.0),
+    reload=Reload(last_success=0.0, config_hash=1.0),
     build=Build("0", "0", "0"),
 )

@@ -117,9 +117,9 @@ class Daemon:
         self.keep("discovery", self.discovery.run)
         self._to_show.set()
 
-    def reload_failed(self) -> None:
-        """Note that a newer configuration was refused; the present one stays in force."""
-        self._reload = replace(self._reload, successful=False)
+    def reload_failed(self, refusal: str) -> None:
+        """Note why a newer configuration was refused; the present one stays in force."""
+        self._reload = replace(self._reload, refusal=refusal)
 
     def healthy(self) -> bool:
         """Whether polling goes on, and looking for what to poll; that the loop turns is clear."""

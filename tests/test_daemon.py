@@ -183,6 +183,7 @@ def test_starts_before_its_network(tmp_path: Path) -> None:
         # By which MacieNothingPolled knows it.
         assert "macie_exporter_build_info{" in metrics
         assert "macie_exporter_targets{" not in metrics
+        assert "_series_dropped 0" not in metrics
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -70,6 +70,11 @@ def run() -> NoReturn:
     sys.exit(FAILED if code is None else code)
 
 
+def number(of: int, what: str) -> str:
+    """Return how many there are of something: 1 target, 2,000 targets."""
+    return f"{of:,} {what}{'' if of == 1 else 's'}"
+
+
 def complain(process: Process, lines: Iterable[str]) -> None:
     """Say what is wrong; where nobody can be told, the exit code has to do."""
     with contextlib.suppress(OSError, ValueError):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from exporter.commands import number
 from exporter.configuration import options_from, trust_from
 from exporter.exposition.counts import Options
 from exporter.exposition.families import METRICS, Group
@@ -46,29 +47,34 @@ class Estimate:
         )
 
 
-def report(settings: Settings, discovered: int = 0) -> str:
-    """Return the effective configuration as YAML, secrets hidden, and its numbers as comments.
-
-    `discovered` is how many accounts of the organization to assume.
-    """
+def as_yaml(settings: Settings) -> str:
+    """Return the effective configuration as YAML, secrets hidden."""
     tree = settings.model_dump(mode="json", exclude={"config"}, exclude_none=True)
     tree["aws"]["accounts"] = [
         {key: value for key, value in account.items() if value not in _UNSET}
         for account in tree["aws"]["accounts"]
     ]
+    return write_yaml(tree)
+
+
+def report(settings: Settings, discovered: int = 0) -> str:
+    """Return the effective configuration, and its numbers as comments.
+
+    `discovered` is how many accounts of the organization to assume.
+    """
     numbers = estimate(settings, discovered)
     lines = _totals(settings, numbers, discovered)
     if settings.aws.organization:
         each, none = _of(settings, [None], roles=1), _of(settings, [], roles=0)
         lines.append(
-            f"# each account that is discovered: {each.targets} targets, about "
+            f"# each account that is discovered: {number(each.targets, 'target')}, about "
             f"{each.series - none.series} series and {each.calls_an_hour} calls an hour"
         )
     if numbers.warning:
         lines.append(f"# warning: {numbers.warning}")
     if not trust_from(settings).configured:
         lines.append(f"# warning: {WITHOUT_TRUST}")
-    return "\n".join([write_yaml(tree), *lines, ""])
+    return "\n".join([as_yaml(settings), *lines, ""])
 
 
 def _totals(settings: Settings, numbers: Estimate, discovered: int) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from exporter.aws.cloud import Cloud
 from exporter.clock import Clock
-from exporter.commands import FAILED, OK, Process
+from exporter.commands import FAILED, OK, Process, number
 from exporter.commands.arguments import Arguments
 from exporter.commands.check_report import WITHOUT_TRUST
 from exporter.commands.doctor_report import Step, as_json, as_table
@@ -129,7 +129,8 @@ class Doctor:
             policy = "; `iam` prints that policy" if failure.code in _DENIED else ""
             steps = [_failed(step, failure, hint(failure) + policy)]
         else:
-            detail = f"{len(found.accounts)} accounts, {len(found.targets())} targets"
+            targets = number(len(found.targets()), "target")
+            detail = f"{number(len(found.accounts), 'account')}, {targets}"
             steps = [replace(step, detail=detail)] if self.settings.discovers else []
         if self.settings.metrics.account_labels and self.settings.aws.organization:
             members = found.organization or found.names
@@ -188,7 +189,7 @@ class Doctor:
 def _seen(answer: Answer) -> str:
     if not answer.enabled:
         return "Macie is not enabled"
-    listed = f"{len(answer.invitations)} invitations"
+    listed = number(len(answer.invitations), "invitation")
     if answer.administrator is None:
         return listed
     return f"{listed}, administrator {answer.administrator.account_id or 'none'}"

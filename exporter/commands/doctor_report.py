@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from operator import attrgetter
 
+from exporter.commands import number
 from exporter.error_codes import Retry, error_kind
 from exporter.model import Target
 from exporter.visible import visible
@@ -63,9 +64,9 @@ def _worked(steps: Sequence[Step]) -> Iterator[tuple[str, ...]]:
             yield _row(alike[0])
         elif alike:
             accounts, regions = (len({*map(attrgetter(of), alike)}) for of in ("account", "region"))
-            where = _number(regions, "region") if alike[0].region else "-"
+            where = number(regions, "region") if alike[0].region else "-"
             slowest = f"{max(step.seconds for step in alike):.3f}"
-            whose, worked = _number(accounts, "account"), f"worked {len(alike)} times"
+            whose, worked = number(accounts, "account"), f"worked {len(alike)} times"
             yield ("ok", whose, where, kind, slowest, worked)
 
 
@@ -81,12 +82,8 @@ def _verdict(failed: Sequence[Step], targets: Collection[Target]) -> str:
     if not lost:
         return f"No target fails. {first}"
     accounts = len({each.account_id for each in lost})
-    where = f"{len(lost):,} of {len(targets):,} targets in {_number(accounts, 'account')} fail"
-    return f"{where}. {first}"
-
-
-def _number(of: int, what: str) -> str:
-    return f"{of:,} {what}{'' if of == 1 else 's'}"
+    where = f"{number(len(targets), 'target')} in {number(accounts, 'account')}"
+    return f"{len(lost):,} of {where} fail. {first}"
 
 
 def _passes(step: Step) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from exporter.commands import FAILED, OK, Process, complain
+from exporter.commands import FAILED, OK, Process, complain, number
 from exporter.commands.arguments import Arguments
 from exporter.commands.start import configuration_of, ports_of, refuse_strange_accounts
 from exporter.commands.terminal import Tell, as_seen, progress
@@ -62,4 +62,4 @@ def _objections(daemon: Daemon, round_: asyncio.Task[bool]) -> Iterator[str]:
         yield f"not every target was found{reason}: {_DOCTOR}"
     if codes:
         which = ", ".join(sorted({*codes}))
-        yield f"{len(codes)} of {len(known)} targets did not answer ({which}): {_DOCTOR}"
+        yield f"{len(codes)} of {number(len(known), 'target')} did not answer ({which}): {_DOCTOR}"

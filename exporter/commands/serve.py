@@ -11,7 +11,7 @@ from exporter import __version__
 from exporter.background import in_daemon
 from exporter.commands import FAILED, OK, Process, complain
 from exporter.commands.arguments import Arguments
-from exporter.commands.check_report import WITHOUT_TRUST, estimate, report
+from exporter.commands.check_report import WITHOUT_TRUST, as_yaml, estimate
 from exporter.commands.start import configuration_of, ports_of, refuse_strange_accounts
 from exporter.configuration import Configuration, Ports, trust_from
 from exporter.daemon import Daemon
@@ -171,14 +171,16 @@ class Service:
             await self._web.use(configuration.settings.web.config_file)
             self._take_on(configuration)
         except ConfigurationError as error:
-            self.daemon.reload_failed()
+            refusal = "; ".join(error.lines)
+            self.daemon.reload_failed(refusal)
             # No traceback: people made this mistake, and the lines say which.
-            self._log.error("reload_failed", error="; ".join(error.lines))
+            self._log.error("reload_failed", error=refusal)
             return str(error)
         except Exception as error:  # noqa: BLE001 -- logged; the configuration in force stays
-            self.daemon.reload_failed()
+            refusal = f"{type(error).__name__} in the exporter itself"
+            self.daemon.reload_failed(refusal)
             self._log.exception("reload_crashed")
-            return f"{type(error).__name__} in the exporter itself"
+            return refusal
         self._log.info("reloaded")
         return None
 
@@ -232,7 +234,7 @@ class Service:
             pages=Pages(
                 status=daemon.status,
                 failures=daemon.snapshot.failures,
-                configuration=lambda: report(self._configuration.settings),
+                configuration=lambda: as_yaml(self._configuration.settings),
                 telemetry_path=web.telemetry_path,
                 build=daemon.build,
             ).routes(self._places),

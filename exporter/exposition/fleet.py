@@ -33,7 +33,13 @@ class Reload:
 
     last_success: float
     config_hash: float
-    successful: bool = True
+    refusal: str = ""
+    """What was wrong with a newer one; empty where it was taken on."""
+
+    @property
+    def successful(self) -> bool:
+        """Whether what was last loaded is in force."""
+        return not self.refusal
 
 
 @dataclass(frozen=True, slots=True)

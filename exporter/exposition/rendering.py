@@ -123,7 +123,7 @@ class Rendering:
                 found += self._columns[family.name].pieces
             elif family.group is Group.ACCOUNT:
                 found += self.names
-            else:
+            elif self.rows:  # Else nobody knows what was left out.
                 found.append(piece_of(family, family.samples(dropped)))
         return found
 

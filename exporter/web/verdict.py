@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from exporter.model import KNOWN_STATUSES
+from exporter.settings.fields import ACCOUNT_ID
 from exporter.sharding import shard_of
 from exporter.state import TargetState
 from exporter.web.status import Relation, Status, TargetRow
@@ -165,6 +166,9 @@ def absence_reasons(account_id: str, status: Status) -> Iterator[str]:
     """Yield why an account has no such target here, as far as the configuration tells."""
     if account := status.accounts.get(account_id):
         yield f"the account is polled in {', '.join(account.regions)} alone"
+        return
+    if not ACCOUNT_ID.fullmatch(account_id):
+        yield f"{account_id} is no account id, which has 12 digits"
         return
     organization, shard = status.settings.aws.organization, status.settings.shard
     mine = shard_of(account_id, shard.total)

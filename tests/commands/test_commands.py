@@ -224,7 +224,7 @@ def test_once_tells_of_a_target_that_failed(aws: tuple[World, Mapping[str, str]]
     assert 'error_code="AccessDenied' in done.stdout
     assert (done.returncode, done.stderr) == (
         1,
-        "1 of 1 targets did not answer (AccessDenied): the command doctor says what to do\n",
+        "1 of 1 target did not answer (AccessDenied): the command doctor says what to do\n",
     )
 
 

@@ -65,7 +65,7 @@ def test_everything_works(world: World) -> None:
     assert role == (ACCOUNT, "", "AssumeRole", True, world.role_arn(ACCOUNT))
     assert regions[2:] == ("ListRegions", True, ", ".join(read[1] for read in reads))
     found = {read[1]: read[4] for read in reads}
-    assert found["eu-west-1"] == "1 invitations, administrator none"
+    assert found["eu-west-1"] == "1 invitation, administrator none"
     assert found["us-east-1"] == "Macie is not enabled"
 
 

@@ -138,7 +138,7 @@ class Scene:
             interval=300.0,
             lag=0.5,
             loop_lag=0.02,
-            reload=Reload(successful=True, last_success=NOW - DAY, config_hash=42.0),
+            reload=Reload(last_success=NOW - DAY, config_hash=42.0),
             build=Build("1.2.3", "abcdef0", "3.13.1"),
             trust_configured=self.shows.trust.configured,
             discovered=self.discovery,

@@ -265,6 +265,7 @@ def test_the_first_page_tells_of_failing_targets(site: Site) -> None:
     assert words.index("payments 1") < words.index("audit 000000000042 in eu-west-1: Throttling")
     text = site.text("/")
     assert 'href="./targets?account=111122223333&amp;state=failing&amp;state=stale"' in text
+    assert 'class="region" href="./targets/111122223333/us-east-1#error"' in text
     assert 'href="./targets?state=failing&amp;state=stale"' in text
 
 
@@ -370,7 +371,7 @@ def test_links_lead_somewhere_under_any_path(site: Site, path: str, code: int) -
     [
         ({"healthy": False}, "Polling has stopped."),
         ({"lag": 200.0}, "Polls start 200 s late. Raise poll.concurrency"),
-        ({"reloaded": False}, "The last reload was refused."),
+        ({"refused": "poll.x: <b>"}, "The last reload was refused: poll.x: <b>. The configuration"),
         (
             {"inventory": Inventory((PAYMENTS,), failure=DENIED)},
             "Accounts cannot be discovered: AccessDenied. User: x is not authorized What was known",
@@ -395,6 +396,7 @@ def test_what_there_is_to_poll_is_unknown_until_it_is_found(site: Site) -> None:
     assert "stays polled" not in words
     words = site.words("/targets")
     assert "not known yet what there is to poll. The last discovery failed: AccessDenied" in words
+    assert "State not polled yet ok not enabled failing stale Invitation" in words
     assert "0 of 0 targets" not in words
     document = site.json("/api/v1/targets?state=failing")
     assert (document["states"], document["total"], document["targets"]) == (None, None, [])
@@ -547,7 +549,10 @@ def test_the_invitations_of_a_target(site: Site) -> None:
     )
     site.polled(PAYMENTS, eu_west_1=[answered(*listed)])
     words = site.words("/targets/111122223333/eu-west-1")
-    assert "3 invitations from unknown accounts Not yours: decline and delete" in words
+    assert (
+        "3 invitations from unknown accounts Not yours: decline and delete the invitation, in "
+        "every region, so that nobody accepts it: what to do about an unknown invitation. Yours:"
+    ) in words
     assert (
         "3 unknown Invited 2d 0h ago i4 2 unknown Created 3d 0h ago i3 1 unknown Removed 1d 0h ago "
         "none 999988887777 Enabled 1d 0h ago i1"
@@ -555,7 +560,11 @@ def test_the_invitations_of_a_target(site: Site) -> None:
     assert "Administrator" not in words
     site.polled(PAYMENTS, eu_west_1=[answered(*listed, invited("Paused", inviter="4"))])
     words = site.words("/targets/111122223333/eu-west-1")
-    assert "An unknown account is the Macie administrator Not yours: disassociate" in words
+    assert (
+        "An unknown account is the Macie administrator Not yours: disassociate the account from "
+        "it, then delete the invitation, in every region: what to do about an unknown administrator"
+        ". Yours:"
+    ) in words
     assert "4 unknown administrator Paused" in words
 
 
@@ -609,22 +618,29 @@ def test_very_many_invitations_come_in_pages(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("polls", "expected"),
+    ("polls", "fact", "expected"),
     [
-        ([], "Not known: AWS has not answered yet."),
-        ([OFF], "Macie is not enabled in this account and region"),
-        ([answered()], "None: the account has received no invitation here"),
-        ([answered(invited()), *[DENIED] * 20], "Not known: the last answer is too old."),
-        ([answered(), *[DENIED] * 20], "Not known: the last answer is too old."),
-        ([OFF, *[DENIED] * 20], "Not known: the last answer is too old."),
+        ([], "unknown", "Not known: no poll has succeeded yet."),
+        ([DENIED], "unknown", "Not known: no poll has succeeded yet."),
+        ([OFF], "none to list", "Macie is not enabled in this account and region"),
+        ([answered()], "none", "None: the account has received no invitation here"),
+        (
+            [answered(invited()), *[DENIED] * 20],
+            "unknown",
+            "Not known: the last answer is too old.",
+        ),
+        ([answered(), *[DENIED] * 20], "unknown", "Not known: the last answer is too old."),
+        ([OFF, *[DENIED] * 20], "unknown", "Not known: the last answer is too old."),
     ],
 )
 def test_a_target_without_invitations_says_why(
-    site: Site, polls: list[Answer | Failure], expected: str
+    site: Site, polls: list[Answer | Failure], fact: str, expected: str
 ) -> None:
     """Unknown, none and not enabled are different things."""
     site.polled(PAYMENTS, eu_west_1=polls)
-    assert f"Invitations {expected}" in site.words("/targets/111122223333/eu-west-1")
+    words = site.words("/targets/111122223333/eu-west-1")
+    assert f"Invitations {fact} Oldest pending" in words
+    assert f"Invitations {expected}" in words
 
 
 def organized(**keys: object) -> Settings:
@@ -663,13 +679,15 @@ def test_a_target_that_is_none(site: Site, changes: dict[str, Any], expected: st
     site.status = status(*changes.pop("accounts", ()), **changes)
     words = site.words("/targets/000000000042/sa-east-1", 404)
     assert f"000000000042 in sa-east-1 is not polled here {expected}" in words
+    words = site.words("/targets/1/2", 404)
+    assert "1 in 2 is not polled here 1 is no account id, which has 12 digits Show" in words
 
 
 def test_the_configuration(site: Site) -> None:
     """It is shown as it is handed in; a refused reload is told."""
     assert "poll: interval: 5m # <targets>: 3" in site.words("/config")
-    site.status = status(reloaded=False)
-    assert "A newer configuration was refused." in site.words("/config")
+    site.status = status(refused="poll.x: <b>")
+    assert "A newer configuration was refused: poll.x: <b>." in site.words("/config")
 
 
 # -- what comes from outside -----------------------------------------------------------------

@@ -62,6 +62,7 @@ def test_what_is_polled_is_shown(tmp_path: Path) -> None:
         assert "external_id: &#39;**********&#39;" in page("/config")
         for path in ("/", "/targets", f"/targets/{BROKEN}/eu-west-1", "/config"):
             assert "hush-hush" not in page(path)
+        assert "# targets" not in page("/config")
 
         denied = Fault(403, "AccessDeniedException", "not a delegated administrator")
         world.fail(HUB, "*", denied, service="organizations")
@@ -70,7 +71,7 @@ def test_what_is_polled_is_shown(tmp_path: Path) -> None:
         world.heal(HUB, "*", service="organizations")
         until(lambda: failed not in page("/"), "its success")
 
-        good, refused = file.read_text(), "The last reload was refused."
+        good, refused = file.read_text(), "refused:</b> <bdi>poll.interval = &#34;1s&#34; (from "
         file.write_text("poll: {interval: 1s}")
         assert page("/-/reload", "POST").startswith("Not reloaded")
         assert refused in page("/")
