@@ -34,11 +34,14 @@ class Arguments:
     def matching(self, option: str, form: str, like: str = "") -> str:
         """Return an option's value, empty where it is not given.
 
-        Raises ConfigurationError for one that does not match the form, a regular expression.
+        Raises ConfigurationError for one that does not match the form, a regular expression: words
+        to choose from, or something `like` an example.
         """
         value = self.options.get(option, "")
         if value and not re.fullmatch(form, value, re.ASCII):
-            raise ConfigurationError([f"--{option} = {value}: must be like {like or form}"])
+            *others, last = form.split("|")
+            right = f"like {like}" if like else f"{', '.join(others)} or {last}"
+            raise ConfigurationError([f"--{option} = {value}: must be {right}"])
         return value
 
 

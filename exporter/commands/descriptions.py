@@ -98,9 +98,10 @@ COMMANDS: Mapping[str, Command] = {
     "demo": Command(
         "run on an AWS of its own; no credentials needed",
         "Serves an organization of made-up accounts, in which invitations come and go and some "
-        "accounts fail on purpose, each for another reason. It uses loopback only, and nothing of "
-        "your AWS set-up. Settings are passed on. It prints a command that runs doctor on it; once "
-        "works the same way. Of what is there at first, only warnings are logged at level info.",
+        "accounts fail on purpose, each for another reason. Its AWS is on loopback only, and it "
+        "takes nothing of your AWS set-up; it answers on web.listen-address, by default on every "
+        "interface. Settings are passed on. It prints a command that runs doctor on it; once works "
+        "the same way. Of what is there at first, only warnings are logged at level info.",
         "That of the exporter.",
         ("demo --web.listen-address=127.0.0.1:8080", "for this machine alone, on another port"),
     ),

@@ -1,6 +1,6 @@
 """The `demo` command: a story's AWS in this process, and the exporter on it as a child.
 
-It speaks to loopback only, takes nothing of the user's AWS set-up, and writes no file.
+Its AWS is on loopback only; it takes nothing of the user's AWS set-up, and writes no file.
 """
 
 import asyncio
@@ -116,7 +116,10 @@ def announcement(listen_address: str, environment: Mapping[str, str]) -> str:
     """Return what is said first: where the exporter answers, and how to try other commands."""
     host, _, port = listen_address.rpartition(":")
     # What listens everywhere is opened over loopback.
-    address = f"http://{LOOPBACK if host in ('', '0.0.0.0', '[::]') else host}:{port}"  # noqa: S104
+    is_everywhere = host in ("", "0.0.0.0", "[::]")  # noqa: S104
+    address = f"http://{LOOPBACK if is_everywhere else host}:{port}"
+    alone = f"for this machine alone: --web.listen-address={LOOPBACK}:{port}"
+    others = f"It answers on every interface; {alone}\n\n" if is_everywhere else ""
     given = (f"{name}={value}" for name, value in environment.items())
     doctor = shlex.join(["env", "-i", *given, *_EXPORTER, "doctor"])
     return (
@@ -125,7 +128,7 @@ def announcement(listen_address: str, environment: Mapping[str, str]) -> str:
         f"  {address}/         how it is, and what is wrong\n"
         f"  {address}/targets  every account and region: what is known, or why it is not\n"
         f"  {address}/config   the configuration in force\n"
-        f"  {address}/metrics  what Prometheus reads\n\n"
+        f"  {address}/metrics  what Prometheus reads\n\n{others}"
         f"In another terminal, in this folder, doctor looks at it too; so does once in its place:"
         f"\n\n  {doctor}\n\n"
         f"Something changes every few seconds, and the log below tells what. Ctrl-C ends it.\n\n"

@@ -163,12 +163,14 @@ def _trust(kind: Kind, _: Grants, hub: str, organization_id: str) -> str:
 
 
 def _each(of_kind: Callable[[Kind, Grants, str, str], str]) -> Callable[[Grants, str, str], str]:
-    """Return a document for each kind of role, under the roles that it is for."""
+    """Return a document for each kind of role, where there are several under whose it is."""
 
     def documents_of(needs: Grants, hub: str, organization_id: str) -> str:
+        made = {kind: of_kind(kind, needs, hub, organization_id) for kind in needs.kinds}
+        if len(made) == 1:
+            return "".join(made.values())
         return "".join(
-            "".join(f"# {arn}\n" for arn in kind.arns) + of_kind(kind, needs, hub, organization_id)
-            for kind in needs.kinds
+            "".join(f"# {arn}\n" for arn in kind.arns) + text for kind, text in made.items()
         )
 
     return documents_of
@@ -184,6 +186,9 @@ DOCUMENTS: Mapping[str, Callable[[Grants, str, str], str]] = {
     "terraform": _each(lambda *known: _terraform(_reader(*known))),
 }
 """What `iam` can print, by name; those about member roles only where there are any."""
+
+OF_EACH_KIND = frozenset({"trust-policy", "cloudformation", "terraform"})
+"""Of which there is one for each kind of role: of several kinds, together they are no file."""
 
 
 def documents(settings: Settings, names: Sequence[str], hub: str, organization_id: str) -> str:

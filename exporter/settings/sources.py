@@ -90,7 +90,9 @@ def read_sources(flags: Iterable[tuple[str, str]], environ: Mapping[str, str]) -
             sources.put(path, text, origin)
     if sources.value(*_INDEX) == AUTO:
         # The ordinal at the end of a StatefulSet's pod's name; without one the field refuses it.
-        sources.put(_INDEX, environ.get("POD_NAME", "").rpartition("-")[2], "the end of POD_NAME")
+        pod = environ.get("POD_NAME", "")
+        origin = "the end of POD_NAME" if pod else "POD_NAME, which is not set"
+        sources.put(_INDEX, pod.rpartition("-")[2], origin)
     return sources
 
 
@@ -139,6 +141,10 @@ def unknown_key(path: Path, origin: str) -> Problem:
         beside = [key[-1] for key in KEYS if key[:-1] == (*above,)] or [*Settings.model_fields]
         return Problem(path, f"unknown key; there are {', '.join(beside)}", origin=origin)
     name = best.dotted
+    if name == ".".join(written):
+        *sections, last = best.path
+        said = f"unknown key; keys are written nested: {last} below {'.'.join(sections)}"
+        return Problem(path, said, origin=origin)
     if origin.startswith(_PREFIX) and not best.in_list:
         name += f" ({_PREFIX}{'__'.join(best.path).upper()})"
     return Problem(path, f"unknown key; the nearest is {name}", origin=origin)

@@ -26,7 +26,7 @@ class Poll(fields.Section):
     concurrency: Annotated[int, Field(ge=1, le=512)] = 128
     """Polls under way at once."""
     timeout: Annotated[fields.Duration, fields.between("1s", "1h")] = timedelta(seconds=60)
-    """The deadline of one poll, its pages and retries included; at most poll.stale_after."""
+    """The deadline of one poll, its pages and retries included; capped at poll.stale_after."""
     stale_after: fields.Duration = Field(default_factory=lambda data: 3 * data["interval"])
     """When a failing target's last good values go away. Default: three intervals."""
 

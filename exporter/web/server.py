@@ -121,8 +121,11 @@ class Server:
             self._sweeping.cancel()
             self._sweeping = None
             self._loop.remove_reader(self._socket)
-        if self._state.tasks:
-            await asyncio.wait(self._state.tasks, timeout=seconds)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                # Again for who asks meanwhile, on a connection that is there.
+                while self._state.tasks:
+                    await asyncio.wait(self._state.tasks)
         for connection in self._connections:
             connection.drop()
         await asyncio.sleep(0)

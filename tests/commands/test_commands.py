@@ -141,7 +141,7 @@ REFUSED: tuple[tuple[Mapping[str, str], list[str], list[str]], ...] = (
     (REGION, ["doctor", "--account", "--format=json"], ["--account: needs a value"]),
     (REGION, ["doctor", "--account="], [NEEDS_A_VALUE]),
     (REGION, ["doctor", "--account", ", "], [NEEDS_A_VALUE]),
-    (REGION, ["doctor", "--format=xml"], ["--format = xml: must be like table|json"]),
+    (REGION, ["doctor", "--format=xml"], ["--format = xml: must be table or json"]),
     (
         REGION,
         ["check", *ORGANIZATION, "--assume-accounts=many"],

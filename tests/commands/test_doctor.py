@@ -76,10 +76,11 @@ def test_a_missing_permission_is_named(world: World) -> None:
     world.deny_region_listing(ACCOUNT)
     world.fail(fleets.HUB, "eu-west-1", DENIED)
     world.break_role(world.role_arn(OTHER))
+    world.fail(fleets.HUB, "us-east-1", DENIED, service="ListTagsForResource")
     done = run(*FLAGS, "--metrics.account-labels=team", "--log.level=error")
     assert (done.returncode, done.stderr) == (1, "")
-    # This AWS does not know the action at all.
-    assert re.search(r"^- \d{12} ListTagsForResource: ", done.stdout, re.MULTILINE)
+    tags = "allow the exporter's role organizations:ListTagsForResource"
+    assert f"- {fleets.HUB} ListTagsForResource: {tags}" in done.stdout
     role = f"in the policy of {world.role_arn(ACCOUNT)}"
     assert f"ListRegions: allow account:ListRegions on Resource '*' {role}" in done.stdout
     assert f"ListInvitations: allow macie2:ListInvitations on Resource '*' {role}" in done.stdout

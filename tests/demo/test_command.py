@@ -108,14 +108,16 @@ def other_commands(said: Sequence[str]) -> "list[subprocess.CompletedProcess[str
 
 
 @pytest.mark.parametrize(
-    ("listened", "said"),
+    ("listened", "said", "everywhere"),
     [
-        (":10058", "http://127.0.0.1:10058/"),
-        ("0.0.0.0:80", "http://127.0.0.1:80/"),
-        ("[::1]:80", "http://[::1]:80/"),
-        ("localhost:80", "http://localhost:80/"),
+        (":10058", "http://127.0.0.1:10058/", True),
+        ("0.0.0.0:80", "http://127.0.0.1:80/", True),
+        ("[::1]:80", "http://[::1]:80/", False),
+        ("localhost:80", "http://localhost:80/", False),
     ],
 )
-def test_the_addresses_are_this_machines(listened: str, said: str) -> None:
-    """What listens everywhere is opened over loopback."""
-    assert f"  {said}  " in command.announcement(listened, {})
+def test_the_addresses_are_this_machines(listened: str, said: str, *, everywhere: bool) -> None:
+    """What listens everywhere is opened over loopback, and it is said that others can too."""
+    text = command.announcement(listened, {})
+    assert f"  {said}  " in text
+    assert ("It answers on every interface" in text) is everywhere

@@ -120,8 +120,9 @@ class EmbeddedAws:
             scope = request.headers.get("authorization", "").partition(",")[0].split("/")
             return error_response(error, scope[3] if len(scope) > 3 else "")
         account = role_account(request) or caller.account_id
-        self.world.count(Call(caller.service, request.operation, account, caller.region))
-        fault = self.world.take_fault(caller.service, account, caller.region)
+        call = Call(caller.service, request.operation, account, caller.region)
+        self.world.count(call)
+        fault = self.world.take_fault(call)
         try:
             if fault is not None:
                 return await _failed(fault, caller)

@@ -182,7 +182,8 @@ class World:
     def fail(self, account: str, region: str, fault: Fault, *, service: str = "macie2") -> None:
         """Let the next `fault.times` calls of a service fail, after earlier faults are used up.
 
-        `region` may be `*`. For AssumeRole the account is that of the role.
+        `region` may be `*`, and `service` one of its operations. For AssumeRole the account is that
+        of the role.
         """
         self._faults.setdefault((service, account, region), []).append(fault)
 
@@ -196,10 +197,11 @@ class World:
         fault = Fault(403, "AccessDeniedException", message)
         self.fail(account, ANY_REGION, fault, service="account")
 
-    def take_fault(self, service: str, account: str, region: str) -> Fault | None:
+    def take_fault(self, call: Call) -> Fault | None:
         """Return the fault that this call gets, if any, and use it up."""
-        for where in (region, ANY_REGION):
-            if waiting := self._faults.get((service, account, where)):
+        asked, places = (call.operation, call.service), (call.region, ANY_REGION)
+        for what, where in itertools.product(asked, places):
+            if waiting := self._faults.get((what, call.account_id, where)):
                 fault = waiting.pop(0)
                 if fault.times is None:
                     waiting.insert(0, fault)

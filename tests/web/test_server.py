@@ -174,6 +174,38 @@ def test_stop_gives_an_answer_under_way_its_time(serve: Serve, *, answers: bool)
     answer_it.set()
 
 
+def test_stop_waits_for_who_asks_meanwhile(serve: Serve) -> None:
+    """On a connection that is there: it is answered, and nothing is complained of."""
+    asked, answers = threading.Semaphore(0), threading.Semaphore(0)
+
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        asked.release()
+        await in_daemon(answers.acquire)
+        await hello(scope, receive, send)
+
+    async def begin_to_stop() -> asyncio.Task[None]:
+        task = asyncio.create_task(server.server.stop(60))
+        await asyncio.sleep(0)
+        return task
+
+    log = io.StringIO()
+    server = serve(late, log=Lines(log, level="error", form="logfmt").log)
+    address = ("127.0.0.1", server.port)
+    with (
+        socket.create_connection(address, timeout=10) as second,
+        socket.create_connection(address, timeout=10) as first,
+    ):
+        first.sendall(REQUEST)
+        assert asked.acquire(timeout=10)
+        server.loop.do(begin_to_stop)
+        second.sendall(REQUEST)
+        assert asked.acquire(timeout=10)
+        for client in (first, second):
+            answers.release()
+            assert client.recv(10) == b"HTTP/1.1 2"
+    assert log.getvalue() == ""
+
+
 def test_what_goes_wrong_is_logged_on_one_line(
     serve: Serve, capfd: pytest.CaptureFixture[str]
 ) -> None:
