@@ -230,7 +230,7 @@ class Daemon:
     def _fleet(self) -> Fleet:
         settings, inventory = self._configuration.settings, self.discovery.inventory
         return Fleet(
-            states=self.exposition.states if self._has_shown else None,
+            states=self.exposition.states if self._has_shown and inventory.known else None,
             interval=self._configuration.poll.interval,
             lag=self._poller.lag(),
             loop_lag=self._loop_lag.seconds(),

@@ -14,7 +14,8 @@ import pytest
 
 from exporter.configuration import Configuration
 from exporter.exposition.families import TARGET_LABELS
-from exporter.settings import load
+from exporter.settings import Settings, load
+from exporter.sharding import shard_of
 from tests import daemons, fleets, processes
 from tests.daemons import values
 from tests.embedded_aws.server import EmbeddedAws
@@ -184,6 +185,25 @@ def test_starts_before_its_network(tmp_path: Path) -> None:
         assert "macie_exporter_build_info{" in metrics
         assert "macie_exporter_targets{" not in metrics
         assert "_series_dropped 0" not in metrics
+
+
+@pytest.mark.parametrize("aws", [{"organization": {"role_name": "reader"}}, {}])
+def test_a_reload_to_what_is_not_known_yet_counts_no_targets(
+    aws: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shard without accounts has 0 targets; where AWS has to say which, they are unknown."""
+    for name, value in no_aws(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    account, role = "000000000001", "arn:aws:iam::000000000001:role/reader"
+    index = 1 - shard_of(account, 2)
+    shard = {"shard": {"index": index, "total": 2}}
+    accounts = {"accounts": [{"id": account, "role_arn": role}]}
+    with daemons.running(Settings.model_validate({**shard, "aws": accounts})) as daemon:
+        until(daemon.daemon.ready, "nothing to poll")
+        assert set(values(daemon.series(), "macie_exporter_targets", "state").values()) == {0.0}
+        daemon.reload(Settings.model_validate({**shard, "aws": aws}))
+        until(lambda: "event=discovery_failed" in daemon.log, "nobody says what there is")
+        assert not values(daemon.series(), "macie_exporter_targets", "state")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -49,18 +49,16 @@ def answer(reply: Reply, protocol: str, shape: Any, hidden: Iterable[str]) -> di
     return {**fields, "ResponseMetadata": {"RequestId": request_id}}
 
 
-def error_code(reply: Reply, operation: str) -> str | None:
+def error_code(reply: Reply, service: str, operation: str) -> str | None:
     """Return the code of a reply to a request of boto3's; None where it is an answer.
 
-    Raises AwsError for what boto3 is not to read.
+    Raises AwsError for what boto3 is not to read, or cannot: STS alone answers in XML.
     """
-    is_xml = reply.body.lstrip().startswith(b"<")
-    if is_xml and not is_plain_xml(reply.body):
-        raise _malformed(reply.status, "no plain XML", "")
+    is_xml = service == "sts"
     try:
         answer(reply, "query" if is_xml else "rest-json", None, ())
     except AwsError as error:
-        if error.failure.code == "MalformedResponse":
+        if error.__cause__ or error.failure.code == "MalformedResponse":
             raise
         return error.failure.code
     if is_xml and f"<{operation}Result".encode() not in reply.body:

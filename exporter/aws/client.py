@@ -125,7 +125,7 @@ class Client:
         code: str | None = "Deadline"
         try:
             reply = await self._transport.send(request)
-            code = answers.error_code(reply, operation)
+            code = answers.error_code(reply, service, operation)
         except AwsError as error:
             code = error.failure.code
             raise

@@ -56,9 +56,8 @@ class Discovery:
         """Look for what other settings name, from the next look on; what is known stays known."""
         if _asked(settings) != _asked(self._settings):
             self._staying = self.inventory.accounts
-            if settings.aws.organization:
-                # What succeeded until now asked no organization.
-                self.inventory = replace(self.inventory, last_success=0.0)
+            # What succeeded until now asked somebody else.
+            self.inventory = replace(self.inventory, last_success=0.0)
         self._directory.settings = settings
         self._default_regions = settings.aws.regions or (default_region,)
 

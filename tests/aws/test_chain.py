@@ -275,6 +275,12 @@ NO_ANSWERS: Mapping[str, tuple[Behaviour, str]] = {
     "a blocked page": (send(response("<p>no", 403)), "MalformedResponse"),
     "a page to log in": (send(response("\n<p>log in</p>")), "MalformedResponse"),
     "a DTD": (send(response(f"<!DOCTYPE a>{WEB_IDENTITY}")), "MalformedResponse"),
+    "JSON": (send(response("{}")), "MalformedResponse"),
+    "a denial in JSON": (send(response('{"__type": "AccessDenied"}', 403)), "MalformedResponse"),
+    "no STS behind a proxy": (
+        send(response("no healthy upstream", 503)),
+        "InternalServerException",
+    ),
     "a negative chunk": (flood(_CHUNKED, _MEGABYTE, 100), "MalformedResponse"),
     "too much": (flood(b"HTTP/1.1 200 OK\r\n\r\n", _MEGABYTE, 100), "MalformedResponse"),
     "nothing": (send_and_close(b""), "EndpointConnectionError"),
