@@ -30,10 +30,9 @@ def read_whole(path: Path, largest: int, patience: float = PATIENCE_SECONDS) -> 
     Raises OSError, also where it is larger than `largest` bytes or has no end within `patience`
     seconds.
     """
-    # Without O_NONBLOCK, a pipe would keep who opens it until somebody else opens it too.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     end, ready, whole = time.monotonic() + patience, select.poll(), bytearray()
-    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 -- raises for a directory
+    # Path.open takes no opener; one that is given a descriptor leaves it open where it is a folder.
+    with open(path, "rb", buffering=0, opener=_without_waiting) as file:
         ready.register(file, select.POLLIN)
         while len(whole) <= largest:
             if not ready.poll(max(end - time.monotonic(), 0.0) * 1000):
@@ -43,6 +42,11 @@ def read_whole(path: Path, largest: int, patience: float = PATIENCE_SECONDS) -> 
                 return bytes(whole)
             whole += part
     raise OSError(errno.EFBIG, f"larger than {largest // 1024} KiB")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file: a pipe would keep who opens it until somebody else opens it too."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 class Files:
@@ -78,6 +82,8 @@ class _Version(NamedTuple):
     No inode: some file systems in user space give a file another one as time goes by.
     """
 
+    place: str = ""
+    """Where links lead: files that were made together may have the same size and times."""
     size: int = 0
     written: int = 0
     changed: int = 0
@@ -86,10 +92,11 @@ class _Version(NamedTuple):
 
 def _version(path: Path) -> _Version:
     try:
+        place = os.path.realpath(path, strict=True)
         found = path.stat()
     except OSError:
         return _Version()
-    return _Version(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return _Version(place, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def settled(
@@ -106,9 +113,9 @@ def settled(
     for _ in range(_READINGS):
         files = Files(largest)
         made = make(files)
-        if now() - files.last_written() >= _OLD_SECONDS:
-            return made, files
-        wait(_SETTLED_SECONDS)
+        if now() - files.last_written() < _OLD_SECONDS:
+            wait(_SETTLED_SECONDS)
+        # However old: somebody may have begun to write once its date had been looked at.
         if not files.changed():
             return made, files
     seconds = _READINGS * _SETTLED_SECONDS

@@ -33,6 +33,14 @@ def test_what_is_no_file_is_an_error_with_its_reason(tmp_path: Path) -> None:
         assert caught.value.strerror == reason
 
 
+def test_what_cannot_be_read_is_left_open_by_nobody(tmp_path: Path) -> None:
+    """A missing file of a mount is a folder there, and may be looked at for days."""
+    before = set(Path("/proc/self/fd").iterdir())
+    with pytest.raises(IsADirectoryError):
+        read_whole(tmp_path, 2048)
+    assert set(Path("/proc/self/fd").iterdir()) == before
+
+
 def test_a_pipe_is_waited_for_but_not_for_ever(tmp_path: Path) -> None:
     """Who writes to it begins when it likes, as a shell's `<(...)` does; perhaps it never ends."""
     pipe = tmp_path / "pipe"
@@ -78,6 +86,22 @@ def test_a_young_file_is_read_once_nobody_has_written_to_it_for_a_while(tmp_path
     assert (ahead.read(), ahead.waits) == (b"whole", 1)
 
 
+def test_an_old_file_that_is_written_to_while_it_is_read_is_read_again(tmp_path: Path) -> None:
+    """Its date had been looked at before."""
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    read = []
+
+    def reading(files: Files) -> bytes:
+        files(path)
+        path.write_bytes(b"newer")
+        read.append(path.read_bytes())
+        return files(path) if read[1:] else b"half"
+
+    later = path.stat().st_ctime + 3600
+    assert settled(reading, 1000, lambda: later)[0] == b"newer"
+
+
 def test_a_file_that_is_being_written_is_read_to_its_end(tmp_path: Path) -> None:
     """Each time that it was written to meanwhile it is read again."""
     path = tmp_path / "file"
@@ -95,6 +119,26 @@ def test_a_file_that_is_written_to_on_end_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError) as caught:
         Settling(path, lambda: path.write_bytes(path.read_bytes() + b"x")).read()
     assert caught.value.strerror == "it was written to for 10 s on end"
+
+
+def test_a_link_that_leads_elsewhere_is_a_change(tmp_path: Path) -> None:
+    """To a file of the same size and the same times too, as of one checkout."""
+    link, following = tmp_path / "link", tmp_path / "following"
+    one, other = tmp_path / "one", tmp_path / "other"
+    for _ in range(1000):
+        one.write_bytes(b"alike")
+        other.write_bytes(b"alike")
+        os.utime(one, (0, 0))
+        os.utime(other, (0, 0))
+        if one.stat().st_ctime_ns == other.stat().st_ctime_ns:
+            break
+    link.symlink_to(one)
+    following.symlink_to(other)
+    files = Files(1000)
+    files(link)
+    assert not files.changed()
+    following.replace(link)
+    assert files.changed()
 
 
 def test_a_change_is_noticed(tmp_path: Path) -> None:

@@ -103,15 +103,18 @@ class ClientAuth(StrEnum):
     REQUIRED = "RequireAndVerifyClientCert"
 
 
+_Path = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+
+
 class TlsServer(_Section):
     """`tls_server_config`; paths are as they were written."""
 
     cert: str = ""
     key: SecretStr = SecretStr("")
     client_ca: str = ""
-    cert_file: str = ""
-    key_file: str = ""
-    client_ca_file: str = ""
+    cert_file: _Path = ""
+    key_file: _Path = ""
+    client_ca_file: _Path = ""
     client_auth_type: ClientAuth = ClientAuth.NONE
     client_allowed_sans: tuple[str, ...] = ()
     min_version: Literal["TLS12", "TLS13"] = "TLS12"

@@ -5,7 +5,6 @@ import contextlib
 import hashlib
 import hmac
 import os
-from bisect import insort
 from collections.abc import AsyncIterator, Hashable, Mapping
 
 _LONGEST = 72
@@ -72,9 +71,8 @@ class Turns:
     def __init__(self, room: int) -> None:
         """Let so many wait."""
         self._room, self._taken = room, False
-        self._round = self._came = 0
-        self._waiting: list[tuple[int, int, Hashable, asyncio.Future[None]]] = []
-        """In order: the round of each, a number that rises, the client, and what it waits for."""
+        self._waiting: dict[Hashable, list[asyncio.Future[None]]] = {}
+        """What each client waits for; whose turn is next comes first."""
 
     @contextlib.asynccontextmanager
     async def turn(self, client: Hashable) -> AsyncIterator[None]:
@@ -91,22 +89,22 @@ class Turns:
             self._pass_on()
 
     async def _wait(self, client: Hashable) -> None:
-        """Wait, for the first round in which no other request of the client has its turn."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        after = [round_ + 1 for round_, _, waiting, _ in self._waiting if waiting == client]
-        self._came += 1
-        insort(self._waiting, (max(after, default=self._round), self._came, client, turn))
-        if len(self._waiting) > self._room:
-            # In the last round is who has the most that wait.
-            *_, last = self._waiting.pop()
-            last.set_exception(CrowdedError)
+        self._waiting.setdefault(client, []).append(turn)
+        if sum(map(len, self._waiting.values())) > self._room:
+            # Of clients that have as many, the one that came last.
+            max(reversed(self._waiting.values()), key=len).pop().set_exception(CrowdedError)
         await turn
 
     def _pass_on(self) -> None:
         self._taken = False
         while self._waiting and not self._taken:
-            self._round, _, _, turn = self._waiting.pop(0)
+            client = next(iter(self._waiting))
+            turns = self._waiting.pop(client)
+            if turns[1:]:
+                # After all others: a round in which who comes has a turn at once would never end.
+                self._waiting[client] = turns[1:]
             # The server's stop cancels those who wait.
-            if not turn.done():
-                turn.set_result(None)
+            if turns and not turns[0].done():
+                turns[0].set_result(None)
                 self._taken = True

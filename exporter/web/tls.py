@@ -114,6 +114,7 @@ def _check_pair(cert: _Pem, key: _Pem) -> float:
     """
     # A twelfth of a second that a start without TLS does without.
     from cryptography import x509  # noqa: PLC0415
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
     from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
 
     try:
@@ -121,11 +122,13 @@ def _check_pair(cert: _Pem, key: _Pem) -> float:
         publics = [each.public_key() for each in chain]
     except ValueError:
         raise cert.wrong("not certificates in PEM, each whole") from None
+    except UnsupportedAlgorithm as error:
+        raise cert.wrong(f"cannot be used: {error}") from None
     try:
         public = load_pem_private_key(key.content, None).public_key()
     except TypeError:
         raise key.wrong("is encrypted: give it without a passphrase") from None
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise key.wrong("not a private key in PEM") from None
     if public not in publics:
         raise key.wrong("is not the key of the certificate")

@@ -180,6 +180,8 @@ def absence_reasons(account_id: str, status: Status) -> Iterator[str]:
         yield "it is not among aws.accounts, and no organization is configured"
     elif account_id in organization.exclude_accounts:
         yield "aws.organization.exclude_accounts names it"
-    else:
+    elif status.inventory.failure:
+        yield "the last discovery through AWS Organizations failed"
+    elif status.inventory.known:
         under = " under aws.organization.include_ous" if organization.include_ous else ""
         yield f"AWS Organizations does not list it as an active account{under}"

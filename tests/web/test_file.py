@@ -1,5 +1,6 @@
 """The web file: what the format has is taken or refused by its name, and always with a reason."""
 
+import ssl
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -224,6 +225,13 @@ def pem(key: PrivateKeyTypes) -> str:
     return key.private_bytes(serialization.Encoding.PEM, pkcs8, none).decode()
 
 
+def on_a_strange_curve(certificate: str) -> str:
+    """Write a certificate as of a curve, instead of P-256, that nobody knows."""
+    p256, strange = (bytes.fromhex(f"2a8648ce3d0301{last}") for last in ("07", "7f"))
+    der = ssl.PEM_cert_to_DER_cert(certificate)
+    return ssl.DER_cert_to_PEM_cert(der.replace(p256, strange))
+
+
 ANOTHERS = f"{KEY}is not the key of the certificate"
 PAIRS = {
     "RSA": (GOOD.certificate, pem(rsa.generate_private_key(65537, 2048)), ANOTHERS),
@@ -241,6 +249,10 @@ PAIRS = {
     ),
     "weak": (WEAK.certificate, WEAK.key, f"{OPENSSL}ee key too small"),
     "weak above": (GOOD.certificate + WEAK.certificate, GOOD.key, f"{OPENSSL}ca key too small"),
+    "strange curve": (
+        *(on_a_strange_curve(GOOD.certificate), GOOD.key),
+        f"{CERTIFICATE}cannot be used: Curve 1.2.840.10045.3.1.127 is not supported",
+    ),
     "cut off": (GOOD.certificate + AUTHORITY.pem[:-10], GOOD.key, f"{OPENSSL}bad end line"),
 }
 """Certificates and keys that do not serve, and what is said of whichever is to blame."""

@@ -136,6 +136,27 @@ def test_clients_have_their_turn(waiters: str, order: str) -> None:
     assert served(waiters) == (order, "")
 
 
+def test_who_comes_again_and_again_keeps_nobody_waiting() -> None:
+    """Whoever has one that waits at any time has no turn twice before others have theirs."""
+    had = list[str]()
+
+    async def wait(turns: Turns, waiter: str, group: asyncio.TaskGroup) -> None:
+        async with turns.turn(waiter):
+            had.append(waiter)
+            if waiter == "guesser" and len(had) < 50:
+                group.create_task(wait(turns, waiter, group))
+            await asyncio.sleep(0)
+
+    async def everybody() -> None:
+        turns = Turns(100)
+        async with asyncio.TaskGroup() as group:
+            for waiter in ("guesser", "scraper", "scraper"):
+                group.create_task(wait(turns, waiter, group))
+
+    asyncio.run(everybody())
+    assert had[:6].count("scraper") == 2
+
+
 @pytest.mark.parametrize(
     ("waiters", "went"),
     [("a1 a2 a3", "a3"), ("a1 a2 b1", "a2"), ("a1 b1 c1", "c1"), ("a1 a2 b1 c1", "a2 c1")],

@@ -658,11 +658,16 @@ NOT_LISTED = "AWS Organizations does not list it as an active account"
         ({"accounts": (AUDIT,)}, "the account is polled in eu-west-1 alone"),
         ({"settings": organized()}, NOT_LISTED),
         (
-            {"settings": organized(include_ous=["ou-ab12-11111111"]), "inventory": Inventory()},
-            (
-                f"what there is to poll is not known yet {NOT_LISTED} under "
-                "aws.organization.include_ous"
-            ),
+            {"settings": organized(include_ous=["ou-ab12-11111111"])},
+            f"{NOT_LISTED} under aws.organization.include_ous",
+        ),
+        (
+            {"settings": organized(), "inventory": Inventory()},
+            "what there is to poll is not known yet Show all targets",
+        ),
+        (
+            {"settings": organized(), "inventory": Inventory(last_success=1.0, failure=DENIED)},
+            "the last discovery through AWS Organizations failed Show all targets",
         ),
         (
             {"settings": organized(exclude_accounts=[AUDIT.id])},
