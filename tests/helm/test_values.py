@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ def values_at(places: Mapping[str, object]) -> Any:
         place = tree
         for key in above:
             place = place.setdefault(key, {})
-        place[last] = value
+        # Its own: what stands below it is put into it, and ENABLED is read again.
+        place[last] = deepcopy(value)
     return _with_lists(tree)
 
 
