@@ -1,6 +1,7 @@
 """The exporter's own credentials: boto3's chain, on a thread that may hang and holds up nobody."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -113,9 +114,10 @@ class CredentialChain:
         yield from environment.secrets(os.environ)
         # boto3 sends the container's token by itself.
         yield os.environ.get(_CONTAINER, "")
-        file = Path(os.environ.get(f"{_CONTAINER}_FILE", ""))
-        if file.is_file():
-            yield file.read_text(encoding="utf-8", errors="replace").strip()
+        with contextlib.suppress(OSError):
+            file = Path(os.environ.get(f"{_CONTAINER}_FILE", ""))
+            if file.is_file():
+                yield file.read_text(encoding="utf-8", errors="replace").strip()
 
 
 def _plain(request: AWSPreparedRequest) -> Request:

@@ -303,6 +303,17 @@ def test_what_is_no_answer_of_sts(serve: Serve, name: str) -> None:
         assert hint_of(found).startswith("what answered in the place of STS")
 
 
+@pytest.mark.usefixtures("no_keys")
+def test_a_containers_token_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks for it to hide it does not stumble over it: boto3's reason is told."""
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/")
+    monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "x" * 300)
+    with rig() as made:
+        found = failure(made)
+    assert found.code == "CredentialsError"
+    assert "File name too long" in found.message
+
+
 @pytest.mark.usefixtures("irsa")
 def test_what_passes_by_itself_is_tried_again(serve: Serve) -> None:
     """As boto3 does; and the credentials that a pod's token gave assume roles."""
