@@ -97,6 +97,9 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what comes; after an answer it begins a request."""
+        if self.transport.is_closing():
+            # TLS passes on what it still reads while it closes.
+            return
         if self.is_idle:
             self.is_idle = False
             self._wait(self._limits.request)

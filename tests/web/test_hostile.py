@@ -1,6 +1,7 @@
 """Clients that mean harm, over real sockets: what is bounded, what is refused, what nobody sees."""
 
 import contextlib
+import io
 import shutil
 import socket
 import ssl
@@ -15,9 +16,11 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from exporter.background import in_daemon
+from exporter.log import Lines
 from exporter.web.connections import Limits
 from exporter.web.middleware import MAX_HEAD_BYTES
 from exporter.web.server import DEFAULT_LIMITS
+from exporter.web.watcher import check_web_file
 from tests.processes import Exporter, no_aws, running, until
 from tests.web.conftest import Connect, Secure, Serve
 from tests.web.pki import Authority
@@ -209,6 +212,37 @@ def test_who_is_refused_cannot_go_on(
     with pytest.raises(ConnectionError):
         sock.sendall(bytes(LARGE))
     assert secured.get_tls(trusting(authority)).status == 200
+
+
+def test_what_comes_while_tls_is_closed_is_for_nobody(
+    serve: Serve, opened: Connect, authority: Authority, tmp_path: Path
+) -> None:
+    """Garbage behind a request is answered once, and what follows it fills no log."""
+    gate, begun, log = threading.Event(), threading.Event(), io.StringIO()
+
+    async def held(scope: Scope, receive: Receive, send: Send) -> None:
+        begun.set()
+        await in_daemon(gate.wait)
+        await hello(scope, receive, send)
+
+    authority.sign().write(tmp_path, "server")
+    (tmp_path / "web.yml").write_text(TLS)
+    tls = check_web_file(str(tmp_path / "web.yml")).tls
+    lines = Lines(log, level="warning", form="logfmt").log
+    server = serve(held, log=lines, tls=lambda: tls)
+    plain, context = opened(server.port), trusting(authority)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with context.wrap_socket(plain, server_hostname="localhost") as client:
+        client.sendall(REQUEST + b"garbage\r\n\r\n")
+        assert begun.wait(30)
+        client.sendall(b"more of it\r\n\r\n")
+        for _ in range(3):
+            server.loop.do(lambda: None)
+        gate.set()
+        answers = said(client)
+    assert (answers.count(b"HTTP/1.1 200"), answers.count(b"HTTP/1.1 400")) == (1, 1)
+    server.stop(5)
+    assert log.getvalue() == ""
 
 
 @pytest.mark.parametrize(("sends", "then"), [(2, b""), (1, b"garbage\r\n\r\n")])
