@@ -148,6 +148,8 @@ def _text(value: object) -> str:
 
 def _plain(value: object) -> object:
     """Return what JSON can say of a value: itself, or else its text."""
+    if type(value) is str:  # As nearly all are: by JSON a line would cost twice as much.
+        return value
     try:
         return json.loads(json.dumps(value, allow_nan=False))
     except Exception:  # noqa: BLE001 -- whatever a value's own code raises, the line is written

@@ -57,6 +57,10 @@ _MICRO = str.maketrans("µμ", "uu")
 _BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-8])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
 """Of the salt's last character but two bits count, and the others are 0 in what bcrypt writes."""
 
+_Path = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+_Header = Annotated[str, StringConstraints(pattern="^[ -~]*$")]
+"""A line of printable ASCII."""
+
 
 def bcrypt_cost(hashed: str) -> int:
     """Return what a hash costs, one more of which is twice the time; 0 where it is none."""
@@ -101,9 +105,6 @@ class ClientAuth(StrEnum):
     NONE = "NoClientCert"
     IF_GIVEN = "VerifyClientCertIfGiven"
     REQUIRED = "RequireAndVerifyClientCert"
-
-
-_Path = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 
 
 class TlsServer(_Section):
@@ -155,10 +156,6 @@ class TlsServer(_Section):
         is_restricted = self.cipher_suites and self.min_version == "TLS12"
         if is_restricted and not any(CIPHERS[name] for name in self.cipher_suites):
             yield "cipher_suites names none of TLS 1.2: name some, or set min_version to TLS13"
-
-
-_Header = Annotated[str, StringConstraints(pattern="^[ -~]*$")]
-"""A line of printable ASCII."""
 
 
 class Headers(_Section):
