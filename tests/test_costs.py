@@ -5,6 +5,7 @@
 
 import cProfile
 import gc
+import io
 import pstats
 import random
 import sys
@@ -18,6 +19,7 @@ import pytest
 from exporter.aws.macie import PAGE_SIZE
 from exporter.discovery.accounts import difference
 from exporter.exposition.columns import PIECE
+from exporter.log import Lines
 from exporter.model import (
     DEFAULT_REGIONS,
     Account,
@@ -208,6 +210,23 @@ def test_a_repeated_poll_renders_few_lines() -> None:
             scene.exposition.update(target)
 
     assert calls_of(land) < 1_000 * 90
+
+
+def test_a_line_of_the_log_costs_little() -> None:
+    """A first round writes one for each invitation; what is left out costs next to nothing."""
+    fields = dict.fromkeys(("account", "region", "inviter", "status", "invited_at"), "text")
+
+    def written(level: str) -> int:
+        lines = Lines(io.StringIO(), level=level, form="logfmt")
+
+        def write() -> None:
+            for _ in range(100):
+                lines.info("invitation_received", **fields)
+
+        return calls_of(write)
+
+    assert written("info") < 100 * 90
+    assert written("error") < 100 * 4
 
 
 def test_an_account_that_stays_costs_a_comparison_and_not_its_targets() -> None:
