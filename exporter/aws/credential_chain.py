@@ -22,7 +22,7 @@ from exporter.aws.client import Client
 from exporter.aws.endpoints import objection, proxy_of
 from exporter.aws.models import new_session
 from exporter.aws.redaction import shown
-from exporter.aws.sessions import Session
+from exporter.aws.role_sessions import Session
 from exporter.aws.transport import Request
 from exporter.background import in_daemon
 from exporter.model import AwsError, Failure

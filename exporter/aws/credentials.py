@@ -11,7 +11,7 @@ from botocore.credentials import ReadOnlyCredentials
 from exporter.aws.client import Client, secrets_of
 from exporter.aws.credential_chain import CredentialChain
 from exporter.aws.redaction import shown
-from exporter.aws.sessions import Session, Sessions
+from exporter.aws.role_sessions import Session, Sessions
 from exporter.clock import Clock
 from exporter.error_codes import Retry, error_kind
 from exporter.model import Account, AwsError, Failure, Role

@@ -11,7 +11,7 @@ import pytest
 from botocore.credentials import ReadOnlyCredentials
 
 from exporter.aws.credentials import Credentials
-from exporter.aws.sessions import Session, Sessions
+from exporter.aws.role_sessions import Session, Sessions
 from exporter.model import Account, AwsError, Role
 from tests.aws.rig import REGION, stage
 from tests.clocks import ManualClock

@@ -1,5 +1,6 @@
-"""Credentials that end: got once for all who wait for them, and again ahead of their end.
+"""Sessions of a role, and of the exporter's own credentials: when one is got, renewed, tried again.
 
+Once for all who wait for it, ahead of its end, and after a refusal no sooner than a pause says.
 Knows nothing of where they are got.
 """
 
