@@ -96,17 +96,17 @@ class Credentials:
         Credentials that AWS refuses are renewed, and the work is done anew, once. Those of a role
         also where they are denied: that is how AWS revokes sessions, and a new one is let in.
         """
-        used = await self.for_account(account)
+        sessions, used = self._sessions_of(account), await self.for_account(account)
         try:
             done = await work(used)
         except AwsError as error:
             code = error.failure.code
             denied = account.role is not None and code == "AccessDeniedException"
             refused = denied or error_kind(code).retry is Retry.RENEW
-            if not refused or not self._sessions_of(account).renew(used, region):
+            if not refused or not sessions.renew(used, region):
                 raise
             done = await work(await self.for_account(account))
-        self._sessions_of(account).worked(region)
+        sessions.worked(region)
         return done
 
     def keep(self, accounts: tuple[Account, ...]) -> None:

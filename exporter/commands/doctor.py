@@ -165,7 +165,7 @@ class Doctor:
     async def _tags(self, account_id: str) -> Step:
         tags = self.cloud.organizations.tags(account_id)
         step = Step(account_id, "", "ListTagsForResource")
-        return await self._try(step, tags, lambda found: f"{len(found)} tags", hint)
+        return await self._try(step, tags, lambda found: number(len(found), "tag"), hint)
 
     async def _try(
         self,
