@@ -176,11 +176,11 @@ def test_stop_gives_an_answer_under_way_its_time(serve: Serve, *, answers: bool)
 
 def test_stop_waits_for_who_asks_meanwhile(serve: Serve) -> None:
     """On a connection that is there: it is answered, and nothing is complained of."""
-    asked, answers = threading.Semaphore(0), threading.Semaphore(0)
+    asked, may_answer = threading.Semaphore(0), {"/1": threading.Event(), "/2": threading.Event()}
 
     async def late(scope: Scope, receive: Receive, send: Send) -> None:
         asked.release()
-        await in_daemon(answers.acquire)
+        await in_daemon(may_answer[scope["path"]].wait)
         await hello(scope, receive, send)
 
     async def begin_to_stop() -> asyncio.Task[None]:
@@ -195,13 +195,13 @@ def test_stop_waits_for_who_asks_meanwhile(serve: Serve) -> None:
         socket.create_connection(address, timeout=10) as second,
         socket.create_connection(address, timeout=10) as first,
     ):
-        first.sendall(REQUEST)
+        first.sendall(REQUEST.replace(b"/", b"/1", 1))
         assert asked.acquire(timeout=10)
         server.loop.do(begin_to_stop)
-        second.sendall(REQUEST)
+        second.sendall(REQUEST.replace(b"/", b"/2", 1))
         assert asked.acquire(timeout=10)
-        for client in (first, second):
-            answers.release()
+        for client, path in ((first, "/1"), (second, "/2")):
+            may_answer[path].set()
             assert client.recv(10) == b"HTTP/1.1 2"
     assert log.getvalue() == ""
 
