@@ -1,13 +1,13 @@
 """The composition root: builds everything that polls, and owns reload and the order of stopping."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from exporter.audit import Audit
 from exporter.aws.cloud import Cloud
 from exporter.configuration import Configuration, Ports, options_from, trust_from
-from exporter.discovery.accounts import difference
+from exporter.discovery.accounts import steps
 from exporter.discovery.loop import Discovery
 from exporter.exposition.counts import Options
 from exporter.exposition.fleet import Fleet, Reload, WebConfig, build
@@ -38,7 +38,7 @@ class Daemon:
         self._log, self._clock = ports.lines.log, ports.clock
         self._reload = Reload(self._clock.now(), config_hash(configuration.settings))
         self._trust = trust_from(configuration.settings)
-        self._accounts: dict[str, Account] = {}
+        self._accounts: Mapping[str, Account] = {}
         self._is_ready = self._has_shown = False
         self._to_show = asyncio.Event()
         # What tells how it is doing.
@@ -190,24 +190,27 @@ class Daemon:
         if known is not None:
             self._audit.note(*known)
             self.exposition.update(result.target)
-        self._note_round()
+        self._note_round(self.discovery.inventory)
 
-    def _adopt(self, inventory: Inventory) -> None:
-        accounts = {account.id: account for account in inventory.accounts}
-        gone, new = difference(self._accounts, accounts)
+    async def _adopt(self, inventory: Inventory) -> None:
+        """Take on what was found; others of the loop have their turn between any two steps."""
         self._trust = trust_from(self._configuration.settings, inventory.organization)
-        self.snapshot.change(gone, new)
-        self._poller.change_targets(gone, new)
-        # Last, so that what an error left half done is done by the next that is found.
-        self._accounts = accounts
+        found = {account.id: account for account in inventory.accounts}
+        for accounts, gone, new in steps(self._accounts, found):
+            self.snapshot.change(gone, new)
+            self._poller.change_targets(gone, new)
+            # Last, so that what an error left half done is done by the next that is found.
+            self._accounts = accounts
+            await asyncio.sleep(0)
+        # The same ones, in their order.
+        self._accounts = found
         if inventory.complete:
             self.cloud.credentials.keep(inventory.accounts)
         self._to_show.set()
-        self._note_round()
+        self._note_round(inventory)
 
-    def _note_round(self) -> None:
-        complete = self.discovery.inventory.complete
-        if complete and self.snapshot.polled and not self._is_ready:
+    def _note_round(self, inventory: Inventory) -> None:
+        if inventory.complete and self.snapshot.polled and not self._is_ready:
             self._is_ready = True
             self._log.info("first_round_done", targets=len(self.snapshot.all()))
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from exporter.aws.macie import PAGE_SIZE
-from exporter.discovery.accounts import difference
+from exporter.discovery.accounts import steps
 from exporter.exposition.columns import PIECE
 from exporter.log import Lines
 from exporter.model import (
@@ -229,17 +229,21 @@ def test_a_line_of_the_log_costs_little() -> None:
     assert written("error") < 100 * 4
 
 
-def test_an_account_that_stays_costs_a_comparison_and_not_its_targets() -> None:
-    """What is found comes in hundreds of parts where each account is asked for its regions."""
-    before, after = (
+def test_what_is_found_is_taken_on_in_steps_and_what_stays_costs_nothing() -> None:
+    """It comes in hundreds of parts where each account is asked for its regions."""
+    none, some, more = (
         {
             f"{number:012d}": Account(f"{number:012d}", regions=DEFAULT_REGIONS)
             for number in range(n)
         }
-        for n in (1_000, 1_001)
+        for n in (0, 1_000, 1_001)
     )
-    assert difference(before, after) == ([], list(after["000000001000"].targets()))
-    assert calls_of(lambda: difference(before, after)) < 1_000 * 4
+    way = list(steps(none, some))
+    assert max(len(step.new) for step in way) <= 64 * len(DEFAULT_REGIONS)
+    assert way[-1].accounts == some
+    [step] = steps(some, more)
+    assert (step.gone, step.new) == ([], list(more["000000001000"].targets()))
+    assert calls_of(lambda: list(steps(some, more))) < 1_000 * 4
 
 
 def test_a_tick_of_the_schedule_does_not_grow_with_targets() -> None:

@@ -4,7 +4,7 @@ What was last found stays: a failed refresh loses nothing.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import replace
 
 from exporter.clock import Clock
@@ -37,7 +37,7 @@ class Discovery:
         default_region: str,
         who_am_i: WhoAmI,
         organizations: Organizations,
-        adopt: Callable[[Inventory], object],
+        adopt: Callable[[Inventory], Awaitable[object]],
         clock: Clock,
         log: Log,
     ) -> None:
@@ -73,7 +73,7 @@ class Discovery:
         failures, before = 0, self.inventory.accounts
         if _asked(self._settings):
             # What is configured counts at once, whatever AWS answers.
-            self._hand_on(self._inventory(self._accounts(), self.inventory.failure))
+            await self._hand_on(self._inventory(self._accounts(), self.inventory.failure))
         while True:
             self.looking = True
             failure = await self.look()
@@ -85,7 +85,7 @@ class Discovery:
                 self._note_failure(failure, pause)
             looked = self._clock.monotonic()
             await self._directory.ask_tags(self.inventory.accounts, anew=failure is None)
-            self._label()
+            await self._label()
             self.looking = False
             if failure is None and not self._settings.discovers:
                 return
@@ -98,7 +98,7 @@ class Discovery:
         try:
             async with asyncio.timeout(_LONGEST_SECONDS):
                 async for found in self._find():
-                    self._hand_on(found)
+                    await self._hand_on(found)
         except TimeoutError:
             failure = Failure("Deadline", f"discovery took longer than {_LONGEST_SECONDS:g} s")
         except Exception as error:  # noqa: BLE001 -- logged; the last known targets stay polled
@@ -117,9 +117,12 @@ class Discovery:
             self._staying = ()
         accounts = self._accounts()
         asking = [account for account in accounts if account.regions == _AUTO]
+        handed_on = None
         for start in range(0, len(asking), _AT_ONCE):
-            # Who left goes at once, however long the regions of the others take.
-            yield self._inventory(accounts, failure)
+            if self._known.regions != handed_on:
+                # Who left goes at once, however long the regions of the others take.
+                yield self._inventory(accounts, failure)
+                handed_on = dict(self._known.regions)
             await self._directory.ask_regions(asking[start : start + _AT_ONCE], self._polled())
         self._known.regions = {account.id: self._known.regions[account.id] for account in asking}
         yield self._inventory(accounts, failure, complete=answered)
@@ -134,15 +137,15 @@ class Discovery:
         staying = (account for account in self._staying if account.id not in others)
         return [*accounts, *labelled(staying, settings, known)]
 
-    def _hand_on(self, found: Inventory) -> None:
+    async def _hand_on(self, found: Inventory) -> None:
+        await self._adopt(found)
         self.inventory = found
-        self._adopt(found)
 
-    def _label(self) -> None:
+    async def _label(self) -> None:
         """Hand on the same accounts with the labels that are known now."""
         accounts = tuple(labelled(self.inventory.accounts, self._settings, self._known))
         if accounts != self.inventory.accounts:
-            self._hand_on(replace(self.inventory, accounts=accounts))
+            await self._hand_on(replace(self.inventory, accounts=accounts))
 
     def _inventory(
         self, accounts: Iterable[Account], failure: Failure | None, *, complete: bool = False

@@ -36,10 +36,12 @@ class Snapshot:
     def change(self, gone: Iterable[Target], new: Iterable[Target]) -> None:
         """Forget some targets, and know others from now on, as pending."""
         for target in gone:
-            self._known.pop(target, None)
+            record = self._known.pop(target, None)
+            self._pending -= record is not None and record.last is None
         for target in new:
-            self._known.setdefault(target, TargetRecord(target))
-        self._pending = sum(record.last is None for record in self._known.values())
+            if target not in self._known:
+                self._known[target] = TargetRecord(target)
+                self._pending += 1
 
     def record(self, result: PollResult) -> tuple[TargetRecord, TargetRecord] | None:
         """Take a result in; return the record before and after, None if the target is gone."""
