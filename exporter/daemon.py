@@ -152,6 +152,7 @@ class Daemon:
             lag=self._poller.lag(),
             healthy=self.healthy(),
             trust=self._trust,
+            web=self._web(),
         )
 
     async def one_round(self, tell: Callable[[int, int | None], object]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from exporter.configuration import trust_from
-from exporter.exposition.fleet import Reload
+from exporter.exposition.fleet import Reload, WebConfig
 from exporter.model import (
     Account,
     Administrator,
@@ -48,6 +48,7 @@ def status(
     refused: str = "",
     lag: float = 0.0,
     healthy: bool = True,
+    web: WebConfig | None = None,
     trust: Trust | None = None,
     names: Mapping[str, str] | None = None,
 ) -> Status:
@@ -65,6 +66,7 @@ def status(
         reload=Reload(last_success=NOW - DAY, config_hash=42.0, refusal=refused),
         lag=lag,
         healthy=healthy,
+        web=web,
         trust=trust or trust_from(settings or Settings()),
     )
 

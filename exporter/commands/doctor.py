@@ -68,11 +68,13 @@ async def examine(
             return steps, []
         found, discovered = await doctor.discovery(daemon.discovery)
         steps += discovered
-        chosen = [
+        narrowed = (
             replace(each, regions=tuple(r for r in each.regions if not regions or r in regions))
             for each in found.accounts
             if not accounts or each.id in accounts
-        ]
+        )
+        # No role is assumed for regions in which nothing is polled.
+        chosen = [each for each in narrowed if each.regions]
         targets = [Target(each.id, region) for each in chosen for region in each.regions]
         if all(step.ok for step in discovered[:1]):  # Else nobody knows what is missing.
             unknown = {*accounts} - {each.id for each in found.accounts}

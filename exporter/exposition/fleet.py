@@ -46,10 +46,16 @@ class Reload:
 class WebConfig:
     """How the last reading of the web configuration file went."""
 
-    successful: bool
     last_success: float
     certificate_expiry: float | None
     """When the server's certificate ends; None without TLS."""
+    refusal: str = ""
+    """What is wrong with the file as it is now; empty where it is in force."""
+
+    @property
+    def successful(self) -> bool:
+        """Whether the file as it is now is in force."""
+        return not self.refusal
 
 
 @dataclass(frozen=True, slots=True)

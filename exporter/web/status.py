@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.error_codes import hint_of
-from exporter.exposition.fleet import Reload
+from exporter.exposition.fleet import Reload, WebConfig
 from exporter.model import (
     NO_ADMINISTRATOR,
     PENDING_STATUSES,
@@ -44,6 +44,14 @@ class Status:
     """How many seconds late the latest polls started."""
     healthy: bool
     trust: Trust
+    web: WebConfig | None = None
+    """None without a web file."""
+
+    @property
+    def wrong(self) -> bool:
+        """Whether something is wrong with the exporter itself, or with what it is told."""
+        are_refused = not self.reload.successful or (self.web and not self.web.successful)
+        return bool(self.inventory.failure or self.late or are_refused or not self.healthy)
 
     @property
     def late(self) -> bool:

@@ -132,7 +132,7 @@ def _findings(status: Status, fleet: Summary, unknown: Sequence[Stranger]) -> It
         yield _of_strangers(unknown)
     if fleet.troubled:
         yield Verdict("bad", f"{fleet.troubled} of {of_all} cannot be polled")
-    if status.inventory.failure or status.late or not (status.reload.successful and status.healthy):
+    if status.wrong:
         yield Verdict("bad", "Something is wrong")
     if not status.inventory.known:
         yield Verdict("busy", "Looking for what there is to poll")

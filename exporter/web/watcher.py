@@ -145,7 +145,7 @@ class Watcher:
         if not self._path:
             return None
         tls = self._rules.tls
-        return WebConfig(self._successful, self._loaded, tls.expiry if tls else None)
+        return WebConfig(self._loaded, tls.expiry if tls else None, self._refusal)
 
     async def use(self, path: str) -> None:
         """Put a file in force, perhaps another one, and none where the path is empty.
@@ -171,9 +171,9 @@ class Watcher:
             try:
                 self._put_in_force(self._path, outcome, files)
             except ConfigurationError as error:
-                self._files, self._successful = files, False
+                self._files, self._refusal = files, "; ".join(error.lines)
                 # No traceback: people made this mistake, and the lines say which.
-                self._log.error("web_config_refused", error="; ".join(error.lines))
+                self._log.error("web_config_refused", error=self._refusal)
             else:
                 self._log.info("web_config_reloaded", web=str(self._rules))
 
@@ -200,6 +200,6 @@ class Watcher:
         if isinstance(outcome, ConfigurationError):
             raise outcome
         self._path, self._files, self._rules = path, files, outcome
-        self._successful, self._loaded = True, self._now()
+        self._refusal, self._loaded = "", self._now()
         for warning in outcome.warnings:
             self._log.warning("web_config_warning", warning=warning)

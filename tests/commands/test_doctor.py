@@ -110,6 +110,7 @@ def test_the_command(world: World) -> None:
     assert done.returncode == 1
     assert "us-eats-1 discovery: configure it, or look whether it is misspelled" in done.stdout
     assert "not among the accounts" not in done.stdout
+    assert "AssumeRole" not in done.stdout
     world.fail(fleets.HUB, "*", DENIED, service="organizations")
     done = run(*flags, "--account=999999999999")
     assert "organizations:ListAccounts" in done.stdout

@@ -142,5 +142,5 @@ class Scene:
             build=Build("1.2.3", "abcdef0", "3.13.1"),
             trust_configured=self.shows.trust.configured,
             discovered=self.discovery,
-            web=WebConfig(successful=False, last_success=NOW - DAY, certificate_expiry=NOW + DAY),
+            web=WebConfig(NOW - DAY, certificate_expiry=NOW + DAY, refusal="wrong"),
         )

@@ -14,7 +14,7 @@ import jsonschema  # type: ignore[import-untyped]  # its stubs are a package of 
 import pytest
 from markupsafe import escape
 
-from exporter.exposition.fleet import Build
+from exporter.exposition.fleet import Build, WebConfig
 from exporter.model import (
     NO_ADMINISTRATOR,
     Account,
@@ -33,7 +33,7 @@ from exporter.web.app import Places, app
 from exporter.web.pages import Pages
 from exporter.web.query import COLUMNS, MOST_PER_PAGE, PARAMETERS
 from exporter.web.server import listen
-from tests.statuses import AUDIT, DAY, PAYMENTS, answered, invited, named, snapshot_of, status
+from tests.statuses import AUDIT, DAY, NOW, PAYMENTS, answered, invited, named, snapshot_of, status
 from tests.web.conftest import Client, Health, Own, Shown
 from tests.web.serving import Served
 
@@ -372,6 +372,10 @@ def test_links_lead_somewhere_under_any_path(site: Site, path: str, code: int) -
         ({"healthy": False}, "Polling has stopped."),
         ({"lag": 200.0}, "Polls start 200 s late. Raise poll.concurrency"),
         ({"refused": "poll.x: <b>"}, "The last reload was refused: poll.x: <b>. The configuration"),
+        (
+            {"web": WebConfig(NOW - DAY, None, refusal="users: <b>")},
+            "The web configuration file was refused: users: <b>. What was loaded 1d 0h ago stays",
+        ),
         (
             {"inventory": Inventory((PAYMENTS,), failure=DENIED)},
             "Accounts cannot be discovered: AccessDenied. User: x is not authorized What was known",
