@@ -1,13 +1,13 @@
 """The composition root: builds everything that polls, and owns reload and the order of stopping."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from exporter.audit import Audit
 from exporter.aws.cloud import Cloud
 from exporter.configuration import Configuration, Ports, options_from, trust_from
-from exporter.discovery.accounts import steps
+from exporter.discovery.accounts import differences
 from exporter.discovery.loop import Discovery
 from exporter.exposition.counts import Options
 from exporter.exposition.fleet import Fleet, Reload, WebConfig, build
@@ -38,8 +38,8 @@ class Daemon:
         self._log, self._clock = ports.lines.log, ports.clock
         self._reload = Reload(self._clock.now(), config_hash(configuration.settings))
         self._trust = trust_from(configuration.settings)
-        self._accounts: Mapping[str, Account] = {}
-        self._is_ready = self._has_shown = False
+        self._accounts: dict[str, Account] = {}
+        self._is_ready = False
         self._to_show = asyncio.Event()
         # What tells how it is doing.
         self.build = build()
@@ -194,16 +194,18 @@ class Daemon:
         self._note_round(self.discovery.inventory)
 
     async def _adopt(self, inventory: Inventory) -> None:
-        """Take on what was found; others of the loop have their turn between any two steps."""
-        self._trust = trust_from(self._configuration.settings, inventory.organization)
         found = {account.id: account for account in inventory.accounts}
-        for accounts, gone, new in steps(self._accounts, found):
-            self.snapshot.change(gone, new)
-            self._poller.change_targets(gone, new)
-            # Last, so that what an error left half done is done by the next that is found.
-            self._accounts = accounts
+        gone: list[Target] = []
+        new: list[Target] = []
+        for some_gone, some_new in differences(self._accounts, found):
+            gone += some_gone
+            new += some_new
             await asyncio.sleep(0)
-        # The same ones, in their order.
+        # Nothing waits from here on: whoever looks sees all of it, or all that was before.
+        self._trust = trust_from(self._configuration.settings, inventory.organization)
+        self.snapshot.change(gone, new)
+        self._poller.change_targets(gone, new)
+        # Last, so that what an error left half done is done by the next that is found.
         self._accounts = found
         if inventory.complete:
             self.cloud.credentials.keep(inventory.accounts)
@@ -217,8 +219,8 @@ class Daemon:
 
     async def show(self) -> None:
         """Show what there is to poll, by the settings in force."""
-        await self.exposition.show(*self._shown_by(), tuple(self._accounts.values()))
-        self._has_shown |= self.discovery.inventory.known
+        accounts = tuple(self._accounts.values()) if self.discovery.inventory.known else None
+        await self.exposition.show(*self._shown_by(), accounts)
 
     def _shown_by(self) -> tuple[Options, float]:
         """Return what is shown, and after how many seconds without an answer nothing is."""
@@ -234,7 +236,7 @@ class Daemon:
     def _fleet(self) -> Fleet:
         settings, inventory = self._configuration.settings, self.discovery.inventory
         return Fleet(
-            states=self.exposition.states if self._has_shown and inventory.known else None,
+            states=self.exposition.states if inventory.known else None,
             interval=self._configuration.poll.interval,
             lag=self._poller.lag(),
             loop_lag=self._loop_lag.seconds(),

@@ -4,7 +4,8 @@ Knows when and how long, not what is read (`read`) or what becomes of it (`recor
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,9 @@ _AT_A_TIME = 16
 All that may be under way would be a tenth of a second, again and again, in which no scrape is
 answered.
 """
+
+_CHANGED_AT_A_TIME = 1_000
+"""Targets that the schedule hears of in one turn: two milliseconds, and 36 for twenty thousand."""
 
 _NO_PLACE = "no place was free for {:g} s: others hang, or are too many"
 
@@ -64,15 +68,22 @@ class Poller:
         self._schedule, self._options, self._clock = schedule, options, clock
         self._read, self._record, self._log = read, record, log
         self._polls: set[asyncio.Task[None]] = set()
+        self._changes: deque[tuple[Sequence[Target], Sequence[Target]]] = deque()
+        """Targets that are gone, and that are new, which the schedule does not know of yet."""
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
         """Start polls as they fall due, until this is cancelled."""
         while True:
             self._changed.clear()
+            if self._changes:
+                self._schedule.change_targets(*self._changes[0], self._clock.monotonic())
+                # Not before, so that what an error cut off is done again.
+                self._changes.popleft()
             self._start_due()
             is_free = len(self._polls) < self._options.concurrency
             wait = self._schedule.wait(self._clock.monotonic()) if is_free else inf
+            wait = 0.0 if self._changes else wait
             with suppress(TimeoutError):
                 async with asyncio.timeout(None if wait == inf else wait):
                     await self._changed.wait()
@@ -97,9 +108,11 @@ class Poller:
             poll.cancel()
         await asyncio.gather(*self._polls, return_exceptions=True)
 
-    def change_targets(self, gone: Collection[Target], new: Collection[Target]) -> None:
-        """Poll some targets no more, and others from now on."""
-        self._schedule.change_targets(gone, new, self._clock.monotonic())
+    def change_targets(self, gone: Sequence[Target], new: Sequence[Target]) -> None:
+        """Poll some targets no more, and others from now on: so many in one turn of the loop."""
+        for at in range(0, max(len(gone), len(new)), _CHANGED_AT_A_TIME):
+            until = at + _CHANGED_AT_A_TIME
+            self._changes.append((gone[at:until], new[at:until]))
         self._changed.set()
 
     def set_options(self, options: PollOptions) -> None:

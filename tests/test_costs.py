@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from exporter.aws.macie import PAGE_SIZE
-from exporter.discovery.accounts import steps
+from exporter.discovery.accounts import differences
 from exporter.exposition.columns import PIECE
 from exporter.log import Lines
 from exporter.model import (
@@ -229,21 +229,19 @@ def test_a_line_of_the_log_costs_little() -> None:
     assert written("error") < 100 * 4
 
 
-def test_what_is_found_is_taken_on_in_steps_and_what_stays_costs_nothing() -> None:
-    """It comes in hundreds of parts where each account is asked for its regions."""
-    none, some, more = (
-        {
-            f"{number:012d}": Account(f"{number:012d}", regions=DEFAULT_REGIONS)
-            for number in range(n)
-        }
-        for n in (0, 1_000, 1_001)
-    )
-    way = list(steps(none, some))
-    assert max(len(step.new) for step in way) <= 64 * len(DEFAULT_REGIONS)
-    assert way[-1].accounts == some
-    [step] = steps(some, more)
-    assert (step.gone, step.new) == ([], list(more["000000001000"].targets()))
-    assert calls_of(lambda: list(steps(some, more))) < 1_000 * 4
+def test_an_account_that_stays_costs_a_comparison_and_not_its_targets() -> None:
+    """What is found comes in hundreds of parts where each account is asked for its regions.
+
+    Of those that come not all are looked at in one go.
+    """
+    ids = [f"{number:012d}" for number in range(1_001)]
+    after = {each: Account(each, regions=DEFAULT_REGIONS) for each in ids}
+    before = {each: Account(each, regions=DEFAULT_REGIONS) for each in ids[:-1]}
+    assert list(differences(before, after)) == [([], list(after[ids[-1]].targets()))]
+    assert calls_of(lambda: list(differences(before, after))) < 1_000 * 4
+    parts = [new for _, new in differences({}, after)]
+    assert sum(map(len, parts)) == len(after) * len(DEFAULT_REGIONS)
+    assert max(map(len, parts)) == 64 * len(DEFAULT_REGIONS)
 
 
 def test_a_tick_of_the_schedule_does_not_grow_with_targets() -> None:

@@ -41,7 +41,8 @@ class Rendering:
 
     def __init__(self, options: Options, stale_after: float) -> None:
         self.by = (options, stale_after)
-        self.accounts: tuple[Account, ...] = ()
+        self.accounts: tuple[Account, ...] | None = None
+        """Those that are named; None while it is not known which there are."""
         self.names: list[Piece] = []
         self.rows: dict[Target, Row] = {}
         self.states: Counter[TargetState] = Counter()

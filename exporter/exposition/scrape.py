@@ -9,7 +9,7 @@ import asyncio
 import struct
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from isal import isal_zlib
 
@@ -43,11 +43,13 @@ class Exposition:
         self._shown = Rendering(options, stale_after)
         self._coming: Rendering | None = None
         self._settling, self._packing = asyncio.Lock(), asyncio.Lock()
+        self._whole = asyncio.Lock()
+        """Held while targets come and go: a scrape shows those of before, or of after."""
 
     @property
-    def states(self) -> Counter[TargetState]:
-        """How many targets are in each state."""
-        return self._shown.states
+    def states(self) -> Counter[TargetState] | None:
+        """How many targets are in each state; None while it is not known which there are."""
+        return None if self._shown.accounts is None else self._shown.states
 
     def update(self, target: Target) -> None:
         """Render a target whose poll has landed; one that is not shown (yet) is left alone."""
@@ -58,21 +60,24 @@ class Exposition:
                 rendering.render(row, record, now)
 
     async def show(
-        self, options: Options, stale_after: float, accounts: tuple[Account, ...]
+        self, options: Options, stale_after: float, accounts: tuple[Account, ...] | None
     ) -> None:
         """Show exactly the targets of the state by these settings, and name these accounts.
 
-        What is gone goes at once. Where the settings are others, the old text stays until the new
-        is all there.
+        None: it is not known which there are. What is gone goes at once, all of it. Where the
+        settings are others, the old text stays until the new is all there.
         """
+        targets = [record.target for record in self._state.all()]
         async with self._settling:
-            await self._fill(self._shown, accounts)
+            async with self._whole:
+                await self._fill(self._shown, targets, accounts)
             if self._shown.by == (options, stale_after):
                 return
             self._coming = Rendering(options, stale_after)
             try:
-                await self._fill(self._coming, accounts)
-                old, self._shown = self._shown, self._coming
+                await self._fill(self._coming, targets, accounts)
+                async with self._whole:
+                    old, self._shown = self._shown, self._coming
             finally:
                 self._coming = None
             # To let go of 100,000 in one go takes 30 ms.
@@ -111,17 +116,21 @@ class Exposition:
 
     async def _gather(self) -> list[Piece]:
         """Return the text, with what time has changed: age edges, staleness, a clock set back."""
-        rendering, now = self._shown, self._now()
-        overdue = [row for row in rendering.rows.values() if not row.since <= now < row.until]
-        for row in overdue:
-            if rendering.rows.get(row.record.target) is row:
+        async with self._whole:
+            rendering, now = self._shown, self._now()
+            overdue = [row for row in rendering.rows.values() if not row.since <= now < row.until]
+            for row in overdue:
                 rendering.render(row, row.record, self._now())
-            await self._pause()
-        return self._shown.pieces()
+                await self._pause()
+            return rendering.pieces()
 
-    async def _fill(self, rendering: Rendering, accounts: tuple[Account, ...]) -> None:
-        """Have a rendering hold the targets of the state and these accounts, and no others."""
-        targets = [record.target for record in self._state.all()]
+    async def _fill(
+        self,
+        rendering: Rendering,
+        targets: Sequence[Target],
+        accounts: tuple[Account, ...] | None,
+    ) -> None:
+        """Have a rendering hold these targets and accounts, and no others."""
         for target in rendering.rows.keys() - targets:
             rendering.remove(target)
             await self._pause()
@@ -132,8 +141,9 @@ class Exposition:
             await self._pause()
         if rendering.accounts != accounts:
             names = []
-            for at in range(0, len(accounts), PIECE):
-                names.append(rendering.named(accounts[at : at + PIECE]))
+            named = accounts or ()
+            for at in range(0, len(named), PIECE):
+                names.append(rendering.named(named[at : at + PIECE]))
                 await self._pause()
             rendering.accounts, rendering.names = accounts, names
 

@@ -35,9 +35,14 @@ from tests.exposition.scene import (
 from tests.exposition.strategies import TARGETS, all_options, outcomes
 
 
-def lines_of(exposition: Exposition) -> list[bytes]:
+def in_order(text: bytes) -> list[bytes]:
     """Return the lines of a scrape; in which order targets stand depends on what happened."""
-    return sorted(b"".join(asyncio.run(exposition.text())).split(b"\n"))
+    return sorted(text.split(b"\n"))
+
+
+def lines_of(exposition: Exposition) -> list[bytes]:
+    """Return the lines of a scrape by itself."""
+    return in_order(b"".join(asyncio.run(exposition.text())))
 
 
 class Incremental(RuleBasedStateMachine):
@@ -47,19 +52,24 @@ class Incremental(RuleBasedStateMachine):
     def start(self, shows: Options) -> None:
         """Start with most targets; each target rendered lets others have their turn."""
         self.scene = Scene(*TARGETS[:4], shows=shows, turn=0.0)
-        self.under_way: Coroutine[object, object, None] | None = None
-        self.is_discovery = False
+        self.runner = asyncio.Runner()
+        self.under_way: asyncio.Task[None] | None = None
         self.before = (self.scene.shows, self.scene.stale_after)
+
+    def begin(self) -> None:
+        """Have what there is shown, beside what comes next."""
+        self.under_way = self.runner.get_loop().create_task(self.scene.show())
 
     @precondition(lambda self: not self.under_way)
     @rule(found=st.sets(st.sampled_from(TARGETS)), name=st.text(max_size=3), emptied=st.booleans())
     def discover(self, found: set[Target], name: str, emptied: bool) -> None:  # noqa: FBT001
         """Have discovery find other targets, or name an account anew; or lose all for a moment."""
+        self.before = (self.scene.shows, self.scene.stale_after)
         self.scene.accounts = (Account(TARGETS[0].account_id, name),)
         if emptied:
             self.scene.retain(())
         self.scene.retain(sorted(found, reverse=True))
-        self.under_way, self.is_discovery = self.scene.show(), True
+        self.begin()
 
     @precondition(lambda self: not self.under_way)
     @rule(shows=all_options, stale_after=st.sampled_from((STALE_AFTER, DAY)))
@@ -67,18 +77,25 @@ class Incremental(RuleBasedStateMachine):
         """Have somebody reload the configuration."""
         self.before = (self.scene.shows, self.scene.stale_after)
         self.scene.shows, self.scene.stale_after = shows, stale_after
-        self.under_way, self.is_discovery = self.scene.show(), False
+        self.begin()
 
     @precondition(lambda self: self.under_way)
     @rule(turns=st.integers(1, 12))
     def go_on(self, turns: int) -> None:
         """Let what is under way have a few turns."""
-        for _ in range(turns):
-            if self.under_way:
-                try:
-                    self.under_way.send(None)
-                except StopIteration:
-                    self.under_way = None
+
+        async def some() -> None:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+        self.runner.run(some())
+        self.note_end()
+
+    def note_end(self) -> None:
+        """Note whether what was under way has ended."""
+        if self.under_way and self.under_way.done():
+            self.under_way.result()
+            self.under_way = None
 
     @rule(polls=st.lists(st.tuples(st.sampled_from(TARGETS), outcomes), min_size=1, max_size=4))
     def poll(self, polls: list[tuple[Target, Answer | Failure]]) -> None:
@@ -96,27 +113,30 @@ class Incremental(RuleBasedStateMachine):
         """Have somebody set the clock."""
         self.scene.clock.advance(-seconds)
 
-    @rule()
-    def scrape(self) -> None:
-        """Compare with a rendering from nothing; during a reload by the old or the new settings.
+    @rule(packed=st.booleans())
+    def scrape(self, packed: bool) -> None:  # noqa: FBT001
+        """Compare with a rendering from nothing: of all targets that there are, at any moment.
 
-        As gzip it is the same, in one member: browsers and curl read no further.
+        During a reload by the old or the new settings. As gzip it is one member: browsers and curl
+        read no further.
         """
-        scene, exposition = self.scene, self.scene.exposition
-        shown, reader = lines_of(exposition), zlib.decompressobj(wbits=31)
-        unpacked = reader.decompress(b"".join(asyncio.run(exposition.gzip())))
-        assert (unpacked, reader.unused_data) == (b"".join(asyncio.run(exposition.text())), b"")
-        if not self.under_way:
-            anew = scene.anew()
-            assert (shown, exposition.states) == (lines_of(anew), anew.states)
-        elif not self.is_discovery:
-            both = (lines_of(scene.anew(*by)) for by in (self.before, ()))
-            assert shown in both
+        scene, exposition, reloads = self.scene, self.scene.exposition, self.under_way
+        text = b"".join(self.runner.run(exposition.gzip() if packed else exposition.text()))
+        if packed:
+            reader = zlib.decompressobj(wbits=31)
+            text = reader.decompress(text)
+            assert reader.unused_data == b""
+        self.note_end()
+        anew = scene.anew()
+        expected = [anew, scene.anew(*self.before)] if reloads else [anew]
+        assert in_order(text) in map(lines_of, expected)
+        assert self.under_way or exposition.states == anew.states
 
     def teardown(self) -> None:
         """Leave nothing half done."""
         if self.under_way:
-            self.under_way.close()
+            self.under_way.cancel()
+        self.runner.close()
 
 
 def test_incremental_is_as_good_as_fresh() -> None:
@@ -152,18 +172,24 @@ def test_many_targets_keep_their_lines_apart() -> None:
     assert lines_of(scene.exposition) == lines_of(scene.anew())
 
 
-def test_a_target_that_goes_when_it_is_due() -> None:
-    """It goes for good, though it was about to be rendered: many cross an edge at that moment."""
+def test_targets_that_go_while_they_are_rendered() -> None:
+    """They go for good, once the scrape is over that was about to render them: all are in it."""
     targets = many(10)
     scene = Scene(*targets, turn=0.0)
     for target in targets:
         scene.answered(target, invitation(at=NOW - DAY + 10))
     scene.clock.advance(10)
-    scrape = scene.exposition.text()
-    for _ in range(3):
-        scrape.send(None)
-    scene.found(*targets[4:6])
-    finish(scrape)
+    expected = lines_of(scene.anew())
+
+    async def scraped() -> list[bytes]:
+        scrape = asyncio.create_task(scene.exposition.text())
+        for _ in range(3):
+            await asyncio.sleep(0)
+        scene.retain(targets[4:6])
+        await scene.show()
+        return await scrape
+
+    assert in_order(b"".join(asyncio.run(scraped()))) == expected
     assert lines_of(scene.exposition) == lines_of(scene.anew())
 
 
