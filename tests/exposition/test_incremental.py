@@ -7,7 +7,6 @@ import tracemalloc
 import zlib
 from collections.abc import Coroutine
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -29,6 +28,7 @@ from tests.exposition.scene import (
     PAYMENTS,
     STALE_AFTER,
     Scene,
+    finish,
     invitation,
     options,
 )
@@ -130,15 +130,6 @@ def many(count: int) -> list[Target]:
     return [Target(f"{number:012d}", "eu-west-1") for number in range(count)]
 
 
-def finish(work: Coroutine[object, object, list[bytes]]) -> list[bytes]:
-    """Let a coroutine have turns until it has ended."""
-    while True:
-        try:
-            work.send(None)
-        except StopIteration as end:
-            return list(end.value)
-
-
 def test_many_targets_keep_their_lines_apart() -> None:
     """Where text is kept in pieces of many targets: lines that grow, shrink, go and come again."""
     chance, targets = random.Random(7), many(2 * PIECE + 9)
@@ -180,29 +171,15 @@ def test_a_scrape_is_of_one_moment() -> None:
     assert gzip.decompress(b"".join(finish(scrape))) == expected
 
 
-def test_the_tail_is_of_the_same_moment() -> None:
-    """It is asked after what time has changed is rendered: both tell of the same states."""
-    scene = Scene(PAYMENTS)
-    scene.answered(PAYMENTS, invitation())
-    scene.failed(PAYMENTS)
-    scene.clock.advance(STALE_AFTER)
-    text = scene.text()
-    assert 'macie_exporter_targets{state="stale"} 1.0' in text
-    assert "\nmacie_invitations{" not in text
-
-
-@pytest.mark.parametrize("outcome", ["failing", "changing"])
-def test_memory_does_not_grow_with_polls(outcome: str) -> None:
+def test_memory_does_not_grow_with_polls() -> None:
     """Polled again and again, a target leaves nothing behind: neither its edges nor its lines."""
     scene = Scene(PAYMENTS, shows=options(most=10))
 
     def held_after(times: int) -> int:
         for _ in range(times):
             scene.clock.advance(0.5)
-            if outcome == "failing":
-                scene.failed(PAYMENTS)
-            else:
-                scene.answered(PAYMENTS, invitation(at=scene.clock.now()))
+            scene.failed(PAYMENTS)
+            scene.answered(PAYMENTS, invitation(at=scene.clock.now()))
         return tracemalloc.get_traced_memory()[0]
 
     tracemalloc.start()

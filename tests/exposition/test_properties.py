@@ -24,6 +24,7 @@ from exporter.model import (
     Invitation,
     Target,
 )
+from tests.daemons import values
 from tests.exposition.scene import EDGES, PAYMENTS, Scene, invitation, options
 from tests.exposition.strategies import (
     ODD_TEXT,
@@ -52,12 +53,6 @@ def series(families: Iterable[Metric]) -> Series:
             assert key not in found
             found[key] = sample.value
     return found
-
-
-def values(found: Series, name: str, *labels: str) -> dict[tuple[str, ...], float]:
-    """Return the samples of a name by the values of some of their labels."""
-    ours = ((dict(by), value) for (n, by), value in found.items() if n == name)
-    return {tuple(by[each] for each in labels): value for by, value in ours}
 
 
 class Library(CollectorRegistry):

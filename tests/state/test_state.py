@@ -1,5 +1,6 @@
 """What is known of targets, as polls end and time passes."""
 
+import sys
 from collections.abc import Sequence
 from math import inf
 
@@ -7,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.error_codes import ERRORS
 from exporter.model import Answer, Failure, Invitation, PollResult, Target
 from exporter.state import Snapshot, TargetRecord, TargetState
+from exporter.state.history import recall
 from exporter.state.records import advance
 
 HERE = Target("111122223333", "eu-west-1")
@@ -100,6 +103,24 @@ def test_states(
     assert known.as_of(before, STALE_AFTER)[0] is state
     if stale_from < inf:
         assert known.as_of(stale_from, STALE_AFTER) == (TargetState.STALE, None)
+
+
+@pytest.mark.parametrize("code", sorted(ERRORS))
+def test_the_last_polls_come_back_latest_first(code: str) -> None:
+    """Whatever they were, an hour of them at the default interval, in 300 bytes.
+
+    What does not fit breaks no poll: the most pages that do, and `other` for a code nobody knows.
+    """
+    surprising = (Answer(enabled=True, pages=10**9), Failure("Surprise", ""))
+    usual = (Answer(enabled=True, invitations=listing(*"abc").invitations), NOT_ENABLED)
+    polls = after(*surprising * 9, *(*usual, Failure(code, "why")) * 2, *surprising * 3).polls
+    found = recall(polls)
+    assert [each.ended for each in found] == [100.0 * number for number in range(30, 18, -1)]
+    assert [each[1:] for each in found] == [
+        *[(0.5, 0, 0, "other"), (0.5, 0, 65535, "ok")] * 3,
+        *[(0.5, 0, 0, code), (0.5, 0, 1, "not_enabled"), (0.5, 3, 1, "ok")] * 2,
+    ]
+    assert sys.getsizeof(polls) <= 300
 
 
 def test_a_clock_that_was_set_back_keeps_nothing_longer() -> None:
