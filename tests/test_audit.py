@@ -54,6 +54,13 @@ OFF = f"level=warning event=macie_not_enabled {WHERE}\n"
 SOME, NONE = listing(invitation()), listing()
 
 
+FAILED = (
+    f"event=poll_failed {WHERE} error_code=ThrottlingException "
+    'aws_request_id=req-1 error="Rate exceeded" hint="AWS limits the rate: it is polled '
+    'again soon; if it stays, raise poll.interval or lower poll.concurrency"\n'
+)
+
+
 CASES: Mapping[str, tuple[list[Answer | Failure], str]] = {
     "at the first look it is not necessarily new": (
         [SOME],
@@ -96,14 +103,16 @@ CASES: Mapping[str, tuple[list[Answer | Failure], str]] = {
         [NONE, listing(invitation(status="Enabled"), invitation())],
         f"level=info {RECEIVED}\n",
     ),
-    "a failure begins": (
-        [NONE, THROTTLED],
-        (
-            f"level=warning event=poll_failed {WHERE} error_code=ThrottlingException "
-            'aws_request_id=req-1 error="Rate exceeded" hint="AWS limits the rate: it is polled '
-            'again soon; if it stays, raise poll.interval or lower poll.concurrency"\n'
-        ),
+    "no calendar has the time": (
+        [NONE, listing(invitation(at=1e18))],
+        f"level=info event=invitation_received {ONE} status=Invited invited_at=1e+18\n",
     ),
+    "a failure begins": ([NONE, THROTTLED], f"level=warning {FAILED}"),
+    "the same again is for those who look closely": (
+        [THROTTLED, THROTTLED],
+        f"level=debug {FAILED}",
+    ),
+    "another error code is news": ([DENIED, THROTTLED], f"level=warning {FAILED}"),
     "a failure ends": ([DENIED, NONE], RECOVERED),
     "it is over": ([DENIED, NONE, NONE], ""),
     "without Macie from the first": (
@@ -137,18 +146,3 @@ def test_what_is_said(name: str) -> None:
 def test_whether_its_inviter_is_trusted(trust: Trust, level: str, said: str) -> None:
     """Where that is configured, and known; a stranger's is a warning."""
     assert lines(NONE, SOME, trust=trust) == f"level={level} {RECEIVED}{said}\n"
-
-
-@pytest.mark.parametrize("at", [1e18, -1e18])
-def test_a_time_beyond_the_calendar(at: float) -> None:
-    """A time that no calendar has is written as its number."""
-    assert f"invited_at={at}" in lines(listing(invitation(at=at)))
-
-
-def test_a_failure_goes_on() -> None:
-    """The same again is for those who look closely; another error code is news, with a hint."""
-    assert lines(THROTTLED, THROTTLED).startswith(f"level=debug event=poll_failed {WHERE}")
-    line = lines(THROTTLED, DENIED)
-    assert line.startswith(f"level=warning event=poll_failed {WHERE} error_code=AccessDenied")
-    assert line.count("\n") == 1
-    assert "hint=" in lines(Failure("Whatever", "?"))
