@@ -192,7 +192,7 @@ def test_nobody_is_unknown_before_the_organization_is_known_nor_after_it_failed(
     world.fail(fleets.HUB, "*", denied, service="organizations")
     tree = {
         "aws": {**ORGANIZATION, "accounts": [{"id": fleets.HUB}]},
-        "metrics": {"zero_fill": "none", "trust_organization": True},
+        "metrics": {"zero_fill": "invited", "trust_organization": True},
     }
 
     def untrusted() -> dict[tuple[str, str], float]:
@@ -200,6 +200,7 @@ def test_nobody_is_unknown_before_the_organization_is_known_nor_after_it_failed(
             (name, dict(labels).get("inviter_account_id", "")): value
             for (name, labels), value in exporter.series().items()
             if name.startswith("macie_untrusted")
+            and dict(labels).get("aws_account_id", fleets.HUB) == fleets.HUB
         }
 
     with daemons.running(Settings.model_validate(tree)) as exporter:
