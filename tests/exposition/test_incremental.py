@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import random
-import tracemalloc
 import zlib
 from collections.abc import Coroutine
 
@@ -21,11 +20,9 @@ from exporter.exposition.columns import PIECE
 from exporter.exposition.counts import Options
 from exporter.exposition.scrape import Exposition
 from exporter.model import Account, Answer, Failure, Target
-from exporter.state.snapshot import FAILURES_KEPT
 from tests.exposition.scene import (
     DAY,
     NOW,
-    PAYMENTS,
     STALE_AFTER,
     Scene,
     finish,
@@ -169,26 +166,6 @@ def test_a_scrape_is_of_one_moment() -> None:
     for target in targets:
         scene.answered(target, invitation())
     assert gzip.decompress(b"".join(finish(scrape))) == expected
-
-
-def test_memory_does_not_grow_with_polls() -> None:
-    """Polled again and again, a target leaves nothing behind: neither its edges nor its lines."""
-    scene = Scene(PAYMENTS, shows=options(most=10))
-
-    def held_after(times: int) -> int:
-        for _ in range(times):
-            scene.clock.advance(0.5)
-            scene.failed(PAYMENTS)
-            scene.answered(PAYMENTS, invitation(at=scene.clock.now()))
-        return tracemalloc.get_traced_memory()[0]
-
-    tracemalloc.start()
-    try:
-        # Failures are kept up to a number: from then on there are no more of them.
-        before = held_after(FAILURES_KEPT)
-        assert held_after(400) - before < 20_000
-    finally:
-        tracemalloc.stop()
 
 
 def test_nothing_holds_the_loop() -> None:

@@ -13,26 +13,18 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from exporter.exposition.counts import Options
-from exporter.exposition.families import TARGET_LABELS
 from exporter.model import (
     KNOWN_STATUSES,
-    OTHER_STATUS,
-    UNKNOWN_STATUS,
     Account,
-    Answer,
-    Failure,
     Invitation,
-    Target,
 )
 from tests.daemons import values
-from tests.exposition.scene import EDGES, PAYMENTS, Scene, invitation, options
+from tests.exposition.scene import EDGES, PAYMENTS, Scene
 from tests.exposition.strategies import (
     ODD_TEXT,
-    TARGETS,
     all_options,
     clocks,
     invitations,
-    outcomes,
 )
 
 Labels = frozenset[tuple[str, str]]
@@ -90,7 +82,8 @@ def test_what_is_counted_is_what_is_listed(
     """Each by its exact age as of the scrape, and what is filled is 0 where there are none.
 
     Each status with a readable time has its oldest and its newest, the others have neither. The
-    untrusted are counted where it is said who is trusted, and not otherwise.
+    untrusted are counted where it is said who is trusted, and not otherwise; each of them is as old
+    as its oldest, and of too many the newest are kept: those whose time is unreadable go first.
     """
     found = series(read_text(answering(shows, given_, now).text()))
 
@@ -107,39 +100,23 @@ def test_what_is_counted_is_what_is_listed(
         family = f"macie_invitation_{name}_timestamp_seconds"
         assert values(found, family, "relationship_status") == extremes
     untrusted: Counter[tuple[str, ...]] = Counter()
+    sent: dict[tuple[str, ...], list[float]] = {}
     if shows.trust.tells:
         untrusted.update({(status,): 0 for status in filled})
-        strangers = (one for one in given_ if one.inviter_account_id not in shows.trust.accounts)
-        untrusted.update((one.relationship_status,) for one in strangers)
+        for one in given_:
+            if one.inviter_account_id not in shows.trust.accounts:
+                untrusted[(one.relationship_status,)] += 1
+                of_inviter = sent.setdefault((one.relationship_status, one.inviter_account_id), [])
+                of_inviter += [one.invited_at] if one.invited_at else []
     assert values(found, "macie_untrusted_invitations", "relationship_status") == untrusted
-
-
-@given(
-    st.lists(st.tuples(st.sampled_from(TARGETS), outcomes), max_size=12),
-    st.integers(1, 6),
-)
-def test_the_cap_of_untrusted_inviters_keeps_the_newest(
-    polls: list[tuple[Target, Answer | Failure]], most: int
-) -> None:
-    """Each inviter of a target in a status is as old as its oldest; unreadable ones go first."""
-    scene = Scene(*TARGETS, shows=options(trusted=["999988887777"], most_inviters=most))
-    for target, outcome in polls:
-        scene.polled(target, outcome)
-    times: dict[tuple[str, ...], list[float]] = {}
-    for record in scene.snapshot.all():
-        for one in record.answer.invitations if record.answer else ():
-            if one.inviter_account_id != "999988887777":
-                key = (*record.target, one.relationship_status, one.inviter_account_id)
-                times.setdefault(key, []).extend([one.invited_at] if one.invited_at else [])
-    oldest = {key: min(readable, default=0.0) for key, readable in times.items()}
-    newest_first = sorted(oldest.values(), reverse=True)
-    found = series(read_text(scene.text()))
-    labels = (*TARGET_LABELS, "relationship_status", "inviter_account_id")
-    kept = values(found, "macie_untrusted_inviter_timestamp_seconds", *labels)
-    assert kept.items() <= oldest.items()
-    assert sorted(kept.values(), reverse=True) == newest_first[:most]
-    dropped = values(found, "macie_untrusted_inviter_series_dropped")
-    assert dropped == {(): len(newest_first[most:])}
+    inviters = {inviter: min(readable, default=0.0) for inviter, readable in sent.items()}
+    newest_first = sorted(inviters.values(), reverse=True)
+    family, labels = "macie_untrusted_inviter", ("relationship_status", "inviter_account_id")
+    kept = values(found, f"{family}_timestamp_seconds", *labels)
+    assert kept.items() <= inviters.items()
+    assert sorted(kept.values(), reverse=True) == newest_first[: shows.max_inviter_series]
+    dropped = len(inviters) - len(kept)
+    assert values(found, f"{family}_series_dropped") == {(): dropped}
 
 
 @given(listed, clocks, all_options, ODD_TEXT)
@@ -170,36 +147,3 @@ def test_a_lone_surrogate_has_a_text() -> None:
     """What UTF-8 cannot write is written as its escape, itself escaped."""
     scene = Scene(PAYMENTS, accounts=(Account(PAYMENTS.account_id, "é\ud800"),))
     assert 'macie_account_info{account_name="é\\\\ud800",' in scene.text()
-
-
-MOST_UNKNOWN = 32
-ALWAYS = (*KNOWN_STATUSES, UNKNOWN_STATUS, OTHER_STATUS)
-
-made_up = st.builds(
-    lambda first, many: [f"Made{number}Up" for number in range(first, first + many)],
-    st.integers(0, MOST_UNKNOWN),
-    st.integers(0, 2 * MOST_UNKNOWN),
-)
-statuses = st.builds(list.__add__, made_up, st.lists(st.sampled_from(ALWAYS), max_size=5))
-
-
-@given(st.lists(st.tuples(st.sampled_from(TARGETS), statuses), min_size=1, max_size=6))
-def test_statuses_are_bounded_and_no_invitation_is_lost(
-    polled: list[tuple[Target, list[str]]],
-) -> None:
-    """Others make them up: the first few have a name and keep it, the others are `other`."""
-    scene = Scene(*TARGETS)
-    listed: dict[tuple[str, ...], list[str]] = {}
-    named: set[str] = set()
-    for target, names in polled:
-        scene.answered(target, *(invitation(f"i{at}", name) for at, name in enumerate(names)))
-        listed[target] = names
-        found = series(read_text(scene.text()))
-        counts = values(found, "macie_invitations", *TARGET_LABELS, "relationship_status")
-        named |= {status for _, _, status in counts} - {*ALWAYS}
-        assert len(named) <= MOST_UNKNOWN
-        assert counts == Counter(
-            (*target, name if name in named or name in ALWAYS else OTHER_STATUS)
-            for target, names in listed.items()
-            for name in names
-        )

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.error_codes import ERRORS
-from exporter.model import Answer, Failure, Invitation, PollResult, Target
+from exporter.model import (
+    KNOWN_STATUSES,
+    OTHER_STATUS,
+    UNKNOWN_STATUS,
+    Answer,
+    Failure,
+    Invitation,
+    PollResult,
+    Target,
+)
 from exporter.state import Snapshot, TargetRecord, TargetState
 from exporter.state.history import recall
 from exporter.state.records import advance
@@ -165,3 +174,35 @@ def test_polled() -> None:
         snapshot.change(gone, new)
         polled.append(snapshot.polled)
     assert polled == [False, False, True, False, True]
+
+
+MOST_UNKNOWN = 32
+ALWAYS = (*KNOWN_STATUSES, UNKNOWN_STATUS, OTHER_STATUS)
+
+made_up = st.builds(
+    lambda first, many: [f"Made{number}Up" for number in range(first, first + many)],
+    st.integers(0, MOST_UNKNOWN),
+    st.integers(0, 2 * MOST_UNKNOWN),
+)
+statuses = st.builds(list.__add__, made_up, st.lists(st.sampled_from(ALWAYS), max_size=5))
+
+
+@given(st.lists(st.tuples(st.sampled_from((HERE, THERE)), statuses), min_size=1, max_size=6))
+def test_statuses_are_bounded_and_no_invitation_is_lost(
+    polled: list[tuple[Target, list[str]]],
+) -> None:
+    """Others make them up: the first few have a name and keep it, the others are `other`."""
+    snapshot, named = Snapshot(), set[str]()
+    snapshot.change((), [HERE, THERE])
+    for target, names in polled:
+        sent = tuple(Invitation("1", f"i{at}", name, None) for at, name in enumerate(names))
+        snapshot.record(PollResult(target, 1.0, 0.5, Answer(enabled=True, invitations=sent)))
+        known = snapshot.get(target)
+        assert known is not None
+        assert known.listed is not None
+        shown = [each.relationship_status for each in known.listed]
+        named |= {*shown} - {*ALWAYS}
+        assert len(named) <= MOST_UNKNOWN
+        assert shown == [
+            name if name in named or name in ALWAYS else OTHER_STATUS for name in names
+        ]
