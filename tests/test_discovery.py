@@ -121,6 +121,10 @@ class Looking:
         await eventually(lambda: not self.discovery.looking, "a whole look")
         return self.discovery.inventory
 
+    async def until_polled(self, *account_ids: str) -> None:
+        """Wait until exactly these accounts are polled."""
+        await eventually(lambda: list(self.polled) == [*account_ids], "other accounts")
+
     async def begin(self, aws: dict[str, Any] | None = None) -> None:
         """Begin a look, in the midst of whatever is under way."""
         if aws is not None:
@@ -330,20 +334,28 @@ async def test_what_a_reload_looks_for_in_vain_drops_nothing(aws: dict[str, Any]
 
 @in_a_loop
 async def test_what_a_reload_configures_waits_for_no_answer() -> None:
-    """Names, labels, regions and roles of listed accounts, and new ones, though AWS is silent."""
-    directory = Directory([Member(TWO, "two")])
-    one: dict[str, Any] = {"id": ONE}
-    looking = Looking(directory, {**organization(), "accounts": [one]}, metrics=LABELS)
+    """Names, labels, regions and roles of listed accounts, new ones, and units that are left out.
+
+    Though AWS is silent: whose accounts the other units hold is known.
+    """
+    one, two, three = (unit[-12:] for unit in UNITS)
+    directory = Directory(of_units={unit: [Member(unit[-12:], "named")] for unit in UNITS})
+    account: dict[str, Any] = {"id": ONE}
+    aws = {**organization(include_ous=UNITS), "accounts": [account]}
+    looking = Looking(directory, aws, metrics=LABELS)
     await looking.look()
+    assert list(looking.polled) == [ONE, one, two, three]
     directory.silent = {"organization"}
     labels = {"team": "written"}
-    one |= {"name": "first", "labels": labels, "regions": ["us-east-1"], "role_name": ROLE}
-    await looking.begin({**organization(), "accounts": [one, {"id": THREE}]})
-    expected = {ONE: ("us-east-1",), THREE: ("eu-west-1",), TWO: ("eu-west-1",)}
-    await eventually(lambda: looking.polled == expected, "what is configured")
+    account |= {"name": "first", "labels": labels, "regions": ["us-east-1"], "role_name": ROLE}
+    listed = [account, {"id": TWO}]
+    for units, left in ((UNITS[1:], [two, three]), (UNITS[:1], [one])):
+        await looking.begin({**organization(include_ous=units), "accounts": listed})
+        await looking.until_polled(ONE, TWO, *left)
     first = looking.adopted[-1].accounts[0]
-    assert (first.name, first.labels, first.role) == ("first", labels, role(ONE))
-    assert looking.adopted[-1].names == {ONE: "first", TWO: "two"}
+    assert first == Account(ONE, "first", role(ONE), ("us-east-1",), labels)
+    names = {ONE: "first", **dict.fromkeys((one, two, three), "named")}
+    assert looking.adopted[-1].names == names
     assert not looking.adopted[-1].complete
 
 
@@ -361,21 +373,7 @@ async def test_an_account_that_a_reload_takes_out_goes_whatever_aws_answers(what
     for left in ([ONE], []):
         listed.pop()
         await looking.begin({**organization(), "accounts": listed})
-        await eventually(lambda left=left: list(looking.polled) == left, "one to go")  # type: ignore[misc]
-
-
-@in_a_loop
-async def test_units_that_a_reload_takes_out_are_polled_no_longer_though_aws_is_silent() -> None:
-    """Whose accounts the others hold is known."""
-    directory = Directory(of_units={unit: members(unit[-12:]) for unit in UNITS})
-    looking = Looking(directory, organization(include_ous=UNITS))
-    await looking.look()
-    directory.silent = {"organization"}
-    for units in (UNITS[1:], UNITS[:1]):
-        directory.asked.clear()
-        await looking.begin(organization(include_ous=units))
-        await eventually(lambda: "organization" in directory.asked, "being asked")
-        assert list(looking.polled) == [unit[-12:] for unit in units]
+        await looking.until_polled(*left)
 
 
 # -- what goes wrong -----------------------------------------------------------------------------
@@ -430,14 +428,14 @@ async def test_units_do_not_narrow_who_is_trusted() -> None:
     """Where the organization is trusted it is listed whole, beside the units that are polled."""
     directory = Directory([Member(HUB, ""), MEMBER, SUSPENDED], of_units={UNIT: [MEMBER]})
     aws, everyone = organization(include_ous=[UNIT]), frozenset({HUB, ONE, SUSPENDED.id})
-    assert (await Looking(directory, aws).look()).organization is None
+    looking = Looking(directory, organization())
+    assert (await looking.look()).organization == everyone
+    directory.asked.clear()
+    # Who has left since would be trusted for ever, where nobody asks again.
+    assert (await looking.look(aws)).organization is None
     assert "whole organization" not in directory.asked
     trusting = await Looking(directory, aws, metrics={"trust_organization": True}).look()
     assert (trusting.organization, ids(trusting)) == (everyone, [ONE])
-    # Who has left since would be trusted for ever, where nobody asks again.
-    looking = Looking(directory, organization())
-    assert (await looking.look()).organization == everyone
-    assert (await looking.look(aws)).organization is None
 
 
 @in_a_loop
