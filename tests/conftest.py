@@ -37,7 +37,6 @@ SLOW = (
     "web/test_hostile.py",
     "web/test_secured.py",
     "exposition/test_incremental.py",
-    "exposition/test_properties.py",
     "fuzz",
     "commands/test_doctor.py",
     "iam/test_iam.py",

@@ -1,4 +1,4 @@
-"""A whole organization on the embedded AWS: its shards, reloads, whom it trusts, and its roles."""
+"""A whole organization on the embedded AWS: its reloads, whom it trusts, and its roles."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from exporter.exposition.families import TARGET_LABELS
-from exporter.settings import Settings, load
+from exporter.settings import Settings
 from exporter.sharding import shard_of
 from tests import daemons, fleets
 from tests.clocks import ManualClock
@@ -74,26 +74,6 @@ def all_of(*ids: str) -> list[tuple[str, ...]]:
 def value(series: Series, name: str) -> float:
     """Return the value of a family of one series."""
     return series[name, frozenset()]
-
-
-@pytest.mark.usefixtures("aws")
-def test_three_shards_hold_every_target_once() -> None:
-    """Three exporters, named as a StatefulSet names its pods."""
-    flags = [
-        ("aws.organization.role-name", "macie-invitations-reader"),
-        ("aws.regions", ",".join(fleets.REGIONS)),
-        ("shard.index", "auto"),
-        ("shard.total", "3"),
-    ]
-    held: list[tuple[str, ...]] = []
-    for index in range(3):
-        settings = load(flags, {"POD_NAME": f"exporter-{index}"}, HERE)
-        with daemons.running(settings) as shard:
-            until(shard.daemon.ready, "the first round")
-            assert shard.value("macie_exporter_shard_index") == index
-            assert shard.value("macie_exporter_shards") == 3
-            held += targets(shard.series())
-    assert sorted(held) == all_of(fleets.HUB, *ACCOUNTS)
 
 
 def resources() -> tuple[int, int]:
@@ -175,6 +155,8 @@ def test_a_reload_to_what_is_not_known_yet_counts_no_targets(
     with daemons.running(Settings.model_validate({**accounts(ACCOUNTS[0]), **shard})) as daemon:
         until(daemon.daemon.ready, "nothing to poll")
         assert set(values(daemon.series(), "macie_exporter_targets", "state").values()) == {0.0}
+        assert daemon.value("macie_exporter_shard_index") == shard["shard"]["index"]
+        assert daemon.value("macie_exporter_shards") == 2
         daemon.reload(Settings.model_validate({**shard, "aws": aws}))
         until(lambda: "event=discovery_failed" in daemon.log, "nobody says what there is")
         assert not values(daemon.series(), "macie_exporter_targets", "state")

@@ -116,8 +116,11 @@ async def polling(
 
 
 @in_a_loop
-async def test_polls_begin_a_few_at_a_time() -> None:
-    """Between them scrapes and probes have their turn, however many polls are due at once."""
+async def test_polls_begin_a_few_at_a_time_and_a_stop_cuts_them() -> None:
+    """Between them scrapes and probes have their turn, however many polls are due at once.
+
+    After a stop nothing begins, and what was cut says nothing of its target.
+    """
     many = [Target(f"{number:012d}", "eu-west-1") for number in range(200)]
     reads = Reads()
     async with polling(reads, concurrency=len(many)) as made:
@@ -127,6 +130,10 @@ async def test_polls_begin_a_few_at_a_time() -> None:
             await asyncio.sleep(0)
             begun.append(reads.count)
         assert max(after - before for before, after in pairwise(begun)) <= 16
+        made.poller.poll_soon(many)
+    assert (reads.cut, reads.count) == (len(many), len(many))
+    assert not reads.under_way
+    assert made.results == []
 
 
 @in_a_loop
@@ -236,18 +243,6 @@ async def test_a_result_that_cannot_be_scheduled_loses_no_target(moment: str) ->
         made.poller.change_targets((), TARGETS[:1])
         await eventually(lambda: len(made.results) > 3, "polled again")
         assert made.events() == ["record_crashed"]
-
-
-@in_a_loop
-async def test_stop_cuts_what_is_under_way_and_starts_nothing_more() -> None:
-    """What was cut says nothing of its target."""
-    reads = Reads()
-    async with polling(reads) as made:
-        made.poller.change_targets((), TARGETS)
-        await eventually(lambda: reads.most == 4, "four polls at once")
-    assert (reads.cut, reads.count) == (4, 4)
-    assert not reads.under_way
-    assert made.results == []
 
 
 @in_a_loop
