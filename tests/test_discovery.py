@@ -20,6 +20,7 @@ ONE, TWO, THREE = (f"00000000000{number}" for number in (1, 2, 3))
 ROLE = "macie-invitations-reader"
 NOW = 1_700_000_000.0
 UNITS = ("ou-ab12-11111111", "ou-ab12-22222222", "ou-ab12-33333333")
+MEMBER, SUSPENDED = Member(ONE, "one"), Member("000000000009", "gone", is_active=False)
 LABELS = {"account_labels": ["team", "environment"]}
 STATIC = {"accounts": [{"id": ONE}], "regions": ["me-south-1", "us-east-1"]}
 
@@ -32,7 +33,6 @@ class Directory:
     enabled: dict[str, tuple[str, ...]] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
-    units: tuple[str, ...] = ()
     asked: list[str] = field(default_factory=list)
     tagged: dict[str, dict[str, str]] = field(default_factory=dict)
     of_units: dict[str, list[Member]] = field(default_factory=dict)
@@ -44,7 +44,6 @@ class Directory:
 
     async def members(self, units: tuple[str, ...]) -> Sequence[Member]:
         """List the accounts."""
-        self.units = units or self.units
         what = "organization" if units or not self.of_units else "whole organization"
         await self._ask(what, AwsError("AccessDenied", "no", "request-9"))
         for unit in units:
@@ -199,10 +198,12 @@ async def test_static_accounts_need_no_network() -> None:
 async def test_static_accounts_win_and_exclusion_holds_for_members() -> None:
     """A static account keeps its own role and regions, and takes only the name if it has none.
 
-    Members have the role, the account of the credentials those.
+    Members have the role, the account of the credentials those. To the organization belongs whoever
+    it lists: suspended and excluded accounts too, each by its name. Without keys of labels nobody
+    is asked for tags.
     """
     directory = Directory(
-        [Member(HUB, "hub"), Member(ONE, "one"), Member(TWO, ""), *members(THREE)]
+        [Member(HUB, "hub"), MEMBER, *members(TWO), Member(THREE, "out"), SUSPENDED]
     )
     static = [{"id": ONE, "regions": ["us-east-1"]}]
     excluded = organization(exclude_accounts=[ONE, THREE], external_id="x")
@@ -212,47 +213,44 @@ async def test_static_accounts_win_and_exclusion_holds_for_members() -> None:
         Account(HUB, "hub", None, ("eu-west-1",)),
         Account(TWO, "", role(TWO, "x"), ("eu-west-1",)),
     )
-
-
-@in_a_loop
-async def test_a_refresh_finds_who_is_there_now_and_keeps_all_where_it_fails() -> None:
-    """Static accounts never depend on it; the next unit is not asked where one has no answer."""
-    directory = Directory(members(ONE, TWO), broken={"organization"})
-    looking = Looking(directory, {"accounts": [{"id": HUB}], **organization(include_ous=UNITS)})
-    first = await looking.look()
-    assert (ids(first), first.complete) == ([HUB], False)
-    directory.broken.clear()
-    assert ids(await looking.look()) == [HUB, ONE, TWO]
-    directory.accounts = members(TWO, THREE)
-    complete = await looking.look()
-    assert (ids(complete), complete.complete) == ([HUB, TWO, THREE], True)
-    directory.broken.add("organization")
-    failed = await looking.look()
-    assert failed.accounts == complete.accounts
-    assert failed.failure == Failure("AccessDenied", "no", "request-9")
-    assert directory.units == UNITS[:1]
+    assert found.organization == frozenset({HUB, ONE, TWO, THREE, SUSPENDED.id})
+    assert found.names == {HUB: "hub", ONE: "one", THREE: "out", SUSPENDED.id: "gone"}
+    assert not directory.asked_for_tags()
 
 
 @in_a_loop
 async def test_a_unit_that_is_gone_keeps_its_accounts_and_hides_no_other() -> None:
     """Discovery has failed then, by the unit's name; the other units are current all the same.
 
-    An account under two units is there once.
+    Where Organizations has no answer, all stays, and the next unit is not asked for; static
+    accounts never depend on it. An account under two units is there once.
     """
     one, two, three = UNITS
     directory = Directory(of_units={one: members(ONE), two: members(TWO), three: members(THREE)})
-    looking = Looking(directory, organization(include_ous=UNITS))
-    assert ids(await looking.look()) == [ONE, TWO, THREE]
-    directory.broken.add(two)
+    directory.broken = {"organization"}
+    aws = {"accounts": [{"id": HUB}], **organization(include_ous=UNITS)}
+    looking = Looking(directory, aws)
+    first = await looking.look()
+    assert (ids(first), first.complete) == ([HUB], False)
+    directory.broken = set()
+    complete = await looking.look()
+    assert (ids(complete), complete.complete) == ([HUB, ONE, TWO, THREE], True)
+    directory.broken = {"organization"}
+    directory.asked.clear()
+    failed = await looking.look()
+    assert failed.accounts == complete.accounts
+    assert failed.failure == Failure("AccessDenied", "no", "request-9")
+    assert directory.asked == ["identity", "organization"]
+    directory.broken = {two}
     directory.of_units[one] = members("000000000007")
     directory.of_units[three] = members(THREE, "000000000007", "000000000008")
-    failed = await looking.look()
-    assert ids(failed) == ["000000000007", TWO, THREE, "000000000008"]
-    assert not failed.complete
-    assert failed.failure == Failure("ParentNotFoundException", f"{two}: no such parent")
-    assert "include_ous" in hint(failed.failure)
-    after = await looking.look(organization(include_ous=[one, three]))
-    assert ids(after) == ["000000000007", THREE, "000000000008"]
+    gone = await looking.look()
+    assert ids(gone) == [HUB, "000000000007", TWO, THREE, "000000000008"]
+    assert not gone.complete
+    assert gone.failure == Failure("ParentNotFoundException", f"{two}: no such parent")
+    assert "include_ous" in hint(gone.failure)
+    after = await looking.look({**aws, **organization(include_ous=[one, three])})
+    assert ids(after) == [HUB, "000000000007", THREE, "000000000008"]
     assert after.complete
 
 
@@ -405,50 +403,20 @@ async def test_a_crash_is_logged_and_ends_nothing() -> None:
     await eventually(lambda: looking.discovery.inventory.complete, "the next look")
 
 
-# -- who belongs to the organization, and is trusted for it --------------------------------------
-
-UNIT = UNITS[0]
-MEMBER, SUSPENDED = Member(ONE, "one"), Member("000000000009", "gone", is_active=False)
-
-
-@in_a_loop
-async def test_whoever_organizations_lists_belongs_to_it() -> None:
-    """The own, suspended and excluded accounts too, each by its name; polled are fewer."""
-    directory = Directory([Member(HUB, "hub"), MEMBER, SUSPENDED, Member(TWO, "out")])
-    found = await Looking(directory, organization(exclude_accounts=[TWO])).look()
-    assert found.organization == frozenset({HUB, ONE, SUSPENDED.id, TWO})
-    assert found.names == {HUB: "hub", ONE: "one", SUSPENDED.id: "gone", TWO: "out"}
-    assert ids(found) == [HUB, ONE]
-    # No labels are wanted, and so no tags.
-    assert not directory.asked_for_tags()
+# -- who is trusted for belonging to the organization --------------------------------------------
 
 
 @in_a_loop
 async def test_units_do_not_narrow_who_is_trusted() -> None:
-    """Where the organization is trusted it is listed whole, beside the units that are polled."""
-    directory = Directory([Member(HUB, ""), MEMBER, SUSPENDED], of_units={UNIT: [MEMBER]})
-    aws, everyone = organization(include_ous=[UNIT]), frozenset({HUB, ONE, SUSPENDED.id})
-    looking = Looking(directory, organization())
-    assert (await looking.look()).organization == everyone
-    directory.asked.clear()
-    # Who has left since would be trusted for ever, where nobody asks again.
-    assert (await looking.look(aws)).organization is None
-    assert "whole organization" not in directory.asked
-    trusting = await Looking(directory, aws, metrics={"trust_organization": True}).look()
-    assert (trusting.organization, ids(trusting)) == (everyone, [ONE])
+    """Where the organization is trusted it is listed whole, beside the units that are polled.
 
-
-@in_a_loop
-async def test_a_list_of_the_whole_that_is_denied_ends_no_poll_and_names_nobody_unknown() -> None:
-    """Units are polled, discovery has failed, and who is trusted stays as it was last known.
-
-    Who leaves a unit goes all the same.
+    Where that is denied, units are polled, discovery has failed, and who is trusted stays as it was
+    last known: nobody is named unknown for it. Who leaves a unit goes all the same.
     """
-    directory = Directory([MEMBER, SUSPENDED], of_units={UNIT: [MEMBER, *members(TWO)]})
+    directory = Directory([MEMBER, SUSPENDED], of_units={UNITS[0]: [MEMBER, *members(TWO)]})
     directory.broken = {"whole organization"}
-    everyone = frozenset({ONE, SUSPENDED.id})
-    trusts = {"trust_organization": True}
-    looking = Looking(directory, organization(include_ous=[UNIT]), metrics=trusts)
+    aws, everyone = organization(include_ous=UNITS[:1]), frozenset({ONE, SUSPENDED.id})
+    looking = Looking(directory, aws, metrics={"trust_organization": True})
     denied = await looking.look()
     assert (denied.organization, ids(denied)) == (None, [ONE, TWO])
     assert denied.failure is not None
@@ -457,11 +425,22 @@ async def test_a_list_of_the_whole_that_is_denied_ends_no_poll_and_names_nobody_
     directory.broken = set()
     assert (await looking.look()).organization == everyone
     directory.broken = {"whole organization"}
-    directory.of_units = {UNIT: [MEMBER]}
+    directory.of_units = {UNITS[0]: [MEMBER]}
     left = await looking.look()
     assert (left.organization, ids(left)) == (everyone, [ONE])
     directory.broken = {"organization"}
     assert (await looking.look()).organization == everyone
+
+
+@in_a_loop
+async def test_who_is_not_trusted_for_it_is_not_kept() -> None:
+    """Who has left since would be trusted for ever, where nobody asks for the whole again."""
+    directory = Directory([MEMBER, SUSPENDED], of_units={UNITS[0]: [MEMBER]})
+    looking = Looking(directory, organization())
+    assert (await looking.look()).organization == frozenset({ONE, SUSPENDED.id})
+    directory.asked.clear()
+    assert (await looking.look(organization(include_ous=UNITS[:1]))).organization is None
+    assert "whole organization" not in directory.asked
 
 
 # -- labels --------------------------------------------------------------------------------------

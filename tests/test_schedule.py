@@ -178,15 +178,6 @@ def test_a_new_interval_holds_from_the_next_poll_on() -> None:
     assert 0 < made.wait(20.0) <= 86_400.0
 
 
-def test_poll_soon_makes_targets_due_now() -> None:
-    """Those that wait: not twice, nor beside a poll that is under way, nor what is no target."""
-    made = after_first_round(TARGETS[:3])
-    made.poll_soon([*TARGETS[:2], TARGETS[9]], 5.0)
-    assert set(pop_all(made, 5.0)) == set(TARGETS[:2])
-    made.poll_soon(TARGETS[:2], 5.0)
-    assert made.pop_due(5.0) is None
-
-
 OUTCOMES = ("ok", "ReadTimeout", "ThrottlingException", "AccessDenied", "leave", "soon", "pace")
 
 
@@ -209,7 +200,7 @@ def test_no_target_is_ever_lost_or_taken_twice(steps: list[tuple[float, str]]) -
                 made.change_targets([target], [], now)
                 made.change_targets([], [target], now)
             if outcome == "soon":
-                made.poll_soon(targets, now)
+                made.poll_soon([*targets, TARGETS[9]], now)  # The last is none.
             if outcome == "pace":
                 made.set_pace(INTERVAL, 3, now)
             ok = outcome in {"ok", "leave", "soon", "pace"}

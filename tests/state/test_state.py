@@ -77,16 +77,6 @@ def test_failures_change_nothing_of_what_aws_said(
     assert counts is (None if state is TargetState.STALE else known.answer)
 
 
-def test_an_equal_answer_is_the_same_object() -> None:
-    """Readers compare by identity: the first object stays, in the last poll's result as well."""
-    first = listing("a")
-    known = after(first, listing("a"), DENIED, listing("a"))
-    assert known.answer is first
-    assert known.last is not None
-    assert known.last.outcome is first
-    assert known.listed is first.invitations
-
-
 @pytest.mark.parametrize(
     ("outcomes", "state", "stale_from"),
     [
