@@ -423,7 +423,8 @@ async def test_units_do_not_narrow_who_is_trusted() -> None:
     # There is nothing more to find out of what is polled: the first round can end.
     assert (denied.complete, denied.last_success) == (True, 0.0)
     directory.broken = set()
-    assert (await looking.look()).organization == everyone
+    healed = await looking.look()
+    assert (healed.organization, healed.names) == (everyone, {ONE: "one", SUSPENDED.id: "gone"})
     directory.broken = {"whole organization"}
     directory.of_units = {UNITS[0]: [MEMBER]}
     left = await looking.look()

@@ -13,12 +13,12 @@ class Cycle:
     def __init__(self):
         self.itself = self
 
-looks = []
-gc.callbacks.append(lambda _, info: looks.append((info["generation"], gc.get_freeze_count())))
+looks, default = [], gc.get_threshold()
+gc.callbacks.append(lambda _, info: looks.append((info["generation"], gc.get_threshold())))
 try:
     main()
 finally:
-    early = sum(not frozen for _, frozen in looks)
+    early = sum(threshold == default for _, threshold in looks)
     looks.clear()
     kept = [[] for _ in range(500_000)]
     whole = sum(generation == 2 for generation, _ in looks)

@@ -5,7 +5,7 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.model import Target
@@ -182,6 +182,7 @@ OUTCOMES = ("ok", "ReadTimeout", "ThrottlingException", "AccessDenied", "leave",
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 90.0), st.sampled_from(OUTCOMES)), max_size=60))
+@example([(0.0, "soon")] * 6)  # While the other four are under way.
 def test_no_target_is_ever_lost_or_taken_twice(steps: list[tuple[float, str]]) -> None:
     """Whatever happens, each target is either under way once or has a next poll within bounds."""
     targets = TARGETS[:5]
