@@ -172,7 +172,7 @@ def test_nobody_is_unknown_before_the_organization_is_known_nor_after_it_failed(
     for inviter in (ACCOUNTS[0], fleets.STRANGER):
         world.invite(fleets.HUB, HERE, Invitation(inviter, inviter, "Invited", sent))
     world.fail(fleets.HUB, "*", denied, service="organizations")
-    tree = {
+    tree: dict[str, Any] = {
         "aws": {**ORGANIZATION, "accounts": [{"id": fleets.HUB}]},
         "metrics": {"zero_fill": "invited", "trust_organization": True},
     }
