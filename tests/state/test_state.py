@@ -45,38 +45,6 @@ def after(*outcomes: Answer | Failure) -> TargetRecord:
     return known
 
 
-some_outcomes = st.lists(
-    st.one_of(
-        st.lists(st.sampled_from("abc")).map(lambda names: listing(*names)),
-        st.just(NOT_ENABLED),
-        st.builds(Failure, st.sampled_from(("ThrottlingException", "other")), st.just("")),
-    ),
-    max_size=6,
-)
-
-
-@given(some_outcomes, st.floats(0, 10_000))
-def test_failures_change_nothing_of_what_aws_said(
-    outcomes: Sequence[Answer | Failure], now: float
-) -> None:
-    """Answer, list and last success are those of the last poll that got an answer.
-
-    How the last poll ended is always known, and an answer counts unless the target is stale.
-    """
-    known = after(*outcomes)
-    polls = [PollResult(HERE, 100.0 * n, 0.5, outcome) for n, outcome in enumerate(outcomes, 1)]
-    answers = [(poll.ended, poll.outcome) for poll in polls if isinstance(poll.outcome, Answer)]
-    ended, answer = answers[-1] if answers else (0.0, None)
-    lists = [answer.invitations for _, answer in answers if answer.enabled]
-    last = polls[-1] if polls else None
-    assert (known.last_success, known.answer) == (ended, answer)
-    assert known.listed == (lists[-1] if lists else None)
-    assert known.last == last
-    assert known.failure == (last.outcome if last and isinstance(last.outcome, Failure) else None)
-    state, counts = known.as_of(now, STALE_AFTER)
-    assert counts is (None if state is TargetState.STALE else known.answer)
-
-
 @pytest.mark.parametrize(
     ("outcomes", "state", "stale_from"),
     [
