@@ -1,24 +1,17 @@
-"""The daemon in a loop of its own in this process, without the web: to look at and to reload.
-
-And the AWS that it finds in the environment of this process.
-"""
+"""The daemon in a loop of its own in this process, without the web: to look at and to reload."""
 
 import io
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-
-import pytest
+from datetime import timedelta
 
 from exporter.clock import Clock, SystemClock
 from exporter.configuration import Configuration, Ports
 from exporter.daemon import Daemon
 from exporter.log import Lines
 from exporter.settings import Settings
-from tests.embedded_aws.server import EmbeddedAws
-from tests.embedded_aws.world import World
 from tests.loops import Loop
 from tests.processes import Series, series_of
 
@@ -64,19 +57,6 @@ class Running:
     def reload(self, settings: Settings) -> None:
         """Take on other settings."""
         self.loop.do(lambda: self.daemon.configure(Configuration(settings, REGION)))
-
-
-@contextmanager
-def embedded(world: World, clock: Clock | None = None) -> Iterator[EmbeddedAws]:
-    """Have the environment of this process name an AWS that holds a world."""
-    time = clock or SystemClock()
-    with (
-        EmbeddedAws(world, clock=lambda: datetime.fromtimestamp(time.now(), UTC)) as aws,
-        pytest.MonkeyPatch.context() as environment,
-    ):
-        for name, value in aws.environment().items():
-            environment.setenv(name, value)
-        yield aws
 
 
 @contextmanager

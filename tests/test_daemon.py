@@ -13,6 +13,7 @@ from exporter.configuration import Configuration
 from exporter.exposition.families import TARGET_LABELS
 from exporter.settings import load
 from tests import daemons, fleets, processes
+from tests.clouds import embedded
 from tests.daemons import values
 from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import Fault, World
@@ -31,9 +32,9 @@ def world() -> World:
 
 
 @pytest.fixture
-def aws(world: World) -> Iterator[EmbeddedAws]:
+def aws(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws]:
     """The embedded AWS that holds them, which the environment names."""
-    with daemons.embedded(world) as running:
+    with embedded(world, monkeypatch) as running:
         yield running
 
 

@@ -15,6 +15,7 @@ from exporter.settings import Settings
 from exporter.sharding import shard_of
 from tests import daemons, fleets
 from tests.clocks import ManualClock
+from tests.clouds import embedded
 from tests.daemons import values
 from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import Fault, Invitation, World
@@ -37,9 +38,9 @@ def world() -> World:
 
 
 @pytest.fixture
-def aws(world: World) -> Iterator[EmbeddedAws]:
+def aws(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws]:
     """The embedded AWS that holds them, which the environment names."""
-    with daemons.embedded(world) as running:
+    with embedded(world, monkeypatch) as running:
         yield running
 
 
@@ -205,7 +206,9 @@ def test_nobody_is_unknown_before_the_organization_is_known_nor_after_it_failed(
     assert "level=warning event=invitation_received" not in exporter.log
 
 
-def test_a_repaired_role_is_back_within_an_interval_in_all_its_regions(world: World) -> None:
+def test_a_repaired_role_is_back_within_an_interval_in_all_its_regions(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first poll that gets a session has the others follow at once.
 
     Until then it costs at most one AssumeRole an interval, however many regions there are.
@@ -232,7 +235,7 @@ def test_a_repaired_role_is_back_within_an_interval_in_all_its_regions(world: Wo
         made.reload(settings)
         until(lambda: next_poll() > clock.now(), "the polls that are due")
 
-    with daemons.embedded(world, clock), daemons.running(settings, clock) as made:
+    with embedded(world, monkeypatch, clock), daemons.running(settings, clock) as made:
         until(lambda: next_poll() > clock.now(), "the first round")
         started = clock.now()
         for _ in range(3 * len(fleets.REGIONS)):
