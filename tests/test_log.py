@@ -4,6 +4,7 @@ import io
 import json
 import shlex
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,26 +26,17 @@ class Unspeakable:
         raise RuntimeError("no text")
 
 
-class Memory:
-    """A log whose lines are kept."""
-
-    def __init__(self, form: str = "logfmt", level: str = "debug") -> None:
-        """Log nothing yet."""
-        self.stream = io.StringIO(newline="")
-        self.lines = Lines(self.stream, level=level, form=form, now=lambda: MOMENT)
-        self.log = self.lines.log
-
-    @property
-    def text(self) -> str:
-        """All that was written."""
-        return self.stream.getvalue()
+def logging(form: str, level: str = "debug") -> tuple[Lines, Callable[[], str]]:
+    """Return a log, and what tells all that was written to it."""
+    stream = io.StringIO(newline="")
+    return Lines(stream, level=level, form=form, now=lambda: MOMENT), stream.getvalue
 
 
 def logged(form: str, **fields: object) -> str:
     """Return the line of one event."""
-    memory = Memory(form)
-    memory.log.info("polled", **fields)
-    return memory.text
+    log, written = logging(form)
+    log.info("polled", **fields)
+    return written()
 
 
 def test_an_event() -> None:
@@ -103,12 +95,12 @@ def test_logfmt_can_be_read_back(value: str) -> None:
 
 def test_level_and_form_change_while_in_use() -> None:
     """What is below the level is not written; the very same log writes on as newly configured."""
-    memory = Memory(level="error")
+    log, written = logging("logfmt", "error")
     for level in ("error", "warning", "info", "debug"):
-        memory.lines.configure(level=level, form="json")
+        log.configure(level=level, form="json")
         for each in ("debug", "info", "warning", "error"):
-            getattr(memory.log, each)(f"at_{level}")
-    told = [json.loads(line) for line in memory.text.splitlines()]
+            getattr(log, each)(f"at_{level}")
+    told = [json.loads(line) for line in written().splitlines()]
     assert [each["event"] for each in told] == [
         *["at_error"],
         *["at_warning"] * 2,
@@ -132,13 +124,13 @@ def test_a_traceback_is_one_line_and_repeats_nothing_that_others_say(form: str) 
         except subprocess.CalledProcessError as error:
             raise TypeError("our own mistake") from error
 
-    memory = Memory(form, "error")
+    log, written = logging(form, "error")
     try:
         fail_again()
     except TypeError:
-        memory.log.exception("crashed")
-    assert memory.text.count("\n") == 1
-    assert "hunter2" not in memory.text
+        log.exception("crashed")
+    assert written().count("\n") == 1
+    assert "hunter2" not in written()
     for told in (
         "Traceback (most recent call last):\\n",
         "subprocess.CalledProcessError: (its text is not shown)",
@@ -146,11 +138,11 @@ def test_a_traceback_is_one_line_and_repeats_nothing_that_others_say(form: str) 
         "in fail\\n",
         "in fail_again\\n",
     ):
-        assert told in memory.text
+        assert told in written()
 
 
 def test_an_exception_that_is_none_does_no_harm() -> None:
     """The event is logged all the same."""
-    memory = Memory()
-    memory.log.exception("calm")  # noqa: LOG004 -- that it does no harm is the point
-    assert memory.text == f"ts={TS} level=error event=calm\n"
+    log, written = logging("logfmt")
+    log.exception("calm")  # noqa: LOG004 -- that it does no harm is the point
+    assert written() == f"ts={TS} level=error event=calm\n"

@@ -1,17 +1,21 @@
 """What holds of any invitations at any time, read back through the client library."""
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Iterable
+from datetime import timedelta
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
+from exporter.exposition.age_buckets import AgeBuckets
 from exporter.exposition.counts import Options
 from exporter.model import (
     KNOWN_STATUSES,
@@ -147,3 +151,52 @@ def test_a_lone_surrogate_has_a_text() -> None:
     """What UTF-8 cannot write is written as its escape, itself escaped."""
     scene = Scene(PAYMENTS, accounts=(Account(PAYMENTS.account_id, "é\ud800"),))
     assert 'macie_account_info{account_name="é\\\\ud800",' in scene.text()
+
+
+SOME_EDGES = st.lists(st.integers(1, 20_000), min_size=1, max_size=6, unique=True).map(
+    lambda hours: [timedelta(hours=each) for each in sorted(hours)]
+)
+# From 1970 to 2100, at any fraction of a second.
+SOME_TIMES = st.floats(0, 4_102_444_800)
+
+
+@pytest.mark.parametrize(
+    ("hours", "labels"),
+    [
+        ([24, 168, 720, 2160], ("00d-01d", "01d-07d", "07d-30d", "30d-90d", "90d-inf")),
+        ([12, 24], ("000h-012h", "012h-024h", "024h-inf")),
+        ([1, 1000], ("0000h-0001h", "0001h-1000h", "1000h-inf")),
+        ([24, 2400], ("000d-001d", "001d-100d", "100d-inf")),
+    ],
+)
+def test_labels(hours: list[int], labels: tuple[str, ...]) -> None:
+    """As documented; in hours where an edge is no whole day; wider where one has more digits."""
+    assert AgeBuckets([timedelta(hours=each) for each in hours]).labels == labels
+
+
+@given(SOME_EDGES)
+def test_labels_sort_as_text_in_the_order_of_age(edges: list[timedelta]) -> None:
+    """For any edges; each label begins where the one before it ends."""
+    labels = AgeBuckets(edges).labels
+    assert list(labels) == sorted(labels)
+    assert len(set(labels)) == len(edges) + 1
+    assert all(low.split("-")[1] == high.split("-")[0] for low, high in pairwise(labels))
+
+
+@given(SOME_EDGES, SOME_TIMES, SOME_TIMES)
+@example([timedelta(hours=1)], 0.1, 0.1)
+# To subtract the time from its crossing gives a little less than the edge.
+@example([timedelta(hours=683)], 2_816_025.025_390_273_4, 3_000_000.0)
+def test_at_its_crossing_the_label_has_changed(
+    edges: list[timedelta], invited_at: float, now: float
+) -> None:
+    """And not at the last moment before it, to the last bit: or a cache would miss the change."""
+    buckets = AgeBuckets(edges)
+    crossing = buckets.next_crossing(invited_at, now)
+    label = buckets.label(invited_at, now)
+    if label == buckets.labels[-1]:
+        assert crossing == math.inf
+        return
+    assert crossing > now
+    assert buckets.label(invited_at, math.nextafter(crossing, -math.inf)) == label
+    assert buckets.label(invited_at, crossing) == buckets.labels[buckets.labels.index(label) + 1]
