@@ -21,7 +21,7 @@ from exporter.schedule import Schedule
 from exporter.web.query import Query, select
 from exporter.web.verdict import failure_groups, strangers, summary, verdict
 from tests import faulty
-from tests.aws.rig import ACCOUNT, REGION, Rig, rig
+from tests.aws.rig import ACCOUNT, REGION, Stage, stage
 from tests.calls import calls_of
 from tests.exposition.scene import NOW, Scene, finish, options
 from tests.faults.services import SESSION
@@ -44,56 +44,40 @@ def aws(peer: faulty.Peer) -> bool:
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[faulty.FaultyServer]:
-    """AWS, and nothing else in the environment."""
-    with faulty.FaultyServer(aws) as running:
-        for name, value in {
-            "AWS_ENDPOINT_URL": running.url,
-            "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "AWS_DEFAULT_REGION": REGION,
-        }.items():
-            monkeypatch.setenv(name, value)
-        yield running
+def on_stage() -> Iterator[Stage]:
+    """The exporter's own clients, which have polled once, and that AWS."""
+    with stage() as made:
+        made.play(aws).read()
+        made.play(aws)
+        yield made
 
 
-@pytest.fixture
-def made(server: faulty.FaultyServer) -> Iterator[Rig]:
-    """The exporter's own clients."""
-    del server
-    with rig() as running:
-        yield running
-
-
-def test_a_request_a_page_a_session_an_account_and_one_connection(
-    server: faulty.FaultyServer, made: Rig
-) -> None:
+def test_a_request_a_page_a_session_an_account_and_one_connection(on_stage: Stage) -> None:
     """Ten accounts polled twice in four regions: nothing is asked beyond that."""
     ids = [f"{number:012d}" for number in range(10)]
     for _ in range(2):
         for account in (Account(i, "", Role(f"arn:aws:iam::{i}:role/reader")) for i in ids):
             for region in REGIONS:
-                answer = made.read(account=account, region=region)
+                answer = on_stage.rig.read(account=account, region=region)
                 assert (len(answer.invitations), answer.pages) == (26, 2)
-    assert made.attempts.counts == {
+    assert on_stage.rig.attempts.counts == {
         ("sts", "AssumeRole", REGION): 10,
         **{("macie2", "ListInvitations", region): 40 for region in REGIONS},
     }
     # All regions are the same server here.
-    assert server.connections == 1
+    assert on_stage.server.connections == 1
 
 
-def test_a_poll_is_a_few_hundred_calls_a_page(made: Rig) -> None:
+def test_a_poll_is_a_few_hundred_calls_a_page(on_stage: Stage) -> None:
     """A full page takes 760 calls of functions; a default client's takes 12,000."""
-    made.read()
     profile = cProfile.Profile()
 
     async def profiled() -> None:
         profile.enable()
-        await made.macie.read(ACCOUNT, REGION)
+        await on_stage.rig.macie.read(ACCOUNT, REGION)
         profile.disable()
 
-    made.run(profiled())
+    on_stage.rig.run(profiled())
     counted: Any = pstats.Stats(profile)
     assert counted.total_calls < 1_600
 

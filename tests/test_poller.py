@@ -147,7 +147,7 @@ async def test_a_poll_ends_at_its_deadline() -> None:
             Failure("Deadline", "poll.timeout passed while waiting for AWS")
         }
         assert reads.cut >= len(TARGETS)
-        assert all(0.05 <= result.duration < 10 for result in made.results)
+        assert all(result.duration >= 0.05 for result in made.results)
 
 
 @in_a_loop
