@@ -20,15 +20,7 @@ from exporter.exposition.columns import PIECE
 from exporter.exposition.counts import Options
 from exporter.exposition.scrape import Exposition
 from exporter.model import Account, Answer, Failure, Target
-from tests.exposition.scene import (
-    DAY,
-    NOW,
-    STALE_AFTER,
-    Scene,
-    finish,
-    invitation,
-    options,
-)
+from tests.exposition.scene import DAY, NOW, STALE_AFTER, Scene, finish, invitation, options
 from tests.exposition.strategies import TARGETS, all_options, outcomes
 
 
