@@ -17,11 +17,8 @@ from tests.exposition.scene import AUDIT, DAY, NOW, PAYMENTS, Scene, invitation,
 HERE = Path(__file__)
 
 
-def test_everything_at_once() -> None:
-    """With every option on, each family of the table is there, with its HELP and TYPE once.
-
-    Quotes in HELP are written in two ways by the two formats: there are none.
-    """
+def everything() -> Scene:
+    """Make a scene with every option on."""
     scene = Scene(
         AUDIT,
         PAYMENTS,
@@ -48,7 +45,15 @@ def test_everything_at_once() -> None:
     administrator = Administrator("123412341234", "Enabled")
     scene.polled(PAYMENTS, Answer(enabled=True, invitations=listed, administrator=administrator))
     scene.failed(AUDIT)
-    lines = scene.text().splitlines()
+    return scene
+
+
+def test_everything_at_once() -> None:
+    """Each family of the table is there, with its HELP and TYPE once.
+
+    Quotes in HELP are written in two ways by the two formats: there are none.
+    """
+    lines = everything().text().splitlines()
     headers = [line for line in lines if line.startswith("#")]
     families = [family for family in METRICS if family.group is not Group.COUNTED]
     assert sorted(headers[::2]) == sorted(f"# HELP {each.name} {each.help}" for each in families)
@@ -76,15 +81,9 @@ def test_whether_there_is_an_administrator() -> None:
 
 def test_promtool_has_nothing_to_say(promtool: Path) -> None:
     """Prometheus' own checker reads all of it and complains of nothing."""
-    scene = Scene(
-        PAYMENTS,
-        AUDIT,
-        shows=options(zero_fill="all", trusted=["1"], most=10),
-        accounts=(Account(PAYMENTS.account_id, 'a "b"\\\nc'),),
-        discovery=Inventory(last_success=NOW),
-    )
-    scene.answered(PAYMENTS, invitation(), invitation("x", at=None))
-    scene.failed(AUDIT)
+    scene = everything()
+    scene.accounts = (Account(PAYMENTS.account_id, 'a "b"\\\nc'),)
+    scene.found(PAYMENTS, AUDIT)
     scene.own.show_process()
     scene.own.attempt("macie2", "ListInvitations", "eu-west-1", 0.1, "ThrottlingException")
     said = subprocess.run(

@@ -102,36 +102,29 @@ def test_a_clock_that_was_set_back_keeps_nothing_longer() -> None:
 def test_what_targets_there_are_changes() -> None:
     """New targets are pending, old ones keep what is known of them, others are gone for good.
 
-    To say the same again changes nothing: an error may have left it half done.
+    All have been polled once each has, failures included; new ones count anew. To say the same
+    again changes nothing: an error may have left it half done.
     """
-    snapshot = Snapshot()
+    snapshot, result = Snapshot(), PollResult(HERE, 100.0, 0.5, listing())
     snapshot.change([], [HERE])
-    result = PollResult(HERE, 100.0, 0.5, listing())
     known = advance(TargetRecord(HERE), result)
     assert snapshot.record(result) == (TargetRecord(HERE), known)
+    assert snapshot.polled
     for _ in range(2):
         snapshot.change([], [HERE, THERE])
         assert snapshot.all() == (known, TargetRecord(THERE))
-    for _ in range(2):
-        snapshot.change([HERE], [])
-    assert snapshot.record(result) is None
-    assert snapshot.get(HERE) is None
-    assert snapshot.all() == (TargetRecord(THERE),)
-
-
-def test_polled() -> None:
-    """All have been polled once each has, failures included; new targets count anew."""
-    snapshot = Snapshot()
-    other = Target("0", "eu-west-1")
-    snapshot.change((), [HERE, THERE])
     polled = []
-    for target, outcome in ((HERE, listing()), (HERE, DENIED), (THERE, DENIED)):
+    for target, outcome in ((HERE, listing()), (THERE, DENIED)):
         snapshot.record(PollResult(target, 100.0, 0.5, outcome))
         polled.append(snapshot.polled)
-    for gone, new in (([THERE], [other]), ([other], [])):
+    for _ in range(2):
+        snapshot.change([HERE], [])
+    assert (snapshot.record(result), snapshot.get(HERE)) == (None, None)
+    assert [each.target for each in snapshot.all()] == [THERE]
+    for gone, new in (([THERE], [HERE]), ([HERE], [])):
         snapshot.change(gone, new)
         polled.append(snapshot.polled)
-    assert polled == [False, False, True, False, True]
+    assert polled == [False, True, False, True]
 
 
 MOST_UNKNOWN = 32
