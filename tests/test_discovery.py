@@ -75,24 +75,12 @@ class Directory:
             raise error
 
 
-class Log:
-    """Remembers what is told."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[str, dict[str, object]]] = []
-
-    def warning(self, event: str, **fields: object) -> None:
-        """Note an event."""
-        self.events.append((event, fields))
-
-    debug = info = error = exception = warning
-
-
 class Looking:
-    """A discovery that looks on and on, and what it hands on."""
+    """A discovery that looks on and on, what it hands on, and what it tells."""
 
     def __init__(self, directory: Directory, aws: dict[str, Any], **sections: Any) -> None:
-        self.log, self._sections = Log(), sections
+        self._sections = sections
+        self.events: list[tuple[str, dict[str, object]]] = []
         self.adopted: list[Inventory] = []
         self.discovery = Discovery(
             self._settings(aws),
@@ -101,9 +89,15 @@ class Looking:
             organizations=directory,
             adopt=self.adopted.append,
             clock=ManualClock(NOW),
-            log=self.log,
+            log=self,
         )
         self._task: asyncio.Task[None] | None = None
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Note an event."""
+        self.events.append((event, fields))
+
+    debug = info = error = exception = warning
 
     def _settings(self, aws: dict[str, Any]) -> Settings:
         return Settings.model_validate({"aws": aws, **self._sections})
@@ -278,11 +272,11 @@ async def test_regions_auto_are_each_accounts_own() -> None:
     directory = Directory(enabled=enabled, broken={TWO})
     looking = Looking(directory, {**listed, "regions": ["me-south-1"]})
     await looking.look()
-    looking.log.events.clear()
+    looking.events.clear()
     await looking.look({**listed, "regions": "auto"})
     expected = {ONE: ("eu-west-1", "me-south-1"), TWO: ("me-south-1", *DEFAULT_REGIONS)}
     assert looking.polled == expected
-    [fields] = [fields for event, fields in looking.log.events if event == "regions_unknown"]
+    [fields] = [fields for event, fields in looking.events if event == "regions_unknown"]
     assert fields["account"] == TWO
     assert "account:ListRegions" in str(fields["hint"])
     directory.broken.add(ONE)
@@ -379,7 +373,7 @@ async def test_what_never_answers_is_given_up_with_poll_timeout(what: str) -> No
     aws = {} if what == "identity" else {**STATIC, "regions": "auto"}
     looking = Looking(Directory(silent={what}), aws, poll={"timeout": "1s"})
     await looking.look()
-    [told] = [fields for event, fields in looking.log.events if event != "targets_found"]
+    [told] = [fields for event, fields in looking.events if event != "targets_found"]
     assert told["error_code"] == "Deadline"
     assert told["error"] == "no answer within poll.timeout, 1 s"
 
@@ -393,7 +387,7 @@ async def test_a_crash_is_logged_and_ends_nothing() -> None:
     crashed = await looking.look({**STATIC, "regions": "auto"})
     assert crashed.accounts == before.accounts
     assert crashed.failure == Failure("other", "KeyError in the exporter itself")
-    assert "discovery_crashed" in [event for event, _ in looking.log.events]
+    assert "discovery_crashed" in [event for event, _ in looking.events]
     directory.enabled[ONE] = ("eu-west-1",)
     await eventually(lambda: looking.discovery.inventory.complete, "the next look")
 
@@ -472,7 +466,7 @@ async def test_tags_that_cannot_be_had_stay_as_they_were_and_keep_nobody_from_be
     found = await looking.look()
     assert looking.adopted[1].complete
     assert [each.labels for each in found.accounts] == [{"team": "1"}, *5 * [{}]]
-    event, fields = looking.log.events[-1]
+    event, fields = looking.events[-1]
     assert (event, fields["failed"]) == ("tags_unknown", 3)
     assert directory.asked_for_tags() == listed[:4]
     directory.asked.clear()
