@@ -46,11 +46,15 @@ def aws(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws]:
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Write a configuration file; gives the flag that names it."""
+    """Write a configuration file; gives the flag that names it.
+
+    Each target is polled once: by its turn in a day, the next time, the test has long ended.
+    """
     path = tmp_path / "exporter.yaml"
+    anyway = {"poll": {"interval": "24h"}, "web": {"enable_lifecycle": True}}
 
     def written(tree: dict[str, Any]) -> str:
-        path.write_text(json.dumps({"web": {"enable_lifecycle": True}, **tree}))
+        path.write_text(json.dumps({**anyway, **tree}))
         return f"--config.file={path}"
 
     return written
