@@ -16,7 +16,7 @@ from tests import daemons, fleets, processes
 from tests.clouds import embedded
 from tests.daemons import values
 from tests.embedded_aws.server import EmbeddedAws
-from tests.embedded_aws.world import Fault, World
+from tests.embedded_aws.world import Fault, Invitation, World
 from tests.faulty import FaultyServer, send_and_hang
 from tests.inprocess import running
 from tests.processes import Series, measured, no_aws, until
@@ -89,7 +89,10 @@ def test_the_exposition_is_what_aws_holds(world: World, aws: EmbeddedAws, file: 
 
 @pytest.mark.usefixtures("aws")
 def test_an_aws_that_falls_silent_leaves_no_old_value(world: World, file: Path) -> None:
-    """Nor of targets that get no place, as those before them hang for longer than a round."""
+    """Nor of targets that get no place, as those before them hang for longer than a round.
+
+    What has changed meanwhile shows with the next answer, and the trail tells of it.
+    """
     made = load([("config.file", str(file)), ("poll.concurrency", "2")], {}, "eu-west-1")
     made = daemons.polling(made, interval=1, timeout=3, stale_after=3)
     expected = fleets.truth(world, ALL)
@@ -113,10 +116,15 @@ def test_an_aws_that_falls_silent_leaves_no_old_value(world: World, file: Path) 
         assert set(error_codes(daemon.series()).values()) <= {"Deadline", "ReadTimeout"}
         # Most were never asked for: each would have hung as long as those that were.
         assert asked() < before + len(ALL)
+        world.invite(*ALL[0], Invitation("new-one", fleets.STRANGER, "Invited", None))
         hold.set()
         for target in ALL:
             world.heal(*target)
-        until(lambda: fleets.of_invitations(daemon.series()) == expected, "the values return")
+        now = fleets.truth(world, ALL)
+        until(lambda: fleets.of_invitations(daemon.series()) == now, "the values return")
+        [told] = [line for line in daemon.log.splitlines() if "invitation_id=new-one" in line]
+        assert "level=warning event=invitation_received" in told
+        assert "first_poll" not in told
 
 
 def test_a_poll_that_hangs_fails_before_its_values_are_too_old() -> None:
