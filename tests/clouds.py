@@ -1,4 +1,4 @@
-"""The exporter's AWS client, speaking to the embedded AWS in this process."""
+"""The embedded AWS for this process, and the exporter's AWS client, speaking to it."""
 
 import asyncio
 import random
@@ -14,6 +14,7 @@ from exporter.aws.cloud import Cloud
 from exporter.aws.credentials import Credentials
 from exporter.clock import Clock, SystemClock
 from exporter.model import Account, Answer
+from tests.aws.rig import Attempts
 from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import World
 
@@ -21,13 +22,6 @@ STEP = 300.0
 """Seconds for which a broken role is left alone."""
 
 T = TypeVar("T")
-
-
-class Uncounted:
-    """An observer of AWS requests that does not count."""
-
-    def attempt(self, *_: object) -> None:
-        """Count nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +46,28 @@ class Skies:
 
 
 @contextmanager
+def embedded(
+    world: World, monkeypatch: pytest.MonkeyPatch, clock: Clock | None = None
+) -> Iterator[EmbeddedAws]:
+    """Have the environment of this process name an AWS that holds a world."""
+    now = (clock or SystemClock()).now
+    with EmbeddedAws(world, clock=lambda: datetime.fromtimestamp(now(), UTC)) as aws:
+        for name, value in aws.environment().items():
+            monkeypatch.setenv(name, value)
+        yield aws
+
+
+@contextmanager
 def embedded_cloud(
     world: World, monkeypatch: pytest.MonkeyPatch, clock: Clock | None = None
 ) -> Iterator[Skies]:
     """Return a client of the embedded AWS that holds a world; both on one clock."""
-    clock = clock or SystemClock()
-    with (
-        EmbeddedAws(world, clock=lambda: datetime.fromtimestamp(clock.now(), UTC)) as aws,
-        asyncio.Runner() as runner,
-    ):
-        for name, value in aws.environment().items():
-            monkeypatch.setenv(name, value)
+    with embedded(world, monkeypatch, clock), asyncio.Runner() as runner:
 
         async def make() -> Cloud:
             return Cloud(
-                clock=clock,
-                observer=Uncounted(),
+                clock=clock or SystemClock(),
+                observer=Attempts(),
                 rng=random.Random(1),
                 region=lambda: "eu-west-1",
                 step=lambda: STEP,

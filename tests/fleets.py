@@ -67,37 +67,27 @@ def configuration(world: World, count: int, **metrics: object) -> dict[str, Any]
 def truth(world: World, targets: Iterable[tuple[str, str]]) -> dict[Key, float]:
     """Say what the exposition must hold of invitations, made from the world alone."""
     series: dict[Key, float] = {}
+
+    def say(name: str, value: float, **labels: str) -> None:
+        series[name, frozenset({**here, **labels}.items())] = float(value)
+
     for account, region in targets:
-        labels = {"aws_account_id": account, "aws_region": region}
+        here = {"aws_account_id": account, "aws_region": region}
         enabled = world.macie_enabled(account, region)
-        series[_key("macie_enabled", labels)] = float(enabled)
-        if enabled:
-            series |= _of_target(labels, world.invitations(account, region))
-    return series
-
-
-def _of_target(labels: Mapping[str, str], invitations: Iterable[Invitation]) -> dict[Key, float]:
-    counts = Counter({(status, bucket): 0 for status in KNOWN_STATUSES for bucket in BUCKETS})
-    untrusted = Counter(dict.fromkeys(KNOWN_STATUSES, 0))
-    times: dict[str, list[float]] = {}
-    for invitation in invitations:
-        status = invitation.relationship_status
-        counts[status, _bucket(invitation.invited_at)] += 1
-        untrusted[status] += invitation.account_id not in TRUSTED
-        if invitation.invited_at is not None:
-            times.setdefault(status, []).append(invitation.invited_at.timestamp())
-    series = {
-        _key("macie_invitations", labels, relationship_status=status, age_bucket=bucket): float(n)
-        for (status, bucket), n in counts.items()
-    }
-    for status, number in untrusted.items():
-        series[_key("macie_untrusted_invitations", labels, relationship_status=status)] = float(
-            number
-        )
-    for status, moments in times.items():
-        for name, moment in (("oldest", min(moments)), ("newest", max(moments))):
-            family = f"macie_invitation_{name}_timestamp_seconds"
-            series[_key(family, labels, relationship_status=status)] = moment
+        say("macie_enabled", enabled)
+        for status in KNOWN_STATUSES if enabled else ():
+            of_status = {"relationship_status": status}
+            invitations = world.invitations(account, region)
+            listed = [each for each in invitations if each.relationship_status == status]
+            ages = Counter(dict.fromkeys(BUCKETS, 0))
+            ages.update(_bucket(each.invited_at) for each in listed)
+            for bucket, number in ages.items():
+                say("macie_invitations", number, **of_status, age_bucket=bucket)
+            strangers = [each for each in listed if each.account_id not in TRUSTED]
+            say("macie_untrusted_invitations", len(strangers), **of_status)
+            times = [each.invited_at.timestamp() for each in listed if each.invited_at]
+            for name, which in (("oldest", min), ("newest", max)) if times else ():
+                say(f"macie_invitation_{name}_timestamp_seconds", which(times), **of_status)
     return series
 
 
@@ -118,7 +108,3 @@ def _bucket(when: datetime | None) -> str:
         return "unknown"
     age = datetime.now(UTC) - when
     return max((low, name) for name, low in BUCKETS.items() if low <= age)[1]
-
-
-def _key(name: str, labels: Mapping[str, str], **more: str) -> Key:
-    return name, frozenset({**labels, **more}.items())

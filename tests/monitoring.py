@@ -3,18 +3,17 @@
 import contextlib
 import json
 import subprocess
-import threading
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.faulty import free_port
+from tests import faulty
+from tests.faulty import FaultyServer, free_port, response, send
 from tests.processes import until
 
 Result = list[dict[str, Any]]
@@ -159,27 +158,11 @@ class Webhook:
     @contextlib.contextmanager
     def listening(self) -> Iterator[str]:
         """Receive until the block ends; gives the URL to send to."""
-        messages = self.messages
+        with FaultyServer(self._receive) as server:
+            yield server.url
 
-        class Receiver(BaseHTTPRequestHandler):
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                message = (
-                    Notification(alert["status"], alert["labels"], alert["annotations"])
-                    for alert in body["alerts"]
-                )
-                messages.append(tuple(message))
-                self.send_response(200)
-                self.end_headers()
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            server.server_close()
+    def _receive(self, peer: faulty.Peer) -> bool:
+        alerts = json.loads(peer.request.body)["alerts"]
+        told = (Notification(one["status"], one["labels"], one["annotations"]) for one in alerts)
+        self.messages.append(tuple(told))
+        return send(response(""))(peer)

@@ -7,9 +7,11 @@ import pytest
 
 from exporter.audit import Audit
 from exporter.log import Lines
-from exporter.model import NO_TRUST, Answer, Failure, Invitation, PollResult, Target, Trust
+from exporter.model import NO_TRUST, Answer, Failure, PollResult, Target, Trust
 from exporter.state import TargetRecord
 from exporter.state.records import advance
+from tests.exposition.scene import invitation
+from tests.statuses import answered
 
 HERE = Target("111122223333", "eu-west-1")
 WHERE = "account=111122223333 region=eu-west-1"
@@ -20,20 +22,8 @@ DENIED = Failure("AccessDeniedException", "User: x is not authorized", "req-2")
 NOT_ENABLED = Answer(enabled=False)
 
 
-def listing(*invitations: Invitation) -> Answer:
-    """Make an answer."""
-    return Answer(enabled=True, invitations=invitations)
-
-
-def invitation(
-    name: str = "i1", status: str = "Invited", at: float | None = 1_690_000_000.25
-) -> Invitation:
-    """Make an invitation."""
-    return Invitation("999988887777", name, status, at)
-
-
 def lines(*outcomes: Answer | Failure, trust: Trust = NO_TRUST) -> str:
-    """Return what is logged of the last of these polls, without the time."""
+    """Return what is logged of the last of these polls, without the time, and where as HERE."""
     stream = io.StringIO()
     log = Lines(stream, level="debug", form="logfmt", now=lambda: 1_700_000_000.0).log
     audit = Audit(log, lambda: trust)
@@ -43,78 +33,68 @@ def lines(*outcomes: Answer | Failure, trust: Trust = NO_TRUST) -> str:
         stream.truncate()
         before, known = known, advance(known, PollResult(HERE, 1.0, 0.5, outcome))
         audit.note(before, known)
-    return stream.getvalue().replace(f"{TS} ", "")
+    return stream.getvalue().replace(f"{TS} ", "").replace(WHERE, "HERE")
 
 
-SENT = "invited_at=2023-07-22T04:26:40.250+00:00"
-ONE = f"{WHERE} inviter=999988887777 invitation_id=i1"
-RECEIVED = f"event=invitation_received {ONE} status=Invited {SENT}"
-RECOVERED = f"level=info event=poll_recovered {WHERE} error_code=AccessDeniedException\n"
-OFF = f"level=warning event=macie_not_enabled {WHERE}\n"
-SOME, NONE = listing(invitation()), listing()
-
+SENT = "status=Invited invited_at=2023-11-14T10:13:20.000+00:00"
+INVITER = "inviter=999988887777 invitation_id="
+RECEIVED = f"event=invitation_received HERE {INVITER}"
+CHANGED = f"event=invitation_status_changed HERE {INVITER}i1 {SENT} previous_status"
+RECOVERED = "level=info event=poll_recovered HERE error_code=AccessDeniedException\n"
+ON = "level=info event=macie_enabled HERE\n"
+OFF = "level=warning event=macie_not_enabled HERE\n"
+FAILED = (
+    "event=poll_failed HERE error_code=ThrottlingException "
+    'aws_request_id=req-1 error="Rate exceeded" hint="AWS limits the rate: it is polled '
+    'again soon; if it stays, raise poll.interval or lower poll.concurrency"\n'
+)
+SOME, NONE = answered(invitation()), answered()
 
 CASES: Mapping[str, tuple[list[Answer | Failure], str]] = {
     "at the first look it is not necessarily new": (
         [SOME],
-        f"level=info {RECEIVED} first_poll=true\n",
+        f"level=info {RECEIVED}i1 {SENT} first_poll=true\n",
     ),
-    "an invitation comes": ([NONE, SOME], f"level=info {RECEIVED}\n"),
+    "an invitation comes": ([NONE, SOME], f"level=info {RECEIVED}i1 {SENT}\n"),
     "it changes its status": (
-        [SOME, listing(invitation(status="Enabled"))],
-        (
-            f"level=info event=invitation_status_changed {ONE} status=Enabled {SENT} "
-            "previous_status=Invited\n"
-        ),
+        [answered(invitation(status="Created")), SOME],
+        f"level=info {CHANGED}=Created\n",
     ),
     "it goes, and is told of as it was last seen": (
-        [listing(invitation(at=None)), NONE],
-        f"level=info event=invitation_gone {ONE} status=Invited invited_at=unknown\n",
+        [answered(invitation(at=None)), NONE],
+        f"level=info event=invitation_gone HERE {INVITER}i1 status=Invited invited_at=unknown\n",
     ),
     "nothing is new": ([SOME, SOME], ""),
-    "another time of the same is nothing new": ([SOME, listing(invitation(at=51.0))], ""),
+    "another time of the same is nothing new": ([SOME, answered(invitation(at=51.0))], ""),
     "a failure is no news of invitations": ([SOME, DENIED, SOME], RECOVERED),
     "what is gone without Macie is not known": ([SOME, NOT_ENABLED], OFF),
     "what differs is told once Macie is back": (
         [SOME, NOT_ENABLED, NONE],
-        (
-            f"level=info event=invitation_gone {ONE} status=Invited {SENT}\n"
-            f"level=info event=macie_enabled {WHERE}\n"
-        ),
+        f"level=info event=invitation_gone HERE {INVITER}i1 {SENT}\n{ON}",
     ),
     "without an id, inviter and time tell which": (
-        [
-            listing(invitation(name="", at=1.0)),
-            listing(*(invitation("", at=n) for n in (1, 2))),
-        ],
-        (
-            f"level=info event=invitation_received {WHERE} inviter=999988887777 invitation_id= "
-            "status=Invited invited_at=1970-01-01T00:00:02.000+00:00\n"
-        ),
+        [answered(invitation("", at=1.0)), answered(*(invitation("", at=n) for n in (1, 2)))],
+        f"level=info {RECEIVED} status=Invited invited_at=1970-01-01T00:00:02.000+00:00\n",
     ),
     "listed twice it is told once, as the last": (
-        [NONE, listing(invitation(status="Enabled"), invitation())],
-        f"level=info {RECEIVED}\n",
+        [NONE, answered(invitation(status="Enabled"), invitation())],
+        f"level=info {RECEIVED}i1 {SENT}\n",
     ),
-    "a failure begins": (
-        [NONE, THROTTLED],
-        (
-            f"level=warning event=poll_failed {WHERE} error_code=ThrottlingException "
-            'aws_request_id=req-1 error="Rate exceeded" hint="AWS limits the rate: it is polled '
-            'again soon; if it stays, raise poll.interval or lower poll.concurrency"\n'
-        ),
+    "no calendar has the time": (
+        [NONE, answered(invitation(at=1e18))],
+        f"level=info {RECEIVED}i1 status=Invited invited_at=1e+18\n",
     ),
+    "a failure begins": ([NONE, THROTTLED], f"level=warning {FAILED}"),
+    "it goes on, for those who look closely": ([THROTTLED, THROTTLED], f"level=debug {FAILED}"),
+    "another error code is news": ([DENIED, THROTTLED], f"level=warning {FAILED}"),
     "a failure ends": ([DENIED, NONE], RECOVERED),
     "it is over": ([DENIED, NONE, NONE], ""),
     "without Macie from the first": (
         [NOT_ENABLED],
-        f"level=info event=macie_not_enabled {WHERE} first_poll=true\n",
+        "level=info event=macie_not_enabled HERE first_poll=true\n",
     ),
     "still without": ([NOT_ENABLED, NOT_ENABLED], ""),
-    "Macie is switched on": (
-        [NOT_ENABLED, NONE],
-        f"level=info event=macie_enabled {WHERE}\n",
-    ),
+    "Macie is switched on": ([NOT_ENABLED, NONE], ON),
     "failures between do not hide the switch": ([NONE, DENIED, NOT_ENABLED], RECOVERED + OFF),
 }
 
@@ -136,19 +116,4 @@ def test_what_is_said(name: str) -> None:
 )
 def test_whether_its_inviter_is_trusted(trust: Trust, level: str, said: str) -> None:
     """Where that is configured, and known; a stranger's is a warning."""
-    assert lines(NONE, SOME, trust=trust) == f"level={level} {RECEIVED}{said}\n"
-
-
-@pytest.mark.parametrize("at", [1e18, -1e18])
-def test_a_time_beyond_the_calendar(at: float) -> None:
-    """A time that no calendar has is written as its number."""
-    assert f"invited_at={at}" in lines(listing(invitation(at=at)))
-
-
-def test_a_failure_goes_on() -> None:
-    """The same again is for those who look closely; another error code is news, with a hint."""
-    assert lines(THROTTLED, THROTTLED).startswith(f"level=debug event=poll_failed {WHERE}")
-    line = lines(THROTTLED, DENIED)
-    assert line.startswith(f"level=warning event=poll_failed {WHERE} error_code=AccessDenied")
-    assert line.count("\n") == 1
-    assert "hint=" in lines(Failure("Whatever", "?"))
+    assert lines(NONE, SOME, trust=trust) == f"level={level} {RECEIVED}i1 {SENT}{said}\n"

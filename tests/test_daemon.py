@@ -1,52 +1,49 @@
-"""The whole daemon against the embedded AWS, over real HTTP with real boto3."""
+"""The whole daemon, over real HTTP: it shows what AWS holds, whatever hangs, and stops in order."""
 
 import json
 import random
-import re
 import signal
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from exporter.configuration import Configuration
 from exporter.exposition.families import TARGET_LABELS
-from exporter.settings import Settings, load
-from exporter.sharding import shard_of
+from exporter.settings import load
 from tests import daemons, fleets, processes
+from tests.clouds import embedded
 from tests.daemons import values
 from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import Fault, Invitation, World
 from tests.faulty import FaultyServer, send_and_hang
-from tests.inprocess import command, running
+from tests.inprocess import running
 from tests.processes import Series, measured, no_aws, until
 
+ACCOUNTS = 10
 DENIED = Fault(403, "AccessDeniedException", "User: {caller} is not authorized")
 
 
 @pytest.fixture
 def world() -> World:
     """Ten accounts in four regions."""
-    return fleets.fleet(10)
+    return fleets.fleet(ACCOUNTS)
 
 
 @pytest.fixture
 def aws(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws]:
     """The embedded AWS that holds them, which the environment names."""
-    with EmbeddedAws(world) as embedded:
-        for name, value in embedded.environment().items():
-            monkeypatch.setenv(name, value)
-        yield embedded
+    with embedded(world, monkeypatch) as running:
+        yield running
 
 
-def written(path: Path, configuration: dict[str, Any]) -> str:
-    """Write a configuration file; give the flag that names it."""
-    file = path / "exporter.yaml"
-    file.write_text(json.dumps(configuration))
-    return f"--config.file={file}"
+@pytest.fixture
+def file(world: World, tmp_path: Path) -> Path:
+    """A configuration that polls them all."""
+    path = tmp_path / "exporter.yaml"
+    path.write_text(json.dumps(fleets.configuration(world, ACCOUNTS)))
+    return path
 
 
 def error_codes(series: Series) -> dict[tuple[str, str], str]:
@@ -55,91 +52,79 @@ def error_codes(series: Series) -> dict[tuple[str, str], str]:
     return {(account, region): code for account, region, code in found}
 
 
-def all_targets(count: int) -> list[tuple[str, str]]:
-    """Return every target of a fleet."""
-    return [(account, region) for account in fleets.accounts(count) for region in fleets.REGIONS]
+ALL = [(account, region) for account in fleets.accounts(ACCOUNTS) for region in fleets.REGIONS]
 
 
-def test_the_exposition_is_what_aws_holds(world: World, aws: EmbeddedAws, tmp_path: Path) -> None:
-    """Series by series, with 40 targets of which one fails, four have no role, and one no Macie."""
-    targets = all_targets(10)
-    denied, off = random.Random(3).sample(targets[:16], 2)
+def test_the_exposition_is_what_aws_holds(world: World, aws: EmbeddedAws, file: Path) -> None:
+    """Series by series, with 40 targets of which one fails, four have no role, and one no Macie.
+
+    The trail tells of each invitation; who is not trusted is a warning.
+    """
+    denied, off = random.Random(3).sample(ALL[:16], 2)
     world.fail(*denied, DENIED)
     world.disable_macie(*off)
     # A role is broken too: that account's targets all fail, and say that it is the role.
-    broken = fleets.accounts(10)[4]
+    broken = fleets.accounts(ACCOUNTS)[4]
     world.break_role(world.role_arn(broken))
     expected = {(broken, region): "AccessDenied" for region in fleets.REGIONS}
     expected |= {denied: "AccessDeniedException"}
-    flag = written(tmp_path, fleets.configuration(world, 10))
-    with running(aws.environment(), [flag, "--poll.stale-after=1h"]) as exporter:
+    flags = [f"--config.file={file}", "--poll.stale-after=1h"]
+    with running(aws.environment(), flags) as exporter:
         exporter.wait_until_ready()
         series = exporter.series()
-    answered = [target for target in targets if target not in expected]
+    answered = [target for target in ALL if target not in expected]
     assert fleets.of_invitations(series) == fleets.truth(world, answered)
     assert error_codes(series) == expected
     succeeded = values(series, "macie_poll_success", *TARGET_LABELS)
-    assert succeeded == {target: float(target not in expected) for target in targets}
+    assert succeeded == {target: float(target not in expected) for target in ALL}
     states = {"pending": 0, "ok": 34, "not_enabled": 1, "failing": 5, "stale": 0}
     assert values(series, "macie_exporter_targets", "state") == {(s,): n for s, n in states.items()}
+    received = [line for line in exporter.lines if "event=invitation_received" in line]
+    listed = [len(world.invitations(*target)) for target in answered if target != off]
+    assert len(received) == sum(listed)
+    for line in received:
+        strange = f"inviter={fleets.STRANGER}" in line
+        assert ("level=warning" in line, "trusted=false" in line) == (strange, strange)
 
 
 @pytest.mark.usefixtures("aws")
-def test_the_exposition_follows_aws(world: World) -> None:
-    """Invitations that come, change and go show at the next poll, and in the audit trail."""
-    account, region = fleets.accounts(1)[0], "eu-west-1"
-    accounts = f'[{{"id": "{account}", "role_arn": "{world.role_arn(account)}"}}]'
-    flags = [
-        ("aws.accounts", accounts),
-        ("aws.regions", region),
-        ("metrics.trusted-inviters", ",".join(fleets.TRUSTED)),
-    ]
-    with daemons.running(daemons.polling(load(flags, {}, region), interval=0.5)) as daemon:
+def test_an_aws_that_falls_silent_leaves_no_old_value(world: World, file: Path) -> None:
+    """Nor of targets that get no place, as those before them hang for longer than a round.
 
-        def follows(event: str) -> str:
-            until(lambda: event in daemon.log, event)
-            truth = fleets.truth(world, [(account, region)])
-            assert fleets.of_invitations(daemon.series()) == truth
-            return next(line for line in reversed(daemon.log.splitlines()) if event in line)
+    What has changed meanwhile shows with the next answer, and the trail tells of it.
+    """
+    made = load([("config.file", str(file)), ("poll.concurrency", "2")], {}, "eu-west-1")
+    made = daemons.polling(made, interval=1, timeout=3, stale_after=3)
+    expected = fleets.truth(world, ALL)
 
-        follows("first_round_done")
-        now = datetime.now(UTC).replace(microsecond=0)
-        world.invite(account, region, Invitation("new-one", fleets.STRANGER, "Invited", now))
-        follows("invitation_id=new-one")
-        world.set_status(account, region, "new-one", "Enabled")
-        changed = follows("invitation_status_changed")
-        assert f"inviter={fleets.STRANGER}" in changed
-        assert "previous_status=Invited" in changed
-        world.delete_invitation(account, region, "new-one")
-        follows("event=invitation_gone")
+    def asked() -> int:
+        calls = world.calls().items()
+        return sum(number for call, number in calls if call.operation == "ListInvitations")
 
-
-@pytest.mark.usefixtures("aws")
-def test_an_aws_that_falls_silent_leaves_no_old_value(world: World, tmp_path: Path) -> None:
-    """Nor of targets that get no place, as those before them hang for longer than a round."""
-    accounts = fleets.accounts(3)
-    targets = all_targets(len(accounts))
-    file = written(tmp_path, fleets.configuration(world, len(accounts)))
-    flags = [("config.file", file.partition("=")[2]), ("poll.concurrency", "2")]
-    made = load(flags, {}, "eu-west-1")
-    made = daemons.polling(made, interval=1, timeout=1, stale_after=3)
-    expected = fleets.truth(world, targets)
     hold = threading.Event()
     with daemons.running(made) as daemon:
         until(lambda: fleets.of_invitations(daemon.series()) == expected, "every value")
-        for target in targets:
+        for target in ALL:
             world.fail(*target, Fault(500, "x", "", hold=hold))
+        before = asked()
 
         def all_are_silent() -> bool:
             series = daemon.series()
-            return error_codes(series).keys() == set(targets) and not fleets.of_invitations(series)
+            return error_codes(series).keys() == set(ALL) and not fleets.of_invitations(series)
 
         until(all_are_silent, "every value to go")
         assert set(error_codes(daemon.series()).values()) <= {"Deadline", "ReadTimeout"}
+        # Most were never asked for: each would have hung as long as those that were.
+        assert asked() < before + len(ALL)
+        world.invite(*ALL[0], Invitation("new-one", fleets.STRANGER, "Invited", None))
         hold.set()
-        for target in targets:
+        for target in ALL:
             world.heal(*target)
-        until(lambda: fleets.of_invitations(daemon.series()) == expected, "the values return")
+        now = fleets.truth(world, ALL)
+        until(lambda: fleets.of_invitations(daemon.series()) == now, "the values return")
+        [told] = [line for line in daemon.log.splitlines() if "invitation_id=new-one" in line]
+        assert "level=warning event=invitation_received" in told
+        assert "first_poll" not in told
 
 
 def test_a_poll_that_hangs_fails_before_its_values_are_too_old() -> None:
@@ -187,35 +172,16 @@ def test_starts_before_its_network(tmp_path: Path) -> None:
         assert "_series_dropped 0" not in metrics
 
 
-@pytest.mark.parametrize("aws", [{"organization": {"role_name": "reader"}}, {}])
-def test_a_reload_to_what_is_not_known_yet_counts_no_targets(
-    aws: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A shard without accounts has 0 targets; where AWS has to say which, they are unknown."""
-    for name, value in no_aws(tmp_path).items():
-        monkeypatch.setenv(name, value)
-    account, role = "000000000001", "arn:aws:iam::000000000001:role/reader"
-    index = 1 - shard_of(account, 2)
-    shard = {"shard": {"index": index, "total": 2}}
-    accounts = {"accounts": [{"id": account, "role_arn": role}]}
-    with daemons.running(Settings.model_validate({**shard, "aws": accounts})) as daemon:
-        until(daemon.daemon.ready, "nothing to poll")
-        assert set(values(daemon.series(), "macie_exporter_targets", "state").values()) == {0.0}
-        daemon.reload(Settings.model_validate({**shard, "aws": aws}))
-        until(lambda: "event=discovery_failed" in daemon.log, "nobody says what there is")
-        assert not values(daemon.series(), "macie_exporter_targets", "state")
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stops_in_order_while_aws_hangs(
-    number: signal.Signals, world: World, aws: EmbeddedAws, tmp_path: Path
+    number: signal.Signals, world: World, aws: EmbeddedAws, file: Path
 ) -> None:
     """With exit code 0, and without what the polls under way wait for, which never comes."""
     hold = threading.Event()
-    for target in all_targets(3):
+    for target in ALL:
         world.fail(*target, Fault(500, "x", "", hold=hold))
-    flag = written(tmp_path, fleets.configuration(world, 3))
-    with processes.running({**aws.environment(), **measured()}, [flag]) as exporter:
+    variables = {**aws.environment(), **measured()}
+    with processes.running(variables, [f"--config.file={file}"]) as exporter:
         until(lambda: sum(world.calls().values()) > 0, "polls hang")
         assert exporter.stop(number) == 0
         hold.set()
@@ -231,14 +197,3 @@ def test_a_second_signal_stops_at_once(aws: EmbeddedAws) -> None:
             exporter.send(number)
         assert exporter.stop(signal.SIGCONT) in {128 + signal.SIGINT, 128 + signal.SIGTERM}
     assert "event=stopped" not in exporter.log
-
-
-def test_once_does_not_wait_for_aws_to_come_back(tmp_path: Path) -> None:
-    """Where nothing can be found out, it says so and ends with exit code 1."""
-    done = command(no_aws(tmp_path), "once", "--log.level=error")
-    assert done.returncode == 1
-    assert re.fullmatch(
-        r"not every target was found \((\w+): .+\): the command doctor says what to do\n",
-        done.stderr,
-    )
-    assert "macie_invitations{" not in done.stdout

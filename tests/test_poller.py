@@ -116,8 +116,11 @@ async def polling(
 
 
 @in_a_loop
-async def test_polls_begin_a_few_at_a_time() -> None:
-    """Between them scrapes and probes have their turn, however many polls are due at once."""
+async def test_polls_begin_a_few_at_a_time_and_a_stop_cuts_them() -> None:
+    """Between them scrapes and probes have their turn, however many polls are due at once.
+
+    After a stop nothing begins, and what was cut says nothing of its target.
+    """
     many = [Target(f"{number:012d}", "eu-west-1") for number in range(200)]
     reads = Reads()
     async with polling(reads, concurrency=len(many)) as made:
@@ -127,6 +130,10 @@ async def test_polls_begin_a_few_at_a_time() -> None:
             await asyncio.sleep(0)
             begun.append(reads.count)
         assert max(after - before for before, after in pairwise(begun)) <= 16
+        made.poller.poll_soon(many)
+    assert (reads.cut, reads.count) == (len(many), len(many))
+    assert not reads.under_way
+    assert made.results == []
 
 
 @in_a_loop
@@ -140,7 +147,7 @@ async def test_a_poll_ends_at_its_deadline() -> None:
             Failure("Deadline", "poll.timeout passed while waiting for AWS")
         }
         assert reads.cut >= len(TARGETS)
-        assert all(0.05 <= result.duration < 10 for result in made.results)
+        assert all(result.duration >= 0.05 for result in made.results)
 
 
 @in_a_loop
@@ -171,18 +178,6 @@ async def test_polls_that_wait_too_long_for_a_place_fail_a_few_at_a_time() -> No
         assert reads.most == 2
         reads.go.set()
         await eventually(lambda: made.results[-1].outcome == ANSWER, "an answer again")
-
-
-@in_a_loop
-async def test_a_first_poll_may_wait_as_long_as_it_takes() -> None:
-    """A first round is long where there are many targets: none of them has failed."""
-    reads = Reads()
-    async with polling(reads, interval=0.2, concurrency=2, patience=0.01) as made:
-        made.poller.change_targets((), TARGETS)
-        await eventually(lambda: made.poller.lag() > 0.2, "a first poll to wait")
-        reads.go.set()
-        await made.until_each_is_polled()
-        assert set(made.outcomes().values()) == {ANSWER}
 
 
 class Panic(BaseException):
@@ -225,60 +220,29 @@ async def test_a_surprise_in_one_poll_is_its_result_and_ends_nothing(
         assert made.events() == ["poll_crashed"]
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError, Panic])
-@in_a_loop
-async def test_a_surprise_while_recording_is_logged_and_ends_nothing(
-    error: type[BaseException],
-) -> None:
-    """Polling goes on when what becomes of a result fails, of this target too."""
-
-    def fail(_: PollResult) -> None:
-        raise error
-
-    async with polling(answer, concurrency=1, interval=0.1, record=fail) as made:
-        made.poller.change_targets((), TARGETS)
-        for _ in range(2):
-            await made.until_each_is_polled()
-            made.results.clear()
-        assert set(made.events()) == {"record_crashed"}
-
-
-class Full(Schedule):
-    """A schedule that fails at its first result, before or after it has noted it."""
-
-    has_failed = False
-    notes_first = False
-
-    def finish(self, target: Target, code: str | None, now: float) -> None:
-        """Note it, or fail."""
-        fails, Full.has_failed = not Full.has_failed, True
-        if self.notes_first or not fails:
-            super().finish(target, code, now)
-        if fails:
-            raise MemoryError
-
-
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("moment", ["recording", "before", "after"])
 @in_a_loop
 async def test_a_result_that_cannot_be_scheduled_loses_no_target(moment: str) -> None:
-    """Memory that runs out in between: the target's turn comes again."""
-    Full.has_failed, Full.notes_first = False, moment == "after"
-    async with polling(answer, concurrency=1, interval=0.1, schedule=Full) as made:
+    """Memory that runs out, or a panic, while it is recorded too: the target's turn comes again."""
+    failed = list[str]()
+
+    def fail(at: str) -> None:
+        if at == moment and not failed:
+            failed.append(at)
+            raise MemoryError if at != "recording" else Panic
+
+    class Full(Schedule):
+        def finish(self, target: Target, code: str | None, now: float) -> None:
+            fail("before")
+            super().finish(target, code, now)
+            fail("after")
+
+    async with polling(
+        answer, concurrency=1, interval=0.1, schedule=Full, record=lambda _: fail("recording")
+    ) as made:
         made.poller.change_targets((), TARGETS[:1])
         await eventually(lambda: len(made.results) > 3, "polled again")
         assert made.events() == ["record_crashed"]
-
-
-@in_a_loop
-async def test_stop_cuts_what_is_under_way_and_starts_nothing_more() -> None:
-    """What was cut says nothing of its target."""
-    reads = Reads()
-    async with polling(reads) as made:
-        made.poller.change_targets((), TARGETS)
-        await eventually(lambda: reads.most == 4, "four polls at once")
-    assert (reads.cut, reads.count) == (4, 4)
-    assert not reads.under_way
-    assert made.results == []
 
 
 @in_a_loop

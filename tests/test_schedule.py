@@ -5,7 +5,7 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.model import Target
@@ -64,29 +64,18 @@ def test_first_round_is_due_at_once_with_accounts_mixed() -> None:
 
 
 def test_after_the_first_round_polls_are_spread_over_the_interval() -> None:
-    """Each tenth of the interval gets about a tenth of the polls, and each target exactly one."""
+    """Each tenth of the interval gets about a tenth of the polls, and each target exactly one.
+
+    However late a poll ends, the next is at the target's own moment again.
+    """
     made = after_first_round(TARGETS)
+    moments = dict(made.next_polls())
     tenths = [pop_all(made, (tenth + 1) * INTERVAL / 10) for tenth in range(10)]
     assert Counter(itertools.chain(*tenths)) == Counter(TARGETS)
     assert all(5 < len(due) < 40 for due in tenths)
-
-
-def test_a_target_keeps_its_moment_in_every_interval() -> None:
-    """However late a poll ends, the next is at the target's own moment again."""
-    made = after_first_round([TARGET])
-    first = next_poll(made, TARGET)
-    assert first is not None
-    made.pop_due(first + 20)
-    made.finish(TARGET, None, first + 25)
-    assert next_poll(made, TARGET) == pytest.approx(first + INTERVAL)
-
-
-def test_new_targets_are_due_at_once_and_old_ones_keep_their_time() -> None:
-    """An account that joins does not wait for its moment, nor does it move the others."""
-    made = after_first_round(TARGETS[:2])
-    before = dict(made.next_polls())
-    made.change_targets([], TARGETS[2:3], 5.0)
-    assert dict(made.next_polls()) == {**before, TARGETS[2]: 5.0}
+    for target, moment in moments.items():
+        made.finish(target, None, moment + 25)
+        assert next_poll(made, target) == pytest.approx(moment + INTERVAL)
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerException", "ReadTimeout"])
@@ -173,33 +162,27 @@ def test_lag_is_that_of_the_last_start_or_of_the_longest_wait() -> None:
 def test_a_new_interval_holds_from_the_next_poll_on() -> None:
     """After a reload each target's next poll is within the new interval.
 
-    What was never polled stays due at once: nobody waits a day for a first poll.
+    What was never polled is due at once and stays so: nobody waits a day for a first poll. It does
+    not move the others.
     """
-    made = after_first_round(TARGETS)
-    made.change_targets(TARGETS[-1:], [new := Target("999999999999", "eu-west-1")], 10.0)
-    made.set_pace(60.0, 4, 10.0)
-    at = dict(made.next_polls())
-    assert at.pop(new) == 10.0
-    assert all(10.0 < each <= 70.0 for each in at.values())
-    made.set_pace(86_400.0, 4, 20.0)
+    made, new = after_first_round(TARGETS), Target("999999999999", "eu-west-1")
+    before = dict(made.next_polls())
+    made.change_targets([], [new], 10.0)
+    assert dict(made.next_polls()) == {**before, new: 10.0}
+    for interval, now in ((60.0, 10.0), (86_400.0, 20.0)):
+        made.set_pace(interval, 4, now)
+        at = dict(made.next_polls())
+        assert at.pop(new) == 10.0
+        assert all(now < each <= now + interval for each in at.values())
     assert made.pop_due(20.0) == new
-    assert all(20.0 < each <= 86_420.0 for _, each in made.next_polls())
     assert 0 < made.wait(20.0) <= 86_400.0
-
-
-def test_poll_soon_makes_targets_due_now() -> None:
-    """Those that wait: not twice, nor beside a poll that is under way, nor what is no target."""
-    made = after_first_round(TARGETS[:3])
-    made.poll_soon([*TARGETS[:2], TARGETS[9]], 5.0)
-    assert set(pop_all(made, 5.0)) == set(TARGETS[:2])
-    made.poll_soon(TARGETS[:2], 5.0)
-    assert made.pop_due(5.0) is None
 
 
 OUTCOMES = ("ok", "ReadTimeout", "ThrottlingException", "AccessDenied", "leave", "soon", "pace")
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 90.0), st.sampled_from(OUTCOMES)), max_size=60))
+@example([(0.0, "soon")] * 6)  # While the other four are under way.
 def test_no_target_is_ever_lost_or_taken_twice(steps: list[tuple[float, str]]) -> None:
     """Whatever happens, each target is either under way once or has a next poll within bounds."""
     targets = TARGETS[:5]
@@ -218,7 +201,7 @@ def test_no_target_is_ever_lost_or_taken_twice(steps: list[tuple[float, str]]) -
                 made.change_targets([target], [], now)
                 made.change_targets([], [target], now)
             if outcome == "soon":
-                made.poll_soon(targets, now)
+                made.poll_soon([*targets, TARGETS[9]], now)  # The last is none.
             if outcome == "pace":
                 made.set_pace(INTERVAL, 3, now)
             ok = outcome in {"ok", "leave", "soon", "pace"}

@@ -39,19 +39,11 @@ class Bench:
         await eventually(lambda: len(self.pauses) == times, f"{times} crashes")
 
 
-@pytest.fixture
-def bench() -> Bench:
-    """A supervisor at work."""
-    return Bench()
-
-
 @pytest.mark.parametrize("error", SURPRISES)
 @in_a_loop
-async def test_what_ends_with_an_error_is_started_again(
-    error: type[BaseException], bench: Bench
-) -> None:
+async def test_what_ends_with_an_error_is_started_again(error: type[BaseException]) -> None:
     """Counted, told, and started after a pause; whatever the error, and where telling fails too."""
-    done = asyncio.Event()
+    bench, done = Bench(), asyncio.Event()
 
     async def work() -> None:
         if not bench.told:
@@ -67,12 +59,12 @@ async def test_what_ends_with_an_error_is_started_again(
 
 
 @in_a_loop
-async def test_pauses_double_and_it_is_unhealthy_until_it_is_steady(bench: Bench) -> None:
+async def test_pauses_double_and_it_is_unhealthy_until_it_is_steady() -> None:
     """Six crashes in a row leave no hope; a minute without one brings it back.
 
     What crashed before a steady minute is forgiven.
     """
-    works, may_crash = asyncio.Event(), asyncio.Event()
+    bench, works, may_crash = Bench(), asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
         if len(bench.pauses) == 9:
@@ -98,9 +90,9 @@ async def test_pauses_double_and_it_is_unhealthy_until_it_is_steady(bench: Bench
 
 
 @in_a_loop
-async def test_what_returns_is_done_and_what_is_kept_anew_replaces_the_old(bench: Bench) -> None:
+async def test_what_returns_is_done_and_what_is_kept_anew_replaces_the_old() -> None:
     """Nothing runs twice under one name, and a stop ends all."""
-    ended: list[str] = []
+    bench, ended = Bench(), list[str]()
 
     async def work(name: str) -> None:
         try:

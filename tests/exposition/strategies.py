@@ -40,11 +40,10 @@ invitations = st.builds(
 administrators = st.sampled_from((None, NO_ADMINISTRATOR, Administrator("999988887777", "Enabled")))
 
 answers = st.builds(
-    lambda listed, administrator: Answer(
-        enabled=True, invitations=tuple(listed), administrator=administrator
-    ),
-    st.lists(invitations, max_size=6),
-    administrators,
+    Answer,
+    enabled=st.sampled_from([True]),
+    invitations=st.lists(invitations, max_size=6).map(tuple),
+    administrator=administrators,
 )
 
 outcomes = st.one_of(
@@ -56,7 +55,6 @@ outcomes = st.one_of(
 clocks = st.integers(-2000, 2000).map(lambda off: NOW + off / 1000) | st.floats(
     NOW - 1000 * DAY, NOW + 1000 * DAY
 )
-
 
 all_options = st.builds(
     options,

@@ -3,11 +3,9 @@
 import asyncio
 import gzip
 import random
-import tracemalloc
 import zlib
 from collections.abc import Coroutine
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -22,16 +20,7 @@ from exporter.exposition.columns import PIECE
 from exporter.exposition.counts import Options
 from exporter.exposition.scrape import Exposition
 from exporter.model import Account, Answer, Failure, Target
-from exporter.state.snapshot import FAILURES_KEPT
-from tests.exposition.scene import (
-    DAY,
-    NOW,
-    PAYMENTS,
-    STALE_AFTER,
-    Scene,
-    invitation,
-    options,
-)
+from tests.exposition.scene import DAY, NOW, STALE_AFTER, Scene, finish, invitation, options
 from tests.exposition.strategies import TARGETS, all_options, outcomes
 
 
@@ -150,15 +139,6 @@ def many(count: int) -> list[Target]:
     return [Target(f"{number:012d}", "eu-west-1") for number in range(count)]
 
 
-def finish(work: Coroutine[object, object, list[bytes]]) -> list[bytes]:
-    """Let a coroutine have turns until it has ended."""
-    while True:
-        try:
-            work.send(None)
-        except StopIteration as end:
-            return list(end.value)
-
-
 def test_many_targets_keep_their_lines_apart() -> None:
     """Where text is kept in pieces of many targets: lines that grow, shrink, go and come again."""
     chance, targets = random.Random(7), many(2 * PIECE + 9)
@@ -206,57 +186,11 @@ def test_a_scrape_is_of_one_moment() -> None:
     assert gzip.decompress(b"".join(finish(scrape))) == expected
 
 
-def test_the_tail_is_of_the_same_moment() -> None:
-    """It is asked after what time has changed is rendered: both tell of the same states."""
-    scene = Scene(PAYMENTS)
-    scene.answered(PAYMENTS, invitation())
-    scene.failed(PAYMENTS)
-    scene.clock.advance(STALE_AFTER)
-    text = scene.text()
-    assert 'macie_exporter_targets{state="stale"} 1.0' in text
-    assert "\nmacie_invitations{" not in text
-
-
-@pytest.mark.parametrize("outcome", ["failing", "changing"])
-def test_memory_does_not_grow_with_polls(outcome: str) -> None:
-    """Polled again and again, a target leaves nothing behind: neither its edges nor its lines."""
-    scene = Scene(PAYMENTS, shows=options(most=10))
-
-    def held_after(times: int) -> int:
-        for _ in range(times):
-            scene.clock.advance(0.5)
-            if outcome == "failing":
-                scene.failed(PAYMENTS)
-            else:
-                scene.answered(PAYMENTS, invitation(at=scene.clock.now()))
-        return tracemalloc.get_traced_memory()[0]
-
-    tracemalloc.start()
-    try:
-        # Failures are kept up to a number: from then on there are no more of them.
-        before = held_after(FAILURES_KEPT)
-        assert held_after(400) - before < 20_000
-    finally:
-        tracemalloc.stop()
-
-
 def test_nothing_holds_the_loop() -> None:
     """While everything is rendered and compressed anew, others have their turn where it is time."""
     scene = Scene(*many(300), shows=options(zero_fill="all"), turn=0.0)
     scene.shows = options(zero_fill="invited")
-    turns = 0
-
-    async def others() -> None:
-        nonlocal turns
-        while True:
-            await asyncio.sleep(0)
-            turns += 1
-
-    async def anew() -> None:
-        other = asyncio.create_task(others())
-        await scene.show()
-        await scene.exposition.gzip()
-        other.cancel()
-
-    asyncio.run(anew())
-    assert turns >= len(many(300))
+    pieces = len(asyncio.run(scene.exposition.text()))
+    rendering, packing = scene.show(), scene.exposition.gzip()
+    assert sum(1 for _ in rendering.__await__()) >= 3 * len(many(300))
+    assert sum(1 for _ in packing.__await__()) >= pieces - 1

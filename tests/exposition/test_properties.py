@@ -1,38 +1,28 @@
 """What holds of any invitations at any time, read back through the client library."""
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Iterable
+from datetime import timedelta
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
+from types import SimpleNamespace
+from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client import Metric, generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
+from exporter.exposition.age_buckets import AgeBuckets
 from exporter.exposition.counts import Options
-from exporter.exposition.families import TARGET_LABELS
-from exporter.model import (
-    KNOWN_STATUSES,
-    OTHER_STATUS,
-    UNKNOWN_STATUS,
-    Account,
-    Answer,
-    Failure,
-    Invitation,
-    Target,
-)
-from tests.exposition.scene import EDGES, PAYMENTS, Scene, invitation, options
-from tests.exposition.strategies import (
-    ODD_TEXT,
-    TARGETS,
-    all_options,
-    clocks,
-    invitations,
-    outcomes,
-)
+from exporter.model import KNOWN_STATUSES, Account, Invitation
+from tests.daemons import values
+from tests.exposition.scene import EDGES, PAYMENTS, Scene
+from tests.exposition.strategies import ODD_TEXT, all_options, clocks, invitations
 
 Labels = frozenset[tuple[str, str]]
 Series = dict[tuple[str, Labels], float]
@@ -52,24 +42,6 @@ def series(families: Iterable[Metric]) -> Series:
             assert key not in found
             found[key] = sample.value
     return found
-
-
-def values(found: Series, name: str, *labels: str) -> dict[tuple[str, ...], float]:
-    """Return the samples of a name by the values of some of their labels."""
-    ours = ((dict(by), value) for (n, by), value in found.items() if n == name)
-    return {tuple(by[each] for each in labels): value for by, value in ours}
-
-
-class Library(CollectorRegistry):
-    """A registry of the client library that holds just these families."""
-
-    def __init__(self, families: Iterable[Metric]) -> None:
-        super().__init__()
-        self._families = list(families)
-
-    def collect(self) -> Iterable[Metric]:
-        """Return them."""
-        return self._families
 
 
 def answering(shows: Options, invitations_: Iterable[Invitation], now: float) -> Scene:
@@ -95,7 +67,8 @@ def test_what_is_counted_is_what_is_listed(
     """Each by its exact age as of the scrape, and what is filled is 0 where there are none.
 
     Each status with a readable time has its oldest and its newest, the others have neither. The
-    untrusted are counted where it is said who is trusted, and not otherwise.
+    untrusted are counted where it is said who is trusted, and not otherwise; each of them is as old
+    as its oldest, and of too many the newest are kept: those whose time is unreadable go first.
     """
     found = series(read_text(answering(shows, given_, now).text()))
 
@@ -112,39 +85,23 @@ def test_what_is_counted_is_what_is_listed(
         family = f"macie_invitation_{name}_timestamp_seconds"
         assert values(found, family, "relationship_status") == extremes
     untrusted: Counter[tuple[str, ...]] = Counter()
+    sent: dict[tuple[str, ...], list[float]] = {}
     if shows.trust.tells:
         untrusted.update({(status,): 0 for status in filled})
-        strangers = (one for one in given_ if one.inviter_account_id not in shows.trust.accounts)
-        untrusted.update((one.relationship_status,) for one in strangers)
+        for one in given_:
+            if one.inviter_account_id not in shows.trust.accounts:
+                untrusted[(one.relationship_status,)] += 1
+                of_inviter = sent.setdefault((one.relationship_status, one.inviter_account_id), [])
+                of_inviter += [one.invited_at] if one.invited_at else []
     assert values(found, "macie_untrusted_invitations", "relationship_status") == untrusted
-
-
-@given(
-    st.lists(st.tuples(st.sampled_from(TARGETS), outcomes), max_size=12),
-    st.integers(1, 6),
-)
-def test_the_cap_of_untrusted_inviters_keeps_the_newest(
-    polls: list[tuple[Target, Answer | Failure]], most: int
-) -> None:
-    """Each inviter of a target in a status is as old as its oldest; unreadable ones go first."""
-    scene = Scene(*TARGETS, shows=options(trusted=["999988887777"], most_inviters=most))
-    for target, outcome in polls:
-        scene.polled(target, outcome)
-    times: dict[tuple[str, ...], list[float]] = {}
-    for record in scene.snapshot.all():
-        for one in record.answer.invitations if record.answer else ():
-            if one.inviter_account_id != "999988887777":
-                key = (*record.target, one.relationship_status, one.inviter_account_id)
-                times.setdefault(key, []).extend([one.invited_at] if one.invited_at else [])
-    oldest = {key: min(readable, default=0.0) for key, readable in times.items()}
-    newest_first = sorted(oldest.values(), reverse=True)
-    found = series(read_text(scene.text()))
-    labels = (*TARGET_LABELS, "relationship_status", "inviter_account_id")
-    kept = values(found, "macie_untrusted_inviter_timestamp_seconds", *labels)
-    assert kept.items() <= oldest.items()
-    assert sorted(kept.values(), reverse=True) == newest_first[:most]
-    dropped = values(found, "macie_untrusted_inviter_series_dropped")
-    assert dropped == {(): len(newest_first[most:])}
+    inviters = {inviter: min(readable, default=0.0) for inviter, readable in sent.items()}
+    newest_first = sorted(inviters.values(), reverse=True)
+    family, labels = "macie_untrusted_inviter", ("relationship_status", "inviter_account_id")
+    kept = values(found, f"{family}_timestamp_seconds", *labels)
+    assert kept.items() <= inviters.items()
+    assert sorted(kept.values(), reverse=True) == newest_first[: shows.max_inviter_series]
+    dropped = len(inviters) - len(kept)
+    assert values(found, f"{family}_series_dropped") == {(): dropped}
 
 
 @given(listed, clocks, all_options, ODD_TEXT)
@@ -163,7 +120,8 @@ def test_it_is_written_as_the_client_library_writes_it(
         b"".join(asyncio.run(scene.exposition.text(tail))).decode()
         for tail in (bytes, scene.own.text, scene.own.openmetrics)
     )
-    assert generate_latest(Library(read_text(plain))).decode() == plain
+    library: Any = SimpleNamespace(collect=lambda: read_text(plain))
+    assert generate_latest(library).decode() == plain
     assert openmetrics.endswith("# EOF\n")
     as_text = series(read_text(text))
     as_openmetrics = series(read_openmetrics(openmetrics))  # type: ignore[no-untyped-call]
@@ -177,34 +135,50 @@ def test_a_lone_surrogate_has_a_text() -> None:
     assert 'macie_account_info{account_name="é\\\\ud800",' in scene.text()
 
 
-MOST_UNKNOWN = 32
-ALWAYS = (*KNOWN_STATUSES, UNKNOWN_STATUS, OTHER_STATUS)
-
-made_up = st.builds(
-    lambda first, many: [f"Made{number}Up" for number in range(first, first + many)],
-    st.integers(0, MOST_UNKNOWN),
-    st.integers(0, 2 * MOST_UNKNOWN),
+SOME_EDGES = st.lists(st.integers(1, 20_000), min_size=1, max_size=6, unique=True).map(
+    lambda hours: [timedelta(hours=each) for each in sorted(hours)]
 )
-statuses = st.builds(list.__add__, made_up, st.lists(st.sampled_from(ALWAYS), max_size=5))
+# From 1970 to 2100, at any fraction of a second.
+SOME_TIMES = st.floats(0, 4_102_444_800)
 
 
-@given(st.lists(st.tuples(st.sampled_from(TARGETS), statuses), min_size=1, max_size=6))
-def test_statuses_are_bounded_and_no_invitation_is_lost(
-    polled: list[tuple[Target, list[str]]],
+@pytest.mark.parametrize(
+    ("hours", "labels"),
+    [
+        ([24, 168, 720, 2160], ("00d-01d", "01d-07d", "07d-30d", "30d-90d", "90d-inf")),
+        ([12, 24], ("000h-012h", "012h-024h", "024h-inf")),
+        ([1, 1000], ("0000h-0001h", "0001h-1000h", "1000h-inf")),
+        ([24, 2400], ("000d-001d", "001d-100d", "100d-inf")),
+    ],
+)
+def test_labels(hours: list[int], labels: tuple[str, ...]) -> None:
+    """As documented; in hours where an edge is no whole day; wider where one has more digits."""
+    assert AgeBuckets([timedelta(hours=each) for each in hours]).labels == labels
+
+
+@given(SOME_EDGES)
+def test_labels_sort_as_text_in_the_order_of_age(edges: list[timedelta]) -> None:
+    """For any edges; each label begins where the one before it ends."""
+    labels = AgeBuckets(edges).labels
+    assert list(labels) == sorted(labels)
+    assert len(set(labels)) == len(edges) + 1
+    assert all(low.split("-")[1] == high.split("-")[0] for low, high in pairwise(labels))
+
+
+@given(SOME_EDGES, SOME_TIMES, SOME_TIMES)
+@example([timedelta(hours=1)], 0.1, 0.1)
+# To subtract the time from its crossing gives a little less than the edge.
+@example([timedelta(hours=683)], 2_816_025.025_390_273_4, 3_000_000.0)
+def test_at_its_crossing_the_label_has_changed(
+    edges: list[timedelta], invited_at: float, now: float
 ) -> None:
-    """Others make them up: the first few have a name and keep it, the others are `other`."""
-    scene = Scene(*TARGETS)
-    listed: dict[tuple[str, ...], list[str]] = {}
-    named: set[str] = set()
-    for target, names in polled:
-        scene.answered(target, *(invitation(f"i{at}", name) for at, name in enumerate(names)))
-        listed[target] = names
-        found = series(read_text(scene.text()))
-        counts = values(found, "macie_invitations", *TARGET_LABELS, "relationship_status")
-        named |= {status for _, _, status in counts} - {*ALWAYS}
-        assert len(named) <= MOST_UNKNOWN
-        assert counts == Counter(
-            (*target, name if name in named or name in ALWAYS else OTHER_STATUS)
-            for target, names in listed.items()
-            for name in names
-        )
+    """And not at the last moment before it, to the last bit: or a cache would miss the change."""
+    buckets = AgeBuckets(edges)
+    crossing = buckets.next_crossing(invited_at, now)
+    label = buckets.label(invited_at, now)
+    if label == buckets.labels[-1]:
+        assert crossing == math.inf
+        return
+    assert crossing > now
+    assert buckets.label(invited_at, math.nextafter(crossing, -math.inf)) == label
+    assert buckets.label(invited_at, crossing) == buckets.labels[buckets.labels.index(label) + 1]

@@ -1,5 +1,6 @@
 """What is known of targets, as polls end and time passes."""
 
+import sys
 from collections.abc import Sequence
 from math import inf
 
@@ -7,8 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.model import Answer, Failure, Invitation, PollResult, Target
+from exporter.error_codes import ERRORS
+from exporter.model import (
+    KNOWN_STATUSES,
+    OTHER_STATUS,
+    UNKNOWN_STATUS,
+    Answer,
+    Failure,
+    Invitation,
+    PollResult,
+    Target,
+)
 from exporter.state import Snapshot, TargetRecord, TargetState
+from exporter.state.history import recall
 from exporter.state.records import advance
 
 HERE = Target("111122223333", "eu-west-1")
@@ -31,48 +43,6 @@ def after(*outcomes: Answer | Failure) -> TargetRecord:
     for number, outcome in enumerate(outcomes, start=1):
         known = advance(known, PollResult(HERE, 100.0 * number, 0.5, outcome))
     return known
-
-
-some_outcomes = st.lists(
-    st.one_of(
-        st.lists(st.sampled_from("abc")).map(lambda names: listing(*names)),
-        st.just(NOT_ENABLED),
-        st.builds(Failure, st.sampled_from(("ThrottlingException", "other")), st.just("")),
-    ),
-    max_size=6,
-)
-
-
-@given(some_outcomes, st.floats(0, 10_000))
-def test_failures_change_nothing_of_what_aws_said(
-    outcomes: Sequence[Answer | Failure], now: float
-) -> None:
-    """Answer, list and last success are those of the last poll that got an answer.
-
-    How the last poll ended is always known, and an answer counts unless the target is stale.
-    """
-    known = after(*outcomes)
-    polls = [PollResult(HERE, 100.0 * n, 0.5, outcome) for n, outcome in enumerate(outcomes, 1)]
-    answers = [(poll.ended, poll.outcome) for poll in polls if isinstance(poll.outcome, Answer)]
-    ended, answer = answers[-1] if answers else (0.0, None)
-    lists = [answer.invitations for _, answer in answers if answer.enabled]
-    last = polls[-1] if polls else None
-    assert (known.last_success, known.answer) == (ended, answer)
-    assert known.listed == (lists[-1] if lists else None)
-    assert known.last == last
-    assert known.failure == (last.outcome if last and isinstance(last.outcome, Failure) else None)
-    state, counts = known.as_of(now, STALE_AFTER)
-    assert counts is (None if state is TargetState.STALE else known.answer)
-
-
-def test_an_equal_answer_is_the_same_object() -> None:
-    """Readers compare by identity: the first object stays, in the last poll's result as well."""
-    first = listing("a")
-    known = after(first, listing("a"), DENIED, listing("a"))
-    assert known.answer is first
-    assert known.last is not None
-    assert known.last.outcome is first
-    assert known.listed is first.invitations
 
 
 @pytest.mark.parametrize(
@@ -102,6 +72,24 @@ def test_states(
         assert known.as_of(stale_from, STALE_AFTER) == (TargetState.STALE, None)
 
 
+@pytest.mark.parametrize("code", sorted(ERRORS))
+def test_the_last_polls_come_back_latest_first(code: str) -> None:
+    """Whatever they were, an hour of them at the default interval, in 300 bytes.
+
+    What does not fit breaks no poll: the most pages that do, and `other` for a code nobody knows.
+    """
+    surprising = (Answer(enabled=True, pages=10**9), Failure("Surprise", ""))
+    usual = (Answer(enabled=True, invitations=listing(*"abc").invitations), NOT_ENABLED)
+    polls = after(*surprising * 9, *(*usual, Failure(code, "why")) * 2, *surprising * 3).polls
+    found = recall(polls)
+    assert [each.ended for each in found] == [100.0 * number for number in range(30, 18, -1)]
+    assert [each[1:] for each in found] == [
+        *[(0.5, 0, 0, "other"), (0.5, 0, 65535, "ok")] * 3,
+        *[(0.5, 0, 0, code), (0.5, 0, 1, "not_enabled"), (0.5, 3, 1, "ok")] * 2,
+    ]
+    assert sys.getsizeof(polls) <= 300
+
+
 def test_a_clock_that_was_set_back_keeps_nothing_longer() -> None:
     """A machine may start with a date ahead: what was learnt by it is not current until then."""
     known = advance(TargetRecord(HERE), PollResult(HERE, 1_000_000.0, 0.5, listing()))
@@ -114,33 +102,58 @@ def test_a_clock_that_was_set_back_keeps_nothing_longer() -> None:
 def test_what_targets_there_are_changes() -> None:
     """New targets are pending, old ones keep what is known of them, others are gone for good.
 
-    To say the same again changes nothing: an error may have left it half done.
+    All have been polled once each has, failures included; new ones count anew. To say the same
+    again changes nothing: an error may have left it half done.
     """
-    snapshot = Snapshot()
+    snapshot, result = Snapshot(), PollResult(HERE, 100.0, 0.5, listing())
     snapshot.change([], [HERE])
-    result = PollResult(HERE, 100.0, 0.5, listing())
     known = advance(TargetRecord(HERE), result)
     assert snapshot.record(result) == (TargetRecord(HERE), known)
+    assert snapshot.polled
     for _ in range(2):
         snapshot.change([], [HERE, THERE])
         assert snapshot.all() == (known, TargetRecord(THERE))
-    for _ in range(2):
-        snapshot.change([HERE], [])
-    assert snapshot.record(result) is None
-    assert snapshot.get(HERE) is None
-    assert snapshot.all() == (TargetRecord(THERE),)
-
-
-def test_polled() -> None:
-    """All have been polled once each has, failures included; new targets count anew."""
-    snapshot = Snapshot()
-    other = Target("0", "eu-west-1")
-    snapshot.change((), [HERE, THERE])
     polled = []
-    for target, outcome in ((HERE, listing()), (HERE, DENIED), (THERE, DENIED)):
+    for target, outcome in ((HERE, listing()), (THERE, DENIED)):
         snapshot.record(PollResult(target, 100.0, 0.5, outcome))
         polled.append(snapshot.polled)
-    for gone, new in (([THERE], [other]), ([other], [])):
+    for _ in range(2):
+        snapshot.change([HERE], [])
+    assert (snapshot.record(result), snapshot.get(HERE)) == (None, None)
+    assert [each.target for each in snapshot.all()] == [THERE]
+    for gone, new in (([THERE], [HERE]), ([HERE], [])):
         snapshot.change(gone, new)
         polled.append(snapshot.polled)
-    assert polled == [False, False, True, False, True]
+    assert polled == [False, True, False, True]
+
+
+MOST_UNKNOWN = 32
+ALWAYS = (*KNOWN_STATUSES, UNKNOWN_STATUS, OTHER_STATUS)
+
+made_up = st.builds(
+    lambda first, many: [f"Made{number}Up" for number in range(first, first + many)],
+    st.integers(0, MOST_UNKNOWN),
+    st.integers(0, 2 * MOST_UNKNOWN),
+)
+statuses = st.builds(list.__add__, made_up, st.lists(st.sampled_from(ALWAYS), max_size=5))
+
+
+@given(st.lists(st.tuples(st.sampled_from((HERE, THERE)), statuses), min_size=1, max_size=6))
+def test_statuses_are_bounded_and_no_invitation_is_lost(
+    polled: list[tuple[Target, list[str]]],
+) -> None:
+    """Others make them up: the first few have a name and keep it, the others are `other`."""
+    snapshot, named = Snapshot(), set[str]()
+    snapshot.change((), [HERE, THERE])
+    for target, names in polled:
+        sent = tuple(Invitation("1", f"i{at}", name, None) for at, name in enumerate(names))
+        snapshot.record(PollResult(target, 1.0, 0.5, Answer(enabled=True, invitations=sent)))
+        known = snapshot.get(target)
+        assert known is not None
+        assert known.listed is not None
+        shown = [each.relationship_status for each in known.listed]
+        named |= {*shown} - {*ALWAYS}
+        assert len(named) <= MOST_UNKNOWN
+        assert shown == [
+            name if name in named or name in ALWAYS else OTHER_STATUS for name in names
+        ]
