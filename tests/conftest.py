@@ -41,7 +41,6 @@ SLOW = (
     "fuzz",
     "commands/test_doctor.py",
     "iam/test_iam.py",
-    "commands/test_terminal.py",
     "test_recovery.py",
     "commands/test_streams.py",
     "aws",

@@ -20,23 +20,22 @@ from exporter.commands.descriptions import COMMANDS
 from exporter.commands.once import once
 from exporter.configuration import Configuration, Ports
 from exporter.log import Lines
-from exporter.settings import Settings, load
+from exporter.settings import load
 from exporter.settings.keys import FLAGS
 from tests import fleets
 from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import World
 from tests.inprocess import Done, command
-from tests.processes import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 REGION = {"AWS_REGION": "eu-west-1"}
 ANYWHERE = "--web.listen-address=127.0.0.1:0"
-ORGANIZATION = ("--aws.organization.role-name=reader", "--aws.regions=eu-west-1,us-east-1")
+ORGANIZATION = "--aws.organization.role-name=reader"
 
 
-def printed(*argv: str, environ: Mapping[str, str] = REGION) -> str:
+def printed(*argv: str) -> str:
     """Return what a command that succeeds prints; it complains of nothing."""
-    done = command(environ, *argv)
+    done = command(REGION, *argv)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -56,11 +55,6 @@ def test_version() -> None:
     assert printed("--version") == f"macie-invitations-exporter {__version__}\n"
 
 
-def flags_of(*argv: str) -> dict[str, str]:
-    """Return the settings that a command line names."""
-    return dict(parse(argv).flags)
-
-
 @pytest.mark.parametrize(
     ("words", "flags"),
     [
@@ -75,37 +69,14 @@ def flags_of(*argv: str) -> dict[str, str]:
 )
 def test_how_a_flag_may_be_written(words: list[str], flags: dict[str, str]) -> None:
     """With its value behind an equals sign or in the next word; a switch may have none."""
-    assert flags_of("check", *words) == flags_of(*words) == flags
+    assert dict(parse(["check", *words]).flags) == dict(parse(words).flags) == flags
 
 
 @given(st.dictionaries(st.sampled_from([*FLAGS]), st.text(), max_size=5))
 def test_any_value_arrives_as_it_is(given_flags: dict[str, str]) -> None:
     """Behind the first equals sign nothing has a meaning of its own."""
-    assert flags_of("check", *(f"--{n}={text}" for n, text in given_flags.items())) == given_flags
-
-
-def test_check() -> None:
-    """The effective configuration of flags and of the AWS environment; no network is needed."""
-    out = printed("check", "--poll.interval", "1m")
-    assert out.startswith("poll:\n  interval: 1m\n")
-    assert "\n  regions:\n  - eu-west-1\n" in out
-    assert out.endswith("\n# web: http\n")
-
-
-def test_check_needs_no_region_where_only_aws_knows_them() -> None:
-    """With `auto` and no region in the environment, STS is asked in one that always exists."""
-    assert "\n  regions: auto\n" in printed("check", "--aws.regions=auto", environ={})
-
-
-def test_check_for_an_organization_of_a_size() -> None:
-    """Nobody is asked how many accounts there are, so whoever knows says it."""
-    assert (
-        "\n"
-        "# targets: 1000 (500 accounts of the organization are assumed)\n"
-        "# series: about 55500, and those of the exporter itself\n"
-        "# AWS API calls an hour: about 12750\n"
-        "# each account that is discovered: 2 targets, about 111 series and 26 calls an hour\n"
-    ) in printed("check", *ORGANIZATION, "--assume-accounts=500")
+    words = [f"--{name}={text}" for name, text in given_flags.items()]
+    assert dict(parse(["check", *words]).flags) == given_flags
 
 
 UNEXPECTED = "unexpected; the command comes first, then --KEY=VALUE"
@@ -144,7 +115,7 @@ REFUSED: tuple[tuple[Mapping[str, str], list[str], list[str]], ...] = (
     (REGION, ["doctor", "--format=xml"], ["--format = xml: must be table or json"]),
     (
         REGION,
-        ["check", *ORGANIZATION, "--assume-accounts=many"],
+        ["check", ORGANIZATION, "--assume-accounts=many"],
         ["--assume-accounts = many: must be like 500"],
     ),
     (
@@ -180,17 +151,6 @@ def test_what_is_refused(environ: Mapping[str, str], argv: list[str], lines: lis
     """Exit code 2 and one line for each mistake on standard error; nothing is run."""
     said = "".join(f"{line}\n" for line in lines)
     assert command(environ, *argv) == Done(2, "", said)
-
-
-def test_check_says_all_that_is_wrong(tmp_path: Path) -> None:
-    """Of the settings and of the web file together."""
-    web, file = tmp_path / "web.yml", tmp_path / "exporter.yaml"
-    web.write_text("rate_limit: {burst: many}")
-    file.write_text(f"web: {{config_file: {web}}}\nlog: {{level: loud}}")
-    assert command(REGION, "check", f"--config.file={file}").stderr == (
-        f'log.level = "loud" (from {file}): must be debug, info, warning or error\n'
-        f"rate_limit.burst (from {web}): must be a whole number\n"
-    )
 
 
 @pytest.fixture(scope="module")
@@ -259,19 +219,13 @@ class FailingClock(SystemClock):
         return super().now()
 
 
-async def polled_once(settings: Settings, log: io.StringIO) -> tuple[str, str]:
-    """Poll once, with a discovery that crashes for ever; within half a minute."""
-    ports = Ports(FailingClock(), Lines(log, level="info", form="logfmt"), random.Random(1))
-    configuration = Configuration(settings, "eu-west-1")
-    polling = once(configuration, ports, lambda *_: None, lambda _: None)
-    return await asyncio.wait_for(polling, PATIENCE)
-
-
 def test_once_ends_when_its_discovery_crashes() -> None:
     """It says so, and does not wait for what is not found."""
     log = io.StringIO()
+    ports = Ports(FailingClock(), Lines(log, level="info", form="logfmt"), random.Random(1))
     settings = load([("aws.accounts", '[{"id": "000000000001"}]')], {}, "eu-west-1")
-    text, why_not = asyncio.run(polled_once(settings, log))
+    polling = once(Configuration(settings, "eu-west-1"), ports, lambda *_: None, lambda _: None)
+    text, why_not = asyncio.run(polling)
     assert why_not.startswith("not every target was found")
     assert "event=discovery_crashed" in log.getvalue()
     assert "macie_poll_success{" not in text

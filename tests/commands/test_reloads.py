@@ -69,10 +69,13 @@ def run(test: Callable[[Service, Slow, io.StringIO], Coroutine[Any, Any, None]])
 
 
 def test_each_who_asks_hears_how_it_went() -> None:
-    """Of the reload that began after they had asked: done, refused and why, or crashed."""
+    """Of the reload that began after they had asked: done, refused and why, or crashed.
+
+    As the start does it warns where nobody is named who may invite.
+    """
 
     async def test(service: Service, slow: Slow, log: io.StringIO) -> None:
-        slow.ends()
+        slow.ends(configured("metrics.trusted-inviters=000000000001"))
         assert await service.reload() is None
         slow.ends(ConfigurationError(["poll.intervl: unknown key", "x: wrong"]))
         assert await service.reload() == "poll.intervl: unknown key\nx: wrong"
@@ -80,8 +83,10 @@ def test_each_who_asks_hears_how_it_went() -> None:
         assert await service.reload() == "RuntimeError in the exporter itself"
         slow.ends()
         assert await service.reload() is None
-        told = re.findall(r"event=(reload\w+)", log.getvalue())
-        assert told == ["reloaded", "reload_failed", "reload_crashed", "reloaded"]
+        told = re.findall(r"event=(reload\w+|trust\w+)", log.getvalue())
+        assert told[:3] == ["reloaded", "reload_failed", "reload_crashed"]
+        assert told[3:] == ["trust_not_configured", "reloaded"]
+        assert "set metrics.trusted_inviters or metrics.trust_organization" in log.getvalue()
 
     run(test)
 
@@ -114,22 +119,6 @@ def test_a_stop_waits_for_no_reload() -> None:
         assert not second.done()
         assert slow.count == 1
         assert "event=reloaded" not in log.getvalue()
-
-    run(test)
-
-
-def test_a_reload_that_leaves_open_who_may_invite_is_warned_of() -> None:
-    """As the start is: no alert could tell a stranger's invitation from any other."""
-
-    async def test(service: Service, slow: Slow, log: io.StringIO) -> None:
-        trusting = configured("metrics.trusted-inviters=000000000001")
-        slow.ends(trusting)
-        await service.reload()
-        assert "trust_not_configured" not in log.getvalue()
-        slow.ends()
-        await service.reload()
-        assert "level=warning event=trust_not_configured" in log.getvalue()
-        assert "set metrics.trusted_inviters or metrics.trust_organization" in log.getvalue()
 
     run(test)
 
