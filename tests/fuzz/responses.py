@@ -6,14 +6,15 @@ import os
 import re
 import socket
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPResponse
 from typing import Any, TypeVar
 from unittest.mock import patch
 
 from exporter.error_codes import ERRORS
 from exporter.model import KNOWN_STATUSES, Answer, AwsError, Failure
-from tests.aws.rig import REGION, Stage, stage
+from tests.aws.rig import REGION, Rig, stage
 from tests.faults.services import IDENTITY, refusal
 from tests.faulty import Behaviour, Peer, chunked, invitation, page, response, send
 from tests.fuzz.engine import Case, Target
@@ -26,15 +27,19 @@ _OFF = '{"message": "Macie is not enabled."}'
 _DENIED = {"x-amzn-ErrorType": "AccessDeniedException"}
 
 
+Attempt = Callable[[Rig, bytes], Hashable]
+"""Reads what some bytes make of an answer."""
+
+
 @contextmanager
-def _staged() -> Iterator[Stage]:
+def _staged(behaviour: Callable[[bytes], Behaviour], attempt: Attempt) -> Iterator[Case]:
     variables = {
         "AWS_DEFAULT_REGION": REGION,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
     with patch.dict(os.environ, environment(variables), clear=True), stage(attempts=1) as made:
-        yield made
+        yield lambda data: attempt(made.play(behaviour(data)), data)
 
 
 class _Wire(io.BytesIO):
@@ -124,39 +129,24 @@ def _signature(outcome: Answer | Failure) -> Hashable:
     )
 
 
-def _reading(
-    behaviour: Callable[[bytes], Behaviour], sent: Callable[[bytes], tuple[int, bytes]]
-) -> Callable[[], AbstractContextManager[Case]]:
-    """Read what a behaviour makes of some bytes; `sent` says what status and body they are."""
+def _listed(sent: Callable[[bytes], tuple[int, bytes]]) -> Attempt:
+    """Read a list; `sent` says what status and body the bytes are."""
 
-    @contextmanager
-    def opened() -> Iterator[Case]:
-        with _staged() as made:
+    def attempt(rig: Rig, data: bytes) -> Hashable:
+        outcome = _outcome(rig.read)
+        if isinstance(outcome, Answer):
+            _checked(outcome, *sent(data))
+        return _signature(outcome)
 
-            def case(data: bytes) -> Hashable:
-                outcome = _outcome(made.play(behaviour(data)).read)
-                if isinstance(outcome, Answer):
-                    _checked(outcome, *sent(data))
-                return _signature(outcome)
-
-            yield case
-
-    return opened
+    return attempt
 
 
-@contextmanager
-def _identities() -> Iterator[Case]:
-    with _staged() as made:
-
-        def case(data: bytes) -> Hashable:
-            rig = made.play(_send_with_end(data))
-            found = _outcome(lambda: rig.run(rig.credentials.who_am_i()))
-            if isinstance(found, Failure):
-                return _signature(found)
-            assert found.encode() in data
-            return len(found)
-
-        yield case
+def _identity(rig: Rig, data: bytes) -> Hashable:
+    found = _outcome(lambda: rig.run(rig.credentials.who_am_i()))
+    if isinstance(found, Failure):
+        return _signature(found)
+    assert found.encode() in data
+    return len(found)
 
 
 _HTTP = (
@@ -188,7 +178,7 @@ TARGETS = (
             response("<html><body>502</body></html>", 502),
         ),
         (*_HTTP, *_JSON),
-        _reading(_send_with_end, _sent),
+        partial(_staged, _send_with_end, _listed(_sent)),
     ),
     Target(
         "body",
@@ -200,13 +190,13 @@ TARGETS = (
             page([{}]).encode(),
         ),
         _JSON,
-        _reading(lambda data: send(response(data)), lambda data: (200, data)),
+        partial(_staged, lambda data: send(response(data)), _listed(lambda data: (200, data))),
     ),
     Target(
         "identity",
         60,
         (response(IDENTITY), refusal("AccessDenied", 403), response("<html></html>", 503)),
         (*_HTTP, b"<Account>", b"</Account>", b"&amp;", b"<![CDATA[", b"<!DOCTYPE x>", b"&x;"),
-        _identities,
+        partial(_staged, _send_with_end, _identity),
     ),
 )
