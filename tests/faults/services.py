@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from tests.faults.watch import GOOD
-from tests.faulty import Behaviour, Peer, response, send
+from tests.faulty import Behaviour, FaultyServer, Peer, response, send
 
 HUB, MEMBERS = "100000000000", ("111122223333", "444455556666", "777788889999")
 
@@ -49,6 +49,17 @@ def regions(*enabled: str) -> Behaviour:
 _ORGANIZATION = organizations(HUB, *MEMBERS)
 _MACIE = send(GOOD)
 _REGIONS = regions("eu-west-1", "us-east-1")
+
+
+def of_aws(server: FaultyServer) -> dict[str, str]:
+    """Return the variables of an AWS."""
+    return {
+        "AWS_ENDPOINT_URL": server.url,
+        "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "eu-west-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
 
 
 @dataclass

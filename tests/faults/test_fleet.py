@@ -15,7 +15,7 @@ from tests.aws.rig import Stage
 from tests.daemons import Running, running
 from tests.faults.bounds import bounded
 from tests.faults.matrix import error
-from tests.faults.services import HUB, MEMBERS, Services, refusal, sts
+from tests.faults.services import HUB, MEMBERS, Services, of_aws, refusal, sts
 from tests.faults.watch import GOOD, LISTED, SAYS, Watch
 from tests.faulty import (
     Behaviour,
@@ -150,12 +150,7 @@ class Fleet:
 def served(services: Services, flags: Mapping[str, str]) -> Iterator[Fleet]:
     """Run a daemon on services of a test's own."""
     with FaultyServer(services) as server, pytest.MonkeyPatch.context() as environment:
-        for name, value in {
-            "AWS_ENDPOINT_URL": server.url,
-            "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }.items():
+        for name, value in of_aws(server).items():
             environment.setenv(name, value)
         with running(load(flags.items(), {}, "eu-west-1")) as made:
             yield Fleet(made, server)

@@ -4,7 +4,6 @@ What hangs in these tests hangs for ever: that an exporter ends at all shows tha
 """
 
 import os
-import pty
 import signal
 import socket
 import subprocess
@@ -23,7 +22,7 @@ from exporter.settings import load
 from tests import daemons, fleets, inprocess
 from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import World
-from tests.faults.services import Services
+from tests.faults.services import Services, of_aws
 from tests.faulty import FaultyServer, free_port, send_and_hang
 from tests.inprocess import Served
 from tests.processes import (
@@ -38,7 +37,6 @@ from tests.processes import (
 
 EXPORTER = (sys.executable, "-m", "exporter")
 NOHUP = ("nohup",)
-WITH_A_TERMINAL = ("setsid", "--ctty")
 AS_PROCESS_1 = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 MANY = 50
 """Requests at once."""
@@ -57,16 +55,6 @@ def pipe(tmp_path: Path) -> Path:
     made = tmp_path / "pipe"
     os.mkfifo(made)
     return made
-
-
-def of_aws(server: FaultyServer) -> dict[str, str]:
-    """Return the variables of an AWS."""
-    return {
-        "AWS_ENDPOINT_URL": server.url,
-        "AWS_ACCESS_KEY_ID": "a",
-        "AWS_SECRET_ACCESS_KEY": "b",
-        "AWS_REGION": "eu-west-1",
-    }
 
 
 def stops_in_order(exporter: Exporter | Served) -> None:
@@ -208,23 +196,12 @@ def test_a_reload_of_files_without_end(aws: EmbeddedAws, tmp_path: Path) -> None
 @pytest.mark.parametrize("command", ["once", "doctor"])
 def test_a_terminal_that_is_closed_ends_a_command(command: str) -> None:
     """Nobody is left to read what it would say, and nobody would end it."""
-    parent, terminal = pty.openpty()
-    with FaultyServer(send_and_hang()) as silent:
-        process = subprocess.Popen(
-            [*WITH_A_TERMINAL, *EXPORTER, command],
-            env=environment({**of_aws(silent), "TERM": "xterm"}),
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-        )
-        os.close(terminal)
-        try:
-            silent.wait_for(requests=1)
-            os.close(parent)
-            assert process.wait(PATIENCE) == -signal.SIGHUP
-        finally:
-            process.kill()
-            process.wait(PATIENCE)
+    with (
+        FaultyServer(send_and_hang()) as silent,
+        started([*EXPORTER, command], of_aws(silent)) as exporter,
+    ):
+        silent.wait_for(requests=1)
+        assert exporter.stop(signal.SIGHUP) == -signal.SIGHUP
 
 
 @pytest.mark.parametrize(
@@ -247,17 +224,19 @@ def test_nohup_keeps_a_command(aws: EmbeddedAws, pipe: Path, command: str, said:
     assert said in out
 
 
-@pytest.mark.parametrize("command", ["serve", "once", "iam"])
+@pytest.mark.parametrize("command", ["once", "iam"])
 def test_a_hangup_while_it_imports(tmp_path: Path, pipe: Path, command: str) -> None:
-    """It is held back until it is known what it means: only `serve` has something to reload."""
-    flags = ["--web.listen-address=127.0.0.1:0", f"--config.file={pipe}"]
-    words = [*EXPORTER, command, *flags]
-    with started(words, no_aws(tmp_path)) as exporter:
+    """It is held back until it is known that there is nothing to reload."""
+    with started([*EXPORTER, command, f"--config.file={pipe}"], no_aws(tmp_path)) as exporter:
+        until(lambda: signal.SIGTERM in caught(exporter.process.pid), "its first lines")
+        assert exporter.stop(signal.SIGHUP) == -signal.SIGHUP
+
+
+def test_a_hangup_while_the_server_imports(tmp_path: Path, pipe: Path) -> None:
+    """It reloads as soon as it has started."""
+    with running(no_aws(tmp_path), [f"--config.file={pipe}"]) as exporter:
         until(lambda: signal.SIGTERM in caught(exporter.process.pid), "its first lines")
         exporter.send(signal.SIGHUP)
-        if command != "serve":
-            assert exporter.process.wait(PATIENCE) == -signal.SIGHUP
-            return
         pipe.write_text("{}\n")  # Opens once the exporter has opened it to read.
         assert exporter.port
         pipe.write_text("{}\n")
