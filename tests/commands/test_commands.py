@@ -2,9 +2,9 @@
 
 import asyncio
 import io
-import os
 import random
 import re
+import shlex
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,10 +27,9 @@ from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import World
 from tests.inprocess import Done, command
 
-ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
 REGION = {"AWS_REGION": "eu-west-1"}
 ANYWHERE = "--web.listen-address=127.0.0.1:0"
-ORGANIZATION = "--aws.organization.role-name=reader"
 
 
 def printed(*argv: str) -> str:
@@ -46,7 +45,7 @@ def printed(*argv: str) -> str:
 def test_help(argv: list[str]) -> None:
     """It fits a terminal, and stands in the documentation as it is."""
     out = printed(*argv)
-    assert f"```text\n{out}```\n" in (ROOT / "docs" / "cli.md").read_text()
+    assert f"```text\n{out}```\n" in (HERE.parents[1] / "docs" / "cli.md").read_text()
     assert max(map(len, out.splitlines())) <= 100
 
 
@@ -79,78 +78,21 @@ def test_any_value_arrives_as_it_is(given_flags: dict[str, str]) -> None:
     assert dict(parse(["check", *words]).flags) == given_flags
 
 
-UNEXPECTED = "unexpected; the command comes first, then --KEY=VALUE"
-LOUD = 'log.level = "loud" (from --log.level): must be debug, info, warning or error'
-NEEDS_A_VALUE = "--account: needs a value, as in --account=ID,..."
-NOBODY = {**REGION, "AWS_PROFILE": "nobody", "AWS_CONFIG_FILE": os.devnull}
-SECTIONS = "config, poll, aws, metrics, shard, web, log"
-NO_REGION = (
-    "aws.regions: not set, and the AWS environment names no region: set one, as in "
-    "--aws.regions=eu-west-1 or AWS_REGION=eu-west-1"
-)
-NO_PROFILE = "the AWS environment: The config profile (nobody) could not be found"
-
-REFUSED: tuple[tuple[Mapping[str, str], list[str], list[str]], ...] = (
-    (REGION, ["chek"], ["chek: unknown command; the nearest is check"]),
-    (
-        REGION,
-        ["help"],
-        ["help: unknown command; there are serve, once, check, doctor, iam, demo"],
-    ),
-    (REGION, ["doctor", "--acount=1"], ["--acount: unknown; the nearest is --account"]),
-    (REGION, ["-v"], [f"-v: {UNEXPECTED}"]),
-    (REGION, ["--log.level=info", "check"], [f"check: {UNEXPECTED}"]),
-    (REGION, ["check", "a.yml", "-x"], [f"a.yml: {UNEXPECTED}", f"-x: {UNEXPECTED}"]),
-    (
-        REGION,
-        ["check", "--log.level=info", "--log.level=info"],
-        ["--log.level: given more than once"],
-    ),
-    (REGION, ["check", "--log.level=info", "--poll.interval"], ["--poll.interval: needs a value"]),
-    # An empty option never means all: a variable of a script may have been empty.
-    (REGION, ["doctor", "--account"], ["--account: needs a value"]),
-    (REGION, ["doctor", "--account", "--format=json"], ["--account: needs a value"]),
-    (REGION, ["doctor", "--account="], [NEEDS_A_VALUE]),
-    (REGION, ["doctor", "--account", ", "], [NEEDS_A_VALUE]),
-    (REGION, ["doctor", "--format=xml"], ["--format = xml: must be table or json"]),
-    (
-        REGION,
-        ["check", ORGANIZATION, "--assume-accounts=many"],
-        ["--assume-accounts = many: must be like 500"],
-    ),
-    (
-        REGION,
-        ["check", "--assume-accounts=500"],
-        ["--assume-accounts = 500: no accounts are discovered, since aws.organization is not set"],
-    ),
-    # What steers terminals is shown as what it is; mistakes of all kinds are said in one go.
-    (
-        {"MACIE_EXPORTER_LOG__FORMAT": "5"},
-        ["chek", "x\x1b[2J", "--log.level=loud", "--fo\x9bo="],
-        [
-            "chek: unknown command; the nearest is check",
-            f"x\\u001b[2J: {UNEXPECTED}",
-            f'"fo\\u009bo" (from --fo\\u009bo): unknown key; there are {SECTIONS}',
-            LOUD,
-            'log.format = "5" (from MACIE_EXPORTER_LOG__FORMAT): must be logfmt or json',
-        ],
-    ),
-    # Every command refuses wrong settings before it does anything.
-    *((REGION, [name, "--log.level=loud"], [LOUD]) for name in COMMANDS),
-    # That there is no region is said where nothing else is wrong: who checks a file on another
-    # machine than the exporter's would hear of it beside each mistake.
-    ({}, ["check", "--log.level=loud"], [LOUD]),
-    ({}, ["check"], [NO_REGION]),
-    # AWS's own configuration may be what is wrong; ours is looked at all the same.
-    (NOBODY, ["check", "--log.level=loud"], [NO_PROFILE, LOUD]),
-)
+REFUSED = (HERE / "refused.txt").read_text().split("\n\n")
 
 
-@pytest.mark.parametrize(("environ", "argv", "lines"), REFUSED, ids=" ".join)
-def test_what_is_refused(environ: Mapping[str, str], argv: list[str], lines: list[str]) -> None:
-    """Exit code 2 and one line for each mistake on standard error; nothing is run."""
-    said = "".join(f"{line}\n" for line in lines)
-    assert command(environ, *argv) == Done(2, "", said)
+@pytest.mark.parametrize("refused", REFUSED, ids=lambda text: text.partition("\n")[0])
+def test_what_is_refused(refused: str) -> None:
+    """Exit code 2 and one line for each mistake on standard error; nothing is run.
+
+    An empty option never means all: a variable of a script may have been empty. That there is no
+    region is said where nothing else is wrong: who checks a file elsewhere has none, and knows it.
+    """
+    typed, _, said = refused.strip().partition("\n")
+    words = shlex.split(typed.removeprefix("$").encode().decode("unicode_escape"))
+    environ = dict(word.split("=", 1) for word in words if re.match("[A-Z_]+=", word))
+    argv = words[len(environ) :]
+    assert command({**REGION, **environ}, *argv) == Done(2, "", f"{said}\n")
 
 
 @pytest.fixture(scope="module")

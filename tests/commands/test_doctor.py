@@ -3,9 +3,10 @@
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.embedded_aws.world import Fault, Invitation, World
 from tests.inprocess import Done, command
 
 ACCOUNT, OTHER = fleets.accounts(2)
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/macie-invitations-reader"
 DENIED = Fault(403, "AccessDeniedException", "User: {caller} is not authorized to perform this")
 
 
@@ -41,83 +43,82 @@ def doctor(world: World) -> Iterator[Doctor]:
 
 
 NO_FILES = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
-FLAGS = (
-    "--aws.organization.role-name=macie-invitations-reader",
-    "--aws.regions=auto",
-    "--metrics.administrator.enabled",
-)
+ORGANIZATION = "--aws.organization.role-name=macie-invitations-reader"
+TRUSTING = ("--metrics.trusted-inviters=000000000009",)
 
 
-def test_everything_works(world: World, doctor: Doctor) -> None:
-    """Each step with what it found; that Macie is not enabled is no failure."""
-    world.disable_macie(ACCOUNT, "us-east-1")
-    shown = json.loads(doctor(*FLAGS, "--format=json", f"--account={ACCOUNT}").stdout)
-    names = ("account", "region", "step", "ok", "detail")
-    own, discovery, role, regions, *reads = (tuple(step[of] for of in names) for step in shown)
-    assert own[4].startswith(f"arn:aws:iam::{fleets.HUB}:")
-    assert discovery == ("", "", "discovery", True, f"3 accounts, {3 * len(reads)} targets")
-    assert role == (ACCOUNT, "", "AssumeRole", True, world.role_arn(ACCOUNT))
-    assert regions[2:] == ("ListRegions", True, ", ".join(read[1] for read in reads))
-    found = {read[1]: read[4] for read in reads}
-    assert found["eu-west-1"] == "1 invitation, administrator none"
-    assert found["us-east-1"] == "Macie is not enabled"
-
-
-def test_a_missing_permission_is_named(world: World, doctor: Doctor) -> None:
-    """In the role's policy where a role is used, in the exporter's own where not."""
+def permissions_are_missing(world: World) -> None:
+    """Deny an account in one region, and the hub all, its tags too; break a role."""
     world.fail(ACCOUNT, "eu-west-1", DENIED)
-    world.deny_region_listing(ACCOUNT)
     world.fail(fleets.HUB, "eu-west-1", DENIED)
-    world.break_role(world.role_arn(OTHER))
+    world.fail(fleets.HUB, "us-east-1", DENIED)
     world.fail(fleets.HUB, "us-east-1", DENIED, service="ListTagsForResource")
-    done = doctor(*FLAGS, "--metrics.account-labels=team", "--log.level=error")
-    assert (done.returncode, done.stderr) == (1, "")
-    tags = "allow the exporter's role organizations:ListTagsForResource"
-    assert f"- {fleets.HUB} ListTagsForResource: {tags}" in done.stdout
-    role = f"in the policy of {world.role_arn(ACCOUNT)}"
-    assert f"ListRegions: allow account:ListRegions on Resource '*' {role}" in done.stdout
-    assert f"ListInvitations: allow macie2:ListInvitations on Resource '*' {role}" in done.stdout
-    assert "allow macie2:ListInvitations on Resource '*' in the exporter's own" in done.stdout
-    assert f"let the trust policy of {world.role_arn(OTHER)} name" in done.stdout
-    assert "set metrics.trusted_inviters or metrics.trust_organization" in done.stdout
-
-
-def test_the_command(world: World, doctor: Doctor) -> None:
-    """Exit code 0 where what was asked for works, 1 where it does not, or is not to be polled."""
-    flags = (FLAGS[0], "--aws.regions=eu-west-1,us-east-1")
     world.break_role(world.role_arn(OTHER))
-    done = doctor(*flags, f"--account={ACCOUNT}", "--region=us-east-1", "--format=json")
-    assert done.returncode == 0
-    steps = [(step["account"], step["region"], step["step"]) for step in json.loads(done.stdout)]
-    assert steps == [
-        ("", "", "own credentials"),
-        ("", "", "discovery"),
-        (ACCOUNT, "", "AssumeRole"),
-        (ACCOUNT, "us-east-1", "ListInvitations"),
-    ]
-    done = doctor(*flags, "--account=999999999999")
-    assert done.returncode == 1
-    assert re.search(r"^FAIL +9{12} .* not among the accounts to poll$", done.stdout, re.MULTILINE)
-    done = doctor(*flags, f"--account={ACCOUNT}", "--region=us-eats-1")
-    assert done.returncode == 1
-    assert "us-eats-1 discovery: configure it, or look whether it is misspelled" in done.stdout
-    assert "not among the accounts" not in done.stdout
-    world.fail(fleets.HUB, "*", DENIED, service="organizations")
-    done = doctor(*flags, "--account=999999999999")
-    assert "organizations:ListAccounts" in done.stdout
-    assert "999999999999" not in done.stdout
-    assert "`iam` prints that policy" in done.stdout
+
+
+SCENES: Mapping[str, Callable[[World], object]] = {
+    "all is well": lambda world: world.disable_macie(ACCOUNT, "us-east-1"),
+    "permissions are missing": permissions_are_missing,
+    "Organizations denies": lambda world: world.fail(
+        fleets.HUB, "*", DENIED, service="organizations"
+    ),
+}
+SAID = (Path(__file__).parent / "doctor.txt").read_text().split("\n\n$ ")
+
+
+@pytest.mark.parametrize("said", SAID, ids=lambda text: text.partition("\n")[0])
+def test_what_is_said(world: World, doctor: Doctor, said: str) -> None:
+    """As a terminal shows it: failures, what worked, what to do, and how much that is.
+
+    Exit code 0 where what was asked for works, 1 where it does not, or is not to be polled.
+    """
+    typed, shown = said.strip().split("\n", 1)
+    scene, *words = typed.removeprefix("$ ").split(" --")
+    SCENES[scene](world)
+    done = doctor(*(f"--{word}" for word in words), ORGANIZATION, *TRUSTING, "--log.level=error")
+    assert (done.stderr, done.returncode) == ("", "\nFAIL " in done.stdout)
+    assert re.sub(r"\d\.\d{3}  ", "0.000  ", done.stdout) == f"{shown}\n"
+
+
+def test_regions_that_are_not_told(world: World, doctor: Doctor) -> None:
+    """The action is named, in the role's policy."""
+    world.deny_region_listing(ACCOUNT)
+    done = doctor(ORGANIZATION, "--aws.regions=auto", f"--account={ACCOUNT}")
+    said = f"ListRegions: allow account:ListRegions on Resource '*' in the policy of {ROLE}"
+    assert said in done.stdout
+
+
+def test_it_can_be_read_by_programs(doctor: Doctor) -> None:
+    """Each step with all that the table has of it."""
+    words = ("--aws.regions=us-east-1", f"--account={ACCOUNT}", "--format=json")
+    own, *_, read = json.loads(doctor(ORGANIZATION, *words).stdout)
+    assert own["detail"].startswith(f"arn:aws:iam::{fleets.HUB}:")
+    assert 0 < read.pop("seconds") < 60
+    assert read == {
+        "account": ACCOUNT,
+        "name": "one",
+        "region": "us-east-1",
+        "step": "ListInvitations",
+        "ok": True,
+        "detail": "0 invitations",
+        "error_code": "",
+        "remedy": "",
+    }
 
 
 def test_no_credentials_at_all() -> None:
-    """They are all that is said to be missing: of accounts and regions nothing is known then."""
+    """They are all that is said to be missing: of accounts and regions nothing is known then.
+
+    That nobody is named who may invite is warned of in any case.
+    """
     words = ("--aws.regions=eu-west-1", "--account=999999999999", "--region=us-east-1")
     done = command({"AWS_EC2_METADATA_DISABLED": "true", **NO_FILES}, "doctor", *words)
-    row, _, what_to_do, remedy, _, verdict, *_ = done.stdout.splitlines()[1:]
+    row, _, what_to_do, remedy, _, verdict, _, warning = done.stdout.splitlines()[1:]
     assert row.endswith("CredentialsError: boto3 found no credentials in any of its sources")
     assert what_to_do == "What to do:"
     assert remedy.startswith("- exporter own credentials: no usable AWS credentials: set AWS_PROF")
     assert verdict == "No target was tried. Mend first: exporter own credentials."
+    assert "set metrics.trusted_inviters or metrics.trust_organization" in warning
 
 
 BROKEN = Step(
@@ -131,32 +132,7 @@ BROKEN = Step(
     error_code="AccessDeniedException",
     remedy="allow macie2:ListInvitations",
 )
-ARN = "arn:aws:iam::000000000001:role/reader"
-STEPS = [
-    Step("", "", "own credentials", seconds=0.01, detail="arn:aws:iam::1:user/x"),
-    Step("000000000001", "", "AssumeRole", name="prod", seconds=0.2, detail=ARN),
-    BROKEN,
-]
 TARGETS = [Target("000000000001", "eu-west-1"), Target("000000000002", "eu-west-1")]
-
-
-def test_the_table() -> None:
-    """As a terminal shows it: failures, what worked, what to do, and how much that is."""
-    assert (
-        as_table(STEPS, TARGETS)
-        == """\
-      account            region     step             seconds  result
-FAIL  000000000001 prod  eu-west-1  ListInvitations  0.100    AccessDeniedException: not authorized
-ok    -                  -          own credentials  0.010    arn:aws:iam::1:user/x
-ok    000000000001 prod  -          AssumeRole       0.200    arn:aws:iam::000000000001:role/reader
-
-What to do:
-- 000000000001 prod eu-west-1 ListInvitations: allow macie2:ListInvitations
-
-1 of 2 targets in 1 account fail. Mend first: 000000000001 prod eu-west-1 ListInvitations.
-"""
-    )
-    assert as_table(STEPS[:2], TARGETS).endswith("\n\nEverything works.\n")
 
 
 def test_what_somebody_can_mend_comes_first() -> None:
