@@ -13,7 +13,7 @@ from exporter.commands.check_report import report
 from exporter.settings import ConfigurationError, Settings, load
 from exporter.settings.keys import FLAGS, KEYS
 from tests.calls import calls_of
-from tests.settings.loads import dumped, loaded, refused
+from tests.settings.loads import dumped, loaded
 
 FILE = """\
 poll: {interval: 1m, timeout: 10s, concurrency: 4}
@@ -134,49 +134,18 @@ def test_the_shard_may_be_the_pods_ordinal(pod: str, total: int, index: int) -> 
     assert loaded(f"shard.total={total}", environ=environ).shard.index == index
 
 
-@pytest.mark.parametrize(
-    ("pod", "index", "said"),
-    [
-        ("exporter", "exporter", "must be a whole number"),
-        ("exporter-", "", "must be a whole number"),
-        ("exporter-x1", "x1", "must be a whole number"),
-        ("exporter-3", "3", "must be below shard.total (3): counting starts at 0"),
-    ],
-)
-def test_a_pod_without_an_ordinal_of_the_shards(pod: str, index: str, said: str) -> None:
-    """It is refused like any other value; more replicas than shard.total are a mistake too."""
-    environ = {"POD_NAME": pod}
-    assert refused("shard.index=auto", "shard.total=3", environ=environ) == [
-        f'shard.index = "{index}" (from the end of POD_NAME): {said}'
-    ]
-
-
 WITH_REGION = '{"id": "000000000001", "regions": ["eu-west-1"]}'
 ALL_HAVE_ONE = f"aws.accounts=[{WITH_REGION}]"
 ONE_HAS_NONE = f'aws.accounts=[{WITH_REGION}, {{"id": "000000000002", "role_name": "r"}}]'
 
 
 def test_the_region_of_the_aws_environment_is_the_default() -> None:
-    """It is that of everything without a region of its own, and is checked like any other."""
+    """It is that of everything without a region of its own, and needed where there is such."""
     assert loaded(region="eu-west-1").aws.regions == ("eu-west-1",)
     assert loaded(ONE_HAS_NONE, region="eu-west-1").aws.regions == ("eu-west-1",)
     assert loaded("aws.regions=auto", region="eu-west-1").aws.regions == ("auto",)
     assert loaded(ALL_HAVE_ONE, region="nowhere").aws.regions == ()
     assert loaded(ALL_HAVE_ONE, region="").aws.regions == ()
-    [message] = refused(region="us-east-9")
-    assert message.startswith(
-        'aws.regions[0] = "us-east-9" (from the AWS environment): not a region with Macie; '
-    )
-
-
-@pytest.mark.parametrize(
-    "flags",
-    [(), ("aws.regions=",), (ONE_HAS_NONE,), (ALL_HAVE_ONE, "aws.organization.role-name=r")],
-)
-def test_without_any_region_it_says_so(flags: tuple[str, ...]) -> None:
-    """It is an error only where something would be polled in no region."""
-    [message] = refused(*flags, region="")
-    assert message.startswith("aws.regions: not set, and the AWS environment names no region: ")
 
 
 @given(
