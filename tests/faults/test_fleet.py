@@ -187,12 +187,6 @@ def _accounts_without_end(peer: Peer) -> bool:
     return _lists(accounts, NextToken=f"t{ids}").organizations(peer)
 
 
-def _last_page_fails(peer: Peer) -> bool:
-    """Return an account and a token, and then nothing any more."""
-    is_last = b"NextToken" in peer.request.body
-    return (_FAILS if is_last else _lists([_ONE], NextToken="t").organizations)(peer)
-
-
 _FAILS = send(response("", 500))
 _ONE = {"Id": HUB, "Name": "x", "Status": "ACTIVE"}
 
@@ -209,7 +203,14 @@ DISCOVERY: Mapping[str, Services] = {
     "Organizations lists no active account": _lists([{**_ONE, "Status": "Active"}]),
     "Organizations repeats a page": _lists([_ONE], NextToken="t"),
     "Organizations lists accounts without end": Services(organizations=_accounts_without_end),
-    "Organizations' last page fails": Services(organizations=_last_page_fails),
+    # An account and a token, and then nothing any more.
+    "Organizations' last page fails": Services(
+        organizations=lambda peer: (
+            _FAILS
+            if b"NextToken" in peer.request.body
+            else _lists([_ONE], NextToken="t").organizations
+        )(peer)
+    ),
     # Who the exporter itself is, is asked first.
     "STS fails during a discovery": Services(sts=_FAILS),
 }
