@@ -366,22 +366,7 @@ _BAD_DATES: Sequence[Any] = (
 )
 """Of each type; more texts are those of tests/aws/test_invitations.py."""
 
-_ONE = """\
-macie_invitations{age_bucket="00d-01d",T,relationship_status="Invited"} 0.0
-macie_invitations{age_bucket="01d-07d",T,relationship_status="Invited"} 0.0
-macie_invitations{age_bucket="07d-30d",T,relationship_status="Invited"} 0.0
-macie_invitations{age_bucket="30d-90d",T,relationship_status="Invited"} 0.0
-macie_invitations{age_bucket="90d-inf",T,relationship_status="Invited"} 0.0
-macie_invitations{age_bucket="unknown",T,relationship_status="Invited"} 0.0
-macie_invitation_oldest_timestamp_seconds{T,relationship_status="Invited"} WHEN
-macie_invitation_newest_timestamp_seconds{T,relationship_status="Invited"} WHEN
-macie_untrusted_invitations{T,relationship_status="Invited"} 1.0
-macie_untrusted_inviter_timestamp_seconds{T,inviter_account_id="999988887777",relationship_status="Invited"} WHEN_OR_0
-macie_untrusted_inviter_series_dropped 0.0
-macie_invitation_timestamp_seconds{T,invitation_id="i-2",inviter_account_id="999988887777",relationship_status="Invited"} WHEN
-macie_invitation_series_dropped 0.0
-macie_enabled{T} 1.0
-"""  # noqa: E501 -- lines are as long as Prometheus' own
+_ONE = (Path(__file__).parent / "says-of-one.txt").read_text()
 """What the metrics say of one invitation, but for its age."""
 
 

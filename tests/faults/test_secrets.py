@@ -27,21 +27,11 @@ from tests.processes import refusing_port, running, until
 MARK = "Z9mark"
 """Stands in every secret and in nothing else."""
 REGION = "eu-west-1"
-ASKING = (
-    ("doctor", "--log.level=debug"),
-    ("once", "--log.level=debug", "--log.format=json"),
-)
+ASKING = (["doctor", "--log.level=debug"], ["once", "--log.level=debug", "--log.format=json"])
 """Commands that call AWS."""
 PAGES = (
-    "/metrics",
-    "/",
-    "/targets",
-    f"/targets/{MEMBERS[0]}/{REGION}",
-    "/config",
-    "/api/v1/targets",
-    "/-/healthy",
-    "/-/ready",
-    "/nowhere",
+    *("/metrics", "/", "/targets", f"/targets/{MEMBERS[0]}/{REGION}", "/config"),
+    *("/api/v1/targets", "/-/healthy", "/-/ready", "/nowhere"),
 )
 
 

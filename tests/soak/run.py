@@ -45,10 +45,9 @@ class Report(NamedTuple):
     """How it went: polls of the steady targets in all, and of the one that was polled least.
 
     `late` is seconds in which polls started late, by the exporter's own word, or the machine stood
-    still.
+    still; what the process held early and in the end is figures of the middle.
     """
 
-    seconds: float
     polls: int
     fewest: int
     late: float
@@ -78,12 +77,6 @@ def _configure(file: Path, concurrency: object = 8, zero_fill: str = "all") -> N
     whole = file.with_suffix(".new")
     whole.write_text(json.dumps(tree))
     whole.rename(file)
-
-
-def _abandon(port: int) -> None:
-    """Ask for a scrape, and do not wait for it."""
-    with socket.create_connection(("127.0.0.1", port), 10) as connection:
-        connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
 
 
 def soak(seconds: float, seed: int) -> Report:
@@ -128,8 +121,9 @@ def _weathered(
         if changes % 37 == 0:
             _configure(file, rng.choice((4, 8, 16, "wrong")), rng.choice(("all", "invited")))
             exporter.send(signal.SIGHUP)
-        if changes % 11 == 0:
-            _abandon(exporter.port)
+        if changes % 11 == 0:  # Somebody asks, and does not wait for the answer.
+            with socket.create_connection(("127.0.0.1", exporter.port), 10) as connection:
+                connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
         time.sleep(_STEP)
     polls = [now - then for now, then in zip(weather.served(), before, strict=True)]
     # Polls are spread over the interval: at either end of the run up to one is not in it. Where
@@ -143,7 +137,7 @@ def _weathered(
     assert end.threads <= early.threads + 4, (early, end)
     # Concurrency is another from reload to reload, by twelve at most, each with a connection.
     assert end.files <= early.files + 14, (early, end)
-    return Report(passed, sum(polls), min(polls), late, early, end)
+    return Report(sum(polls), min(polls), late, early, end)
 
 
 def _lag(exporter: Exporter) -> float:
