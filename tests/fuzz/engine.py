@@ -4,6 +4,7 @@ Not atheris, which has no wheel for every Python that the exporter runs on; nor 
 takes three times as long and finds less, since it does not look at what comes about.
 """
 
+import ast
 import hashlib
 import random
 from collections.abc import Callable, Hashable, Sequence
@@ -71,6 +72,13 @@ def _outcome(target: Target, case: Case, data: bytes) -> Hashable:
         kept = target.found / hashlib.blake2b(data, digest_size=6).hexdigest()
         kept.write_bytes(data)
         raise FindingError(f"{target.name}, kept as {kept}: {data!r}") from error
+
+
+def dictionary(*names: str) -> Sequence[bytes]:
+    """Return words from files: one a line, spelled as in Python."""
+    folder = Path(__file__).parent / "dictionaries"
+    lines = "".join((folder / f"{name}.dict").read_text() for name in names).splitlines()
+    return [ast.literal_eval(f"b{line}") for line in lines]
 
 
 def mutated(rng: random.Random, pool: Sequence[bytes], words: Sequence[bytes]) -> bytes:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from tests import fleets
 from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import World
-from tests.fuzz.engine import Case, Target
+from tests.fuzz.engine import Case, Target, dictionary
 from tests.processes import running
 
 _SECONDS = 10.0
@@ -78,13 +78,7 @@ TARGETS = (
             _request("GET http://x/metrics", "Expect: 100-continue"),
             _request("GET /metrics", "Connection: upgrade", "Upgrade: websocket"),
         ),
-        (
-            *(b"\r\n", b"\r\n\r\n", b"\n", b" ", b"\x00", b"\xff", b"x" * 5000, b"X-A: b\r\n" * 50),
-            *(b"GET ", b"POST ", b"TRACE ", b"CONNECT ", b"PRI ", b"Authorization: Basic "),
-            *(b"Content-Length: ", b"Transfer-Encoding: chunked", b"If-None-Match: "),
-            *(b"Host: ", b"Accept: ", b"Range: ", b"Accept-Encoding: ", b"Cookie: "),
-            *b": %00 %2e%2e/ ../ HTTP/1.0 HTTP/1.1 HTTP/2.0 ;q= */* gzip ? # & = <script>".split(),
-        ),
+        (*dictionary("request"), b"x" * 5000, b"X-A: b\r\n" * 50),
         _daemon,
     ),
 )

@@ -17,7 +17,7 @@ from exporter.model import KNOWN_STATUSES, Answer, AwsError, Failure
 from tests.aws.rig import REGION, Rig, stage
 from tests.faults.services import IDENTITY, refusal
 from tests.faulty import Behaviour, Peer, chunked, invitation, page, response, send
-from tests.fuzz.engine import Case, Target
+from tests.fuzz.engine import Case, Target, dictionary
 from tests.processes import environment
 
 T = TypeVar("T")
@@ -149,19 +149,6 @@ def _identity(rig: Rig, data: bytes) -> Hashable:
     return len(found)
 
 
-_HTTP = (
-    *(b"\r\n", b"\r\n\r\n", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"0\r\n\r\n"),
-    *(b"Content-Length: ", b"Transfer-Encoding: chunked\r\n", b"Content-Encoding: gzip\r\n"),
-    *(b" 403 ", b" 401 ", b" 429 ", b" 503 ", b" 204 ", b" 302 ", b"HTTP/1.0", b"HTTP/9.9"),
-)
-_JSON = (
-    *(b"{}", b"[]", b"null", b"true", b'""', b"[", b"]", b"{", b"}", b",", b":", b'"', b"\\u0000"),
-    *(b'"invitations"', b'"nextToken"', b'"invitedAt"', b'"accountId"', b'"relationshipStatus"'),
-    *(b'"2024-02-30T00:00:00Z"', b'"0001-01-01T00:00:00Z"', b'"9999-12-31T23:59:59Z"'),
-    *(b'"Tue, 14 Nov 2023 22:13:20 GMT"', b"+23:59", b"\\ud800", b"\xff", b"\xed\xa0\x80"),
-    *(b'"Invited"', b"Macie is not enabled.", b"AccessDeniedException", b"\\n", b"\\\\", b'\\"'),
-)
-
 TARGETS = (
     Target(
         "response",
@@ -177,7 +164,7 @@ TARGETS = (
             response('{"code": "ExpiredTokenException", "message": "expired"}', 403),
             response("<html><body>502</body></html>", 502),
         ),
-        (*_HTTP, *_JSON),
+        dictionary("http", "json"),
         partial(_staged, _send_with_end, _listed(_sent)),
     ),
     Target(
@@ -189,14 +176,14 @@ TARGETS = (
             page([invitation(invitedAt=1715000000.5)]).encode(),
             page([{}]).encode(),
         ),
-        _JSON,
+        dictionary("json"),
         partial(_staged, lambda data: send(response(data)), _listed(lambda data: (200, data))),
     ),
     Target(
         "identity",
         60,
         (response(IDENTITY), refusal("AccessDenied", 403), response("<html></html>", 503)),
-        (*_HTTP, b"<Account>", b"</Account>", b"&amp;", b"<![CDATA[", b"<!DOCTYPE x>", b"&x;"),
+        dictionary("http", "xml"),
         partial(_staged, _send_with_end, _identity),
     ),
 )
