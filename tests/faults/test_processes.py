@@ -68,15 +68,8 @@ def stops_in_order(exporter: Exporter | Served) -> None:
 
 
 @pytest.mark.parametrize("before", [(), AS_PROCESS_1], ids=["process", "process 1"])
-@pytest.mark.parametrize(
-    ("command", "moment"),
-    [
-        ("serve", "imports"),
-        ("serve", "reads a file"),
-        ("once", "reads a file"),
-        ("check", "reads a file"),
-    ],
-)
+@pytest.mark.parametrize("command", ["serve", "once", "check"])
+@pytest.mark.parametrize("moment", ["it imports", "it reads a file"])
 def test_a_signal_before_it_listens(
     tmp_path: Path, pipe: Path, before: Sequence[str], command: str, moment: str
 ) -> None:
@@ -92,7 +85,7 @@ def test_a_signal_before_it_listens(
             process = child_of(exporter.process.pid) if before else exporter.process.pid
             until(lambda: signal.SIGTERM in caught(process), "its first lines")
             # Opens once the exporter has opened it to read.
-            with pipe.open("w") if moment == "reads a file" else nullcontext():
+            with pipe.open("w") if moment == "it reads a file" else nullcontext():
                 os.kill(process, signal.SIGTERM)
                 code = exporter.process.wait(PATIENCE)
         finally:
@@ -122,14 +115,11 @@ def test_a_signal_as_soon_as_it_listens(aws: EmbeddedAws) -> None:
         stops_in_order(exporter)
 
 
+_NO_STS = Services(sts=send_and_hang())
 SILENT: Mapping[str, tuple[Services, Sequence[str], str]] = {
-    "SIGTERM during the first discovery": (
-        Services(sts=send_and_hang()),
-        [],
-        "GetCallerIdentity",
-    ),
+    "SIGTERM during the first discovery": (_NO_STS, [], "GetCallerIdentity"),
     "SIGTERM while STS does not say whose the credentials of an account without a role are": (
-        Services(sts=send_and_hang()),
+        _NO_STS,
         [f'--aws.accounts=[{{"id": "{fleets.HUB}"}}]'],
         "GetCallerIdentity",
     ),
