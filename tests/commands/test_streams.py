@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -91,11 +92,7 @@ def run(
 ) -> tuple[str, str]:
     """Run a command with a terminal as standard error; give its two outputs."""
     stdout, stderr = out(), Screen()
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("TERM", "NO_COLOR"):
-            patch.delenv(name, raising=False)
-        for name, value in environment(variables).items():
-            patch.setenv(name, value)
+    with patch.dict(os.environ, environment(variables), clear=True):
         main(words, Process(os.environ, stdout, stderr))
     return stdout.getvalue(), stderr.getvalue()
 

@@ -19,7 +19,7 @@ from tests.faulty import (
     LOOPBACK,
     Behaviour,
     FaultyServer,
-    Peer,
+    Request,
     by_turns,
     chunked,
     drip,
@@ -27,6 +27,7 @@ from tests.faulty import (
     full_backlog,
     invitation,
     page,
+    reply,
     response,
     send,
     send_and_close,
@@ -256,21 +257,21 @@ _BYTES: Mapping[str, Fault] = {
 # -- pages --------------------------------------------------------------------------------------
 
 
-def _next_page(peer: Peer) -> bytes:
+def _page_number(asked: Request) -> int:
+    """Return which page is asked for, by a token such as t2."""
+    return int(asked.target.partition("nextToken=t")[2] or 0) + 1
+
+
+def _next_page(asked: Request) -> bytes:
     """Return page after page, each with another token."""
-    token = peer.request.target.partition("nextToken=t")[2]
-    number = int(token or 0) + 1
+    number = _page_number(asked)
     return response(page([invitation(f"other-{number}")], nextToken=f"t{number}"))
 
 
 def _last(end: Behaviour) -> Behaviour:
     """Return two pages in order, and this instead of the third, however often it is asked for."""
-
-    def behave(peer: Peer) -> bool:
-        is_last = "nextToken=t2" in peer.request.target
-        return (end if is_last else send(_next_page(peer)))(peer)
-
-    return behave
+    pages = reply(_next_page)
+    return lambda peer: (end if _page_number(peer.request) == 3 else pages)(peer)
 
 
 def error(code: str, status: int, message: str = "no") -> bytes:
@@ -281,7 +282,7 @@ def error(code: str, status: int, message: str = "no") -> bytes:
 _EXPIRED = error("ExpiredTokenException", 403, "The security token included is expired")
 
 _PAGES: Mapping[str, Fault] = {
-    "pages without end": _hangs(lambda peer: send(_next_page(peer))(peer)),
+    "pages without end": _hangs(reply(_next_page)),
     "page token that comes again": _fault("PaginationLoop", *_says(page(LISTED, nextToken="same"))),
     "last page fails": _fault("InternalServerException", _last(send(error("x", 500)))),
     "last page is throttled": _fault("ThrottlingException", _last(send(response("", 429)))),
@@ -375,18 +376,14 @@ _TWICE = "".join(
 )
 
 
-def _many_pages(count: int) -> Behaviour:
-    """Return empty pages, and what there is on the last of so many."""
-
-    def behave(peer: Peer) -> bool:
-        number = int(peer.request.target.partition("nextToken=t")[2] or 0) + 1
-        return send(GOOD if number == count else response(page([], nextToken=f"t{number}")))(peer)
-
-    return behave
+def _many_pages(asked: Request) -> bytes:
+    """Return empty pages, and what there is on the two thousandth."""
+    number = _page_number(asked)
+    return GOOD if number == 2_000 else response(page([], nextToken=f"t{number}"))
 
 
 ODDITIES: Mapping[str, Oddity] = {
-    "2,000 pages": Oddity([_many_pages(2_000)]),
+    "2,000 pages": Oddity([reply(_many_pages)]),
     "duplicate ids": Oddity(
         [
             *_says(page([*LISTED, *LISTED])),

@@ -1,5 +1,6 @@
 """The tree of settings as JSON schema, and its hash."""
 
+import re
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # its stubs are a package of their own
@@ -41,9 +42,8 @@ def test_the_schema_knows_good_from_bad(path: Any) -> None:
     Text without quotes is for the exporter alone; keys with nothing behind them Helm drops first.
     """
     name, kind = path.stem.rsplit(".", 1)
-    if name == "words" or (
-        kind == "bad" and "): not YAML: " in path.with_suffix(".txt").read_text("utf-8")
-    ):
+    said = path.with_suffix(".txt").read_text("utf-8")
+    if name == "words" or re.search(r"\): not (YAML|UTF-8)", said):
         return
     content = _without_nulls(yaml.safe_load(path.read_text("utf-8")))
     fits = jsonschema.Draft202012Validator(SCHEMA).is_valid(content)
