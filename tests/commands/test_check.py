@@ -18,11 +18,8 @@ ACCOUNTS = [f"{number:012d}" for number in range(1, 8)]
 SINGLE = ("metrics.per-invitation.enabled=true", "metrics.per-invitation.max-series=14")
 STRANGERS = ("metrics.trusted-inviters=000000000001", "metrics.max-inviter-series=14")
 _OWN = (
-    "#",
-    "macie_exporter_",
-    "macie_invitation_series_dropped",
+    *("#", "macie_exporter_", "macie_trust_configured", "macie_invitation_series_dropped"),
     "macie_untrusted_inviter_series_dropped",
-    "macie_trust_configured",
 )
 """How lines begin that are no series of targets and accounts."""
 

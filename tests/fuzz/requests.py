@@ -4,6 +4,7 @@ import re
 import socket
 from collections.abc import Hashable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from tests import fleets
 from tests.embedded_aws.server import EmbeddedAws
@@ -53,31 +54,13 @@ def _asked(address: tuple[str, int], data: bytes) -> bytes:
             return b""
 
 
-def _request(line: str, *headers: str, body: str = "") -> bytes:
-    return "\r\n".join([f"{line} HTTP/1.1", "Host: x", *headers, "", body]).encode()
-
+_REQUESTS = Path(__file__).with_suffix(".http").read_text().split("---\n")
 
 TARGETS = (
     Target(
         "request",
         200,
-        (
-            _request("GET /metrics", "Accept: application/openmetrics-text;q=0.5, text/plain"),
-            _request("GET /metrics", "Accept-Encoding: gzip;q=0.1, identity;q=0"),
-            _request("GET /"),
-            _request("GET /targets?state=failing&inviter=100000000000&status=Invited&label=a%3Db"),
-            _request("GET /targets/100000000000/eu-west-1"),
-            _request("GET /api/v1/targets?state=ok", "Accept: application/json"),
-            _request("GET /config"),
-            _request("HEAD /-/healthy"),
-            _request("GET /-/ready"),
-            _request("POST /-/reload", "Content-Length: 3", body="abc"),
-            _request("POST /metrics", "Transfer-Encoding: chunked", body="3\r\nabc\r\n0\r\n\r\n"),
-            _request("GET /a") + _request("GET /b") + _request("GET /-/healthy"),
-            _request("OPTIONS *"),
-            _request("GET http://x/metrics", "Expect: 100-continue"),
-            _request("GET /metrics", "Connection: upgrade", "Upgrade: websocket"),
-        ),
+        [request.replace("\n", "\r\n").encode() for request in _REQUESTS],
         (*dictionary("request"), b"x" * 5000, b"X-A: b\r\n" * 50),
         _daemon,
     ),

@@ -1,6 +1,7 @@
 """Single values: durations, addresses, and text as YAML and messages show it."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -13,34 +14,57 @@ from exporter.settings.errors import show
 from exporter.settings.fields import listen_address
 from exporter.settings.yaml import read_yaml, write_yaml
 
+ALL_UNITS = 31_536_000 + 1_209_600 + 259_200 + 14_400 + 300 + 6 + 0.007
+
 
 @pytest.mark.parametrize(
-    ("text", "seconds"),
+    ("text", "value"),
     [
-        ("1h30m", 5400),
-        ("1y2w3d4h5m6s7ms", 31_536_000 + 1_209_600 + 259_200 + 14_400 + 300 + 6 + 0.007),
-        (" 5m\n", 300),
-        ("0s", 0),
-        ("007d", 604_800),
-        ("36500d", 3_153_600_000),
+        # Each unit at most once, from large to small; spaces around do not matter.
+        ("1h30m", timedelta(minutes=90)),
+        ("1y2w3d4h5m6s7ms", timedelta(seconds=ALL_UNITS)),
+        (" 5m\n", timedelta(minutes=5)),
+        ("0s", timedelta(0)),
+        ("007d", timedelta(days=7)),
+        ("36500d", timedelta(days=36_500)),
+        # An empty host means every interface; IPv6 stands in brackets.
+        (":10058", ("", 10058)),
+        ("127.0.0.1:0", ("127.0.0.1", 0)),
+        ("localhost:65535", ("localhost", 65535)),
+        ("[::1]:80", ("::1", 80)),
+        ("[fe80::1%eth0]:80", ("fe80::1%eth0", 80)),
     ],
 )
-def test_durations_are_read(text: str, seconds: float) -> None:
-    """Each unit at most once, from large to small; spaces around do not matter."""
-    assert durations.parse(text) == timedelta(seconds=seconds)
+def test_durations_and_addresses(text: str, value: object) -> None:
+    """As Prometheus has both."""
+    read = durations.parse if isinstance(value, timedelta) else listen_address
+    assert read(text) == value
 
 
-NONE = ("5", "5 m", "-5m", "1.5h", "5min", "5M", "\u0665m", "5m\n5s")
+NO_DURATIONS = ("5", "5 m", "-5m", "1.5h", "5min", "5M", "\u0665m", "5m\n5s")
 # Also beyond what a timedelta holds, and beyond what Python makes a number.
 LONG = ("36500d1ms", "9" * 30 + "w", "9" * 5000 + "ms")
+NO_ADDRESSES = """
+10058 localhost ::1:80 [::1] [::1 [::1:80 [localhost]:80 []:80 [:::]:80 [1:2]:80 [12345::]:80
+[fe80::1%]:80 [::1%a%b]:80 :65536 :-1 :٨٠ :080808 http://localhost:80
+"""
 
 
-@pytest.mark.parametrize("text", [*NONE, *LONG])
-def test_nothing_else_is_read(text: str) -> None:
+@pytest.mark.parametrize(
+    ("read", "text", "said"),
+    [
+        *((durations.parse, text, "duration") for text in NO_DURATIONS),
+        *((durations.parse, text, "^longer than a hundred years$") for text in LONG),
+        *(
+            (listen_address, text, 'not a listening address; write ":10058"')
+            for text in ("", "a b:80", ":80\n", *NO_ADDRESSES.split())
+        ),
+    ],
+)
+def test_nothing_else_is_read(read: Callable[[str], object], text: str, said: str) -> None:
     """Neither fractions, signs, other units, other scripts' digits, nor more than 100 years."""
-    said = "^longer than a hundred years$" if text in LONG else "duration"
     with pytest.raises(ValueError, match=said):
-        durations.parse(text)
+        read(text)
 
 
 # "0", not another digit: put together, the parts must stay under a hundred years.
@@ -63,34 +87,6 @@ def test_what_is_rendered_is_read_back(duration: timedelta) -> None:
     whole = duration - duration % timedelta(milliseconds=1)
     assert durations.parse(durations.render(whole)) == whole
     assert not re.search("[wy]", durations.render(whole))
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (":10058", ("", 10058)),
-        ("127.0.0.1:0", ("127.0.0.1", 0)),
-        ("localhost:65535", ("localhost", 65535)),
-        ("[::1]:80", ("::1", 80)),
-        ("[fe80::1%eth0]:80", ("fe80::1%eth0", 80)),
-    ],
-)
-def test_listening_addresses(text: str, expected: tuple[str, int]) -> None:
-    """An empty host means every interface; IPv6 stands in brackets."""
-    assert listen_address(text) == expected
-
-
-NO_ADDRESSES = """
-10058 localhost ::1:80 [::1] [::1 [::1:80 [localhost]:80 []:80 [:::]:80 [1:2]:80 [12345::]:80
-[fe80::1%]:80 [::1%a%b]:80 :65536 :-1 :٨٠ :080808 http://localhost:80
-"""
-
-
-@pytest.mark.parametrize("text", ["", "a b:80", ":80\n", *NO_ADDRESSES.split()])
-def test_no_listening_addresses(text: str) -> None:
-    """Everything else is refused, with examples."""
-    with pytest.raises(ValueError, match=r'not a listening address; write ":10058"'):
-        listen_address(text)
 
 
 TEXTS = st.text() | st.from_regex(r"[-+0-9.:eExo_]+")
