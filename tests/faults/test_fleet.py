@@ -264,6 +264,7 @@ def test_a_reload_does_not_wait_for_regions() -> None:
         fleet.reload(listed(HUB, "auto"))
         fleet.until_asked("/listRegions")
         fleet.reload(listed(MEMBERS[0], "us-east-1"))
+        until(lambda: HUB not in str(fleet.of_targets()), "the old target to go")
         until(lambda: "macie_invitations" in str(fleet.of_targets()), "the new target")
         polled = fleet.of_targets()
         may_answer.release()
