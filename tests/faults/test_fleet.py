@@ -301,6 +301,9 @@ def test_a_poll_of_a_target_that_was_just_dropped_is_no_crash() -> None:
         fleet.reload(listed(MEMBERS[0], "eu-west-1"))
         until(lambda: HUB not in str(fleet.of_targets()), "the target to go")
         held.set()
+        labels = {"service": "macie2", "operation": "ListInvitations", "aws_region": "eu-west-1"}
+        answers = ("macie_exporter_aws_requests_total", frozenset(labels.items()))
+        until(lambda: fleet.running.series().get(answers) == 2, "both answers")
         fleet.until_ready()
         assert HUB not in str(fleet.of_targets())
         assert "crashed" not in fleet.running.log

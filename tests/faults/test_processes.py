@@ -149,7 +149,8 @@ def test_a_signal_during_a_scrape(aws: EmbeddedAws) -> None:
             socket.create_connection(("127.0.0.1", exporter.port)) as reading,
         ):
             asking.sendall(b"GET /metrics HTTP/1.1\r\nHost: ")
-            reading.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
+            # More than any socket takes for somebody who does not read.
+            reading.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 2000)
             assert reading.recv(100)
             stops_in_order(exporter)
 
