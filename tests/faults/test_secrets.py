@@ -286,23 +286,24 @@ def test_what_needs_no_network_shows_no_secret(tmp_path: Path) -> None:
 _WEB_FILE = {"MACIE_EXPORTER_WEB__CONFIG_FILE": "DIR/web.yaml"}
 
 
-def test_a_configuration_that_is_refused_shows_no_secret(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("web", "named"),
+    [
+        (f"basic_auth_users: {{a: {secret('password')}, b: [{secret('b')}]}}", "basic_auth_users"),
+        (f"tls_server_config: {{cert: x, key: {secret('tlskey')}}}", "tls_server_config"),
+    ],
+)
+def test_a_configuration_that_is_refused_shows_no_secret(
+    tmp_path: Path, web: str, named: str
+) -> None:
     """Wherever it was put by mistake. More, and all that is said of it, is in tests/settings."""
     accounts = f"[{secret('item')}, {{id: '1', external_id: [{secret('list')}]}}]"
     organization = f"{{role_name: r, externl_id: {secret('misspelt')}}}"
-    case = Case(
-        keys={
-            **_WEB_FILE,
-            "MACIE_EXPORTER_AWS__ORGANIZATION__EXTERNAL_IDS": secret("variable"),
-            "MACIE_EXPORTER_AWS__REGIONS": f'["{REGION}',
-        },
-        files={
-            "exporter.yaml": f"aws: {{accounts: {accounts}, organization: {organization}}}",
-            "web.yaml": f"basic_auth_users: {{user: {secret('password')}, b: [{secret('b')}]}}",
-        },
-    )
+    settings = f"aws: {{accounts: {accounts}, organization: {organization}}}"
+    misspelt = {"MACIE_EXPORTER_AWS__ORGANIZATION__EXTERNAL_IDS": secret("variable")}
+    case = Case(keys={**_WEB_FILE, **misspelt}, files={"exporter.yaml": settings, "web.yaml": web})
     check, serve = inprocess.commands(case.environment(tmp_path), ["check"], ["serve"])
-    assert "basic_auth_users.b" in check.stderr
+    assert named in check.stderr
     for done in (check, serve):
         assert "aws.organization.externl_id" in done.stderr
         assert "aws.accounts[1].external_id" in done.stderr
