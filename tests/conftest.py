@@ -40,7 +40,6 @@ SLOW = (
     "fuzz",
     "commands/test_doctor.py",
     "iam/test_iam.py",
-    "commands/test_terminal.py",
     "commands/test_streams.py",
     "aws",
     "rules",

@@ -206,6 +206,11 @@ def send(data: bytes) -> Behaviour:
     return behave
 
 
+def reply(write: Callable[[Request], bytes]) -> Behaviour:
+    """Send what is written for a request, and keep the connection."""
+    return lambda peer: send(write(peer.request))(peer)
+
+
 def send_and_close(data: bytes) -> Behaviour:
     """Send these bytes and end the stream in order."""
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import io
-import os
 import random
 import re
+import shlex
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,23 +20,21 @@ from exporter.commands.descriptions import COMMANDS
 from exporter.commands.once import once
 from exporter.configuration import Configuration, Ports
 from exporter.log import Lines
-from exporter.settings import Settings, load
+from exporter.settings import load
 from exporter.settings.keys import FLAGS
 from tests import fleets
 from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import World
 from tests.inprocess import Done, command
-from tests.processes import PATIENCE
 
-ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
 REGION = {"AWS_REGION": "eu-west-1"}
 ANYWHERE = "--web.listen-address=127.0.0.1:0"
-ORGANIZATION = ("--aws.organization.role-name=reader", "--aws.regions=eu-west-1,us-east-1")
 
 
-def printed(*argv: str, environ: Mapping[str, str] = REGION) -> str:
+def printed(*argv: str) -> str:
     """Return what a command that succeeds prints; it complains of nothing."""
-    done = command(environ, *argv)
+    done = command(REGION, *argv)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -47,18 +45,13 @@ def printed(*argv: str, environ: Mapping[str, str] = REGION) -> str:
 def test_help(argv: list[str]) -> None:
     """It fits a terminal, and stands in the documentation as it is."""
     out = printed(*argv)
-    assert f"```text\n{out}```\n" in (ROOT / "docs" / "cli.md").read_text()
+    assert f"```text\n{out}```\n" in (HERE.parents[1] / "docs" / "cli.md").read_text()
     assert max(map(len, out.splitlines())) <= 100
 
 
 def test_version() -> None:
     """Name and version, on standard output."""
     assert printed("--version") == f"macie-invitations-exporter {__version__}\n"
-
-
-def flags_of(*argv: str) -> dict[str, str]:
-    """Return the settings that a command line names."""
-    return dict(parse(argv).flags)
 
 
 @pytest.mark.parametrize(
@@ -75,122 +68,31 @@ def flags_of(*argv: str) -> dict[str, str]:
 )
 def test_how_a_flag_may_be_written(words: list[str], flags: dict[str, str]) -> None:
     """With its value behind an equals sign or in the next word; a switch may have none."""
-    assert flags_of("check", *words) == flags_of(*words) == flags
+    assert dict(parse(["check", *words]).flags) == dict(parse(words).flags) == flags
 
 
 @given(st.dictionaries(st.sampled_from([*FLAGS]), st.text(), max_size=5))
 def test_any_value_arrives_as_it_is(given_flags: dict[str, str]) -> None:
     """Behind the first equals sign nothing has a meaning of its own."""
-    assert flags_of("check", *(f"--{n}={text}" for n, text in given_flags.items())) == given_flags
+    words = [f"--{name}={text}" for name, text in given_flags.items()]
+    assert dict(parse(["check", *words]).flags) == given_flags
 
 
-def test_check() -> None:
-    """The effective configuration of flags and of the AWS environment; no network is needed."""
-    out = printed("check", "--poll.interval", "1m")
-    assert out.startswith("poll:\n  interval: 1m\n")
-    assert "\n  regions:\n  - eu-west-1\n" in out
-    assert out.endswith("\n# web: http\n")
+REFUSED = (HERE / "refused.txt").read_text().split("\n\n")
 
 
-def test_check_needs_no_region_where_only_aws_knows_them() -> None:
-    """With `auto` and no region in the environment, STS is asked in one that always exists."""
-    assert "\n  regions: auto\n" in printed("check", "--aws.regions=auto", environ={})
+@pytest.mark.parametrize("refused", REFUSED, ids=lambda text: text.partition("\n")[0])
+def test_what_is_refused(refused: str) -> None:
+    """Exit code 2 and one line for each mistake on standard error; nothing is run.
 
-
-def test_check_for_an_organization_of_a_size() -> None:
-    """Nobody is asked how many accounts there are, so whoever knows says it."""
-    assert (
-        "\n"
-        "# targets: 1000 (500 accounts of the organization are assumed)\n"
-        "# series: about 55500, and those of the exporter itself\n"
-        "# AWS API calls an hour: about 12750\n"
-        "# each account that is discovered: 2 targets, about 111 series and 26 calls an hour\n"
-    ) in printed("check", *ORGANIZATION, "--assume-accounts=500")
-
-
-UNEXPECTED = "unexpected; the command comes first, then --KEY=VALUE"
-LOUD = 'log.level = "loud" (from --log.level): must be debug, info, warning or error'
-NEEDS_A_VALUE = "--account: needs a value, as in --account=ID,..."
-NOBODY = {**REGION, "AWS_PROFILE": "nobody", "AWS_CONFIG_FILE": os.devnull}
-SECTIONS = "config, poll, aws, metrics, shard, web, log"
-NO_REGION = (
-    "aws.regions: not set, and the AWS environment names no region: set one, as in "
-    "--aws.regions=eu-west-1 or AWS_REGION=eu-west-1"
-)
-NO_PROFILE = "the AWS environment: The config profile (nobody) could not be found"
-
-REFUSED: tuple[tuple[Mapping[str, str], list[str], list[str]], ...] = (
-    (REGION, ["chek"], ["chek: unknown command; the nearest is check"]),
-    (
-        REGION,
-        ["help"],
-        ["help: unknown command; there are serve, once, check, doctor, iam, demo"],
-    ),
-    (REGION, ["doctor", "--acount=1"], ["--acount: unknown; the nearest is --account"]),
-    (REGION, ["-v"], [f"-v: {UNEXPECTED}"]),
-    (REGION, ["--log.level=info", "check"], [f"check: {UNEXPECTED}"]),
-    (REGION, ["check", "a.yml", "-x"], [f"a.yml: {UNEXPECTED}", f"-x: {UNEXPECTED}"]),
-    (
-        REGION,
-        ["check", "--log.level=info", "--log.level=info"],
-        ["--log.level: given more than once"],
-    ),
-    (REGION, ["check", "--log.level=info", "--poll.interval"], ["--poll.interval: needs a value"]),
-    # An empty option never means all: a variable of a script may have been empty.
-    (REGION, ["doctor", "--account"], ["--account: needs a value"]),
-    (REGION, ["doctor", "--account", "--format=json"], ["--account: needs a value"]),
-    (REGION, ["doctor", "--account="], [NEEDS_A_VALUE]),
-    (REGION, ["doctor", "--account", ", "], [NEEDS_A_VALUE]),
-    (REGION, ["doctor", "--format=xml"], ["--format = xml: must be table or json"]),
-    (
-        REGION,
-        ["check", *ORGANIZATION, "--assume-accounts=many"],
-        ["--assume-accounts = many: must be like 500"],
-    ),
-    (
-        REGION,
-        ["check", "--assume-accounts=500"],
-        ["--assume-accounts = 500: no accounts are discovered, since aws.organization is not set"],
-    ),
-    # What steers terminals is shown as what it is; mistakes of all kinds are said in one go.
-    (
-        {"MACIE_EXPORTER_LOG__FORMAT": "5"},
-        ["chek", "x\x1b[2J", "--log.level=loud", "--fo\x9bo="],
-        [
-            "chek: unknown command; the nearest is check",
-            f"x\\u001b[2J: {UNEXPECTED}",
-            f'"fo\\u009bo" (from --fo\\u009bo): unknown key; there are {SECTIONS}',
-            LOUD,
-            'log.format = "5" (from MACIE_EXPORTER_LOG__FORMAT): must be logfmt or json',
-        ],
-    ),
-    # Every command refuses wrong settings before it does anything.
-    *((REGION, [name, "--log.level=loud"], [LOUD]) for name in COMMANDS),
-    # That there is no region is said where nothing else is wrong: who checks a file on another
-    # machine than the exporter's would hear of it beside each mistake.
-    ({}, ["check", "--log.level=loud"], [LOUD]),
-    ({}, ["check"], [NO_REGION]),
-    # AWS's own configuration may be what is wrong; ours is looked at all the same.
-    (NOBODY, ["check", "--log.level=loud"], [NO_PROFILE, LOUD]),
-)
-
-
-@pytest.mark.parametrize(("environ", "argv", "lines"), REFUSED, ids=" ".join)
-def test_what_is_refused(environ: Mapping[str, str], argv: list[str], lines: list[str]) -> None:
-    """Exit code 2 and one line for each mistake on standard error; nothing is run."""
-    said = "".join(f"{line}\n" for line in lines)
-    assert command(environ, *argv) == Done(2, "", said)
-
-
-def test_check_says_all_that_is_wrong(tmp_path: Path) -> None:
-    """Of the settings and of the web file together."""
-    web, file = tmp_path / "web.yml", tmp_path / "exporter.yaml"
-    web.write_text("rate_limit: {burst: many}")
-    file.write_text(f"web: {{config_file: {web}}}\nlog: {{level: loud}}")
-    assert command(REGION, "check", f"--config.file={file}").stderr == (
-        f'log.level = "loud" (from {file}): must be debug, info, warning or error\n'
-        f"rate_limit.burst (from {web}): must be a whole number\n"
-    )
+    An empty option never means all: a variable of a script may have been empty. That there is no
+    region is said where nothing else is wrong: who checks a file elsewhere has none, and knows it.
+    """
+    typed, _, said = refused.strip().partition("\n")
+    words = shlex.split(typed.removeprefix("$").encode().decode("unicode_escape"))
+    environ = dict(word.split("=", 1) for word in words if re.match("[A-Z_]+=", word))
+    argv = words[len(environ) :]
+    assert command({**REGION, **environ}, *argv) == Done(2, "", f"{said}\n")
 
 
 @pytest.fixture(scope="module")
@@ -201,31 +103,26 @@ def aws() -> Iterator[tuple[World, Mapping[str, str]]]:
         yield fleet, {**REGION, **running.environment()}
 
 
-def polled(aws: tuple[World, Mapping[str, str]], name: str, *flags: str) -> Done:
-    """Run `once` on the member account, with a role of some name at the path of its own."""
-    account = fleets.accounts(1)[0]
-    arn = aws[0].role_arn(account).rpartition("/")
-    listed = f'[{{"id": "{account}", "role_arn": "{arn[0]}/{name or arn[2]}"}}]'
-    return command(aws[1], "once", f"--aws.accounts={listed}", "--log.level=error", *flags)
-
-
 def test_once_prints_the_metrics(aws: tuple[World, Mapping[str, str]]) -> None:
-    """Everything is polled once; exit code 0 says that every target answered."""
-    done = polled(aws, "", "--aws.regions=eu-west-1,us-east-1")
+    """Everything is polled once; exit code 0 says that every target answered.
+
+    Where one did not it is 1, and why is said in any case; the metrics are printed all the same.
+    """
+    world, environ = aws
+    (account,) = fleets.accounts(1)
+    role = world.role_arn(account)
+    listed = f'--aws.accounts=[{{"id": "{account}", "role_arn": "{role}"}}]'
+    words = ("once", listed, "--aws.regions=eu-west-1,us-east-1", "--log.level=error")
+    done = command(environ, *words)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("\nmacie_poll_success{") == 2
     assert done.stdout.count("\nmacie_enabled{") == 2
     assert "\nmacie_exporter_aws_requests_total{" in done.stdout
-
-
-def test_once_tells_of_a_target_that_failed(aws: tuple[World, Mapping[str, str]]) -> None:
-    """The metrics are printed all the same; the exit code is 1, and why is said in any case."""
-    done = polled(aws, "no-such-role")
-    assert 'error_code="AccessDenied' in done.stdout
-    assert (done.returncode, done.stderr) == (
-        1,
-        "1 of 1 target did not answer (AccessDenied): the command doctor says what to do\n",
-    )
+    world.break_role(role)
+    done = command(environ, *words)
+    assert done.stdout.count('error_code="AccessDenied"} 1') == 2
+    said = "2 of 2 targets did not answer (AccessDenied): the command doctor says what to do\n"
+    assert (done.returncode, done.stderr) == (1, said)
 
 
 @pytest.mark.parametrize("name", ["serve", "once", "doctor"])
@@ -259,19 +156,13 @@ class FailingClock(SystemClock):
         return super().now()
 
 
-async def polled_once(settings: Settings, log: io.StringIO) -> tuple[str, str]:
-    """Poll once, with a discovery that crashes for ever; within half a minute."""
-    ports = Ports(FailingClock(), Lines(log, level="info", form="logfmt"), random.Random(1))
-    configuration = Configuration(settings, "eu-west-1")
-    polling = once(configuration, ports, lambda *_: None, lambda _: None)
-    return await asyncio.wait_for(polling, PATIENCE)
-
-
 def test_once_ends_when_its_discovery_crashes() -> None:
     """It says so, and does not wait for what is not found."""
     log = io.StringIO()
+    ports = Ports(FailingClock(), Lines(log, level="info", form="logfmt"), random.Random(1))
     settings = load([("aws.accounts", '[{"id": "000000000001"}]')], {}, "eu-west-1")
-    text, why_not = asyncio.run(polled_once(settings, log))
+    polling = once(Configuration(settings, "eu-west-1"), ports, lambda *_: None, lambda _: None)
+    text, why_not = asyncio.run(polling)
     assert why_not.startswith("not every target was found")
     assert "event=discovery_crashed" in log.getvalue()
     assert "macie_poll_success{" not in text

@@ -5,8 +5,8 @@ import io
 import queue
 import random
 import re
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -15,8 +15,9 @@ from exporter.commands.serve import Service
 from exporter.configuration import Configuration, Ports
 from exporter.log import Lines
 from exporter.settings import ConfigurationError
-from tests.faults.services import HUB, IDENTITY
+from tests.faults.services import HUB, IDENTITY, of_aws
 from tests.faulty import FaultyServer, response, send
+from tests.loops import in_a_loop
 from tests.processes import PATIENCE, eventually
 from tests.settings.loads import loaded
 
@@ -49,30 +50,29 @@ class Slow:
             self.outcomes.put(outcome)
 
 
-def run(test: Callable[[Service, Slow, io.StringIO], Coroutine[Any, Any, None]]) -> None:
-    """Run a test with a service whose configuration it loads by hand."""
-
-    async def body() -> None:
-        slow, log = Slow(), io.StringIO()
-        lines = Lines(log, level="info", form="logfmt")
-        ports = Ports(SystemClock(), lines, random.Random(1))
-        service = Service(configured(), slow, ports)
-        service.reload_when_asked()
-        try:
-            await test(service, slow, log)
-        finally:
-            slow.ends()
-            if "event=stopped" not in log.getvalue():
-                await service.stop()
-
-    asyncio.run(asyncio.wait_for(body(), PATIENCE))
-
-
-def test_each_who_asks_hears_how_it_went() -> None:
-    """Of the reload that began after they had asked: done, refused and why, or crashed."""
-
-    async def test(service: Service, slow: Slow, log: io.StringIO) -> None:
+@asynccontextmanager
+async def serving() -> AsyncIterator[tuple[Service, Slow, io.StringIO]]:
+    """Have a service whose configuration a test loads by hand, and its log."""
+    slow, log = Slow(), io.StringIO()
+    lines = Lines(log, level="info", form="logfmt")
+    service = Service(configured(), slow, Ports(SystemClock(), lines, random.Random(1)))
+    service.reload_when_asked()
+    try:
+        yield service, slow, log
+    finally:
         slow.ends()
+        if "event=stopped" not in log.getvalue():
+            await service.stop()
+
+
+@in_a_loop
+async def test_each_who_asks_hears_how_it_went() -> None:
+    """Of the reload that began after they had asked: done, refused and why, or crashed.
+
+    As the start does it warns where nobody is named who may invite.
+    """
+    async with serving() as (service, slow, log):
+        slow.ends(configured("metrics.trusted-inviters=000000000001"))
         assert await service.reload() is None
         slow.ends(ConfigurationError(["poll.intervl: unknown key", "x: wrong"]))
         assert await service.reload() == "poll.intervl: unknown key\nx: wrong"
@@ -80,16 +80,16 @@ def test_each_who_asks_hears_how_it_went() -> None:
         assert await service.reload() == "RuntimeError in the exporter itself"
         slow.ends()
         assert await service.reload() is None
-        told = re.findall(r"event=(reload\w+)", log.getvalue())
-        assert told == ["reloaded", "reload_failed", "reload_crashed", "reloaded"]
+        told = re.findall(r"event=(reload\w+|trust\w+)", log.getvalue())
+        assert told[:3] == ["reloaded", "reload_failed", "reload_crashed"]
+        assert told[3:] == ["trust_not_configured", "reloaded"]
+        assert "set metrics.trusted_inviters or metrics.trust_organization" in log.getvalue()
 
-    run(test)
 
-
-def test_a_storm_is_one_reload() -> None:
+@in_a_loop
+async def test_a_storm_is_one_reload() -> None:
     """Whoever asks while one is under way has seen another file than it: they share the next."""
-
-    async def test(service: Service, slow: Slow, log: io.StringIO) -> None:
+    async with serving() as (service, slow, log):
         first = service.reload()
         await eventually(lambda: slow.count == 1, "a reload")
         others = [service.reload() for _ in range(300)]
@@ -98,13 +98,11 @@ def test_a_storm_is_one_reload() -> None:
         assert set(await asyncio.gather(*others)) == {"second"}
         assert (slow.count, log.getvalue().count("event=reload_failed")) == (2, 2)
 
-    run(test)
 
-
-def test_a_stop_waits_for_no_reload() -> None:
+@in_a_loop
+async def test_a_stop_waits_for_no_reload() -> None:
     """Neither for one under way nor for the next, and nothing of them is taken on."""
-
-    async def test(service: Service, slow: Slow, log: io.StringIO) -> None:
+    async with serving() as (service, slow, log):
         first = service.reload()
         await eventually(lambda: slow.count == 1, "a reload")
         second = service.reload()
@@ -115,37 +113,18 @@ def test_a_stop_waits_for_no_reload() -> None:
         assert slow.count == 1
         assert "event=reloaded" not in log.getvalue()
 
-    run(test)
 
-
-def test_a_reload_that_leaves_open_who_may_invite_is_warned_of() -> None:
-    """As the start is: no alert could tell a stranger's invitation from any other."""
-
-    async def test(service: Service, slow: Slow, log: io.StringIO) -> None:
-        trusting = configured("metrics.trusted-inviters=000000000001")
-        slow.ends(trusting)
-        await service.reload()
-        assert "trust_not_configured" not in log.getvalue()
-        slow.ends()
-        await service.reload()
-        assert "level=warning event=trust_not_configured" in log.getvalue()
-        assert "set metrics.trusted_inviters or metrics.trust_organization" in log.getvalue()
-
-    run(test)
-
-
-def test_a_reload_is_refused_for_an_account_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+@in_a_loop
+async def test_a_reload_is_refused_for_an_account_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """As the start is: without a role it would show the numbers of the credentials' account."""
-
-    async def test(service: Service, slow: Slow, log: io.StringIO) -> None:
-        slow.ends()
-        assert "000000000001" in (await service.reload() or "")
-        assert 'event=reload_failed error="aws.accounts[0].id = ' in log.getvalue()
-        slow.ends(configured(f'aws.accounts=[{{"id": "{HUB}"}}]'))
-        assert await service.reload() is None
-
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     with FaultyServer(send(response(IDENTITY))) as sts:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
-        run(test)
+        for name, value in of_aws(sts).items():
+            monkeypatch.setenv(name, value)
+        async with serving() as (service, slow, log):
+            slow.ends()
+            assert "000000000001" in (await service.reload() or "")
+            assert 'event=reload_failed error="aws.accounts[0].id = ' in log.getvalue()
+            slow.ends(configured(f'aws.accounts=[{{"id": "{HUB}"}}]'))
+            assert await service.reload() is None

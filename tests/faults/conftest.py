@@ -1,22 +1,5 @@
-"""What the tests of faults share: an environment of their own, and clients of servers."""
+"""What the tests of faults share with those of the AWS package."""
 
-import contextlib
-from collections.abc import Iterator
+from tests.aws.conftest import aws_environment, patient
 
-import pytest
-
-from exporter.model import AwsError
-from tests.aws.conftest import aws_environment
-from tests.aws.rig import Stage, stage
-
-__all__ = ["aws_environment"]
-
-
-@pytest.fixture(scope="module")
-def patient() -> Iterator[Stage]:
-    """A stage whose clients try again, with pauses that take no time."""
-    with stage() as made:
-        # A client learns its endpoint when it is made: while the stage's environment is there.
-        with contextlib.suppress(AwsError):
-            made.rig.run(made.rig.credentials.who_am_i())
-        yield made
+__all__ = ["aws_environment", "patient"]

@@ -19,7 +19,7 @@ from tests.faulty import (
     LOOPBACK,
     Behaviour,
     FaultyServer,
-    Peer,
+    Request,
     by_turns,
     chunked,
     drip,
@@ -27,6 +27,7 @@ from tests.faulty import (
     full_backlog,
     invitation,
     page,
+    reply,
     response,
     send,
     send_and_close,
@@ -256,21 +257,21 @@ _BYTES: Mapping[str, Fault] = {
 # -- pages --------------------------------------------------------------------------------------
 
 
-def _next_page(peer: Peer) -> bytes:
+def _page_number(asked: Request) -> int:
+    """Return which page is asked for, by a token such as t2."""
+    return int(asked.target.partition("nextToken=t")[2] or 0) + 1
+
+
+def _next_page(asked: Request) -> bytes:
     """Return page after page, each with another token."""
-    token = peer.request.target.partition("nextToken=t")[2]
-    number = int(token or 0) + 1
+    number = _page_number(asked)
     return response(page([invitation(f"other-{number}")], nextToken=f"t{number}"))
 
 
 def _last(end: Behaviour) -> Behaviour:
     """Return two pages in order, and this instead of the third, however often it is asked for."""
-
-    def behave(peer: Peer) -> bool:
-        is_last = "nextToken=t2" in peer.request.target
-        return (end if is_last else send(_next_page(peer)))(peer)
-
-    return behave
+    pages = reply(_next_page)
+    return lambda peer: (end if _page_number(peer.request) == 3 else pages)(peer)
 
 
 def error(code: str, status: int, message: str = "no") -> bytes:
@@ -281,7 +282,7 @@ def error(code: str, status: int, message: str = "no") -> bytes:
 _EXPIRED = error("ExpiredTokenException", 403, "The security token included is expired")
 
 _PAGES: Mapping[str, Fault] = {
-    "pages without end": _hangs(lambda peer: send(_next_page(peer))(peer)),
+    "pages without end": _hangs(reply(_next_page)),
     "page token that comes again": _fault("PaginationLoop", *_says(page(LISTED, nextToken="same"))),
     "last page fails": _fault("InternalServerException", _last(send(error("x", 500)))),
     "last page is throttled": _fault("ThrottlingException", _last(send(response("", 429)))),
@@ -295,22 +296,8 @@ _PAGES: Mapping[str, Fault] = {
 
 # -- what AWS refuses ------------------------------------------------------------------------
 
-_DENIED = (
-    "User: arn:aws:sts::111122223333:assumed-role/reader/x is not authorized to perform: "
-    "macie2:ListInvitations "
-)
-_DENIALS = (
-    f"{_DENIED}because no identity-based policy allows the macie2:ListInvitations action",
-    f"{_DENIED}with an explicit deny in a service control policy",
-    f"{_DENIED}with an explicit deny in a resource control policy",
-    f"{_DENIED}because no permissions boundary allows it",
-    f"{_DENIED}because no session policy allows it",
-    f"{_DENIED}because no VPC endpoint policy allows it",
-    "You must be the Macie administrator: Macie is not enabled.",
-    "Access denied",
-    "Forbidden",
-    "",
-)
+_DENIALS = (Path(__file__).parent / "denials.txt").read_text().split("\n")
+"""What AWS says where it denies; the last says nothing."""
 _SKEWS = (
     "Signature expired: 20231114T000000Z is now earlier than 20231114T221320Z (… - 5 min.)",
     "Signature not yet current: 20231115T000000Z is still later than 20231114T221820Z",
@@ -324,9 +311,10 @@ def _denied(*texts: str) -> list[Behaviour]:
     return [send(error(denial, status, text)) for status in (401, 403) for text in texts]
 
 
-def _refused(code: str, text: str) -> Fault:
-    return _fault(code, send(error(code, 403, text)))
-
+_REFUSED = (
+    *("UnrecognizedClientException", "ExpiredTokenException"),
+    *("MissingAuthenticationTokenException", "OptInRequired"),
+)
 
 _REFUSALS: Mapping[str, Fault] = {
     "429 storm": _fault(
@@ -343,18 +331,7 @@ _REFUSALS: Mapping[str, Fault] = {
     "denied by something on the way": _fault(
         _MALFORMED, *_says(*_NO_ERRORS, status=401), *_says(*_NO_ERRORS, status=403)
     ),
-    "refused: UnrecognizedClientException": _refused(
-        "UnrecognizedClientException", "The security token included in the request is invalid."
-    ),
-    "refused: ExpiredTokenException": _refused(
-        "ExpiredTokenException", "The security token included in the request is expired"
-    ),
-    "refused: MissingAuthenticationTokenException": _refused(
-        "MissingAuthenticationTokenException", "Missing Authentication Token"
-    ),
-    "refused: OptInRequired": _refused(
-        "OptInRequired", "The AWS Access Key Id needs a subscription for the service"
-    ),
+    **{f"refused: {code}": _fault(code, send(error(code, 403))) for code in _REFUSED},
     "clock skew": _fault(
         "InvalidSignatureException RequestExpired SignatureDoesNotMatch",
         *(send(error("InvalidSignatureException", 403, text)) for text in _SKEWS),
@@ -371,47 +348,12 @@ FAULTS: Mapping[str, Fault] = {**_CONNECTION, **_BYTES, **_PAGES, **_REFUSALS}
 # -- strange answers ---------------------------------------------------------------------------
 
 _BAD_DATES: Sequence[Any] = (
-    None,
-    "",
-    "yesterday",
-    "2023-13-45T99:99:99Z",
-    "2023-02-30T00:00:00Z",
-    "2023-11-14",
-    "14/11/2023 00:00",
-    "0000-01-01T00:00:00Z",
-    "10000-01-01T00:00:00Z",
-    "2023-11-14T00:00:00.000Zgarbage",
-    "NaN",
-    "Infinity",
-    "1e400",
-    "9" * 400,
-    "\u0662\u0660\u0662\u0663-11-14T00:00:00Z",
-    1699920000,
-    float("nan"),
-    float("inf"),
-    1e300,
-    10**400,
-    True,
-    [],
-    {},
-    ["2023-11-14T00:00:00Z"],
+    *(None, "", "yesterday", "2023-13-45T99:99:99Z", "2023-11-14", "0000-01-01T00:00:00Z"),
+    *(1699920000, float("nan"), float("inf"), 10**400, True, [], {}, ["2023-11-14T00:00:00Z"]),
 )
-_ONE = """\
-macie_invitations{age_bucket="00d-01d",T,relationship_status="Invited"} 0.0
-macie_invitations{age_bucket="01d-07d",T,relationship_status="Invited"} 0.0
-macie_invitations{age_bucket="07d-30d",T,relationship_status="Invited"} 0.0
-macie_invitations{age_bucket="30d-90d",T,relationship_status="Invited"} 0.0
-macie_invitations{age_bucket="90d-inf",T,relationship_status="Invited"} 0.0
-macie_invitations{age_bucket="unknown",T,relationship_status="Invited"} 0.0
-macie_invitation_oldest_timestamp_seconds{T,relationship_status="Invited"} WHEN
-macie_invitation_newest_timestamp_seconds{T,relationship_status="Invited"} WHEN
-macie_untrusted_invitations{T,relationship_status="Invited"} 1.0
-macie_untrusted_inviter_timestamp_seconds{T,inviter_account_id="999988887777",relationship_status="Invited"} WHEN_OR_0
-macie_untrusted_inviter_series_dropped 0.0
-macie_invitation_timestamp_seconds{T,invitation_id="i-2",inviter_account_id="999988887777",relationship_status="Invited"} WHEN
-macie_invitation_series_dropped 0.0
-macie_enabled{T} 1.0
-"""  # noqa: E501 -- lines are as long as Prometheus' own
+"""Of each type; more texts are those of tests/aws/test_invitations.py."""
+
+_ONE = (Path(__file__).parent / "says-of-one.txt").read_text()
 """What the metrics say of one invitation, but for its age."""
 
 
@@ -434,18 +376,14 @@ _TWICE = "".join(
 )
 
 
-def _many_pages(count: int) -> Behaviour:
-    """Return empty pages, and what there is on the last of so many."""
-
-    def behave(peer: Peer) -> bool:
-        number = int(peer.request.target.partition("nextToken=t")[2] or 0) + 1
-        return send(GOOD if number == count else response(page([], nextToken=f"t{number}")))(peer)
-
-    return behave
+def _many_pages(asked: Request) -> bytes:
+    """Return empty pages, and what there is on the two thousandth."""
+    number = _page_number(asked)
+    return GOOD if number == 2_000 else response(page([], nextToken=f"t{number}"))
 
 
 ODDITIES: Mapping[str, Oddity] = {
-    "2,000 pages": Oddity([_many_pages(2_000)]),
+    "2,000 pages": Oddity([reply(_many_pages)]),
     "duplicate ids": Oddity(
         [
             *_says(page([*LISTED, *LISTED])),

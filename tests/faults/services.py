@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from tests.faults.watch import GOOD
-from tests.faulty import Behaviour, Peer, response, send
+from tests.faulty import Behaviour, FaultyServer, Peer, reply, response, send
 
 HUB, MEMBERS = "100000000000", ("111122223333", "444455556666", "777788889999")
 
@@ -28,27 +28,26 @@ def refusal(code: str, status: int, text: str = "no") -> bytes:
     )
 
 
-def sts(peer: Peer) -> bool:
-    """Answer AssumeRole and GetCallerIdentity."""
-    asked = peer.request.body
-    return send(response(SESSION if b"AssumeRole" in asked else IDENTITY))(peer)
+sts = reply(lambda asked: response(SESSION if b"AssumeRole" in asked.body else IDENTITY))
+"""Answers AssumeRole and GetCallerIdentity."""
 
 
-def organizations(*listed: str) -> Behaviour:
-    """Answer ListAccounts, all on one page."""
-    accounts = [{"Id": one, "Name": f"account {one}", "Status": "ACTIVE"} for one in listed]
-    return send(response(json.dumps({"Accounts": accounts})))
-
-
-def regions(*enabled: str) -> Behaviour:
-    """Answer ListRegions, all on one page."""
-    listed = [{"RegionName": one, "RegionOptStatus": "ENABLED"} for one in enabled]
-    return send(response(json.dumps({"Regions": listed})))
-
-
-_ORGANIZATION = organizations(HUB, *MEMBERS)
+_ACCOUNTS = [{"Id": one, "Name": f"account {one}", "Status": "ACTIVE"} for one in (HUB, *MEMBERS)]
+_ENABLED = [{"RegionName": one, "RegionOptStatus": "ENABLED"} for one in ("eu-west-1", "us-east-1")]
+_ORGANIZATION = send(response(json.dumps({"Accounts": _ACCOUNTS})))
 _MACIE = send(GOOD)
-_REGIONS = regions("eu-west-1", "us-east-1")
+_REGIONS = send(response(json.dumps({"Regions": _ENABLED})))
+
+
+def of_aws(server: FaultyServer) -> dict[str, str]:
+    """Return the variables of an AWS."""
+    return {
+        "AWS_ENDPOINT_URL": server.url,
+        "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "eu-west-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
 
 
 @dataclass

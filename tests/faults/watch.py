@@ -2,6 +2,7 @@
 
 import random
 from math import inf
+from pathlib import Path
 
 from prometheus_client.utils import floatToGoString
 
@@ -25,22 +26,7 @@ LISTED = (
 GOOD = response(page(LISTED))
 """What AWS says while all is well."""
 
-SAYS = """\
-macie_invitations{age_bucket="00d-01d",T,relationship_status="Invited"} 1.0
-macie_invitations{age_bucket="01d-07d",T,relationship_status="Invited"} 0.0
-macie_invitations{age_bucket="07d-30d",T,relationship_status="Invited"} 0.0
-macie_invitations{age_bucket="30d-90d",T,relationship_status="Invited"} 0.0
-macie_invitations{age_bucket="90d-inf",T,relationship_status="Invited"} 1.0
-macie_invitation_oldest_timestamp_seconds{T,relationship_status="Invited"} 1.6725312e+09
-macie_invitation_newest_timestamp_seconds{T,relationship_status="Invited"} 1.69992e+09
-macie_untrusted_invitations{T,relationship_status="Invited"} 1.0
-macie_untrusted_inviter_timestamp_seconds{T,inviter_account_id="999988887777",relationship_status="Invited"} 1.6725312e+09
-macie_untrusted_inviter_series_dropped 0.0
-macie_invitation_timestamp_seconds{T,invitation_id="i-1",inviter_account_id="222233334444",relationship_status="Invited"} 1.69992e+09
-macie_invitation_timestamp_seconds{T,invitation_id="i-2",inviter_account_id="999988887777",relationship_status="Invited"} 1.6725312e+09
-macie_invitation_series_dropped 0.0
-macie_enabled{T} 1.0
-"""  # noqa: E501 -- lines are as long as Prometheus' own
+SAYS = (Path(__file__).parent / "says.txt").read_text()
 """And what the metrics say of it."""
 
 NOTHING = """\

@@ -4,9 +4,9 @@ Not atheris, which has no wheel for every Python that the exporter runs on; nor 
 takes three times as long and finds less, since it does not look at what comes about.
 """
 
+import ast
 import hashlib
 import random
-import time
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,9 +17,6 @@ Case = Callable[[bytes], Hashable]
 
 The same bytes must always give the same: what is tried next depends on it.
 """
-
-FOUND = Path(__file__).parent / "found"
-"""What once broke something, by target: tried first, for ever."""
 
 _MOST_KEPT = 2000
 _LONGEST = 8192
@@ -38,44 +35,32 @@ class Target:
     """What means something to it."""
     opened: Callable[[], AbstractContextManager[Case]]
 
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How a run went."""
-
-    cases: int
-    outcomes: int
-    tried: str
-    """Stands for all that was tried: the same for the same seed."""
-    seconds: float
+    @property
+    def found(self) -> Path:
+        """Where that is which once broke it: tried first, for ever."""
+        return Path(__file__).parent / "found" / self.name
 
 
 class FindingError(Exception):
     """Bytes that broke something."""
 
 
-def run(target: Target, cases: int, seed: int) -> Report:
-    """Try the corpus, what was found before, and so many mutations. Raises FindingError."""
+def run(target: Target, cases: int, seed: int) -> int:
+    """Try the corpus, what was found before, and so many mutations.
+
+    Returns how many different things came about. Raises FindingError.
+    """
     rng = random.Random(seed)
-    pool = [*target.corpus, *(path.read_bytes() for path in _found(target))]
-    seen: set[Hashable] = set()
-    tried = hashlib.blake2b(digest_size=8)
-    started = time.monotonic()
+    pool = [*target.corpus, *(path.read_bytes() for path in sorted(target.found.glob("*")))]
     with target.opened() as case:
-        for data in pool:
-            seen.add(_outcome(target, case, data))
+        seen = {_outcome(target, case, data) for data in pool}
         for _ in range(cases):
             data = mutated(rng, pool, target.words)
-            tried.update(data)
             outcome = _outcome(target, case, data)
             if outcome not in seen and len(pool) < _MOST_KEPT:
                 pool.append(data)
             seen.add(outcome)
-    return Report(cases, len(seen), tried.hexdigest(), time.monotonic() - started)
-
-
-def _found(target: Target) -> list[Path]:
-    return sorted((FOUND / target.name).glob("*"))
+    return len(seen)
 
 
 def _outcome(target: Target, case: Case, data: bytes) -> Hashable:
@@ -83,10 +68,17 @@ def _outcome(target: Target, case: Case, data: bytes) -> Hashable:
     try:
         return case(data)
     except Exception as error:
-        kept = FOUND / target.name / hashlib.blake2b(data, digest_size=6).hexdigest()
-        kept.parent.mkdir(exist_ok=True)
+        target.found.mkdir(exist_ok=True)
+        kept = target.found / hashlib.blake2b(data, digest_size=6).hexdigest()
         kept.write_bytes(data)
         raise FindingError(f"{target.name}, kept as {kept}: {data!r}") from error
+
+
+def dictionary(*names: str) -> Sequence[bytes]:
+    """Return words from files: one a line, spelled as in Python."""
+    folder = Path(__file__).parent / "dictionaries"
+    lines = "".join((folder / f"{name}.dict").read_text() for name in names).splitlines()
+    return [ast.literal_eval(f"b{line}") for line in lines]
 
 
 def mutated(rng: random.Random, pool: Sequence[bytes], words: Sequence[bytes]) -> bytes:

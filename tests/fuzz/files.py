@@ -9,7 +9,7 @@ from pathlib import Path
 from exporter.settings import ConfigurationError, load
 from exporter.settings.keys import KEYS
 from exporter.web.watcher import read_rules
-from tests.fuzz.engine import Case, Target
+from tests.fuzz.engine import Case, Target, dictionary
 
 _TESTS = Path(__file__).parent.parent
 _HASH = b"$2b$10$" + b"SecretSaltSecretSaltSeSecretHashSecretHashSecretHashS"
@@ -61,19 +61,13 @@ def _web_files() -> Iterator[Case]:
     yield case
 
 
-_YAML = (
-    *(b": ", b"- ", b"\n", b"  ", b"&a ", b"<<: ", b"!!int ", b"!x ", b"|\n", b">\n"),
-    *(b"---\n", b"...\n", b"\t", b"\x00", b"\xff", b"\xef\xbb\xbf"),
-    *b"{ } [ ] *a ' \" # 1h 5m 1d null true .inf 1_000".split(),
-)
-
 TARGETS = (
     Target(
         "configuration",
         160,
         tuple(path.read_bytes() for path in sorted(_TESTS.glob("settings/corpus/*.yaml"))),
         (
-            *(*_YAML, *b"auto 012345678901 eu-west-1".split()),
+            *(*dictionary("yaml"), b"auto", b"012345678901", b"eu-west-1"),
             *(name.encode() for name in sorted({name for path in KEYS for name in path})),
         ),
         _configurations,
@@ -88,13 +82,7 @@ TARGETS = (
             b"http_server_config: {headers: {X-Frame-Options: deny}}\n",
             b"rate_limit: {interval: 1s, burst: 20}\n",
         ),
-        (
-            *(*_YAML, _HASH),
-            *b"tls_server_config http_server_config basic_auth_users rate_limit cert_file".split(),
-            *b"key_file cert key client_ca client_ca_file client_auth_type min_version".split(),
-            *b"client_allowed_sans max_version cipher_suites curve_preferences headers".split(),
-            *b"interval burst http2 TLS12 TLS13 RequireAndVerifyClientCert".split(),
-        ),
+        (*dictionary("yaml", "web-file"), _HASH),
         _web_files,
     ),
 )

@@ -4,11 +4,12 @@ import re
 import socket
 from collections.abc import Hashable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from tests import fleets
 from tests.embedded_aws.server import EmbeddedAws
 from tests.embedded_aws.world import World
-from tests.fuzz.engine import Case, Target
+from tests.fuzz.engine import Case, Target, dictionary
 from tests.processes import running
 
 _SECONDS = 10.0
@@ -47,44 +48,20 @@ def _asked(address: tuple[str, int], data: bytes) -> bytes:
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: connection.recv(65536), b""))
-        except (ConnectionResetError, BrokenPipeError, OSError) as error:
-            if isinstance(error, TimeoutError):
-                raise
+        except TimeoutError:
+            raise
+        except OSError:
             return b""
 
 
-def _request(line: str, *headers: str, body: str = "") -> bytes:
-    return "\r\n".join([f"{line} HTTP/1.1", "Host: x", *headers, "", body]).encode()
-
+_REQUESTS = Path(__file__).with_suffix(".http").read_text().split("---\n")
 
 TARGETS = (
     Target(
         "request",
         200,
-        (
-            _request("GET /metrics", "Accept: application/openmetrics-text;q=0.5, text/plain"),
-            _request("GET /metrics", "Accept-Encoding: gzip;q=0.1, identity;q=0"),
-            _request("GET /"),
-            _request("GET /targets?state=failing&inviter=100000000000&status=Invited&label=a%3Db"),
-            _request("GET /targets/100000000000/eu-west-1"),
-            _request("GET /api/v1/targets?state=ok", "Accept: application/json"),
-            _request("GET /config"),
-            _request("HEAD /-/healthy"),
-            _request("GET /-/ready"),
-            _request("POST /-/reload", "Content-Length: 3", body="abc"),
-            _request("POST /metrics", "Transfer-Encoding: chunked", body="3\r\nabc\r\n0\r\n\r\n"),
-            _request("GET /a") + _request("GET /b") + _request("GET /-/healthy"),
-            _request("OPTIONS *"),
-            _request("GET http://x/metrics", "Expect: 100-continue"),
-            _request("GET /metrics", "Connection: upgrade", "Upgrade: websocket"),
-        ),
-        (
-            *(b"\r\n", b"\r\n\r\n", b"\n", b" ", b"\x00", b"\xff", b"x" * 5000, b"X-A: b\r\n" * 50),
-            *(b"GET ", b"POST ", b"TRACE ", b"CONNECT ", b"PRI ", b"Authorization: Basic "),
-            *(b"Content-Length: ", b"Transfer-Encoding: chunked", b"If-None-Match: "),
-            *(b"Host: ", b"Accept: ", b"Range: ", b"Accept-Encoding: ", b"Cookie: "),
-            *b": %00 %2e%2e/ ../ HTTP/1.0 HTTP/1.1 HTTP/2.0 ;q= */* gzip ? # & = <script>".split(),
-        ),
+        [request.replace("\n", "\r\n").encode() for request in _REQUESTS],
+        (*dictionary("request"), b"x" * 5000, b"X-A: b\r\n" * 50),
         _daemon,
     ),
 )

@@ -6,17 +6,18 @@ import os
 import re
 import socket
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPResponse
 from typing import Any, TypeVar
 from unittest.mock import patch
 
 from exporter.error_codes import ERRORS
 from exporter.model import KNOWN_STATUSES, Answer, AwsError, Failure
-from tests.aws.rig import REGION, Stage, stage
+from tests.aws.rig import REGION, Rig, stage
 from tests.faults.services import IDENTITY, refusal
 from tests.faulty import Behaviour, Peer, chunked, invitation, page, response, send
-from tests.fuzz.engine import Case, Target
+from tests.fuzz.engine import Case, Target, dictionary
 from tests.processes import environment
 
 T = TypeVar("T")
@@ -26,15 +27,19 @@ _OFF = '{"message": "Macie is not enabled."}'
 _DENIED = {"x-amzn-ErrorType": "AccessDeniedException"}
 
 
+Attempt = Callable[[Rig, bytes], Hashable]
+"""Reads what some bytes make of an answer."""
+
+
 @contextmanager
-def _staged() -> Iterator[Stage]:
+def _staged(behaviour: Callable[[bytes], Behaviour], attempt: Attempt) -> Iterator[Case]:
     variables = {
         "AWS_DEFAULT_REGION": REGION,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
     with patch.dict(os.environ, environment(variables), clear=True), stage(attempts=1) as made:
-        yield made
+        yield lambda data: attempt(made.play(behaviour(data)), data)
 
 
 class _Wire(io.BytesIO):
@@ -124,53 +129,25 @@ def _signature(outcome: Answer | Failure) -> Hashable:
     )
 
 
-def _reading(
-    behaviour: Callable[[bytes], Behaviour], sent: Callable[[bytes], tuple[int, bytes]]
-) -> Callable[[], AbstractContextManager[Case]]:
-    """Read what a behaviour makes of some bytes; `sent` says what status and body they are."""
+def _listed(sent: Callable[[bytes], tuple[int, bytes]]) -> Attempt:
+    """Read a list; `sent` says what status and body the bytes are."""
 
-    @contextmanager
-    def opened() -> Iterator[Case]:
-        with _staged() as made:
+    def attempt(rig: Rig, data: bytes) -> Hashable:
+        outcome = _outcome(rig.read)
+        if isinstance(outcome, Answer):
+            _checked(outcome, *sent(data))
+        return _signature(outcome)
 
-            def case(data: bytes) -> Hashable:
-                outcome = _outcome(made.play(behaviour(data)).read)
-                if isinstance(outcome, Answer):
-                    _checked(outcome, *sent(data))
-                return _signature(outcome)
-
-            yield case
-
-    return opened
+    return attempt
 
 
-@contextmanager
-def _identities() -> Iterator[Case]:
-    with _staged() as made:
+def _identity(rig: Rig, data: bytes) -> Hashable:
+    found = _outcome(lambda: rig.run(rig.credentials.who_am_i()))
+    if isinstance(found, Failure):
+        return _signature(found)
+    assert found.encode() in data
+    return len(found)
 
-        def case(data: bytes) -> Hashable:
-            rig = made.play(_send_with_end(data))
-            found = _outcome(lambda: rig.run(rig.credentials.who_am_i()))
-            if isinstance(found, Failure):
-                return _signature(found)
-            assert found.encode() in data
-            return len(found)
-
-        yield case
-
-
-_HTTP = (
-    *(b"\r\n", b"\r\n\r\n", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"0\r\n\r\n"),
-    *(b"Content-Length: ", b"Transfer-Encoding: chunked\r\n", b"Content-Encoding: gzip\r\n"),
-    *(b" 403 ", b" 401 ", b" 429 ", b" 503 ", b" 204 ", b" 302 ", b"HTTP/1.0", b"HTTP/9.9"),
-)
-_JSON = (
-    *(b"{}", b"[]", b"null", b"true", b'""', b"[", b"]", b"{", b"}", b",", b":", b'"', b"\\u0000"),
-    *(b'"invitations"', b'"nextToken"', b'"invitedAt"', b'"accountId"', b'"relationshipStatus"'),
-    *(b'"2024-02-30T00:00:00Z"', b'"0001-01-01T00:00:00Z"', b'"9999-12-31T23:59:59Z"'),
-    *(b'"Tue, 14 Nov 2023 22:13:20 GMT"', b"+23:59", b"\\ud800", b"\xff", b"\xed\xa0\x80"),
-    *(b'"Invited"', b"Macie is not enabled.", b"AccessDeniedException", b"\\n", b"\\\\", b'\\"'),
-)
 
 TARGETS = (
     Target(
@@ -187,8 +164,8 @@ TARGETS = (
             response('{"code": "ExpiredTokenException", "message": "expired"}', 403),
             response("<html><body>502</body></html>", 502),
         ),
-        (*_HTTP, *_JSON),
-        _reading(_send_with_end, _sent),
+        dictionary("http", "json"),
+        partial(_staged, _send_with_end, _listed(_sent)),
     ),
     Target(
         "body",
@@ -199,14 +176,14 @@ TARGETS = (
             page([invitation(invitedAt=1715000000.5)]).encode(),
             page([{}]).encode(),
         ),
-        _JSON,
-        _reading(lambda data: send(response(data)), lambda data: (200, data)),
+        dictionary("json"),
+        partial(_staged, lambda data: send(response(data)), _listed(lambda data: (200, data))),
     ),
     Target(
         "identity",
         60,
         (response(IDENTITY), refusal("AccessDenied", 403), response("<html></html>", 503)),
-        (*_HTTP, b"<Account>", b"</Account>", b"&amp;", b"<![CDATA[", b"<!DOCTYPE x>", b"&x;"),
-        _identities,
+        dictionary("http", "xml"),
+        partial(_staged, _send_with_end, _identity),
     ),
 )

@@ -28,6 +28,11 @@ def refused(
     return list(error.value.lines)
 
 
+def dumped(settings: Settings) -> dict[str, object]:
+    """Return what was set, by whatever source; secrets are hidden."""
+    return settings.model_dump(mode="json", exclude={"config"}, exclude_unset=True)
+
+
 def _pair(flag: str) -> tuple[str, str]:
     name, _, value = flag.partition("=")
     return name, value

@@ -1,24 +1,29 @@
-"""Configurations, good and bad, with what is said of each bad one.
+"""Configurations, good and bad, with what each good one means and what is said of each bad one.
 
-That of a file of the corpus stands beside it. A file in `said` has the variables and flags behind
-`$`, the lines of exporter.yaml behind `<`, and then what is said.
+That stands beside each file of the corpus. Files in `means` and `said` have variables, flags and
+the lines of exporter.yaml too: where one thing is said by several.
 """
 
-import re
+import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from exporter.commands.check_report import report
-from exporter.settings import Settings
-from exporter.settings.tree import Aws
-from tests.settings.loads import CORPUS, loaded, refused
+from exporter.settings import ConfigurationError, Settings, load
+from exporter.settings.keys import FLAGS, KEYS
+from exporter.settings.yaml import write_yaml
+from tests.calls import calls_of
+from tests.settings.loads import CORPUS, dumped, loaded, refused
 
 GOOD = sorted(CORPUS.glob("*.good.yaml"))
 BAD = sorted(CORPUS.glob("*.bad.yaml"))
 SAID = sorted((CORPUS.parent / "said").glob("*.txt"))
+MEANS = sorted((CORPUS.parent / "means").glob("*.txt"))
 
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
@@ -27,49 +32,64 @@ def test_a_bad_file_is_refused_with_every_reason(
 ) -> None:
     """All errors at once, each on one line with its key, source and what would be right.
 
-    The value too, but for what is, or may hold, a secret.
+    The value too, but for what is, or may hold, a secret. An empty file is perhaps half written:
+    to believe it would trust, and poll, others.
     """
     monkeypatch.chdir(CORPUS)
     lines = refused(f"config.file={path.name}")
     assert "".join(f"{line}\n" for line in lines) == path.with_suffix(".txt").read_text("utf-8")
 
 
-def marked(lines: list[str], mark: str) -> list[str]:
-    """Return the lines behind a mark."""
-    return [line.removeprefix(mark) for line in lines if line.startswith(mark)]
+class Typed:
+    """A file of `said` or `means`: what is typed behind `$`, exporter.yaml behind `<`, the rest."""
+
+    def __init__(self, path: Path) -> None:
+        lines = path.read_text("utf-8", "surrogateescape").splitlines()
+        words = [line[2:] for line in lines if line.startswith("$ ")]
+        self.file = "\n".join(line[2:] for line in lines if line.startswith("< "))
+        self.flags = [word[2:] for word in words if word.startswith("--")]
+        self.environ = dict(word.split("=", 1) for word in words if not word.startswith("--"))
+        self.region = self.environ.pop("AWS_REGION", None)
+        self.rest = [line for line in lines if not line.startswith(("$ ", "< "))]
 
 
-@pytest.mark.parametrize("path", SAID, ids=lambda path: path.stem)
-def test_what_is_said(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each value and each unknown key has its own origin, as people have to look for it."""
-    lines = path.read_text("utf-8").splitlines()
-    words = marked(lines, "$ ")
+@pytest.fixture
+def typed(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Typed:
+    """One of the files, where there is an exporter.yaml."""
     monkeypatch.chdir(tmp_path)
-    Path("exporter.yaml").write_text("\n".join(marked(lines, "< ")))
-    said = refused(
-        *marked(words, "--"),
-        environ=dict(word.split("=", 1) for word in words if not word.startswith("--")),
-    )
-    assert said == [line for line in lines if not line.startswith(("$ ", "< "))]
+    typed = Typed(request.param)
+    Path("exporter.yaml").write_text(typed.file)
+    return typed
 
 
-def test_bytes_that_are_no_text() -> None:
-    """AWS could not be sent them: they are refused, and not shown, since they may be a secret."""
-    environ = {
-        "MACIE_EXPORTER_AWS__ORGANIZATION__ROLE_NAME": "reader",
-        "MACIE_EXPORTER_AWS__ORGANIZATION__EXTERNAL_ID": "hush\udcff",
-    }
-    (line,) = refused(environ=environ)
-    assert line == (
-        "aws.organization.external_id (from MACIE_EXPORTER_AWS__ORGANIZATION__EXTERNAL_ID): "
-        "no text: it holds a byte that is no UTF-8"
-    )
+@pytest.mark.parametrize("typed", SAID, ids=lambda path: path.stem, indirect=True)
+def test_what_is_said(typed: Typed) -> None:
+    """Each value and each unknown key has its own origin, as people have to look for it.
+
+    Bytes that are no text could not be sent to AWS, and are not shown: they may be a secret.
+    """
+    assert refused(*typed.flags, environ=typed.environ, region=typed.region) == typed.rest
+
+
+@pytest.mark.parametrize("typed", MEANS, ids=lambda path: path.stem, indirect=True)
+def test_what_is_meant(typed: Typed) -> None:
+    """Flags over environment over file over defaults, key by key; the region is the last resort.
+
+    A list takes the place of another whole, and an empty flag empties it. An empty variable, and
+    those that Kubernetes sets for a Service of our name, say nothing.
+    """
+    settings = loaded(*typed.flags, environ=typed.environ, region=typed.region)
+    assert write_yaml(dumped(settings)).splitlines() == typed.rest
 
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
-def test_a_good_file_survives_its_own_report(path: Path, tmp_path: Path) -> None:
-    """What `check` prints of a configuration is the same configuration, secrets aside."""
+def test_a_good_file_is_what_it_says(path: Path, tmp_path: Path) -> None:
+    """The text beside it has what is set by it; secrets are asterisks.
+
+    What `check` prints of a configuration is the same configuration.
+    """
     settings = loaded(f"config.file={path}", region="eu-west-1")
+    assert write_yaml(dumped(settings)) == path.with_suffix(".txt").read_text("utf-8")
     again = tmp_path / "again.yaml"
     again.write_text(report(settings), encoding="utf-8")
     assert _comparable(loaded(f"config.file={again}")) == _comparable(settings)
@@ -79,86 +99,54 @@ def _comparable(settings: Settings) -> dict[str, object]:
     return settings.model_dump(mode="json", exclude={"config"})
 
 
-def test_the_full_file_is_what_it_says() -> None:
-    """Every key arrives where it belongs, as any reader of YAML reads it; secrets as asterisks."""
-    path = CORPUS / "full.good.yaml"
-    settings = loaded(f"config.file={path}")
-    text = re.sub("choose-[a-z]+", "**********", path.read_text("utf-8"))
-    dumped = settings.model_dump(mode="json", exclude={"config"}, exclude_unset=True)
-    assert dumped == yaml.safe_load(text)
+def test_settings_alone_read_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only `load` looks outside: a variable that happens to be called LOG changes nothing."""
+    monkeypatch.setenv("LOG", '{"level": "debug"}')
+    assert Settings() == loaded()
 
 
-def test_keys_with_nothing_behind_them_mean_the_defaults() -> None:
-    """`aws:` alone, with all below it commented out, is no `aws:`; so it is in lists."""
-    settings = loaded(f"config.file={CORPUS / 'nothing-below.good.yaml'}")
-    (account,) = settings.aws.accounts
-    assert account.model_dump(exclude_defaults=True) == {"id": "111122223333"}
-    defaults = _comparable(Settings(aws=Aws(accounts=settings.aws.accounts)))
-    assert _comparable(settings) == defaults
+def test_text_is_not_taken_for_json() -> None:
+    """An address of IPv6 begins with a bracket, and a secret may begin with anything."""
+    secret = "aws.organization.external-id={["
+    settings = loaded("web.listen-address=[::1]:10058", "aws.organization.role-name=r", secret)
+    assert settings.web.listen_address == "[::1]:10058"
+    assert settings.aws.organization is not None
+    assert settings.aws.organization.external_id == SecretStr("{[")
 
 
-def test_no_value_needs_quotes() -> None:
-    """What YAML takes for a truth value, a date or a number is text until its key reads it."""
-    settings = loaded(f"config.file={CORPUS / 'words.good.yaml'}")
-    accounts = settings.aws.accounts
-    assert [account.name for account in accounts] == ["no", "2026-11-23", "0x1F", "12"]
-    assert accounts[1].id == settings.metrics.trusted_inviters[0] == "012345678901"
-    assert accounts[2].id == "089999999999"
-    assert accounts[2].external_id == SecretStr("0123")
-    assert accounts[3].regions == ("eu-west-1", "us-east-1")
-
-
-def test_aliases_work() -> None:
-    """Accounts that have much in common need say it once."""
-    settings = loaded(f"config.file={CORPUS / 'aliases.good.yaml'}")
-    first, second = settings.aws.accounts
-    assert second == first.model_copy(update={"id": "089999999999"})
-    assert settings.aws.regions == first.regions == ("eu-west-1", "us-east-1")
-
-
-def test_regions_may_be_left_to_aws() -> None:
-    """`auto` is the same alone and as the only one of a list."""
-    settings = loaded(f"config.file={CORPUS / 'regions-auto.good.yaml'}")
-    regions = [account.regions for account in settings.aws.accounts]
-    assert regions == [(), ("auto",), ("eu-west-1",)]
-    assert settings.aws.regions == ("auto",)
-    assert settings.auto_regions
-    assert not Settings().auto_regions
-
-
-def test_a_file_that_is_not_there() -> None:
-    """A missing file, and a folder in its place, are named with what named them."""
-    missing = Path("/nowhere/none.yaml")
-    # It may name regions: that there are none is not known.
-    assert refused(f"config.file={missing}", region="") == [
-        f'config.file = "{missing}" (from --config.file): cannot read it: No such file or directory'
-    ]
-    assert refused(environ={"MACIE_EXPORTER_CONFIG__FILE": "/"}) == [
-        'config.file = "/" (from MACIE_EXPORTER_CONFIG__FILE): cannot read it: Is a directory'
-    ]
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"", "has no settings at its top; to have the defaults, write {}"),
-        (b"# all of it is commented out\n", "has no settings at its top; to have the defaults"),
-        ("log: {level: größer}".encode("latin-1"), "not UTF-8 text"),
-        (b"log: \x07", "not YAML: unacceptable character #x0007: control characters are not"),
-        (b"[" * 100_000, "not YAML: nested more than 100 deep (line 1, column 101)"),
-    ],
+@given(
+    st.dictionaries(st.sampled_from([*FLAGS]) | st.text(), st.text()),
+    st.dictionaries(st.sampled_from(sorted(KEYS)), st.text(), max_size=5),
 )
-def test_a_file_that_says_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, said: str
+def test_any_flags_and_variables(
+    flags: Mapping[str, str], variables: Mapping[tuple[str, ...], str]
 ) -> None:
-    """One line, and no traceback.
+    """Settings, or single lines that begin with a key; never a traceback."""
+    environ = {
+        f"MACIE_EXPORTER_{'__'.join(path).upper()}": text for path, text in variables.items()
+    }
+    lines: tuple[str, ...] = ("nothing: is wrong",)
+    try:
+        load(flags.items(), environ, region="eu-west-1")
+    except ConfigurationError as error:
+        lines = error.lines
+    assert lines
+    assert all(": " in line and "\n" not in line for line in lines)
 
-    One that is empty is perhaps half written: to believe it would trust, and poll, others.
-    """
-    monkeypatch.chdir(tmp_path)
-    path = Path("f.yaml")
-    path.write_bytes(content)
-    (line,) = refused(f"config.file={path}")
-    assert line.startswith(f'config.file = "{path}" (from --config.file): {said}')
-    path.write_text("{}")
-    assert _comparable(loaded(f"config.file={path}")) == _comparable(Settings())
+
+@pytest.mark.parametrize("key", ["name", "nmae"])
+def test_many_accounts_cost_what_each_does(key: str, tmp_path: Path) -> None:
+    """Four times the accounts are four times the work, to load, refuse and print: never squares."""
+    path = tmp_path / "exporter.yaml"
+    account = f"    - {{id: '%012d', {key}: n, role_name: *r}}\n"
+    head = "aws:\n  organization: {role_name: &r reader}\n  accounts:\n"
+
+    def work() -> None:
+        with contextlib.suppress(ConfigurationError):
+            report(loaded(f"config.file={path}", region="eu-west-1"))
+
+    calls = []
+    for count in (100, 400):
+        path.write_text(head + "".join(account % number for number in range(count)))
+        calls.append(calls_of(work))
+    assert calls[1] < 5 * calls[0]

@@ -1,14 +1,13 @@
-"""The tree itself: frozen, closed, described by a schema, its single values, and its hash."""
+"""The tree of settings as JSON schema, and its hash."""
 
+import re
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # its stubs are a package of their own
 import pytest
 import yaml
-from pydantic import ValidationError
 
 from exporter.settings import Settings
-from exporter.settings.fields import listen_address
 from exporter.settings.fingerprint import config_hash
 from tests.settings.loads import CORPUS, loaded
 from tools.schema import settings_schema
@@ -22,60 +21,6 @@ BEYOND_A_SCHEMA = {
     *("regions", "regions-allowed", "shard-outside", "stale-after", "stale-after-default"),
 }
 """Bad files of which at least one error is beyond what JSON schema can say."""
-
-
-def test_nothing_can_be_changed() -> None:
-    """Settings are a value: no branch, no leaf and no list of theirs can be set."""
-    settings = loaded('aws.accounts=[{"id": "111122223333"}]')
-    for frozen, name in (
-        (settings, "poll"),
-        (settings.poll, "interval"),
-        (settings.aws.accounts[0], "id"),
-    ):
-        with pytest.raises(ValidationError, match="frozen"):
-            setattr(frozen, name, None)
-    assert isinstance(settings.aws.accounts, tuple)
-
-
-def test_settings_alone_read_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only `load` looks outside: a variable that happens to be called LOG changes nothing."""
-    monkeypatch.setenv("LOG", '{"level": "debug"}')
-    monkeypatch.setenv("SHARD__TOTAL", "2")
-    assert Settings() == loaded()
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (":10058", ("", 10058)),
-        ("127.0.0.1:0", ("127.0.0.1", 0)),
-        ("localhost:65535", ("localhost", 65535)),
-        ("[::1]:80", ("::1", 80)),
-        ("[fe80::1%eth0]:80", ("fe80::1%eth0", 80)),
-    ],
-)
-def test_listening_addresses(text: str, expected: tuple[str, int]) -> None:
-    """An empty host means every interface; IPv6 stands in brackets."""
-    assert listen_address(text) == expected
-
-
-NO_ADDRESSES = """
-10058 localhost ::1:80 [::1] [::1 [::1:80 [localhost]:80 []:80 [:::]:80 [1:2]:80 [12345::]:80
-[fe80::1%]:80 [::1%a%b]:80 :65536 :-1 :٨٠ :080808 http://localhost:80
-"""
-
-
-@pytest.mark.parametrize("text", ["", "a b:80", ":80\n", *NO_ADDRESSES.split()])
-def test_no_listening_addresses(text: str) -> None:
-    """Everything else is refused, with examples."""
-    with pytest.raises(ValueError, match=r'not a listening address; write ":10058"'):
-        listen_address(text)
-
-
-@pytest.mark.parametrize("written", ["warn", "WARN", "Warning"])
-def test_levels_as_others_spell_them(written: str) -> None:
-    """Prometheus says warn, Python WARNING: both are meant in good faith."""
-    assert loaded(f"log.level={written}").log.level == "warning"
 
 
 def test_the_schema_is_valid_and_describes_every_key() -> None:
@@ -97,9 +42,8 @@ def test_the_schema_knows_good_from_bad(path: Any) -> None:
     Text without quotes is for the exporter alone; keys with nothing behind them Helm drops first.
     """
     name, kind = path.stem.rsplit(".", 1)
-    if name == "words" or (
-        kind == "bad" and "): not YAML: " in path.with_suffix(".txt").read_text("utf-8")
-    ):
+    said = path.with_suffix(".txt").read_text("utf-8")
+    if name == "words" or re.search(r"\): not (YAML|UTF-8)", said):
         return
     content = _without_nulls(yaml.safe_load(path.read_text("utf-8")))
     fits = jsonschema.Draft202012Validator(SCHEMA).is_valid(content)
