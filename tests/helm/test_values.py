@@ -26,8 +26,8 @@ from tests.helm.charts import (
     workload,
 )
 from tests.helm.kubernetes import NEWEST, OLDEST, complaints
-from tests.helm.values_table import written as table_written
 from tools.schema import written
+from tools.values_table import written as table_written
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 VALUES = (CHART / "values.yaml").read_text()
