@@ -5,7 +5,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -17,6 +16,7 @@ import yaml
 from exporter import __version__
 from tests.helm.charts import (
     CHART,
+    chart_with,
     exporter,
     helm_answers,
     objects,
@@ -218,19 +218,16 @@ def test_the_chart_says_what_it_installs(helm4: Path) -> None:
     assert yaml.safe_load(announced["artifacthub.io/changes"]) == listed
 
 
-@pytest.mark.parametrize("release", ["my.release", "1abc", "12345"])
-def test_a_release_that_a_service_cannot_be_named_after_is_refused(
-    helm4: Path, release: str
-) -> None:
-    """Before anything is created; `fullnameOverride` is a way out."""
-    answer = helm_answers(helm4, "template", release, CHART)
-    assert answer.returncode == 1
-    assert f"release name {release}: a Service's name must begin with a letter" in answer.stderr
-    assert run(helm4, "template", release, CHART, "--set", "fullnameOverride=a")
+def test_services_can_be_named_after_a_release(helm4: Path) -> None:
+    """Else it is refused before anything is created: `fullnameOverride` is a way out.
 
-
-def test_a_name_is_cut_to_one(helm4: Path) -> None:
-    """However many dashes stand where it is cut."""
+    A name is cut to a right one, however many dashes stand where it is cut.
+    """
+    for release in ("my.release", "1abc", "12345"):
+        answer = helm_answers(helm4, "template", release, CHART)
+        assert answer.returncode == 1
+        assert f"release name {release}: a Service's name must begin with a letter" in answer.stderr
+        assert run(helm4, "template", release, CHART, "--set", "fullnameOverride=a")
     (service,) = of_kind(objects(run(helm4, "template", f"{'a' * 50}--b", CHART)), "Service")
     assert service["metadata"]["name"] == "a" * 50
 
@@ -240,17 +237,17 @@ def test_a_parent_chart_may_switch_it_on(helm: Path, tmp_path: Path) -> None:
 
     Helm has one room for the named templates of all charts: those of others change nothing.
     """
-    parent = tmp_path / "parent"
-    shutil.copytree(CHART, parent / "charts" / CHART.name)
     depends = {"name": META["name"], "version": META["version"], "alias": "macie"}
     depends["condition"] = "macie.enabled"
     chart = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": [depends]}
-    (parent / "Chart.yaml").write_text(yaml.safe_dump(chart))
-    (parent / "values.yaml").write_text("macie: {enabled: false}\n")
-    (parent / "templates").mkdir()
     others = [
         f'{{{{ define "exporter.{name}" }}}}Not {{{{ end }}}}' for name in ("name", "fullname")
     ]
+    parent = tmp_path / "parent"
+    chart_with(parent / "charts", {})
+    (parent / "templates").mkdir()
+    (parent / "Chart.yaml").write_text(yaml.safe_dump(chart))
+    (parent / "values.yaml").write_text("macie: {enabled: false}\n")
     (parent / "templates" / "_helpers.tpl").write_text("".join(others))
     assert objects(run(helm, "template", "a", parent)) == []
     made = objects(run(helm, "template", "a", parent, "--set", "macie.enabled=true"))
