@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import dropwhile, pairwise
 from pathlib import Path
-from subprocess import DEVNULL
 from urllib.parse import urlsplit
 
 import botocore.session
@@ -137,17 +136,11 @@ def _kubectl(words: Sequence[str], stage: Stage) -> None:
 
 def _made() -> list[Manifest]:
     """Return what the chart makes of one replica and of several, and the pods of each."""
-    helm = require_tool("helm4")
-    made = [
-        each
-        for case in ("organization", "podmonitor", "shards")
-        for each in objects(rendered(helm, case))
-    ]
+    helm, cases = require_tool("helm4"), ("organization", "podmonitor", "shards")
+    made = [each for case in cases for each in objects(rendered(helm, case))]
     pods = [each["spec"]["template"] for each in of_kind(made, "Deployment", "StatefulSet")]
-    return [
-        *made,
-        *({"kind": "Pod", "metadata": {"name": "", **each["metadata"]}} for each in pods),
-    ]
+    named = [{"kind": "Pod", "metadata": {"name": "", **each["metadata"]}} for each in pods]
+    return [*made, *named]
 
 
 def _aws(words: Sequence[str], _: Stage) -> None:
@@ -176,47 +169,27 @@ def _curl(words: Sequence[str], stage: Stage) -> None:
     assert stage.exporter.request(path, method, headers=headers).status == 200
 
 
-def _grep(words: Sequence[str], stage: Stage) -> None:
-    """Find something in the metrics; of the log, an event that is logged."""
-    if words[-1].startswith("event="):
-        sources = "".join(path.read_text() for path in ROOT.glob("exporter/**/*.py"))
-        assert f'"{words[-1].removeprefix("event=")}' in sources
-        return
-    _filter("grep", words, stage.exporter.metrics())
+def _filter(program: str) -> Callable[[Sequence[str], Stage], None]:
+    """Have a program find, sort or cut lines: of what the API answers, the metrics, or events."""
 
+    def run_it(words: Sequence[str], stage: Stage) -> None:
+        if program == "jq":
+            answer = stage.exporter.request("/api/v1/targets?state=failing&state=stale")
+            text = answer.body.decode()
+        else:
+            sources = "".join(path.read_text() for path in ROOT.glob("exporter/**/*.py"))
+            events = [f"event={name}\n" for name in re.findall(r'"(\w+)', sources)]
+            text = stage.exporter.metrics() + "".join(events)
+        assert subprocess.check_output([require(program), *words], input=text, text=True)
 
-def _text(program: str) -> Callable[[Sequence[str], Stage], None]:
-    """Have a program that sorts or cuts lines read the metrics."""
-    return lambda words, stage: _filter(program, words, stage.exporter.metrics())
-
-
-def _jq(words: Sequence[str], stage: Stage) -> None:
-    """Read what the API answers."""
-    answer = stage.exporter.request("/api/v1/targets?state=failing&state=stale")
-    _filter("jq", words, answer.body.decode())
-
-
-def _filter(program: str, words: Sequence[str], text: str) -> None:
-    done = subprocess.run(
-        [require(program), *words], input=text, text=True, capture_output=True, check=True
-    )
-    assert done.stdout
+    return run_it
 
 
 def _docker(words: Sequence[str], stage: Stage) -> None:
-    """Run a published image with the exporter's words."""
-    if words[0] == "compose":
-        assert (words[1], list(words[3:])) == ("--file", ["up", "--build"])
-        run(require("docker-compose"), "--file", ROOT / words[2], "config", "--quiet")
-        return
-    if words[0] in {"pull", "push", "tag"}:
-        assert {word.partition("/")[2] for word in words[1:]} == {IMAGE.partition("/")[2]}
-        return
-    at = next(index for index, word in enumerate(words) if word.startswith("ghcr.io/"))
-    assert words[0] == "run"
-    assert words[at] == IMAGE
-    rest = [word for word in words[at + 1 :] if word != "#"]
-    if rest and rest != ["demo"]:
+    """Run the published image with the exporter's words; all else is as it has to be written."""
+    if words[0] != "run":
+        _written("docker")(words, stage)
+    elif (rest := words[words.index(IMAGE) + 1 :]) and rest != ("demo",):
         _exporter(rest, stage)
 
 
@@ -235,24 +208,13 @@ def _python(words: Sequence[str], stage: Stage) -> None:
     return None
 
 
-def _systemd_analyze(words: Sequence[str], _: Stage) -> None:
-    """Run it."""
-    program = require("systemd-analyze")
-    subprocess.run([program, *words], cwd=ROOT, stdout=DEVNULL, check=True)
-
-
-def _cosign(words: Sequence[str], _: Stage) -> None:
-    """Verify a published image, as made by the workflow that there is."""
-    assert (words[0], words[1]) == ("verify", IMAGE)
-    pattern = words[words.index("--certificate-identity-regexp") + 1]
-    (workflow,) = (ROOT / ".github" / "workflows").glob("release.yml")
-    made = f"{REPOSITORY}/{workflow.relative_to(ROOT)}@refs/tags/v{__version__}"
-    assert re.match(pattern, made)
-
-
 WRITTEN: Mapping[str, str] = {
     "apt": rf"install \./{NAME}_{__version__}~py3\d+_(amd64|arm64)\.deb",
     "cd": NAME,
+    "cosign": f"verify {IMAGE} --certificate-oidc-issuer https://token.actions.githubusercontent.com"
+    rf" --certificate-identity-regexp \^{REPOSITORY}/\.github/workflows/release\.yml@refs/tags/v",
+    "docker": r"compose --file \S+ up --build"
+    rf"|(pull|push|tag)( (ghcr\.io|registry\.example:5000)/{IMAGE.partition('/')[2]})+",
     "git": f"clone {REPOSITORY}",
     "install": rf"-d /etc/{NAME}|-m 0644 exporter\.yaml /etc/{NAME}/"
     rf"|-m 0644 deploy/{NAME}\.service /etc/systemd/system/",
@@ -261,6 +223,7 @@ WRITTEN: Mapping[str, str] = {
     "pipx": f"install {NAME}",
     "python3": f"-m venv /opt/{NAME}",
     "sudoedit": f"/etc/{NAME}/exporter.yaml",
+    "systemd-analyze": r"security --offline=true --threshold=\d+ deploy/\S+",
     "systemctl": f"daemon-reload|(enable --now|status) {NAME}",
 }
 """What would change this machine, or ask others, as it has to be written."""
@@ -270,30 +233,25 @@ def _written(program: str) -> Callable[[Sequence[str], Stage], None]:
     """Hold a command to how it has to be written; files of the checkout that it names exist."""
 
     def check(words: Sequence[str], _: Stage) -> None:
-        assert re.fullmatch(WRITTEN[program], " ".join(words))
-        named = [word for word in words if re.match(r"(deploy|requirements)/", word)]
-        assert [word for word in named if not (ROOT / word).is_file()] == []
+        said = " ".join(words).replace("\\", "")
+        assert re.fullmatch(WRITTEN[program], said)
+        files = re.findall(r"(?:\.github|deploy|examples|requirements)/[\w./-]+", said)
+        assert [file for file in files if not (ROOT / file).is_file()] == []
 
     return check
 
 
 PROGRAMS: Mapping[str, Callable[[Sequence[str], Stage], None]] = {
     **{program: _written(program) for program in WRITTEN},
+    **{program: _filter(program) for program in ("grep", "head", "jq", "sort", "uniq")},
     NAME: _exporter,
     "aws": _aws,
-    "cosign": _cosign,
     "curl": _curl,
     "docker": _docker,
-    "grep": _grep,
-    "head": _text("head"),
     "helm": _helm,
-    "jq": _jq,
     "kubectl": _kubectl,
     "make": _make,
     "python": _python,
-    "sort": _text("sort"),
-    "systemd-analyze": _systemd_analyze,
-    "uniq": _text("uniq"),
 }
 
 
