@@ -41,28 +41,15 @@ def alert(name: str, **labels: str) -> Labels:
     return {"alertname": name, "severity": SEVERITIES[name], **labels}
 
 
-RECEIVERS = {
-    "MacieExporterDown": "pager",
-    "MacieExporterAbsent": "pager",
-    "MacieShardMissing": "pager",
-    "MacieNothingPolled": "pager",
-    "MacieUntrustedAdministrator": "pager,security",
-    "MacieUntrustedInvitation": "security",
-    "MacieTrustNotConfigured": "security",
-    "MacieInvitationPending": "security",
-    "MacieRelationshipBroken": "security",
-    "MacieDisabled": "security",
-    "MacieWithoutAdministrator": "security",
-    "MacieTargetsFailing": "platform",
-    "MacieTargetStale": "platform",
-    "MacieAccessDenied": "platform",
-    "MacieThrottled": "platform",
-    "MacieDiscoveryFailing": "platform",
-    "MacieTargetsLost": "platform",
-    "MacieConfigReloadFailed": "platform",
-    "MacieCertificateExpiring": "platform",
-    "MacieJobGone": "platform",
+TOLD = {
+    "pager": "ExporterDown ExporterAbsent ShardMissing NothingPolled",
+    "pager,security": "UntrustedAdministrator",
+    "security": "UntrustedInvitation TrustNotConfigured InvitationPending RelationshipBroken"
+    " Disabled WithoutAdministrator",
+    "platform": "TargetsFailing TargetStale AccessDenied Throttled DiscoveryFailing TargetsLost"
+    " ConfigReloadFailed CertificateExpiring JobGone",
 }
+RECEIVERS = {f"Macie{name}": each for each, names in TOLD.items() for name in names.split()}
 
 
 def told(labels: Labels) -> str:
@@ -77,14 +64,11 @@ def test_every_alert_has_its_receiver() -> None:
     """The pager, whoever watches over accounts, or whoever runs the exporter: one, or two."""
     assert {name: told(alert(name)) for name in SEVERITIES} == RECEIVERS
     assert told({"alertname": "Other"}) == "others"
-
-
-@pytest.mark.parametrize("name", ["MacieUntrustedAdministrator", "MacieTargetStale"])
-def test_who_owns_an_account_is_told_too(name: str) -> None:
-    """By the label that the rules carry; nobody else hears less of it."""
-    there = told(alert(name, **HERE, label_team="payments"))
-    assert there == f"team-payments,{RECEIVERS[name]}"
-    assert told(alert(name, **HERE, label_team="other")) == RECEIVERS[name]
+    # Who owns an account is told too, by the label that the rules carry; nobody else hears less.
+    for name in ("MacieUntrustedAdministrator", "MacieTargetStale"):
+        there = told(alert(name, **HERE, label_team="payments"))
+        assert there == f"team-payments,{RECEIVERS[name]}"
+        assert told(alert(name, **HERE, label_team="other")) == RECEIVERS[name]
 
 
 def groups(alertmanager: Peer, **labels: str) -> list[tuple[str, str, int]]:
@@ -97,39 +81,30 @@ def groups(alertmanager: Peer, **labels: str) -> list[tuple[str, str, int]]:
     )
 
 
-def test_an_account_is_one_message(alertmanager: Peer) -> None:
-    """Over its regions; another alert of it is another message, and so is another cluster's."""
-    clusters = ("regions", "those of another cluster")
+def test_what_is_of_one_account_or_one_stranger_is_one_message(alertmanager: Peer) -> None:
+    """Over an account's regions; of a stranger however many accounts it asks, or has.
+
+    Another alert, another cluster's and another stranger's are messages of their own.
+    """
+    clusters = ("groups", "those of another cluster")
+    denied, off = "MacieAccessDenied", "MacieDisabled"
+    untrusted = ("MacieUntrustedInvitation", "MacieUntrustedAdministrator")
     for of in clusters:
-        fire(
-            alertmanager,
-            alert("MacieAccessDenied", **HERE, cluster=of),
-            alert("MacieAccessDenied", **THERE, cluster=of),
-            alert("MacieDisabled", **THERE, cluster=of),
-        )
-    expected = [("MacieAccessDenied", "platform", 2), ("MacieDisabled", "security", 1)]
+        fired = [alert(denied, **HERE), alert(denied, **THERE), alert(off, **THERE)]
+        for name in untrusted:
+            fired.append(alert(name, **HERE, inviter_account_id="555566667777"))
+            for number in range(12):
+                where = {**HERE, "aws_account_id": f"{number:012}"}
+                fired.append(alert(name, **where, inviter_account_id="999988887777"))
+        fire(alertmanager, *({**each, "cluster": of} for each in fired))
+    expected = [(denied, "platform", 2), (off, "security", 1)]
+    for name in untrusted:
+        receivers = RECEIVERS[name].split(",")
+        expected += [(name, each, number) for each in receivers for number in (1, 12)]
     until(
-        lambda: all(groups(alertmanager, cluster=of) == expected for of in clusters),
+        lambda: all(groups(alertmanager, cluster=of) == sorted(expected) for of in clusters),
         lambda: str(groups(alertmanager)),
     )
-
-
-def test_a_stranger_is_one_message(alertmanager: Peer) -> None:
-    """However many accounts it asks, or has; another stranger is another message."""
-    of = {"cluster": "strangers"}
-    for name in ("MacieUntrustedInvitation", "MacieUntrustedAdministrator"):
-        for number in range(12):
-            where = {**HERE, "aws_account_id": f"{number:012}"}
-            fire(alertmanager, alert(name, **where, **of, inviter_account_id="999988887777"))
-        fire(alertmanager, alert(name, **HERE, **of, inviter_account_id="555566667777"))
-    expected = sorted(
-        (name, receiver, number)
-        for name, receivers in RECEIVERS.items()
-        if "Untrusted" in name
-        for receiver in receivers.split(",")
-        for number in (1, 12)
-    )
-    until(lambda: groups(alertmanager, **of) == expected, lambda: str(groups(alertmanager)))
 
 
 INHIBITED = yaml.safe_load(Path(__file__).with_name("inhibited.yaml").read_text())
