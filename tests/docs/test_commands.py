@@ -78,12 +78,7 @@ def _files(command: Command, folder: Path) -> None:
 
 def _exporter(words: Sequence[str], stage: Stage) -> None:
     """Run it; what serves is started, and becomes ready."""
-    here = [
-        re.sub(r"=.*/", f"={stage.folder}/", word)
-        if word.startswith("--config.file=/")
-        else word.replace("--config.file=", f"--config.file={stage.folder}/")
-        for word in words
-    ]
+    here = [re.sub("^(--config.file=)(.*/)?", rf"\1{stage.folder}/", word) for word in words]
     if not here or here[0] == "serve" or here[0].startswith("--"):
         flags = here[1:] if here[:1] == ["serve"] else here
         with processes.running(stage.aws, flags) as exporter:
@@ -95,19 +90,15 @@ def _exporter(words: Sequence[str], stage: Stage) -> None:
     assert done.stdout
 
 
-def _file(name: str, stage: Stage) -> Path:
-    """Return a file that the document shows, or one that the repository has."""
-    shown = stage.folder / name
-    return shown if shown.exists() else ROOT / name
-
-
 def _helm(words: Sequence[str], stage: Stage) -> None:
     """Render what would be installed; other commands know their flags."""
     helm = require_tool("helm4")
     if words[0] in {"install", "upgrade"}:
         place = {PUBLISHED: str(CHART), f"{NAME}-{__version__}.tgz": str(CHART)}
-        names = [_file(word, stage) if word.endswith(".yaml") else word for word in words[1:]]
-        rest = [place.get(str(word), word) for word in names if word != "--install"]
+        # Values are a file that the document shows, or one that the repository has.
+        place |= {x: str(ROOT / x) for x in words if (ROOT / x).is_file()}
+        place |= {x: str(stage.folder / x) for x in words if (stage.folder / x).is_file()}
+        rest = [place.get(word, word) for word in words[1:] if word != "--install"]
         assert objects(run(helm, "template", *rest))
         return
     known = helm_answers(helm, words[0], "--help").stdout

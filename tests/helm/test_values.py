@@ -31,6 +31,7 @@ from tools.values_table import written as table_written
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 VALUES = (CHART / "values.yaml").read_text()
+SHOWN = yaml.safe_load(VALUES)
 META = yaml.safe_load((CHART / "Chart.yaml").read_text())
 CORPUS = Path(__file__).parent / "values"
 WRONG = yaml.safe_load((CORPUS / "wrong.yaml").read_text())
@@ -77,9 +78,7 @@ def test_the_schema_refuses_wrong_values_by_their_keys(helm: Path, tmp_path: Pat
     values = values_at({**WRONG["beside"], **wrong, **WRONG["unknown"]})
     said = refusals(helm, tmp_path, values)
     expected = [(where, word) for where, (_, word) in WRONG["wrong"].items()]
-    for where in WRONG["unknown"]:
-        above, _, key = where.rpartition(".")
-        expected.append((above, key))
+    expected += [where.rpartition(".")[::2] for where in WRONG["unknown"]]
     for where, word in expected:
         assert any(name == where and word in text for name, text in said), (where, said)
 
@@ -141,10 +140,11 @@ def emptied(*, required: bool, sections: bool) -> tuple[list[str], Any]:
 
 
 @pytest.mark.parametrize("sections", [False, True], ids=["values", "sections"])
-def test_what_need_not_have_a_value_may_be_left_empty(
-    helm: Path, tmp_path: Path, *, sections: bool
-) -> None:
-    """`config:` with all below it commented out is as good as no `config:`; and so on."""
+def test_a_key_with_nothing_behind_it(helm: Path, tmp_path: Path, *, sections: bool) -> None:
+    """`config:` with all below it commented out is as good as no `config:`; and so on.
+
+    What must have a value is named, instead of a template's complaint of nil pointers.
+    """
     empty, values = emptied(required=False, sections=sections)
     assert ("config" in empty) == (not sections)
     (tmp_path / "empty.yaml").write_text(yaml.safe_dump(values))
@@ -152,13 +152,6 @@ def test_what_need_not_have_a_value_may_be_left_empty(
     assert [line for each in made for line in complaints(each, NEWEST)] == []
     texts = [each["data"].get("exporter.yaml") for each in of_kind(made, "ConfigMap")]
     assert "{}" in [text.strip() for text in texts if text]
-
-
-@pytest.mark.parametrize("sections", [False, True], ids=["values", "sections"])
-def test_what_must_have_a_value_is_named_when_it_has_none(
-    helm: Path, tmp_path: Path, *, sections: bool
-) -> None:
-    """Instead of a template's complaint of nil pointers."""
     empty, values = emptied(required=True, sections=sections)
     assert len(empty) > 9
     said = refusals(helm, tmp_path, values)
@@ -178,12 +171,11 @@ def test_nothing_that_is_made_has_drifted() -> None:
 
 def test_every_key_of_the_schema_is_shown_in_the_values() -> None:
     """The other way round, helm refuses the chart's own values."""
-    shown = yaml.safe_load(VALUES)
     # Of a parent chart's condition; the exporter's settings; probes show what has a default.
     hidden = ("enabled", "config.", "livenessProbe.", "readinessProbe.", "startupProbe.")
     for where, *_ in keys(SCHEMA):
         if not where.startswith(hidden):
-            place = shown
+            place = SHOWN
             for key in where.split("."):
                 assert key in place, where
                 place = place[key]
@@ -196,7 +188,7 @@ def test_thresholds_are_those_of_the_rules() -> None:
         for file in CHART.glob("files/rules/*.yaml")
         for number, name in re.findall(r"(?m)(\S+) +# threshold: (\w+)$", file.read_text())
     }
-    assert marked == yaml.safe_load(VALUES)["prometheusRule"]["thresholds"]
+    assert marked == SHOWN["prometheusRule"]["thresholds"]
 
 
 def test_the_chart_says_what_it_installs(helm4: Path) -> None:
