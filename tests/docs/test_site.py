@@ -1,7 +1,6 @@
 """The documentation as a site: it can be built, and read without a network."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,16 +9,9 @@ from playwright.sync_api import sync_playwright
 
 from tests.docs.documents import DOCS, ROOT
 
-LOADED = re.compile(
-    r"""<(?:script|img|iframe|source)\b[^>]*\bsrc=["']?(?:https?:)?//"""
-    r"""|<link\b[^>]*rel=["']?(?:stylesheet|preconnect|icon)[^>]*href=["']?(?:https?:)?//"""
-    r"""|url\(["']?(?:https?:)?//|data-md-component=["']?source\b"""
-)
-"""What makes a browser ask another host; the last lets Material ask GitHub's API."""
-
 
 def test_it_is_read_and_searched_from_a_folder(tmp_path: Path, chromium: Path) -> None:
-    """Each document is a page; nothing is loaded from elsewhere, though links may lead anywhere.
+    """Each document is a page, of which nothing is loaded from elsewhere; links may lead anywhere.
 
     A strict build leaves no page out, nor a link that leads nowhere. Browsers deny pages without a
     server the worker that searches.
@@ -35,16 +27,13 @@ def test_it_is_read_and_searched_from_a_folder(tmp_path: Path, chromium: Path) -
     assert built.returncode == 0, built.stderr
     pages = {path.relative_to(DOCS).with_suffix(".html") for path in DOCS.rglob("*.md")}
     renamed = {Path("runbooks/README.html"): Path("runbooks/index.html")}
-    assert [page for page in pages if not (tmp_path / renamed.get(page, page)).is_file()] == []
-    files = [*tmp_path.rglob("*.html"), *tmp_path.rglob("*.css")]
-    found = [(path.name, match[0]) for path in files for match in LOADED.finditer(path.read_text())]
-    assert found == []
     asked: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1300, "height": 800})
         page.on("request", lambda request: asked.append(request.url))
-        page.goto((tmp_path / "deploy" / "aws.html").as_uri())
+        for each in (*pages, Path("deploy/aws.html")):
+            page.goto((tmp_path / renamed.get(each, each)).as_uri())
         page.keyboard.press("f")
         page.keyboard.type("internet")
         page.locator(".md-search-result__item", has_text="Without the internet").wait_for()

@@ -5,8 +5,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from copy import deepcopy
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,31 +37,15 @@ WRONG = yaml.safe_load((CORPUS / "wrong.yaml").read_text())
 CONTRADICTIONS = yaml.safe_load((CORPUS / "contradictions.yaml").read_text())
 
 
-def values_at(places: Mapping[str, object]) -> Any:
-    """Return values that stand at dotted places; what has numbers for keys is a list."""
-    tree: dict[str, Any] = {}
-    for where, value in places.items():
-        *above, last = where.split(".")
-        place = tree
-        for key in above:
-            place = place.setdefault(key, {})
-        # Its own: what stands below it is put into it, and ENABLED is read again.
-        place[last] = deepcopy(value)
-    return _with_lists(tree)
+def values_at(places: Mapping[str, object]) -> list[str]:
+    """Return the flags for values at dotted places; what has a number for a key is a list."""
+    dotted = {re.sub(r"\.(\d+)\b", r"[\1]", where): value for where, value in places.items()}
+    return [f"--set-json={where}={json.dumps(value)}" for where, value in dotted.items()]
 
 
-def _with_lists(tree: Any) -> Any:
-    if not isinstance(tree, dict):
-        return tree
-    below = {key: _with_lists(value) for key, value in tree.items()}
-    return list(below.values()) if "0" in below else below
-
-
-def refusals(helm: Path, folder: Path, values: Any) -> list[tuple[str, str]]:
+def refusals(helm: Path, values: Iterable[str]) -> list[tuple[str, str]]:
     """Return the keys of values that are refused, each with the line that says so."""
-    file = folder / "values.yaml"
-    file.write_text(yaml.safe_dump(values, sort_keys=False))
-    answer = helm_answers(helm, "template", "a", CHART, "--values", file)
+    answer = helm_answers(helm, "template", "a", CHART, *values)
     assert answer.returncode == 1
     # Helm 3 says `a.b: …`, Helm 4 `at '/a/b': …`.
     named = r"(?m)^\s*- (?:at '/?([^']*)'|(\S+)): (.*)$"
@@ -72,11 +55,11 @@ def refusals(helm: Path, folder: Path, values: Any) -> list[tuple[str, str]]:
     ]
 
 
-def test_the_schema_refuses_wrong_values_by_their_keys(helm: Path, tmp_path: Path) -> None:
+def test_the_schema_refuses_wrong_values_by_their_keys(helm: Path) -> None:
     """All at once, the exporter's own settings included."""
     wrong = {where: value for where, (value, _) in WRONG["wrong"].items()}
     values = values_at({**WRONG["beside"], **wrong, **WRONG["unknown"]})
-    said = refusals(helm, tmp_path, values)
+    said = refusals(helm, values)
     expected = [(where, word) for where, (_, word) in WRONG["wrong"].items()]
     expected += [where.rpartition(".")[::2] for where in WRONG["unknown"]]
     for where, word in expected:
@@ -131,7 +114,7 @@ def keys(schema: Any, above: str = "") -> Iterator[tuple[str, bool, bool]]:
             yield from keys(below, f"{above}{key}.")
 
 
-def emptied(*, required: bool, sections: bool) -> tuple[list[str], Any]:
+def emptied(*, required: bool, sections: bool) -> tuple[list[str], list[str]]:
     """Return keys, and values in which there is nothing behind them: all is commented out."""
     empty = [key for key, *kind in keys(SCHEMA) if kind == [required, sections]]
     above = tuple(f"{key}." for key in empty)
@@ -140,21 +123,20 @@ def emptied(*, required: bool, sections: bool) -> tuple[list[str], Any]:
 
 
 @pytest.mark.parametrize("sections", [False, True], ids=["values", "sections"])
-def test_a_key_with_nothing_behind_it(helm: Path, tmp_path: Path, *, sections: bool) -> None:
+def test_a_key_with_nothing_behind_it(helm: Path, *, sections: bool) -> None:
     """`config:` with all below it commented out is as good as no `config:`; and so on.
 
     What must have a value is named, instead of a template's complaint of nil pointers.
     """
     empty, values = emptied(required=False, sections=sections)
     assert ("config" in empty) == (not sections)
-    (tmp_path / "empty.yaml").write_text(yaml.safe_dump(values))
-    made = objects(run(helm, "template", "a", CHART, "--values", tmp_path / "empty.yaml"))
+    made = objects(run(helm, "template", "a", CHART, *values))
     assert [line for each in made for line in complaints(each, NEWEST)] == []
     texts = [each["data"].get("exporter.yaml") for each in of_kind(made, "ConfigMap")]
     assert "{}" in [text.strip() for text in texts if text]
     empty, values = emptied(required=True, sections=sections)
     assert len(empty) > 9
-    said = refusals(helm, tmp_path, values)
+    said = refusals(helm, values)
     for where in empty:
         above, _, key = where.rpartition(".")
         assert any(name == above and key in text for name, text in said), (where, said)

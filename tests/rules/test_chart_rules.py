@@ -25,6 +25,7 @@ from tests.rules.rulefile import (
     needed,
     queries,
     read_cases,
+    rules,
     unnoticed,
 )
 
@@ -42,6 +43,11 @@ def rendered_rules(*apart: str, **values: object) -> Sequence[Rule]:
     (made,) = objects(run(require_tool("helm4"), "template", "a", CHART, *flags, *only))
     (group,) = made["spec"]["groups"]
     return tuple(group["rules"])
+
+
+def test_rules_are_those_of_the_file_where_values_say_nothing() -> None:
+    """Those that are left out by default included."""
+    assert rendered_rules() == rules()
 
 
 @pytest.mark.parametrize("path", sorted(HERE.glob("clusters/*.yaml")), ids=lambda path: path.stem)

@@ -4,7 +4,6 @@ Their commands, links and names are tested with those of all documents, in tests
 queries of the documents find.
 """
 
-import functools
 import re
 from pathlib import Path
 
@@ -50,16 +49,6 @@ def test_the_index_lists_all() -> None:
     ]
 
 
-def panels_of(alert: str) -> list[tuple[str, str]]:
-    """Return the panels that a runbook says to open, each with its dashboard."""
-    (line,) = re.findall(
-        r"^Panels: (.*?)\.$", (RUNBOOKS / f"{alert}.md").read_text(), re.MULTILINE | re.DOTALL
-    )
-    parts = [re.findall(r"\*([^*]+)\*", part) for part in line.replace("\n", " ").split("; ")]
-    assert all(len(part) > 1 for part in parts)
-    return [(board, panel) for board, *panels in parts for panel in panels]
-
-
 SEEN_BY = {
     "macie_exporter_targets": "macie_poll_success",
     "macie_poll_last_success_timestamp_seconds": "macie_poll_timestamp_seconds",
@@ -67,24 +56,27 @@ SEEN_BY = {
 """What a panel may show instead: the same targets, by account and region, and as long."""
 
 
-@functools.cache
-def shown() -> dict[tuple[str, str], set[str]]:
-    """Return the metrics of every panel, by the titles of its dashboard and its own."""
-    return {
-        (board["title"], panel["title"]): {
-            each.metric
-            for target in panel["targets"]
-            for each in selectors(interpolated(target["expr"]))
-        }
-        for board in BOARDS.values()
-        for panel in panels(board)
+SHOWN = {
+    (board["title"], panel["title"]): {
+        each.metric
+        for target in panel["targets"]
+        for each in selectors(interpolated(target["expr"]))
     }
+    for board in BOARDS.values()
+    for panel in panels(board)
+}
+"""The metrics of every panel, by the titles of its dashboard and its own."""
 
 
 @pytest.mark.parametrize("alert", ALERTS)
 def test_panels_show_what_the_alert_is_about(alert: str) -> None:
     """Everything that its expression asks for, the alerts themselves aside; and they exist."""
-    seen = {metric for panel in panels_of(alert) for metric in shown()[panel]}
+    text = (RUNBOOKS / f"{alert}.md").read_text()
+    (line,) = re.findall(r"(?ms)^Panels: (.*?)\.$", text)
+    parts = [re.findall(r"\*([^*]+)\*", part) for part in line.replace("\n", " ").split("; ")]
+    assert all(len(part) > 1 for part in parts)
+    opened = [SHOWN[board, panel] for board, *named in parts for panel in named]
+    seen = set[str]().union(*opened)
     asked = {each.metric for each in selectors(ALERTS[alert]["expr"])} - {"ALERTS", *RECORDED}
     assert {each for each in asked - seen if SEEN_BY.get(each) not in seen} == set()
 
