@@ -84,20 +84,16 @@ def test_what_a_server_takes_is_taken(helm: Path, tmp_path: Path) -> None:
         assert {each["metadata"]["namespace"] for each in objects(text)} == {"1e3"}
 
 
+SWITCHED_ON = (
+    "ingress httpRoute serviceMonitor prometheusRule dashboards dashboards.grafanaOperator"
+    " networkPolicy podDisruptionBudget verticalPodAutoscaler"
+)
 ENABLED = {
+    **{f"{each}.enabled": True for each in SWITCHED_ON.split()},
     "webConfig.secret": "a",
     "webConfig.tls": True,
-    "ingress.enabled": True,
     "ingress.hosts": [{"host": "a.example"}],
-    "httpRoute.enabled": True,
     "httpRoute.parentRefs": [{"name": "a"}],
-    "serviceMonitor.enabled": True,
-    "prometheusRule.enabled": True,
-    "dashboards.enabled": True,
-    "dashboards.grafanaOperator.enabled": True,
-    "networkPolicy.enabled": True,
-    "podDisruptionBudget.enabled": True,
-    "verticalPodAutoscaler.enabled": True,
 }
 """So that all is rendered."""
 
