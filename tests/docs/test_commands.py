@@ -7,7 +7,7 @@ exporter. AWS's are held to its models; what would change this machine, to what 
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import dropwhile, pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -40,28 +40,22 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def polled() -> Iterator[tuple[Mapping[str, str], processes.Exporter]]:
+def polled() -> Iterator[Stage]:
     """The demo's organization, and an exporter that has polled it."""
     with told(begin()) as variables:
         aws = {name: value for name, value in variables.items() if not name.startswith("MACIE_")}
         with processes.running(variables, ["--web.enable-lifecycle=true"]) as exporter:
             exporter.wait_until_ready()
-            yield aws, exporter
-
-
-@pytest.fixture
-def stage(polled: tuple[Mapping[str, str], processes.Exporter], tmp_path: Path) -> Stage:
-    """A folder of its own for each command."""
-    return Stage(*polled, tmp_path)
+            yield Stage(aws, exporter, Path())
 
 
 @pytest.mark.parametrize("command", commands(), ids=str)
-def test_commands(command: Command, stage: Stage) -> None:
+def test_commands(command: Command, polled: Stage, tmp_path: Path) -> None:
     """Each program is one that somebody here answers for, and does as it is told."""
-    _files(command, stage.folder)
+    _files(command, tmp_path)
     words = command.words[1:] if command.words[0] == "sudo" else command.words
     words = (*dropwhile(lambda word: re.match(r"[A-Z_]+=", word), words),)
-    PROGRAMS[Path(words[0]).name](words[1:], stage)
+    PROGRAMS[Path(words[0]).name](words[1:], replace(polled, folder=tmp_path))
 
 
 def _files(command: Command, folder: Path) -> None:

@@ -28,7 +28,6 @@ from packaging.version import Version
 from tests.conftest import unavailable
 
 ROOT = Path(__file__).parents[2]
-HERE = Path(__file__).parent
 LOCKS = ("runtime.txt", "dev.txt", "tools.txt")
 
 
@@ -55,18 +54,15 @@ def wheel(folder: Path, name: str, version: str) -> Path:
     return made
 
 
-def newer(version: str) -> str:
-    """Return the next version: whatever asks for this one or newer takes it."""
-    *release, last = Version(version).release
-    return ".".join(map(str, [*release, last + 1]))
-
-
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """A folder with every locked package, by name, and a newer version of each."""
+    """A folder with every locked package, by name, and a newer version of each.
+
+    Whatever asks for this one or newer takes it.
+    """
     folder = tmp_path_factory.mktemp("index")
     for name, version in locked(*LOCKS):
-        wheel(folder, name, newer(version))
+        wheel(folder, name, f"{Version(version).major}.9999")
     return {name: wheel(folder, name, version) for name, version in locked(*LOCKS)}
 
 
@@ -88,17 +84,6 @@ def checkout(tmp_path: Path, index: Mapping[str, Path], monkeypatch: pytest.Monk
     return tmp_path
 
 
-def pip_wheel(lock: str, folder: Path) -> Path:
-    """Fetch a pip by its hash."""
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
-    rules = ["--no-deps", "--require-hashes", "--only-binary=:all:", f"--dest={folder}"]
-    done = subprocess.run([*pip, *rules, f"--requirement={HERE / lock}"], check=False)
-    if done.returncode:
-        unavailable("no pip could be fetched: there is no package index")
-    (found,) = folder.glob("pip-*.whl")
-    return found
-
-
 @pytest.fixture(scope="module", params=["pip-newest.txt"])
 def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python that brings this pip into the environments that it makes.
@@ -106,7 +91,13 @@ def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     They share it, and so what it compiles of itself, which costs more than what it is to do.
     """
     folder = tmp_path_factory.mktemp("pip")
-    with zipfile.ZipFile(pip_wheel(request.param, folder)) as archive:
+    download = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
+    rules = ["--no-deps", "--require-hashes", "--only-binary=:all:", f"--dest={folder}"]
+    lock = Path(__file__).with_name(request.param)
+    if subprocess.run([*download, *rules, f"--requirement={lock}"], check=False).returncode:
+        unavailable("no pip could be fetched: there is no package index")
+    (wheel,) = folder.glob("pip-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "packages")
     made = folder / "python"
     real, packages = shlex.quote(sys.executable), shlex.quote(str(folder / "packages"))

@@ -1,16 +1,18 @@
 """The alerts: what they fire on and what not, tried by promtool, and that nothing is untried."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import promql_parser as promql
 import pytest
+import yaml
 
 from exporter.error_codes import ERRORS
 from exporter.model import KNOWN_STATUSES, PENDING_STATUSES
 from tests.promql import complaints
 from tests.rules.rulefile import (
+    HERE,
     RECORDED,
     Rule,
     Trial,
@@ -127,54 +129,7 @@ SETTLED = (
     r"(unless on \(aws_account_id, aws_region\) \([^()]*\([^)]*\)[^()]*\)\s*)?\) > 0\s*\Z"
 )
 """The end of an expression that holds its alert, which says when that ends."""
-COMPLETE, HELD = "job:macie_exporter_shards:complete", "macie:alerts:held"
-NAMELESS = r"\n\s*or\n\s*#.*?(?=\n\s*or\n\s*max without)"
-DOWN, NOTHING, GONE = "MacieExporterDown", "MacieNothingPolled", "MacieJobGone"
-ADMINISTRATOR = "MacieUntrustedAdministrator"
-DAMAGE: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
-    DOWN: {"down for a day at most": (DOWN, r" or ALERTS\{[^}]*\}", "")},
-    "MacieTargetsFailing": {
-        "complete without the first round": (COMPLETE, r" == 0\n  *\)", " >= 0)"),
-        "held before it fires": (HELD, r', alertstate="firing"', ""),
-    },
-    WITNESS: {
-        "complete with a shard too few": (COMPLETE, r">= max by", "> -1 * max by"),
-        "complete with something down": (COMPLETE, r"unless on \(job\) up == 0", ""),
-        "not held while its target is one": (
-            HELD,
-            r"max by[^)]*\)[^)]*\)\s*and on \(aws.*?or\n",
-            "",
-        ),
-        "held though its target is gone": (HELD, r"unless on \(job\)[^\n]*", ""),
-        "held only while its target is one": (HELD, r"or\n.*complete", ""),
-        "one inviter for all": (WITNESS, r", inviter_account_id\) \(", ") ("),
-        "only with a name": (WITNESS, NAMELESS, ""),
-        "a name hides those that are left out": (
-            WITNESS,
-            r"unless on \(job\) macie_untr[^\n]*",
-            "",
-        ),
-        "a name hides nothing": (
-            WITNESS,
-            r"(?<=> 0)\s+unless on \([^()]*\) \(\s+macie_untrusted.*?\n\s+\)",
-            "",
-        ),
-    },
-    ADMINISTRATOR: {
-        "one administrator for all": (ADMINISTRATOR, r", inviter_account_id\) \(", ") ("),
-        "an administrator only with a name": (ADMINISTRATOR, NAMELESS, ""),
-    },
-    NOTHING: {
-        "one that knows speaks for all": (NOTHING, r", instance\) mac", ") mac"),
-        "nothing only where it is unknown": (NOTHING, r"sum by.*?\bor\n", ""),
-        "each shard needs accounts": (NOTHING, r"(?<=sum by \()job", "job, instance"),
-    },
-    GONE: {
-        "held too short": ("macie:job:seen_timestamp_seconds", "< 7  #", "< 0.05  #"),
-        "gone though it is down": (GONE, r"unless on \(job\) up", ""),
-        "gone though it comes from elsewhere": (GONE, r"unless on \(job\) macie_\w+", ""),
-    },
-}
+DAMAGE = yaml.safe_load((HERE / "damage.yaml").read_text())
 """What else can be taken, by the alert whose cases notice: the rule, the place, what instead."""
 
 
