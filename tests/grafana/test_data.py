@@ -15,7 +15,6 @@ from tests.conftest import require
 from tests.faulty import free_port
 from tests.grafana.reading import (
     BOARDS,
-    NAMES,
     Asked,
     Json,
     asked_by,
@@ -87,7 +86,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             yield Stack(prometheus, exporter, since)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", BOARDS)
 def test_every_query_has_data_or_says_why_not(stack: Stack, name: str) -> None:
     """As soon as Prometheus has scraped twice; what is empty is known to be so in the demo.
 
@@ -95,15 +94,14 @@ def test_every_query_has_data_or_says_why_not(stack: Stack, name: str) -> None:
     """
     # The Account dashboard shows one.
     account = HUB if name == "account" else ".+"
-    missing = list(queries(BOARDS[name]))
+    asked, empty = list(queries(BOARDS[name])), {*EMPTY_IN_THE_DEMO[name]}
 
-    def only_expected_are_missing() -> bool:
-        missing[:] = [each for each in missing if not stack.ask(each, account)]
-        return {each.where for each in missing} <= {*EMPTY_IN_THE_DEMO[name]}
+    def missing() -> set[str]:
+        return {each.where for each in asked if not stack.ask(each, account)}
 
-    until(only_expected_are_missing, lambda: "\n".join(map(str, missing)))
-    assert {each.where for each in missing} == {*EMPTY_IN_THE_DEMO[name]}
-    for query in queries(BOARDS[name]):
+    until(lambda: missing() <= empty, lambda: str(missing() - empty))
+    assert missing() == empty
+    for query in asked:
         for series in stack.ask(query, account):
             assert series["metric"].get("job", JOBS[0]) in JOBS, query
 
@@ -122,13 +120,11 @@ def test_variables_offer_what_there_is(stack: Stack) -> None:
     def offered() -> dict[str, Sequence[object]]:
         return {name: _offered(stack, known[name]) for name in (*expected, "status")}
 
-    until(
-        lambda: (
-            {*PENDING_STATUSES, "Enabled"} < set(offered().pop("status"))
-            and offered().items() >= expected.items()
-        ),
-        lambda: str(offered()),
-    )
+    def all_are_offered() -> bool:
+        statuses = {*offered()["status"]}
+        return statuses > {*PENDING_STATUSES, "Enabled"} and offered().items() >= expected.items()
+
+    until(all_are_offered, lambda: str(offered()))
 
 
 def _offered(stack: Stack, variable: Json) -> Sequence[object]:

@@ -31,19 +31,13 @@ from tests.helm.charts import (
     workload,
 )
 from tests.helm.kubernetes import NEWEST, OLDEST, complaints
-from tests.processes import running, started
+from tests.processes import no_aws, running, started
 from tests.web.pki import Authority
 from tests.web.secured import hashed
 
 Said = tuple[int, str]
 Web = dict[str, Any]
 NOTHING: Mapping[str, str] = {}
-UNREACHABLE = {
-    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
-    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-    "AWS_SECRET_ACCESS_KEY": "secret",
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
 
 
 @pytest.mark.parametrize(
@@ -198,10 +192,9 @@ def test_the_demo_serves_where_the_chart_says(helm4: Path, tmp_path: Path) -> No
     """Also beside a configuration that the chart does not see; it hands no variables on."""
     manifests = objects(rendered(helm4, "existing-config", "--set", "demo.enabled=true"))
     container = exporter(workload(manifests))
-    words = [
-        "--web.listen-address=127.0.0.1:0" if each.startswith("--web.listen-address") else each
-        for each in flags(container, manifests, tmp_path)
-    ]
+    listening = re.compile(r"^(--web\.listen-address=).*")
+    given = flags(container, manifests, tmp_path)
+    words = [listening.sub(r"\g<1>127.0.0.1:0", each) for each in given]
     (tmp_path / "production.yaml").write_text("log: {level: info}")
     variables_ = variables(container, "macie-invitations-exporter-0")
     with started([sys.executable, "-m", "exporter", "demo", *words], variables_) as demo:
@@ -235,8 +228,8 @@ def test_the_helm_test_sees_whether_it_is_closed(
     tls = {"cert_file": str(certificate), "key_file": str(key), **tls}
     (tmp_path / "web.yaml").write_text(yaml.safe_dump({"tls_server_config": tls, **web}))
     pod = of_kind(objects(rendered(helm4, "tls")), "Pod")[0]
-    flags_of_test = [f"--web.config-file={tmp_path / 'web.yaml'}", "--aws.regions=eu-west-1"]
-    with running(UNREACHABLE, flags_of_test) as served:
+    web_file = f"--web.config-file={tmp_path / 'web.yaml'}"
+    with running(no_aws(tmp_path), [web_file]) as served:
         url = f"https://127.0.0.1:{served.port}/metrics"
         for more, (ends, told) in zip((NOTHING, {"AUTHENTICATION": "true"}), said, strict=True):
             code, error = helm_test(pod["spec"]["containers"][0], url, more)

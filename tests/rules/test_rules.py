@@ -62,21 +62,20 @@ def matched(alert: str, label: str) -> list[set[str]]:
     return [set(values.split("|")) for values in found]
 
 
-def test_statuses_are_those_of_the_exporter() -> None:
-    """Every status is pending, an administrator's, or broken; none that AWS has is left out."""
+def test_statuses_and_codes_are_those_of_the_exporter() -> None:
+    """Every status is pending, an administrator's, or broken; none that AWS has is left out.
+
+    Throttling codes are those that are explained as such, denials are known codes.
+    """
     pending, active = set(PENDING_STATUSES), {"Enabled"}
-    assert matched("MacieUntrustedInvitation", "relationship_status") == [pending] * 3
-    assert matched("MacieInvitationPending", "relationship_status") == [pending]
-    accepted = active | {"Paused"}
-    assert matched("MacieUntrustedAdministrator", "relationship_status") == [accepted] * 3
-    (broken,) = matched("MacieRelationshipBroken", "relationship_status")
-    assert broken == set(KNOWN_STATUSES) - pending - active
-
-
-def test_codes_are_those_of_the_exporter() -> None:
-    """Throttling codes are those that are explained as such, denials are known codes."""
-    (codes,) = matched("MacieThrottled", "error_code")
-    assert codes == {code for code, kind in ERRORS.items() if "limits the rate" in kind.hint}
+    accepted, broken = active | {"Paused"}, set(KNOWN_STATUSES) - pending - active
+    status = "relationship_status"
+    assert matched("MacieUntrustedInvitation", status) == [pending] * 3
+    assert matched("MacieInvitationPending", status) == [pending]
+    assert matched("MacieUntrustedAdministrator", status) == [accepted] * 3
+    assert matched("MacieRelationshipBroken", status) == [broken]
+    limiting = {code for code, kind in ERRORS.items() if "limits the rate" in kind.hint}
+    assert matched("MacieThrottled", "error_code") == [limiting]
     (denied,) = re.findall(r'error_code=~"([^"]*)"', ALERTS["MacieAccessDenied"]["expr"])
     denials = {code for code in ERRORS if re.fullmatch(denied, code)}
     assert denials == {"AccessDenied", "AccessDeniedException"}
