@@ -17,7 +17,7 @@ from tests.helm.charts import objects, of_kind, run
 from tests.helm.conftest import require_tool
 
 RULES = CHART / "files" / "rules" / "macie-invitations.rules.yaml"
-OF_PROMETHEUS = {"global", "scrape_configs", "rule_files", "alerting"}
+OF_PROMETHEUS = {"global", "scrape_configs", "rule_files", "alerting", "groups"}
 OF_THE_CHART = set(yaml.safe_load((CHART / "values.yaml").read_text()))
 OF_THE_EXPORTER = set(Settings.model_fields) - {"config"}
 
@@ -29,13 +29,10 @@ def check(file: Path) -> None:
     assert main(["check", f"--config.file={file}"], process) == 0, err.getvalue()
 
 
-def _by_prometheus(file: Path) -> None:
+def _by_promtool(file: Path) -> None:
     (file.parent / RULES.name).write_text(RULES.read_text())
-    run(require("promtool"), "check", "config", file)
-
-
-def _by_the_rules(file: Path) -> None:
-    run(require("promtool"), "check", "rules", file)
+    what = "rules" if "groups" in yaml.safe_load(file.read_text()) else "config"
+    run(require("promtool"), "check", what, file)
 
 
 def _by_the_chart(file: Path) -> None:
@@ -55,8 +52,7 @@ def _by_the_web_file(file: Path) -> None:
 KINDS: tuple[tuple[set[str], Callable[[Path], None]], ...] = (
     (OF_THE_EXPORTER, check),
     (set(WebFile.model_fields), _by_the_web_file),
-    (OF_PROMETHEUS, _by_prometheus),
-    ({"groups"}, _by_the_rules),
+    (OF_PROMETHEUS, _by_promtool),
     (OF_THE_CHART, _by_the_chart),
 )
 

@@ -1,13 +1,12 @@
 """The documentation as a site: it can be built, and read without a network."""
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
 from tests.docs.documents import DOCS, ROOT
+from tests.helm.charts import run
 
 
 def test_it_is_read_and_searched_from_a_folder(tmp_path: Path, chromium: Path) -> None:
@@ -16,15 +15,8 @@ def test_it_is_read_and_searched_from_a_folder(tmp_path: Path, chromium: Path) -
     A strict build leaves no page out, nor a link that leads nowhere. Browsers deny pages without a
     server the worker that searches.
     """
-    built = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path],
-        cwd=ROOT,
-        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert built.returncode == 0, built.stderr
+    config = f"--config-file={ROOT / 'mkdocs.yml'}"
+    run(Path(sys.executable), "-m", "mkdocs", "build", "--strict", config, "--site-dir", tmp_path)
     pages = {path.relative_to(DOCS).with_suffix(".html") for path in DOCS.rglob("*.md")}
     renamed = {Path("runbooks/README.html"): Path("runbooks/index.html")}
     asked: list[str] = []

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +81,10 @@ def exporter(manifest: Manifest) -> Manifest:
     return dict(found)
 
 
-def pods(manifests: Iterable[Manifest]) -> Iterator[tuple[str, Manifest]]:
-    """Return every pod's kind and spec, that of `helm test` included."""
-    for each in manifests:
-        if each["kind"] == "Pod":
-            yield "Pod", each["spec"]
-        elif "template" in each.get("spec", {}):
-            yield each["kind"], each["spec"]["template"]["spec"]
+def pods(manifests: Iterable[Manifest]) -> list[Manifest]:
+    """Return every pod's specification, that of `helm test` included."""
+    made = [each.get("spec", {}).get("template", each) for each in manifests]
+    return [each["spec"] for each in made if "containers" in each.get("spec", {})]
 
 
 def variables(container: Manifest, pod: str) -> dict[str, str]:

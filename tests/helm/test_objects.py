@@ -84,14 +84,14 @@ def test_pods_are_restricted_and_get_no_token(helm4: Path, case: str) -> None:
 
     https://kubernetes.io/docs/concepts/security/pod-security-standards/
     """
-    for kind, pod in pods(objects(rendered(helm4, case))):
+    for pod in pods(objects(rendered(helm4, case))):
         context = pod["securityContext"]
-        assert context.items() >= RESTRICTED_POD.items(), kind
-        assert context.keys() - RESTRICTED_POD.keys() <= {"fsGroup", "runAsUser"}, kind
-        assert context.get("runAsUser") != 0, kind
-        assert pod.keys() & {"hostNetwork", "hostPID", "hostIPC", "hostProcess"} == set(), kind
+        assert context.items() >= RESTRICTED_POD.items()
+        assert context.keys() - RESTRICTED_POD.keys() <= {"fsGroup", "runAsUser"}
+        assert context.get("runAsUser") != 0
+        assert pod.keys() & {"hostNetwork", "hostPID", "hostIPC", "hostProcess"} == set()
         volumes = {key for volume in pod.get("volumes", []) for key in volume.keys() - {"name"}}
-        assert volumes <= {"configMap", "projected", "secret"}, kind
+        assert volumes <= {"configMap", "projected", "secret"}
         assert pod["automountServiceAccountToken"] is False
         assert pod["enableServiceLinks"] is False
         for one in (*pod.get("initContainers", []), *pod["containers"]):

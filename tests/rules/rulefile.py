@@ -22,21 +22,12 @@ HERE = Path(__file__).parent
 Rule = Mapping[str, Any]
 Case = Mapping[str, Any]
 
+HELD_WITH = "alertname job service aws_account_id aws_region relationship_status inviter_account_id"
 RECORDED: Exposed = {
     "macie:exporter:known": frozenset(),
     "macie:job:seen_timestamp_seconds": frozenset({"job"}),
     "job:macie_exporter_shards:complete": frozenset({"job"}),
-    "macie:alerts:held": frozenset(
-        {
-            "alertname",
-            "aws_account_id",
-            "aws_region",
-            "inviter_account_id",
-            "job",
-            "relationship_status",
-            "service",
-        }
-    ),
+    "macie:alerts:held": frozenset(HELD_WITH.split()),
 }
 """The series that the rules record, with their labels."""
 
