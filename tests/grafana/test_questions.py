@@ -64,19 +64,15 @@ def invitation(account: str, status: str, number: int, untrusted: int | None = 0
 NONE_INVITED = invitation("alpha", "Invited", 0)
 ALL_KNOWN = scraped(exporter(), target("alpha"), target("beta"), NONE_INVITED)
 UNKNOWN_BETA = target("beta", success=0, enabled=None)
-ASKED_TWICE = (exporter(), target("alpha"), invitation("alpha", "Invited", 2))
-ASKED_ONCE = (exporter(), target("alpha"), invitation("alpha", "Invited", 1, untrusted=1))
-ENDED = (
-    invitation("alpha", "Removed", 1),
-    invitation("beta", "Removed", 1),
-    invitation("beta", "Enabled", 1),
-)
+ALPHA = (exporter(), target("alpha"))
+ASKED_TWICE = (*ALPHA, invitation("alpha", "Invited", 2))
+ASKED_ONCE = (*ALPHA, invitation("alpha", "Invited", 1, untrusted=1))
 REPLACED = (
-    exporter(),
-    target("alpha"),
+    *ALPHA,
     invitation("alpha", "Invited", 2, untrusted=1),
     invitation("alpha", "Paused", 1, untrusted=1),
 )
+ENDED = [invitation(each, "Removed", 1) for each in ("alpha", "beta")]
 HOW_MANY = ("asking", "accepted", "waiting", "longest", "Macie is off")
 NONE = dict.fromkeys((*HOW_MANY, "relationship broken"), 0)
 KNOWN = "of the targets known"
@@ -91,7 +87,7 @@ CASES: dict[str, tuple[Series, Mapping[str, float | None]]] = {
         {**NONE, "no longer polled": NOT_YET, KNOWN: 1, "oldest answer shown": 90},
     ),
     "of one target nothing is known": (
-        scraped(exporter(), target("alpha"), UNKNOWN_BETA, NONE_INVITED),
+        scraped(*ALPHA, UNKNOWN_BETA, NONE_INVITED),
         {**dict.fromkeys(NONE, NONE_SEEN), KNOWN: 0.5},
     ),
     "of one target nothing is known, and the other has an invitation": (
@@ -145,7 +141,7 @@ CASES: dict[str, tuple[Series, Mapping[str, float | None]]] = {
         {"Macie is off": 1, KNOWN: 1},
     ),
     "a relationship ended, in one target without another": (
-        scraped(exporter(), target("alpha"), target("beta"), *ENDED),
+        scraped(*ALPHA, target("beta"), *ENDED, invitation("beta", "Enabled", 1)),
         {"relationship broken": 1},
     ),
 }
