@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 
 from exporter import __version__
 from tests.conftest import require
@@ -15,9 +16,7 @@ UNIT = ROOT / "deploy" / f"{NAME}.service"
 
 def run(*words: str | Path) -> str:
     """Run a program; return all that it says, fail with it."""
-    done = subprocess.run(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
+    done = subprocess.run(words, stdout=PIPE, stderr=STDOUT, text=True, check=False)
     assert done.returncode == 0, done.stdout
     return done.stdout
 

@@ -1,6 +1,5 @@
 """The example for Alertmanager, in the real one: who is told, in which messages, of what not."""
 
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 import yaml
 
 from tests.conftest import require
+from tests.helm.charts import run
 from tests.monitoring import Peer, alerting
 from tests.processes import until
 from tests.rules.rulefile import alerts
@@ -54,9 +54,8 @@ RECEIVERS = {f"Macie{name}": each for each, names in TOLD.items() for name in na
 def told(labels: Labels) -> str:
     """Return the receivers of an alert, as Alertmanager's own tool finds them."""
     words = [f"{name}={value}" for name, value in labels.items()]
-    command: list[str | Path] = [require("amtool"), "config", "routes", "test"]
-    command += [f"--config.file={EXAMPLE}", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    amtool = require("amtool")
+    return run(amtool, "config", "routes", "test", f"--config.file={EXAMPLE}", *words).strip()
 
 
 def test_every_alert_has_its_receiver() -> None:

@@ -13,15 +13,7 @@ from exporter.model import PENDING_STATUSES
 from tests import processes
 from tests.conftest import require
 from tests.faulty import free_port
-from tests.grafana.reading import (
-    BOARDS,
-    Asked,
-    Json,
-    asked_by,
-    interpolated,
-    queries,
-    variables,
-)
+from tests.grafana.reading import BOARDS, Asked, Json, asked_by, interpolated, queries, variables
 from tests.monitoring import Prometheus, Result, running
 from tests.processes import Exporter, until
 from tests.stories import begin, told

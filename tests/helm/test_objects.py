@@ -238,14 +238,9 @@ def test_the_helm_test_sees_whether_it_is_closed(
 
 def helm_test(container: Manifest, url: str, more: Mapping[str, str] = NOTHING) -> tuple[int, str]:
     """Run what the pod of `helm test` runs, on another URL."""
-    _, *arguments = container["command"]
-    answer = subprocess.run(
-        [sys.executable, *arguments],
-        env={"PATH": os.defpath, "URL": url, "NO_PROXY": "*", **more},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, *container["command"][1:]]
+    environ = {"PATH": os.defpath, "URL": url, "NO_PROXY": "*", **more}
+    answer = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     return answer.returncode, answer.stderr
 
 

@@ -155,7 +155,6 @@ def test_every_key_of_the_schema_is_shown_in_the_values() -> None:
         if not where.startswith(hidden):
             place = SHOWN
             for key in where.split("."):
-                assert key in place, where
                 place = place[key]
 
 

@@ -42,15 +42,13 @@ def wheel(folder: Path, name: str, version: str) -> Path:
     """Make a wheel without code that says of itself what the package installed here does."""
     stem = f"{name.replace('-', '_')}-{version}"
     said = metadata.distribution(name).read_text("METADATA") or ""
-    files = {
-        "METADATA": re.sub(r"(?m)^Version: .*", f"Version: {version}", said, count=1),
-        "WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        "RECORD": "",
-    }
+    kind = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     made = folder / f"{stem}-py3-none-any.whl"
     with zipfile.ZipFile(made, "w") as archive:
-        for file, text in files.items():
-            archive.writestr(f"{stem}.dist-info/{file}", text)
+        own = re.sub(r"(?m)^Version: .*", f"Version: {version}", said, count=1)
+        archive.writestr(f"{stem}.dist-info/METADATA", own)
+        archive.writestr(f"{stem}.dist-info/WHEEL", kind)
+        archive.writestr(f"{stem}.dist-info/RECORD", "")
     return made
 
 

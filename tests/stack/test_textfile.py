@@ -1,6 +1,7 @@
 """What `once` prints, given to the textfile collector of the real node_exporter."""
 
 import contextlib
+import re
 import subprocess
 import sys
 import urllib.error
@@ -16,18 +17,11 @@ from tests.embedded_aws.world import Fault, World
 from tests.faulty import free_port
 from tests.processes import Series, environment, series_of, until
 
-LINE = """ExecStart=/bin/sh -c '"""
-"""How the line of the documented unit begins that writes the file."""
-
 
 def written(aws: EmbeddedAws, folder: Path, *flags: str) -> int:
     """Run the shell's words that the documentation gives, for this folder."""
-    document = (ROOT / "docs" / "deploy" / "systemd.md").read_text()
-    (words,) = [
-        line.removeprefix(LINE).removesuffix("'")
-        for line in document.replace("\\\n", "").splitlines()
-        if line.startswith(LINE)
-    ]
+    document = (ROOT / "docs" / "deploy" / "systemd.md").read_text().replace("\\\n", "")
+    (words,) = re.findall(r"(?m)^ExecStart=/bin/sh -c '(.*)'$", document)
     program = "/opt/macie-invitations-exporter/bin/macie-invitations-exporter"
     file = "--config.file=/etc/macie-invitations-exporter/exporter.yaml"
     assert f"{program} once {file} " in words
