@@ -51,7 +51,7 @@ hooks: venv ## Have git check every commit (pre-commit), as make lint does
 docs: venv dashboards ## Write the reference in the documentation and the dashboards anew from the code
 	$(BIN)/python -m tools.reference docs/*.md
 	$(BIN)/python -m tools.schema helm/macie-invitations-exporter/values.schema.json
-	$(BIN)/python -m tests.helm.values_table
+	$(BIN)/python -m tools.values_table
 
 site: venv ## The documentation as pages that need no network, in build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir build/site

@@ -78,12 +78,8 @@ def commands() -> list[Command]:
         for document in DOCUMENTS
         for text in re.findall(r"`(aws [^`]*)`", prose(document))
     ]
-    first: dict[object, Command] = {}
-    for each in found:
-        # Runbooks show no files, so that the same words are the same command.
-        alike = each.words if each.block.language == "sh" else each
-        first.setdefault(alike, each)
-    return [*first.values()]
+    # Runbooks show no files, so that the same words are the same command.
+    return [*{(x.words if x.block.language == "sh" else x): x for x in found[::-1]}.values()][::-1]
 
 
 def _lines(block: Block) -> list[str]:

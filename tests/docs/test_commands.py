@@ -7,10 +7,9 @@ exporter. AWS's are held to its models; what would change this machine, to what 
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import dropwhile, pairwise
 from pathlib import Path
-from subprocess import DEVNULL
 from urllib.parse import urlsplit
 
 import botocore.session
@@ -41,28 +40,22 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def polled() -> Iterator[tuple[Mapping[str, str], processes.Exporter]]:
+def polled() -> Iterator[Stage]:
     """The demo's organization, and an exporter that has polled it."""
     with told(begin()) as variables:
         aws = {name: value for name, value in variables.items() if not name.startswith("MACIE_")}
         with processes.running(variables, ["--web.enable-lifecycle=true"]) as exporter:
             exporter.wait_until_ready()
-            yield aws, exporter
-
-
-@pytest.fixture
-def stage(polled: tuple[Mapping[str, str], processes.Exporter], tmp_path: Path) -> Stage:
-    """A folder of its own for each command."""
-    return Stage(*polled, tmp_path)
+            yield Stage(aws, exporter, Path())
 
 
 @pytest.mark.parametrize("command", commands(), ids=str)
-def test_commands(command: Command, stage: Stage) -> None:
+def test_commands(command: Command, polled: Stage, tmp_path: Path) -> None:
     """Each program is one that somebody here answers for, and does as it is told."""
-    _files(command, stage.folder)
+    _files(command, tmp_path)
     words = command.words[1:] if command.words[0] == "sudo" else command.words
     words = (*dropwhile(lambda word: re.match(r"[A-Z_]+=", word), words),)
-    PROGRAMS[Path(words[0]).name](words[1:], stage)
+    PROGRAMS[Path(words[0]).name](words[1:], replace(polled, folder=tmp_path))
 
 
 def _files(command: Command, folder: Path) -> None:
@@ -79,12 +72,7 @@ def _files(command: Command, folder: Path) -> None:
 
 def _exporter(words: Sequence[str], stage: Stage) -> None:
     """Run it; what serves is started, and becomes ready."""
-    here = [
-        re.sub(r"=.*/", f"={stage.folder}/", word)
-        if word.startswith("--config.file=/")
-        else word.replace("--config.file=", f"--config.file={stage.folder}/")
-        for word in words
-    ]
+    here = [re.sub("^(--config.file=)(.*/)?", rf"\1{stage.folder}/", word) for word in words]
     if not here or here[0] == "serve" or here[0].startswith("--"):
         flags = here[1:] if here[:1] == ["serve"] else here
         with processes.running(stage.aws, flags) as exporter:
@@ -96,19 +84,15 @@ def _exporter(words: Sequence[str], stage: Stage) -> None:
     assert done.stdout
 
 
-def _file(name: str, stage: Stage) -> Path:
-    """Return a file that the document shows, or one that the repository has."""
-    shown = stage.folder / name
-    return shown if shown.exists() else ROOT / name
-
-
 def _helm(words: Sequence[str], stage: Stage) -> None:
     """Render what would be installed; other commands know their flags."""
     helm = require_tool("helm4")
     if words[0] in {"install", "upgrade"}:
         place = {PUBLISHED: str(CHART), f"{NAME}-{__version__}.tgz": str(CHART)}
-        names = [_file(word, stage) if word.endswith(".yaml") else word for word in words[1:]]
-        rest = [place.get(str(word), word) for word in names if word != "--install"]
+        # Values are a file that the document shows, or one that the repository has.
+        place |= {x: str(ROOT / x) for x in words if (ROOT / x).is_file()}
+        place |= {x: str(stage.folder / x) for x in words if (stage.folder / x).is_file()}
+        rest = [place.get(word, word) for word in words[1:] if word != "--install"]
         assert objects(run(helm, "template", *rest))
         return
     known = helm_answers(helm, words[0], "--help").stdout
@@ -137,17 +121,11 @@ def _kubectl(words: Sequence[str], stage: Stage) -> None:
 
 def _made() -> list[Manifest]:
     """Return what the chart makes of one replica and of several, and the pods of each."""
-    helm = require_tool("helm4")
-    made = [
-        each
-        for case in ("organization", "podmonitor", "shards")
-        for each in objects(rendered(helm, case))
-    ]
+    helm, cases = require_tool("helm4"), ("organization", "podmonitor", "shards")
+    made = [each for case in cases for each in objects(rendered(helm, case))]
     pods = [each["spec"]["template"] for each in of_kind(made, "Deployment", "StatefulSet")]
-    return [
-        *made,
-        *({"kind": "Pod", "metadata": {"name": "", **each["metadata"]}} for each in pods),
-    ]
+    named = [{"kind": "Pod", "metadata": {"name": "", **each["metadata"]}} for each in pods]
+    return [*made, *named]
 
 
 def _aws(words: Sequence[str], _: Stage) -> None:
@@ -176,47 +154,27 @@ def _curl(words: Sequence[str], stage: Stage) -> None:
     assert stage.exporter.request(path, method, headers=headers).status == 200
 
 
-def _grep(words: Sequence[str], stage: Stage) -> None:
-    """Find something in the metrics; of the log, an event that is logged."""
-    if words[-1].startswith("event="):
-        sources = "".join(path.read_text() for path in ROOT.glob("exporter/**/*.py"))
-        assert f'"{words[-1].removeprefix("event=")}' in sources
-        return
-    _filter("grep", words, stage.exporter.metrics())
+def _filter(program: str) -> Callable[[Sequence[str], Stage], None]:
+    """Have a program find, sort or cut lines: of what the API answers, the metrics, or events."""
 
+    def run_it(words: Sequence[str], stage: Stage) -> None:
+        if program == "jq":
+            answer = stage.exporter.request("/api/v1/targets?state=failing&state=stale")
+            text = answer.body.decode()
+        else:
+            sources = "".join(path.read_text() for path in ROOT.glob("exporter/**/*.py"))
+            events = [f"event={name}\n" for name in re.findall(r'"(\w+)', sources)]
+            text = stage.exporter.metrics() + "".join(events)
+        assert subprocess.check_output([require(program), *words], input=text, text=True)
 
-def _text(program: str) -> Callable[[Sequence[str], Stage], None]:
-    """Have a program that sorts or cuts lines read the metrics."""
-    return lambda words, stage: _filter(program, words, stage.exporter.metrics())
-
-
-def _jq(words: Sequence[str], stage: Stage) -> None:
-    """Read what the API answers."""
-    answer = stage.exporter.request("/api/v1/targets?state=failing&state=stale")
-    _filter("jq", words, answer.body.decode())
-
-
-def _filter(program: str, words: Sequence[str], text: str) -> None:
-    done = subprocess.run(
-        [require(program), *words], input=text, text=True, capture_output=True, check=True
-    )
-    assert done.stdout
+    return run_it
 
 
 def _docker(words: Sequence[str], stage: Stage) -> None:
-    """Run a published image with the exporter's words."""
-    if words[0] == "compose":
-        assert (words[1], list(words[3:])) == ("--file", ["up", "--build"])
-        run(require("docker-compose"), "--file", ROOT / words[2], "config", "--quiet")
-        return
-    if words[0] in {"pull", "push", "tag"}:
-        assert {word.partition("/")[2] for word in words[1:]} == {IMAGE.partition("/")[2]}
-        return
-    at = next(index for index, word in enumerate(words) if word.startswith("ghcr.io/"))
-    assert words[0] == "run"
-    assert words[at] == IMAGE
-    rest = [word for word in words[at + 1 :] if word != "#"]
-    if rest and rest != ["demo"]:
+    """Run the published image with the exporter's words; all else is as it has to be written."""
+    if words[0] != "run":
+        _written("docker")(words, stage)
+    elif (rest := words[words.index(IMAGE) + 1 :]) and rest != ("demo",):
         _exporter(rest, stage)
 
 
@@ -235,24 +193,13 @@ def _python(words: Sequence[str], stage: Stage) -> None:
     return None
 
 
-def _systemd_analyze(words: Sequence[str], _: Stage) -> None:
-    """Run it."""
-    program = require("systemd-analyze")
-    subprocess.run([program, *words], cwd=ROOT, stdout=DEVNULL, check=True)
-
-
-def _cosign(words: Sequence[str], _: Stage) -> None:
-    """Verify a published image, as made by the workflow that there is."""
-    assert (words[0], words[1]) == ("verify", IMAGE)
-    pattern = words[words.index("--certificate-identity-regexp") + 1]
-    (workflow,) = (ROOT / ".github" / "workflows").glob("release.yml")
-    made = f"{REPOSITORY}/{workflow.relative_to(ROOT)}@refs/tags/v{__version__}"
-    assert re.match(pattern, made)
-
-
 WRITTEN: Mapping[str, str] = {
     "apt": rf"install \./{NAME}_{__version__}~py3\d+_(amd64|arm64)\.deb",
     "cd": NAME,
+    "cosign": f"verify {IMAGE} --certificate-oidc-issuer https://token.actions.githubusercontent.com"
+    rf" --certificate-identity-regexp \^{REPOSITORY}/\.github/workflows/release\.yml@refs/tags/v",
+    "docker": r"compose --file \S+ up --build"
+    rf"|(pull|push|tag)( (ghcr\.io|registry\.example:5000)/{IMAGE.partition('/')[2]})+",
     "git": f"clone {REPOSITORY}",
     "install": rf"-d /etc/{NAME}|-m 0644 exporter\.yaml /etc/{NAME}/"
     rf"|-m 0644 deploy/{NAME}\.service /etc/systemd/system/",
@@ -261,6 +208,7 @@ WRITTEN: Mapping[str, str] = {
     "pipx": f"install {NAME}",
     "python3": f"-m venv /opt/{NAME}",
     "sudoedit": f"/etc/{NAME}/exporter.yaml",
+    "systemd-analyze": r"security --offline=true --threshold=\d+ deploy/\S+",
     "systemctl": f"daemon-reload|(enable --now|status) {NAME}",
 }
 """What would change this machine, or ask others, as it has to be written."""
@@ -270,30 +218,25 @@ def _written(program: str) -> Callable[[Sequence[str], Stage], None]:
     """Hold a command to how it has to be written; files of the checkout that it names exist."""
 
     def check(words: Sequence[str], _: Stage) -> None:
-        assert re.fullmatch(WRITTEN[program], " ".join(words))
-        named = [word for word in words if re.match(r"(deploy|requirements)/", word)]
-        assert [word for word in named if not (ROOT / word).is_file()] == []
+        said = " ".join(words).replace("\\", "")
+        assert re.fullmatch(WRITTEN[program], said)
+        files = re.findall(r"(?:\.github|deploy|examples|requirements)/[\w./-]+", said)
+        assert [file for file in files if not (ROOT / file).is_file()] == []
 
     return check
 
 
 PROGRAMS: Mapping[str, Callable[[Sequence[str], Stage], None]] = {
     **{program: _written(program) for program in WRITTEN},
+    **{program: _filter(program) for program in ("grep", "head", "jq", "sort", "uniq")},
     NAME: _exporter,
     "aws": _aws,
-    "cosign": _cosign,
     "curl": _curl,
     "docker": _docker,
-    "grep": _grep,
-    "head": _text("head"),
     "helm": _helm,
-    "jq": _jq,
     "kubectl": _kubectl,
     "make": _make,
     "python": _python,
-    "sort": _text("sort"),
-    "systemd-analyze": _systemd_analyze,
-    "uniq": _text("uniq"),
 }
 
 

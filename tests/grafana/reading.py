@@ -8,12 +8,10 @@ from typing import Any
 
 from grafana.boards import FOLDER
 
-NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
-
 Json = Mapping[str, Any]
 
 BOARDS: Mapping[str, Json] = {
-    name: json.loads((FOLDER / f"{name}.json").read_text()) for name in NAMES
+    path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))
 }
 
 CHOICES: Mapping[str, str] = {

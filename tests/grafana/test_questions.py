@@ -6,8 +6,6 @@ Two targets, alpha and beta, of one exporter, unless the case says otherwise.
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import pytest
-
 from grafana.promql import NONE_SEEN, NOT_CONFIGURED, NOT_YET
 from tests.grafana.reading import interpolated, panel, questions
 from tests.rules.rulefile import Trial, failures
@@ -19,7 +17,7 @@ DAY = 1440
 """Minutes, which is what a sample is."""
 
 
-def scraped(*parts: Series, instance: str = "a:1", cluster: str = "") -> Series:
+def scraped(*parts: Series, instance: str = "a:1", cluster: str = "") -> dict[str, float]:
     """Put series together, with the labels of a scrape."""
     labels = f',job="j",instance="{instance}",cluster="{cluster}"'
     return {
@@ -66,54 +64,39 @@ def invitation(account: str, status: str, number: int, untrusted: int | None = 0
 NONE_INVITED = invitation("alpha", "Invited", 0)
 ALL_KNOWN = scraped(exporter(), target("alpha"), target("beta"), NONE_INVITED)
 UNKNOWN_BETA = target("beta", success=0, enabled=None)
-ASKED_TWICE = (exporter(), target("alpha"), invitation("alpha", "Invited", 2))
+ALPHA = (exporter(), target("alpha"))
+ASKED_TWICE = (*ALPHA, invitation("alpha", "Invited", 2))
+ASKED_ONCE = (*ALPHA, invitation("alpha", "Invited", 1, untrusted=1))
 REPLACED = (
-    exporter(),
-    target("alpha"),
+    *ALPHA,
     invitation("alpha", "Invited", 2, untrusted=1),
     invitation("alpha", "Paused", 1, untrusted=1),
 )
+ENDED = [invitation(each, "Removed", 1) for each in ("alpha", "beta")]
+HOW_MANY = ("asking", "accepted", "waiting", "longest", "Macie is off")
+NONE = dict.fromkeys((*HOW_MANY, "relationship broken"), 0)
+KNOWN = "of the targets known"
+"""The share of them."""
+HALF = {"asking": NONE_SEEN, "waiting": NONE_SEEN, KNOWN: 0.5}
+"""Nothing is seen in what is known, which is half of all."""
 
 CASES: dict[str, tuple[Series, Mapping[str, float | None]]] = {
     "nothing is scraped": ({}, dict.fromkeys(QUESTIONS)),
     "all is known, and nobody invited": (
         ALL_KNOWN,
-        {
-            "asking": 0,
-            "accepted": 0,
-            "waiting": 0,
-            "longest": 0,
-            "Macie is off": 0,
-            "relationship broken": 0,
-            "no longer polled": NOT_YET,
-            "of the targets known": 1,
-            "oldest answer shown": 90,
-        },
+        {**NONE, "no longer polled": NOT_YET, KNOWN: 1, "oldest answer shown": 90},
     ),
     "of one target nothing is known": (
-        scraped(exporter(), target("alpha"), UNKNOWN_BETA, NONE_INVITED),
-        {
-            "asking": NONE_SEEN,
-            "accepted": NONE_SEEN,
-            "waiting": NONE_SEEN,
-            "longest": NONE_SEEN,
-            "Macie is off": NONE_SEEN,
-            "relationship broken": NONE_SEEN,
-            "of the targets known": 0.5,
-        },
+        scraped(*ALPHA, UNKNOWN_BETA, NONE_INVITED),
+        {**dict.fromkeys(NONE, NONE_SEEN), KNOWN: 0.5},
     ),
     "of one target nothing is known, and the other has an invitation": (
-        scraped(
-            exporter(),
-            target("alpha"),
-            UNKNOWN_BETA,
-            invitation("alpha", "Invited", 1, untrusted=1),
-        ),
+        scraped(*ASKED_ONCE, UNKNOWN_BETA),
         {"asking": 1, "accepted": NONE_SEEN, "waiting": 1, "longest": 3600},
     ),
     "one target is yet to be polled": (
         scraped(exporter(pending=1), target("alpha"), NONE_INVITED),
-        {"asking": NONE_SEEN, "waiting": NONE_SEEN, "of the targets known": 0.5},
+        HALF,
     ),
     "nothing is known of any target": (
         scraped(exporter(), target("alpha", success=0, enabled=None)),
@@ -121,47 +104,32 @@ CASES: dict[str, tuple[Series, Mapping[str, float | None]]] = {
     ),
     "a failing target whose values are still shown is known": (
         scraped(exporter(), target("alpha", success=0), NONE_INVITED),
-        {"asking": 0, "waiting": 0, "of the targets known": 1},
+        {"asking": 0, "waiting": 0, KNOWN: 1},
     ),
     "one of two shards is missing": (
         scraped(exporter(shards=2), target("alpha"), NONE_INVITED),
-        {"asking": NONE_SEEN, "waiting": NONE_SEEN, "of the targets known": 0.5},
+        HALF,
     ),
     "both shards are there": (
-        {
-            **scraped(exporter(shards=2), target("alpha"), NONE_INVITED, instance="a:1"),
-            **scraped(exporter(shard=1, shards=2), target("beta"), instance="b:1"),
-        },
-        {"asking": 0, "waiting": 0, "of the targets known": 1},
+        scraped(exporter(shards=2), target("alpha"), NONE_INVITED)
+        | scraped(exporter(shard=1, shards=2), target("beta"), instance="b:1"),
+        {"asking": 0, "waiting": 0, KNOWN: 1},
     ),
     "a replica is being replaced, and both show the same": (
-        {**scraped(*REPLACED, instance="a:1"), **scraped(*REPLACED, instance="b:1")},
-        {
-            "asking": 1,
-            "accepted": 1,
-            "waiting": 2,
-            "relationship broken": 1,
-            "of the targets known": 1,
-        },
+        scraped(*REPLACED) | scraped(*REPLACED, instance="b:1"),
+        {"asking": 1, "accepted": 1, "waiting": 2, "relationship broken": 1, KNOWN: 1},
     ),
     "two clusters poll the same account, and one of them another": (
-        {
-            **scraped(*ASKED_TWICE, cluster="a"),
-            **scraped(*ASKED_TWICE, target("beta"), cluster="b"),
-        },
-        {"asking": 0, "waiting": 2, "of the targets known": 1},
+        scraped(*ASKED_TWICE, cluster="a") | scraped(*ASKED_TWICE, target("beta"), cluster="b"),
+        {"asking": 0, "waiting": 2, KNOWN: 1},
     ),
     "a shard is missing in one of two clusters": (
-        {
-            **scraped(exporter(), target("alpha"), NONE_INVITED, cluster="a"),
-            **scraped(exporter(shards=2), target("beta"), cluster="b"),
-        },
-        {"asking": NONE_SEEN, "waiting": NONE_SEEN, "of the targets known": 0.5},
+        scraped(exporter(), target("alpha"), NONE_INVITED, cluster="a")
+        | scraped(exporter(shards=2), target("beta"), cluster="b"),
+        HALF,
     ),
     "trust is not configured": (
-        scraped(
-            exporter(trust=0), target("alpha"), invitation("alpha", "Invited", 1, untrusted=None)
-        ),
+        scraped(exporter(trust=0), target("alpha"), invitation("alpha", "Invited", 1, None)),
         {"asking": NOT_CONFIGURED, "accepted": NOT_CONFIGURED, "waiting": 1},
     ),
     "nothing is filled with zeros": (
@@ -170,17 +138,10 @@ CASES: dict[str, tuple[Series, Mapping[str, float | None]]] = {
     ),
     "Macie is off in one region": (
         scraped(exporter(), target("alpha", enabled=0), target("beta")),
-        {"Macie is off": 1, "of the targets known": 1},
+        {"Macie is off": 1, KNOWN: 1},
     ),
     "a relationship ended, in one target without another": (
-        scraped(
-            exporter(),
-            target("alpha"),
-            invitation("alpha", "Removed", 1),
-            target("beta"),
-            invitation("beta", "Removed", 1),
-            invitation("beta", "Enabled", 1),
-        ),
+        scraped(*ALPHA, target("beta"), *ENDED, invitation("beta", "Enabled", 1)),
         {"relationship broken": 1},
     ),
 }
@@ -236,18 +197,16 @@ def test_an_exporter_that_is_gone_counts_as_down(promtool: Path, tmp_path: Path)
     assert failures(promtool, tmp_path, {"down": trial(series, asked)}) == {}
 
 
-@pytest.mark.parametrize("names", [[], ["old"], ["new", "old"]], ids=len)
-def test_accounts_have_one_row_whatever_their_names(
-    promtool: Path, tmp_path: Path, names: list[str]
-) -> None:
+def test_accounts_have_one_row_whatever_their_names(promtool: Path, tmp_path: Path) -> None:
     """With its name; without one where there is none; with either where it is being renamed."""
-    infos = {
-        f'macie_account_info{{aws_account_id="alpha",account_name="{name}"}}': 1 for name in names
-    }
-    series = scraped(infos, invitation("alpha", "Invited", 1))
     expr = interpolated(panel("invitations", "Waiting longest for an answer")["targets"][0]["expr"])
-    marked = f'"as_expected", "yes", "account_name", "{"|".join(names)}"'
-    counted = f"count by (as_expected) (label_replace({expr}, {marked}))"
-    given = {name: f"{value}x{DAY}" for name, value in series.items()}
-    one = trial(given, [(counted, {'{as_expected="yes"}': 1})])
-    assert failures(promtool, tmp_path, {"one row": one}) == {}
+    trials = {}
+    for names in ([], ["old"], ["new", "old"]):
+        info = 'macie_account_info{{aws_account_id="alpha",account_name="{}"}}'
+        infos = {info.format(name): 1 for name in names}
+        series = scraped(infos, invitation("alpha", "Invited", 1))
+        marked = f'"as_expected", "yes", "account_name", "{"|".join(names)}"'
+        counted = f"count by (as_expected) (label_replace({expr}, {marked}))"
+        given = {name: f"{value}x{DAY}" for name, value in series.items()}
+        trials[f"names: {names}"] = trial(given, [(counted, {'{as_expected="yes"}': 1})])
+    assert failures(promtool, tmp_path, trials) == {}

@@ -3,9 +3,10 @@
 import functools
 import os
 import re
+import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,9 @@ OURS = frozenset({"config", "web-config"})
 def helm_answers(helm: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run helm with nothing of this machine's set-up; give whatever comes of it."""
     with tempfile.TemporaryDirectory() as home:
+        environ = {"PATH": os.defpath, "HOME": home, "KUBECONFIG": f"{home}/none"}
         return subprocess.run(
-            [helm, *arguments],
-            env={"PATH": os.defpath, "HOME": home, "KUBECONFIG": f"{home}/none"},
-            capture_output=True,
-            text=True,
-            check=False,
+            [helm, *arguments], env=environ, capture_output=True, text=True, check=False
         )
 
 
@@ -37,6 +35,14 @@ def run(helm: Path, *arguments: str | Path) -> str:
     answer = helm_answers(helm, *arguments)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     return answer.stdout
+
+
+def chart_with(folder: Path, files: Mapping[str, str]) -> Path:
+    """Copy the chart into a folder, with these files in it besides, or instead."""
+    copy = Path(shutil.copytree(CHART, folder / CHART.name))
+    for name, text in files.items():
+        (copy / name).write_text(text)
+    return copy
 
 
 def values_of(case: str) -> Path:
@@ -75,13 +81,10 @@ def exporter(manifest: Manifest) -> Manifest:
     return dict(found)
 
 
-def pods(manifests: Iterable[Manifest]) -> Iterator[tuple[str, Manifest]]:
-    """Return every pod's kind and spec, that of `helm test` included."""
-    for each in manifests:
-        if each["kind"] == "Pod":
-            yield "Pod", each["spec"]
-        elif "template" in each.get("spec", {}):
-            yield each["kind"], each["spec"]["template"]["spec"]
+def pods(manifests: Iterable[Manifest]) -> list[Manifest]:
+    """Return every pod's specification, that of `helm test` included."""
+    made = [each.get("spec", {}).get("template", each) for each in manifests]
+    return [each["spec"] for each in made if "containers" in each.get("spec", {})]
 
 
 def variables(container: Manifest, pod: str) -> dict[str, str]:

@@ -5,12 +5,11 @@ and what stands behind them must be text, which a template easily makes a number
 """
 
 import functools
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]  # its stubs are a package of their own
-import kubernetes_validate.utils as published  # type: ignore[import-untyped]  # has no stubs
-from referencing import Registry, Resource
+import kubernetes_validate  # type: ignore[import-untyped]  # has no stubs
 
 OLDEST, NEWEST = "1.27", "1.37"
 Manifest = Mapping[str, Any]
@@ -34,8 +33,7 @@ def complaints(manifest: Manifest, version: str) -> list[str]:
     if kind in CUSTOM:
         wrong = [f"apiVersion: {api}"] if api != CUSTOM[kind] else []
         return [f"{kind}: {each}" for each in (*wrong, *_no_text(manifest, kind))]
-    errors = _native(kind, api, version).iter_errors(manifest)
-    return [f"{kind}: {error.json_path}: {error.message}" for error in errors]
+    return _of_kubernetes(json.dumps(manifest), version)
 
 
 def _no_text(value: object, where: str) -> Iterator[str]:
@@ -52,21 +50,10 @@ def _no_text(value: object, where: str) -> Iterator[str]:
 
 
 @functools.cache
-def _native(kind: str, api: str, version: str) -> Any:
-    # The group's first word alone is in the file's name: apps-v1, networking-v1.
-    group, _, number = api.rpartition("/")
-    name = "-".join(filter(None, (kind.lower(), group.split(".")[0], number)))
-    schema = _file(f"{name}.json", version)
-    return jsonschema.Draft202012Validator(schema, registry=_definitions(version))
-
-
-@functools.cache
-def _definitions(version: str) -> Any:
-    resource: Resource[Any] = Resource.from_contents(_file("_definitions.json", version))
-    return resource @ Registry()
-
-
-def _file(name: str, version: str) -> Any:
-    return published.schema_contents(
-        f"kubernetes-json-schema/v{version}.0-local-strict/{name}", version
-    )
+def _of_kubernetes(manifest: str, version: str) -> list[str]:
+    """Say what is wrong with an object first; many are the same in several cases."""
+    try:
+        kubernetes_validate.validate(json.loads(manifest), version, strict=True)
+    except kubernetes_validate.ValidationError as error:
+        return [f"{manifest}: {error.json_path}: {error.message}"]
+    return []

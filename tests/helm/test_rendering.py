@@ -9,7 +9,7 @@ from textwrap import indent
 
 import pytest
 
-from tests.helm.charts import CASES, CHART, helm_answers, rendered, run, values_of
+from tests.helm.charts import CASES, CHART, rendered, run, values_of
 
 GOLDEN, NOTES = (Path(__file__).parent / name for name in ("golden", "notes"))
 ROLE = r"serviceAccount.annotations.eks\.amazonaws\.com/role-arn=arn:aws:iam::111122223333:role/a"
@@ -51,16 +51,3 @@ def test_the_notes_help_on(helm4: Path, name: str) -> None:
     options = ("--namespace", "ns", "--values", values_of(case), "--set", values)
     text = run(helm4, "install", "mine", CHART, "--dry-run=client", *options)
     is_golden(text[text.index("NOTES:") :], NOTES / f"{name}.txt")
-
-
-def test_every_golden_file_has_its_case() -> None:
-    """None is left over."""
-    assert sorted(path.stem for path in GOLDEN.iterdir()) == CASES
-    assert {path.stem for path in NOTES.iterdir()} == {*SAID}
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_a_case_passes_lint(helm: Path, case: str) -> None:
-    """Warnings fail too."""
-    answer = helm_answers(helm, "lint", "--strict", "--quiet", "--values", values_of(case), CHART)
-    assert (answer.returncode, answer.stdout.strip()) == (0, "")

@@ -5,9 +5,7 @@
 
 import json
 import re
-import shutil
-from collections.abc import Iterator, Mapping
-from copy import deepcopy
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import yaml
 from exporter import __version__
 from tests.helm.charts import (
     CHART,
+    chart_with,
     exporter,
     helm_answers,
     objects,
@@ -26,42 +25,27 @@ from tests.helm.charts import (
     workload,
 )
 from tests.helm.kubernetes import NEWEST, OLDEST, complaints
-from tests.helm.values_table import written as table_written
 from tools.schema import written
+from tools.values_table import written as table_written
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 VALUES = (CHART / "values.yaml").read_text()
+SHOWN = yaml.safe_load(VALUES)
 META = yaml.safe_load((CHART / "Chart.yaml").read_text())
 CORPUS = Path(__file__).parent / "values"
 WRONG = yaml.safe_load((CORPUS / "wrong.yaml").read_text())
 CONTRADICTIONS = yaml.safe_load((CORPUS / "contradictions.yaml").read_text())
 
 
-def values_at(places: Mapping[str, object]) -> Any:
-    """Return values that stand at dotted places; what has numbers for keys is a list."""
-    tree: dict[str, Any] = {}
-    for where, value in places.items():
-        *above, last = where.split(".")
-        place = tree
-        for key in above:
-            place = place.setdefault(key, {})
-        # Its own: what stands below it is put into it, and ENABLED is read again.
-        place[last] = deepcopy(value)
-    return _with_lists(tree)
+def values_at(places: Mapping[str, object]) -> list[str]:
+    """Return the flags for values at dotted places; what has a number for a key is a list."""
+    dotted = {re.sub(r"\.(\d+)\b", r"[\1]", where): value for where, value in places.items()}
+    return [f"--set-json={where}={json.dumps(value)}" for where, value in dotted.items()]
 
 
-def _with_lists(tree: Any) -> Any:
-    if not isinstance(tree, dict):
-        return tree
-    below = {key: _with_lists(value) for key, value in tree.items()}
-    return list(below.values()) if "0" in below else below
-
-
-def refusals(helm: Path, folder: Path, values: Any) -> list[tuple[str, str]]:
+def refusals(helm: Path, values: Iterable[str]) -> list[tuple[str, str]]:
     """Return the keys of values that are refused, each with the line that says so."""
-    file = folder / "values.yaml"
-    file.write_text(yaml.safe_dump(values, sort_keys=False))
-    answer = helm_answers(helm, "template", "a", CHART, "--values", file)
+    answer = helm_answers(helm, "template", "a", CHART, *values)
     assert answer.returncode == 1
     # Helm 3 says `a.b: …`, Helm 4 `at '/a/b': …`.
     named = r"(?m)^\s*- (?:at '/?([^']*)'|(\S+)): (.*)$"
@@ -71,15 +55,13 @@ def refusals(helm: Path, folder: Path, values: Any) -> list[tuple[str, str]]:
     ]
 
 
-def test_the_schema_refuses_wrong_values_by_their_keys(helm: Path, tmp_path: Path) -> None:
+def test_the_schema_refuses_wrong_values_by_their_keys(helm: Path) -> None:
     """All at once, the exporter's own settings included."""
     wrong = {where: value for where, (value, _) in WRONG["wrong"].items()}
     values = values_at({**WRONG["beside"], **wrong, **WRONG["unknown"]})
-    said = refusals(helm, tmp_path, values)
+    said = refusals(helm, values)
     expected = [(where, word) for where, (_, word) in WRONG["wrong"].items()]
-    for where in WRONG["unknown"]:
-        above, _, key = where.rpartition(".")
-        expected.append((above, key))
+    expected += [where.rpartition(".")[::2] for where in WRONG["unknown"]]
     for where, word in expected:
         assert any(name == where and word in text for name, text in said), (where, said)
 
@@ -102,20 +84,16 @@ def test_what_a_server_takes_is_taken(helm: Path, tmp_path: Path) -> None:
         assert {each["metadata"]["namespace"] for each in objects(text)} == {"1e3"}
 
 
+SWITCHED_ON = (
+    "ingress httpRoute serviceMonitor prometheusRule dashboards dashboards.grafanaOperator"
+    " networkPolicy podDisruptionBudget verticalPodAutoscaler"
+)
 ENABLED = {
+    **{f"{each}.enabled": True for each in SWITCHED_ON.split()},
     "webConfig.secret": "a",
     "webConfig.tls": True,
-    "ingress.enabled": True,
     "ingress.hosts": [{"host": "a.example"}],
-    "httpRoute.enabled": True,
     "httpRoute.parentRefs": [{"name": "a"}],
-    "serviceMonitor.enabled": True,
-    "prometheusRule.enabled": True,
-    "dashboards.enabled": True,
-    "dashboards.grafanaOperator.enabled": True,
-    "networkPolicy.enabled": True,
-    "podDisruptionBudget.enabled": True,
-    "verticalPodAutoscaler.enabled": True,
 }
 """So that all is rendered."""
 
@@ -132,7 +110,7 @@ def keys(schema: Any, above: str = "") -> Iterator[tuple[str, bool, bool]]:
             yield from keys(below, f"{above}{key}.")
 
 
-def emptied(*, required: bool, sections: bool) -> tuple[list[str], Any]:
+def emptied(*, required: bool, sections: bool) -> tuple[list[str], list[str]]:
     """Return keys, and values in which there is nothing behind them: all is commented out."""
     empty = [key for key, *kind in keys(SCHEMA) if kind == [required, sections]]
     above = tuple(f"{key}." for key in empty)
@@ -141,27 +119,20 @@ def emptied(*, required: bool, sections: bool) -> tuple[list[str], Any]:
 
 
 @pytest.mark.parametrize("sections", [False, True], ids=["values", "sections"])
-def test_what_need_not_have_a_value_may_be_left_empty(
-    helm: Path, tmp_path: Path, *, sections: bool
-) -> None:
-    """`config:` with all below it commented out is as good as no `config:`; and so on."""
+def test_a_key_with_nothing_behind_it(helm: Path, *, sections: bool) -> None:
+    """`config:` with all below it commented out is as good as no `config:`; and so on.
+
+    What must have a value is named, instead of a template's complaint of nil pointers.
+    """
     empty, values = emptied(required=False, sections=sections)
     assert ("config" in empty) == (not sections)
-    (tmp_path / "empty.yaml").write_text(yaml.safe_dump(values))
-    made = objects(run(helm, "template", "a", CHART, "--values", tmp_path / "empty.yaml"))
+    made = objects(run(helm, "template", "a", CHART, *values))
     assert [line for each in made for line in complaints(each, NEWEST)] == []
     texts = [each["data"].get("exporter.yaml") for each in of_kind(made, "ConfigMap")]
     assert "{}" in [text.strip() for text in texts if text]
-
-
-@pytest.mark.parametrize("sections", [False, True], ids=["values", "sections"])
-def test_what_must_have_a_value_is_named_when_it_has_none(
-    helm: Path, tmp_path: Path, *, sections: bool
-) -> None:
-    """Instead of a template's complaint of nil pointers."""
     empty, values = emptied(required=True, sections=sections)
     assert len(empty) > 9
-    said = refusals(helm, tmp_path, values)
+    said = refusals(helm, values)
     for where in empty:
         above, _, key = where.rpartition(".")
         assert any(name == above and key in text for name, text in said), (where, said)
@@ -178,14 +149,12 @@ def test_nothing_that_is_made_has_drifted() -> None:
 
 def test_every_key_of_the_schema_is_shown_in_the_values() -> None:
     """The other way round, helm refuses the chart's own values."""
-    shown = yaml.safe_load(VALUES)
     # Of a parent chart's condition; the exporter's settings; probes show what has a default.
     hidden = ("enabled", "config.", "livenessProbe.", "readinessProbe.", "startupProbe.")
     for where, *_ in keys(SCHEMA):
         if not where.startswith(hidden):
-            place = shown
+            place = SHOWN
             for key in where.split("."):
-                assert key in place, where
                 place = place[key]
 
 
@@ -196,7 +165,7 @@ def test_thresholds_are_those_of_the_rules() -> None:
         for file in CHART.glob("files/rules/*.yaml")
         for number, name in re.findall(r"(?m)(\S+) +# threshold: (\w+)$", file.read_text())
     }
-    assert marked == yaml.safe_load(VALUES)["prometheusRule"]["thresholds"]
+    assert marked == SHOWN["prometheusRule"]["thresholds"]
 
 
 def test_the_chart_says_what_it_installs(helm4: Path) -> None:
@@ -218,19 +187,16 @@ def test_the_chart_says_what_it_installs(helm4: Path) -> None:
     assert yaml.safe_load(announced["artifacthub.io/changes"]) == listed
 
 
-@pytest.mark.parametrize("release", ["my.release", "1abc", "12345"])
-def test_a_release_that_a_service_cannot_be_named_after_is_refused(
-    helm4: Path, release: str
-) -> None:
-    """Before anything is created; `fullnameOverride` is a way out."""
-    answer = helm_answers(helm4, "template", release, CHART)
-    assert answer.returncode == 1
-    assert f"release name {release}: a Service's name must begin with a letter" in answer.stderr
-    assert run(helm4, "template", release, CHART, "--set", "fullnameOverride=a")
+def test_services_can_be_named_after_a_release(helm4: Path) -> None:
+    """Else it is refused before anything is created: `fullnameOverride` is a way out.
 
-
-def test_a_name_is_cut_to_one(helm4: Path) -> None:
-    """However many dashes stand where it is cut."""
+    A name is cut to a right one, however many dashes stand where it is cut.
+    """
+    for release in ("my.release", "1abc", "12345"):
+        answer = helm_answers(helm4, "template", release, CHART)
+        assert answer.returncode == 1
+        assert f"release name {release}: a Service's name must begin with a letter" in answer.stderr
+        assert run(helm4, "template", release, CHART, "--set", "fullnameOverride=a")
     (service,) = of_kind(objects(run(helm4, "template", f"{'a' * 50}--b", CHART)), "Service")
     assert service["metadata"]["name"] == "a" * 50
 
@@ -240,17 +206,17 @@ def test_a_parent_chart_may_switch_it_on(helm: Path, tmp_path: Path) -> None:
 
     Helm has one room for the named templates of all charts: those of others change nothing.
     """
-    parent = tmp_path / "parent"
-    shutil.copytree(CHART, parent / "charts" / CHART.name)
     depends = {"name": META["name"], "version": META["version"], "alias": "macie"}
     depends["condition"] = "macie.enabled"
     chart = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": [depends]}
-    (parent / "Chart.yaml").write_text(yaml.safe_dump(chart))
-    (parent / "values.yaml").write_text("macie: {enabled: false}\n")
-    (parent / "templates").mkdir()
     others = [
         f'{{{{ define "exporter.{name}" }}}}Not {{{{ end }}}}' for name in ("name", "fullname")
     ]
+    parent = tmp_path / "parent"
+    chart_with(parent / "charts", {})
+    (parent / "templates").mkdir()
+    (parent / "Chart.yaml").write_text(yaml.safe_dump(chart))
+    (parent / "values.yaml").write_text("macie: {enabled: false}\n")
     (parent / "templates" / "_helpers.tpl").write_text("".join(others))
     assert objects(run(helm, "template", "a", parent)) == []
     made = objects(run(helm, "template", "a", parent, "--set", "macie.enabled=true"))

@@ -5,6 +5,7 @@ one's dependencies, in the locked version and in a newer one. The locks are the 
 these wheels' hashes.
 """
 
+import ast
 import hashlib
 import os
 import re
@@ -13,10 +14,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, STDOUT
 
 import pytest
 from packaging.markers import Marker
@@ -25,8 +28,6 @@ from packaging.version import Version
 from tests.conftest import unavailable
 
 ROOT = Path(__file__).parents[2]
-HERE = Path(__file__).parent
-RECIPE = ("bootstrap", "install.py")
 LOCKS = ("runtime.txt", "dev.txt", "tools.txt")
 
 
@@ -34,45 +35,32 @@ def locked(*locks: str) -> set[tuple[str, str]]:
     """Return what locks of the project hold for this machine, as names and versions."""
     text = "".join((ROOT / "requirements" / lock).read_text() for lock in locks)
     found = re.findall(r"(?m)^(\S+)==(\S+)(?: ; (.*?))? \\$", text)
-    return {
-        (name, version)
-        for name, version, marker in found
-        if not marker or Marker(marker).evaluate()
-    }
+    return {(name, at) for name, at, marker in found if not marker or Marker(marker).evaluate()}
 
 
 def wheel(folder: Path, name: str, version: str) -> Path:
-    """Make a wheel without code, whose dependencies are those of the package installed here."""
+    """Make a wheel without code that says of itself what the package installed here does."""
     stem = f"{name.replace('-', '_')}-{version}"
-    requires = "".join(f"Requires-Dist: {each}\n" for each in metadata.requires(name) or ())
-    extras = metadata.metadata(name).get_all("Provides-Extra") or ()
-    provides = "".join(f"Provides-Extra: {each}\n" for each in extras)
-    files = {
-        "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-        + provides
-        + requires,
-        "WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        "RECORD": "",
-    }
+    said = metadata.distribution(name).read_text("METADATA") or ""
+    kind = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     made = folder / f"{stem}-py3-none-any.whl"
     with zipfile.ZipFile(made, "w") as archive:
-        for file, text in files.items():
-            archive.writestr(f"{stem}.dist-info/{file}", text)
+        own = re.sub(r"(?m)^Version: .*", f"Version: {version}", said, count=1)
+        archive.writestr(f"{stem}.dist-info/METADATA", own)
+        archive.writestr(f"{stem}.dist-info/WHEEL", kind)
+        archive.writestr(f"{stem}.dist-info/RECORD", "")
     return made
-
-
-def newer(version: str) -> str:
-    """Return the next version: whatever asks for this one or newer takes it."""
-    *release, last = Version(version).release
-    return ".".join(map(str, [*release, last + 1]))
 
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """A folder with every locked package, by name, and a newer version of each."""
+    """A folder with every locked package, by name, and a newer version of each.
+
+    Whatever asks for this one or newer takes it.
+    """
     folder = tmp_path_factory.mktemp("index")
     for name, version in locked(*LOCKS):
-        wheel(folder, name, newer(version))
+        wheel(folder, name, f"{Version(version).major}.9999")
     return {name: wheel(folder, name, version) for name, version in locked(*LOCKS)}
 
 
@@ -84,29 +72,14 @@ def checkout(tmp_path: Path, index: Mapping[str, Path], monkeypatch: pytest.Monk
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(index["botocore"].parent))
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    requirements = tmp_path / "requirements"
-    requirements.mkdir()
-    for script in RECIPE:
-        shutil.copy(ROOT / "requirements" / script, requirements)
+    (tmp_path / "requirements").mkdir()
+    for script in ("bootstrap", "install.py"):
+        shutil.copy(ROOT / "requirements" / script, tmp_path / "requirements")
     hashes = {name: hashlib.sha256(made.read_bytes()).hexdigest() for name, made in index.items()}
     for lock in LOCKS:
-        lines = [
-            f"{name}=={version} \\\n    --hash=sha256:{hashes[name]}\n"
-            for name, version in locked(lock)
-        ]
-        (requirements / lock).write_text("".join(lines))
+        pins = [f"{name}=={at} --hash=sha256:{hashes[name]}\n" for name, at in locked(lock)]
+        (tmp_path / "requirements" / lock).write_text("".join(pins))
     return tmp_path
-
-
-def pip_wheel(lock: str, folder: Path) -> Path:
-    """Fetch a pip by its hash."""
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
-    rules = ["--no-deps", "--require-hashes", "--only-binary=:all:", f"--dest={folder}"]
-    done = subprocess.run([*pip, *rules, f"--requirement={HERE / lock}"], check=False)
-    if done.returncode:
-        unavailable("no pip could be fetched: there is no package index")
-    (found,) = folder.glob("pip-*.whl")
-    return found
 
 
 @pytest.fixture(scope="module", params=["pip-newest.txt"])
@@ -116,7 +89,13 @@ def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     They share it, and so what it compiles of itself, which costs more than what it is to do.
     """
     folder = tmp_path_factory.mktemp("pip")
-    with zipfile.ZipFile(pip_wheel(request.param, folder)) as archive:
+    download = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
+    rules = ["--no-deps", "--require-hashes", "--only-binary=:all:", f"--dest={folder}"]
+    lock = Path(__file__).with_name(request.param)
+    if subprocess.run([*download, *rules, f"--requirement={lock}"], check=False).returncode:
+        unavailable("no pip could be fetched: there is no package index")
+    (wheel,) = folder.glob("pip-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "packages")
     made = folder / "python"
     real, packages = shlex.quote(sys.executable), shlex.quote(str(folder / "packages"))
@@ -130,17 +109,16 @@ def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return made
 
 
-def command(python: Path, locks: Sequence[str]) -> Sequence[str | Path]:
+def command(python: Path, *locks: str) -> Sequence[str | Path]:
     """Return the set-up's command line."""
     return ["requirements/bootstrap", python, "venv", *(f"requirements/{lock}" for lock in locks)]
 
 
-def bootstrap(checkout: Path, python: Path, locks: Sequence[str]) -> tuple[int, str]:
-    """Run the set-up; return its exit code and what it said."""
-    done = subprocess.run(
-        command(python, locks), cwd=checkout, capture_output=True, text=True, check=False
-    )
-    return done.returncode, done.stdout + done.stderr
+def bootstrap(checkout: Path, python: Path, *locks: str) -> tuple[bool, str]:
+    """Run the set-up; return whether it succeeded and what it said."""
+    words = command(python, *locks)
+    done = subprocess.run(words, cwd=checkout, stdout=PIPE, stderr=STDOUT, text=True, check=False)
+    return done.returncode == 0, done.stdout
 
 
 def installed(checkout: Path) -> set[tuple[str, str]]:
@@ -154,41 +132,34 @@ def installed(checkout: Path) -> set[tuple[str, str]]:
 @pytest.mark.parametrize("python", ["pip-oldest.txt", "pip-newest.txt"], indirect=True)
 def test_exactly_the_lock_is_installed(checkout: Path, python: Path) -> None:
     """First what the exporter needs, then the rest on top, then nothing more; and nothing newer."""
-    code, said = bootstrap(checkout, python, ["runtime.txt"])
-    assert code == 0, said
+    done, said = bootstrap(checkout, python, "runtime.txt")
+    assert done, said
     assert installed(checkout) == locked("runtime.txt")
-    code, said = bootstrap(checkout, python, LOCKS)
-    assert code == 0, said
-    assert "making" not in said
+    done, said = bootstrap(checkout, python, *LOCKS)
+    assert (done, "making" in said) == (True, False), said
     assert installed(checkout) == locked(*LOCKS)
-    assert bootstrap(checkout, python, LOCKS) == (0, "")
-    assert bootstrap(checkout, python, ["runtime.txt"]) == (0, "")
+    assert bootstrap(checkout, python, *LOCKS) == (True, "")
+    assert bootstrap(checkout, python, "runtime.txt") == (True, "")
 
 
 def test_a_lock_that_changed_makes_the_environment_anew(checkout: Path, python: Path) -> None:
     """What has left it does not linger; where that leaves a gap, the set-up fails, and says so."""
-    assert bootstrap(checkout, python, ["runtime.txt"])[0] == 0
+    assert bootstrap(checkout, python, "runtime.txt")[0]
     lock = checkout / "requirements" / "runtime.txt"
-    lock.write_text(re.sub(r"^botocore==.*\n.*\n", "", lock.read_text(), flags=re.MULTILINE))
+    lock.write_text(re.sub(r"(?m)^botocore==.*\n", "", lock.read_text()))
     for _ in range(2):
-        code, said = bootstrap(checkout, python, ["runtime.txt"])
-        assert code != 0
-        assert re.search(
-            r"^boto3 \S+ requires botocore, which is not installed\.$", said, re.MULTILINE
-        )
+        done, said = bootstrap(checkout, python, "runtime.txt")
+        assert not done
+        assert re.search(r"(?m)^boto3 \S+ requires botocore, which is not installed\.$", said)
     assert "botocore" not in dict(installed(checkout))
 
 
 @pytest.mark.parametrize("word", ["making", "fetching", r"installing \d"])
 def test_a_set_up_that_was_cut_off_is_made_anew(checkout: Path, python: Path, word: str) -> None:
     """Ctrl-C at any of its steps leaves nothing that the next one trips over."""
+    words = command(python, "runtime.txt")
     with subprocess.Popen(
-        command(python, ["runtime.txt"]),
-        cwd=checkout,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
+        words, cwd=checkout, stdout=PIPE, stderr=DEVNULL, text=True, start_new_session=True
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -196,21 +167,29 @@ def test_a_set_up_that_was_cut_off_is_made_anew(checkout: Path, python: Path, wo
                 os.killpg(process.pid, signal.SIGINT)
                 break
     assert process.returncode != 0
-    assert bootstrap(checkout, python, ["runtime.txt"])[0] == 0
+    assert bootstrap(checkout, python, "runtime.txt")[0]
     assert installed(checkout) == locked("runtime.txt")
 
 
 def test_whatever_installs_from_a_lock_does_it_in_one_way() -> None:
     """No build file, script, workflow or document has pip read a lock by itself."""
     names = "Dockerfile Makefile *.md docs/**/*.md .github/workflows/* requirements/* .ci/run"
-    scripts = "image/build tests/system-packages"
+    scripts = "image/build deploy/debian/build tests/system-packages"
     reads_a_lock = re.compile(r"pip\b.* install .*(-r |--requirement|--require-hashes)")
-    found = [
-        (path.name, line)
-        for name in (*names.split(), *scripts.split())
-        for path in ROOT.glob(name)
-        if path.is_file() and path.name != "CHANGELOG.md"
-        for line in path.read_text().replace("\\\n", " ").splitlines()
-        if reads_a_lock.search(line)
-    ]
-    assert found == []
+    files = [path for name in f"{names} {scripts}".split() for path in ROOT.glob(name)]
+    texts = [each.read_text() for each in files if each.is_file() and each.name != "CHANGELOG.md"]
+    lines = [line for text in texts for line in text.replace("\\\n", " ").splitlines()]
+    assert [line for line in lines if reads_a_lock.search(line)] == []
+
+
+def test_what_is_imported_is_declared_and_nothing_else_is() -> None:
+    """By the distributions that packages come from: another one may cease to bring it along."""
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "exporter").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    modules = [each.name for node in nodes if isinstance(node, ast.Import) for each in node.names]
+    modules += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    packages = {each.partition(".")[0] for each in modules} - {"exporter", *sys.stdlib_module_names}
+    owners = metadata.packages_distributions()
+    needed = {re.sub(r"[-_.]+", "-", owners[package][0]).lower() for package in packages}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert needed == {re.split(r"[>=<\[]", each)[0] for each in project["dependencies"]}

@@ -12,33 +12,22 @@ from typing import Any
 
 import yaml
 
-from tests.helm.charts import CHART, objects, run
-from tests.helm.conftest import require_tool
+from tests.helm.charts import CHART
 from tests.promql import Exposed
 
 HERE = Path(__file__).parent
-SHIPPED = HERE.parents[1] / "helm" / "macie-invitations-exporter" / "files" / "rules"
-(FILE,) = SHIPPED.glob("*.yaml")
+(FILE,) = CHART.glob("files/rules/*.yaml")
 """One file, and in it one group: its rules rely on their order."""
 
 Rule = Mapping[str, Any]
 Case = Mapping[str, Any]
 
+HELD_WITH = "alertname job service aws_account_id aws_region relationship_status inviter_account_id"
 RECORDED: Exposed = {
     "macie:exporter:known": frozenset(),
     "macie:job:seen_timestamp_seconds": frozenset({"job"}),
     "job:macie_exporter_shards:complete": frozenset({"job"}),
-    "macie:alerts:held": frozenset(
-        {
-            "alertname",
-            "aws_account_id",
-            "aws_region",
-            "inviter_account_id",
-            "job",
-            "relationship_status",
-            "service",
-        }
-    ),
+    "macie:alerts:held": frozenset(HELD_WITH.split()),
 }
 """The series that the rules record, with their labels."""
 
@@ -63,12 +52,12 @@ def name_of(rule: Rule) -> str:
     return str(rule.get("alert") or rule["record"])
 
 
-def needed(alert: str, of: Iterable[Rule] | None = None) -> list[Rule]:
+def needed(alert: str, of: Sequence[Rule] = ()) -> list[Rule]:
     """Return an alert with the rules that it needs, of the shipped rules or of others."""
     wanted = {alert, *HOLDS.get(alert, ())}
     kept: list[Rule] = []
     # What a rule asks for is recorded before it.
-    for rule in reversed([*(rules() if of is None else of)]):
+    for rule in reversed(of or rules()):
         if name_of(rule) in wanted or ("record" in rule and rule["record"] in json.dumps(kept)):
             kept.insert(0, rule)
     return kept
@@ -92,15 +81,6 @@ def read_cases(path: Path) -> tuple[Case, ...]:
 def cases(alert: str) -> tuple[Case, ...]:
     """Return an alert's cases, the shortest first."""
     return tuple(sorted(read_cases(HERE / f"{alert}.yaml"), key=minutes))
-
-
-def rendered_rules(**values: object) -> Sequence[Rule]:
-    """Return the rules that the chart makes of values of `prometheusRule`."""
-    flags = ("--set-json", f"prometheusRule={json.dumps({'enabled': True, **values})}")
-    only = ("--show-only", "templates/prometheusrule.yaml")
-    (made,) = objects(run(require_tool("helm4"), "template", "a", CHART, *flags, *only))
-    (group,) = made["spec"]["groups"]
-    return tuple(group["rules"])
 
 
 def queries(text: str) -> list[str]:

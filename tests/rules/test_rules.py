@@ -1,11 +1,12 @@
 """The alerts: what they fire on and what not, tried by promtool, and that nothing is untried."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import promql_parser as promql
 import pytest
+import yaml
 
 from exporter.error_codes import ERRORS
 from exporter.model import KNOWN_STATUSES, PENDING_STATUSES
@@ -35,16 +36,6 @@ def test_fires_when_it_should_and_only_then(alert: str, promtool: Path, tmp_path
     assert failures(promtool, tmp_path, trials) == {}
 
 
-def test_cases_fire_and_do_not() -> None:
-    """Each alert, and no other, has cases in which it fires, and some in which it does not."""
-    assert {path.stem for path in HERE.glob("*.yaml")} == set(ALERTS)
-    for alert in ALERTS:
-        tries = [case["alert_rule_test"] for case in cases(alert)]
-        assert {each["alertname"] for case in tries for each in case} == {alert}
-        fires = {any(each.get("exp_alerts") for each in case) for case in tries}
-        assert fires == {True, False}, alert
-
-
 @pytest.mark.parametrize("rule", rules(), ids=name_of)
 def test_asks_only_for_what_there_is(rule: Rule) -> None:
     """Expressions, and the queries in texts, parse and name series and labels that exist."""
@@ -52,38 +43,17 @@ def test_asks_only_for_what_there_is(rule: Rule) -> None:
     assert [each for query in asked for each in complaints(query, RECORDED)] == []
 
 
-def test_alerts_are_held_by_their_own_name() -> None:
-    """Every alert is held, by its own name; what is about an absence needs no hold."""
-    for alert, rule in ALERTS.items():
-        named = set(re.findall(r'alertname="(\w+)"', rule["expr"]))
-        assert named == ({alert} if alert not in {"MacieExporterAbsent", "MacieJobGone"} else set())
-
-
 def test_what_is_held_of_invitations_is_settled_alike() -> None:
     """By an answer of the alert's own job, or of another job that does not hold it too."""
-    same_target, job = "on (aws_account_id, aws_region)", "on (job, aws_account_id, aws_region)"
-    about = ("UntrustedInvitation", "UntrustedAdministrator", "InvitationPending")
-    for alert in (
-        *(f"Macie{each}" for each in (*about, "RelationshipBroken", "WithoutAdministrator")),
-    ):
-        held = f'macie:alerts:held{{alertname="{alert}"}}'
-        assert " ".join(ALERTS[alert]["expr"].split()).endswith(
-            f"or max without (alertname) ( {held} unless {job} macie_enabled "
-            f"unless {same_target} ( macie_enabled unless {job} {held} ) ) > 0"
-        )
+    ends = {
+        alert: rule["expr"].partition("max without (alertname)")[2].replace(alert, WITNESS).split()
+        for alert, rule in ALERTS.items()
+    }
+    for alert in OF_INVITATIONS.split():
+        assert ends[f"Macie{alert}"] == ends[WITNESS]
 
 
-def test_held_labels_are_all_that_alerts_have() -> None:
-    """An alert is held with all its labels: else one would resolve and another fire."""
-    for alert in ALERTS:
-        labels = {
-            label
-            for case in cases(alert)
-            for each in case["alert_rule_test"]
-            for fired in each.get("exp_alerts", [])
-            for label in fired["exp_labels"]
-        }
-        assert labels <= RECORDED["macie:alerts:held"] | {"severity", "instance"}
+OF_INVITATIONS = "UntrustedAdministrator InvitationPending RelationshipBroken WithoutAdministrator"
 
 
 def matched(alert: str, label: str) -> list[set[str]]:
@@ -92,26 +62,23 @@ def matched(alert: str, label: str) -> list[set[str]]:
     return [set(values.split("|")) for values in found]
 
 
-def test_statuses_are_those_of_the_exporter() -> None:
-    """Every status is pending, an administrator's, or broken; none that AWS has is left out."""
+def test_statuses_and_codes_are_those_of_the_exporter() -> None:
+    """Every status is pending, an administrator's, or broken; none that AWS has is left out.
+
+    Throttling codes are those that are explained as such, denials are known codes.
+    """
     pending, active = set(PENDING_STATUSES), {"Enabled"}
-    assert matched("MacieUntrustedInvitation", "relationship_status") == [pending] * 3
-    assert matched("MacieInvitationPending", "relationship_status") == [pending]
-    accepted = active | {"Paused"}
-    assert matched("MacieUntrustedAdministrator", "relationship_status") == [accepted] * 3
-    (broken,) = matched("MacieRelationshipBroken", "relationship_status")
-    assert broken == set(KNOWN_STATUSES) - pending - active
-
-
-def test_codes_are_those_of_the_exporter() -> None:
-    """Throttling codes are those that are explained as such, denials are known codes."""
-    (codes,) = matched("MacieThrottled", "error_code")
-    assert codes == {code for code, kind in ERRORS.items() if "limits the rate" in kind.hint}
+    accepted, broken = active | {"Paused"}, set(KNOWN_STATUSES) - pending - active
+    status = "relationship_status"
+    assert matched("MacieUntrustedInvitation", status) == [pending] * 3
+    assert matched("MacieInvitationPending", status) == [pending]
+    assert matched("MacieUntrustedAdministrator", status) == [accepted] * 3
+    assert matched("MacieRelationshipBroken", status) == [broken]
+    limiting = {code for code, kind in ERRORS.items() if "limits the rate" in kind.hint}
+    assert matched("MacieThrottled", "error_code") == [limiting]
     (denied,) = re.findall(r'error_code=~"([^"]*)"', ALERTS["MacieAccessDenied"]["expr"])
-    assert {code for code in ERRORS if re.fullmatch(denied, code)} == {
-        "AccessDenied",
-        "AccessDeniedException",
-    }
+    denials = {code for code in ERRORS if re.fullmatch(denied, code)}
+    assert denials == {"AccessDenied", "AccessDeniedException"}
 
 
 def replaced(rule: Rule, part: str, put: str = "") -> Rule:
@@ -125,12 +92,13 @@ def ways_to_break(alert: str) -> Iterator[tuple[str, Rule]]:
     """Yield what can be taken from an alert, or from what it needs: a name, and the rule then."""
     rule, expr = ALERTS[alert], ALERTS[alert]["expr"]
     yield "never", {**rule, "expr": f"({expr}) and on () vector(0) > 0"}
+    yield "always", {**rule, "expr": f"({expr}) or on () vector(1)"}
     if "for" in rule:
         yield "at once", {key: value for key, value in rule.items() if key != "for"}
         yield "late", {**rule, "for": "2h"}
-    if held := re.search(HOLD, expr, re.DOTALL):
+    if alert not in OF_AN_ABSENCE:
         yield "not held", replaced(rule, HOLD)
-        if "unless on" in held[0]:
+        if "unless on" in expr.rpartition("max without (alertname)")[2]:
             yield "held for good", replaced(rule, SETTLED, ") > 0")
     for place in REGION.finditer(expr):
         # The innermost is the same text in all that are about invitations: one has its case.
@@ -146,6 +114,8 @@ def ways_to_break(alert: str) -> Iterator[tuple[str, Rule]]:
         yield what, replaced(needs, part, put)
 
 
+OF_AN_ABSENCE = {"MacieExporterAbsent", "MacieExporterDown", "MacieJobGone"}
+"""Alerts that last as long as what is missing does, without that hold."""
 HOLD = r"\n\s*or\n\s*max without \(alertname\) \(.*\Z"
 """The end of an expression that keeps its alert while nothing is known."""
 REGION = re.compile(r"(?<=\bon \()([^()]*), aws_region\b")
@@ -158,52 +128,7 @@ SETTLED = (
     r"(unless on \(aws_account_id, aws_region\) \([^()]*\([^)]*\)[^()]*\)\s*)?\) > 0\s*\Z"
 )
 """The end of an expression that holds its alert, which says when that ends."""
-COMPLETE, HELD = "job:macie_exporter_shards:complete", "macie:alerts:held"
-NAMELESS = r"\n\s*or\n\s*#.*?(?=\n\s*or\n\s*max without)"
-ADMINISTRATOR, NOTHING, GONE = "MacieUntrustedAdministrator", "MacieNothingPolled", "MacieJobGone"
-DAMAGE: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
-    "MacieTargetsFailing": {
-        "complete without the first round": (COMPLETE, r" == 0\n  *\)", " >= 0)"),
-        "held before it fires": (HELD, r', alertstate="firing"', ""),
-    },
-    WITNESS: {
-        "complete with a shard too few": (COMPLETE, r">= max by", "> -1 * max by"),
-        "complete with something down": (COMPLETE, r"unless on \(job\) up == 0", ""),
-        "not held while its target is one": (
-            HELD,
-            r"max by[^)]*\)[^)]*\)\s*and on \(aws.*?or\n",
-            "",
-        ),
-        "held though its target is gone": (HELD, r"unless on \(job\)[^\n]*", ""),
-        "held only while its target is one": (HELD, r"or\n.*complete", ""),
-        "one inviter for all": (WITNESS, r", inviter_account_id\) \(", ") ("),
-        "only with a name": (WITNESS, NAMELESS, ""),
-        "a name hides those that are left out": (
-            WITNESS,
-            r"unless on \(job\) macie_untr[^\n]*",
-            "",
-        ),
-        "a name hides nothing": (
-            WITNESS,
-            r"(?<=> 0)\s+unless on \([^()]*\) \(\s+macie_untrusted.*?\n\s+\)",
-            "",
-        ),
-    },
-    ADMINISTRATOR: {
-        "one administrator for all": (ADMINISTRATOR, r", inviter_account_id\) \(", ") ("),
-        "an administrator only with a name": (ADMINISTRATOR, NAMELESS, ""),
-    },
-    NOTHING: {
-        "one that knows speaks for all": (NOTHING, r", instance\) mac", ") mac"),
-        "nothing only where it is unknown": (NOTHING, r"sum by.*?\bor\n", ""),
-        "each shard needs accounts": (NOTHING, r"(?<=sum by \()job", "job, instance"),
-    },
-    GONE: {
-        "held too short": ("macie:job:seen_timestamp_seconds", "< 7  #", "< 0.05  #"),
-        "gone though it is down": (GONE, r"unless on \(job\) up", ""),
-        "gone though it comes from elsewhere": (GONE, r"unless on \(job\) macie_\w+", ""),
-    },
-}
+DAMAGE = yaml.safe_load((HERE / "damage.yaml").read_text())
 """What else can be taken, by the alert whose cases notice: the rule, the place, what instead."""
 
 
@@ -217,47 +142,3 @@ def test_cases_notice_a_broken_rule(alert: str, promtool: Path, tmp_path: Path) 
             broken if name_of(broken) == name_of(each) else each for each in needed(alert)
         ]
     assert unnoticed(promtool, tmp_path, damaged, cases(alert)) == []
-
-
-def test_an_alert_is_forgotten_some_days_after_its_job(promtool: Path, tmp_path: Path) -> None:
-    """At 20 minutes the job ends; with a day's twentieth instead of seven days that is long ago."""
-    (case,) = [each for each in cases("MacieJobGone") if each["name"].startswith("It fires once")]
-    over = [{"eval_time": time, "alertname": "MacieJobGone"} for time in ("93m", "99m")]
-    still = [at for at in case["alert_rule_test"] if at["eval_time"] != "99m"]
-    assert all("exp_alerts" in at for at in still[1:])
-    short = [
-        {**rule, "expr": rule["expr"].replace("< 7  #", "< 0.05  #")}
-        for rule in needed("MacieJobGone")
-    ]
-    trial = Trial(short, [{**case, "alert_rule_test": [*still, *over]}])
-    assert failures(promtool, tmp_path, {"": trial}) == {}
-
-
-@pytest.mark.parametrize("alert", ALERTS)
-def test_every_alternative_has_a_condition(alert: str) -> None:
-    """Else it fires wherever its series is, as a reader, and pint, would say.
-
-    https://cloudflare.github.io/pint/checks/alerts/comparison.html
-    """
-    for part in alternatives(promql.parse(ALERTS[alert]["expr"])):
-        assert "absent(" in str(part) or compares(part), str(part)
-
-
-def alternatives(tree: promql.Expr) -> Iterator[promql.Expr]:
-    """Yield what an expression's outermost `or` joins."""
-    if isinstance(tree, promql.BinaryExpr) and str(tree.op) == "or":
-        yield from alternatives(tree.lhs)
-        yield from alternatives(tree.rhs)
-    else:
-        yield tree
-
-
-def compares(tree: promql.Expr) -> bool:
-    """Return whether an expression keeps only some values of its left side."""
-    while isinstance(tree, promql.ParenExpr):
-        tree = tree.expr
-    if not isinstance(tree, promql.BinaryExpr):
-        return False
-    if str(tree.op) in {"and", "unless"}:
-        return compares(tree.lhs)
-    return str(tree.op) in {"==", "!=", ">", "<", ">=", "<="}

@@ -1,4 +1,4 @@
-"""Makes the table of values in the chart's README: `python -m tests.helm.values_table`.
+"""Makes the table of values in the chart's README: `python -m tools.values_table`.
 
 A value is described by the comment above its key that begins with `# -- `. A key whose parts are
 described has none of its own; one that is described is a row, with all that is below it.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-CHART = Path(__file__).parents[2] / "helm" / "macie-invitations-exporter"
+CHART = Path(__file__).parents[1] / "helm" / "macie-invitations-exporter"
 _TABLE = re.compile(r"(<!-- values: made by `make docs` -->\n).*?(<!-- end -->)", re.DOTALL)
 _MARK = "-- "
 
@@ -28,9 +28,8 @@ def written(readme: str, values: str) -> str:
 
 def described(values: str) -> Iterator[tuple[str, str, str]]:
     """Yield every value's key, default and meaning; raises KeyError for one without a meaning."""
-    root = yaml.compose(values, yaml.SafeLoader)
-    assert root
-    yield from _rows(root, "", values.splitlines())
+    for root in yaml.compose_all(values, yaml.SafeLoader):
+        yield from _rows(root, "", values.splitlines())
 
 
 def _rows(parent: yaml.Node, above: str, lines: Sequence[str]) -> Iterator[tuple[str, str, str]]:
