@@ -8,32 +8,33 @@ import json
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
-from moto.iam.models import iam_backends
 from moto.moto_server.werkzeug_app import create_backend_app
 from moto.organizations.models import (
     FakeAccount,
     FakeOrganization,
-    FakeOrganizationalUnit,
-    FakeRoot,
-    OrganizationsBackend,
     organizations_backends,
 )
 
 from tests.embedded_aws.signatures import Key, KeyRing
 from tests.embedded_aws.wire import ORGANIZATIONS, STS, ApiError, Caller, Request, Response
-from tests.embedded_aws.world import ROOT_ID, Account, Organization, Unit, World
+from tests.embedded_aws.world import Account, World
 
 PARTITION: Final = "aws"
-ORGANIZATION_ID: Final = "o-demo000000"
 MAX_RESULTS: Final = 20
 DEFAULT_SESSION_SECONDS: Final = 3600
 # Whom AWS names as the caller of AssumeRoleWithWebIdentity does not sign.
 WEB_IDENTITY: Final = "AssumeRoleWithWebIdentity"
 _FIRST_JOIN: Final = datetime(2024, 1, 1)  # noqa: DTZ001 - moto's own times are naive UTC
+_IDENTITY: Final = (
+    '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">'
+    "<GetCallerIdentityResult><Arn>{}</Arn><Account>{}</Account></GetCallerIdentityResult>"
+    "</GetCallerIdentityResponse>"
+)
 
 _moto_lock = threading.Lock()
 
@@ -66,10 +67,10 @@ class Sts:
 
     def respond(self, caller: Caller, request: Request) -> Response:
         """Answer one request of STS; raises ApiError."""
+        if request.operation == "GetCallerIdentity":
+            body = _IDENTITY.format(caller.arn, caller.account_id).encode()
+            return Response(HTTPStatus.OK, body, "text/xml")
         arn = request.form("RoleArn")
-        if not arn:
-            with _moto_lock:
-                return self._moto.ask(request, caller.account_id)
         trusted = request.operation == WEB_IDENTITY or caller.account_id == self._world.hub
         if not (trusted and self._world.may_assume(arn)):
             message = (
@@ -83,22 +84,13 @@ class Sts:
             answer = self._moto.ask(request, caller.account_id)
         asked = int(request.form("DurationSeconds") or DEFAULT_SESSION_SECONDS)
         expires = self._clock() + timedelta(seconds=self._world.session_seconds or asked)
-        return self._remember(answer, account, revocations, expires)
-
-    def _remember(
-        self, answer: Response, account: str, revocations: int, expires: datetime
-    ) -> Response:
-        """Learn the session out of moto's answer, and say there when it really expires."""
-        if answer.status != HTTPStatus.OK:
-            return answer
+        # moto made the session up; it is learnt out of the answer, which then says its real end.
         text = answer.body.decode()
         found = dict(re.findall(r"<(\w+)>([^<]+)</\1>", text))
         key = (found["AccessKeyId"], found["SecretAccessKey"], account, found["Arn"])
         self._keys.add(Key(*key, found["SessionToken"], expires, revocations))
         said = f"{expires.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        return Response(
-            answer.status, text.replace(found["Expiration"], said).encode(), answer.content_type
-        )
+        return replace(answer, body=text.replace(found["Expiration"], said).encode())
 
 
 def role_account(request: Request) -> str:
@@ -114,75 +106,33 @@ class Organizations:
         """Take the world whose organization is shown."""
         self._world = world
         self._moto = _Moto(ORGANIZATIONS)
-        self._mirrored: Organization | None = None
-        self._mirror = OrganizationsBackend(PARTITION, world.hub)
 
     def respond(self, caller: Caller, request: Request) -> Response:
         """Answer one request of Organizations; raises ApiError."""
-        if caller.account_id != self._world.hub:
+        hub = self._world.hub
+        if caller.account_id != hub:
             message = "You don't have permissions to access this resource."
             raise ApiError(HTTPStatus.BAD_REQUEST, "AccessDeniedException", message)
         body = {**json.loads(request.body), "MaxResults": MAX_RESULTS}
         with _moto_lock:
-            self._install()
-            return self._moto.ask(request, self._world.hub, json.dumps(body).encode())
-
-    def _install(self) -> None:
-        """Make moto's organization this world's; several worlds may share the process."""
-        current = self._world.organization()
-        if self._mirrored != current:
-            self._mirrored, self._mirror = current, _mirror(self._world.hub, current)
-        organizations_backends[self._world.hub][PARTITION] = self._mirror
-        organizations_backends.master_accounts.clear()
-        for member in self._mirror.accounts:
-            organizations_backends.master_accounts[member.id] = (self._world.hub, PARTITION)
-
-
-def _mirror(hub: str, source: Organization) -> OrganizationsBackend:
-    """Return moto's idea of one moment of the organization."""
-    backend = OrganizationsBackend(PARTITION, hub)
-    organization = FakeOrganization(hub, "us-east-1", "ALL")
-    organization.id = ORGANIZATION_ID
-    organization.root_id = ROOT_ID
-    backend.org = organization
-    backend.ou = [FakeRoot(organization), *(_unit(organization, unit) for unit in source.units)]
-    backend.accounts = [_Member(organization, account) for account in source.accounts]
-    return backend
-
-
-def _unit(organization: FakeOrganization, unit: Unit) -> FakeOrganizationalUnit:
-    made = FakeOrganizationalUnit(organization, Name=unit.name, ParentId=unit.parent)
-    made.id = unit.unit_id
-    return made
+            # Several worlds may share the process, and each of them changes.
+            backend = organizations_backends[hub][PARTITION]
+            backend.org = FakeOrganization(hub, "us-east-1", "ALL")
+            backend.accounts = [_Member(backend.org, one) for one in self._world.organization()]
+            return self._moto.ask(request, hub, json.dumps(body).encode())
 
 
 class _Member(FakeAccount):
     """A member account with an id of ours; moto's own makes one up, and an IAM role with it."""
 
     def __init__(self, organization: FakeOrganization, account: Account) -> None:
-        self.type = "ACCOUNT"
         self.region = organization.region
         self.organization_id = organization.id
         self.master_account_id = organization.master_account_id
-        self.create_account_status_id = f"car-{account.joined:08d}"
-        self.id = account.account_id
-        self.name = account.name
+        self.id, self.name = account.account_id, account.name
         self.email = f"aws+{account.account_id}@example.com"
         # Distinct and in order of joining: moto pages ListAccounts by this.
         self.create_time = _FIRST_JOIN + timedelta(hours=account.joined)
         self.status = self.state = "ACTIVE"
         self.joined_method = "CREATED"
-        self.parent_id: Any = account.parent
-        self.attached_policies = []
         self.tags: dict[str, str] = {}
-
-
-def register_user(key: Key) -> None:
-    """Tell moto's IAM of a user and its static key, so that GetCallerIdentity names it."""
-    name = key.arn.rpartition("/")[2]
-    with _moto_lock:
-        iam = iam_backends[key.account_id][PARTITION]
-        user = iam.users.get(name) or iam.create_user("us-east-1", name)
-        known = user.create_access_key("AKIA")
-        known.access_key_id = key.access_key_id
-        known.secret_access_key = key.secret

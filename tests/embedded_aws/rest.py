@@ -1,7 +1,6 @@
 """What speaks REST-JSON: the receiving side of Macie, and Account Management's ListRegions."""
 
 import hashlib
-from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs
@@ -20,7 +19,8 @@ def respond(world: World, caller: Caller, request: Request) -> Response:
     """Answer one request; raises ApiError."""
     match request.operation:
         case "ListRegions":
-            return _regions(world, caller.account_id)
+            listed = [{"RegionName": name, "RegionOptStatus": "ENABLED"} for name in world.regions]
+            return json_response({"Regions": listed})
         case "ListInvitations":
             _require_macie(world, caller)
             return _invitations(world, caller, request)
@@ -33,13 +33,6 @@ def respond(world: World, caller: Caller, request: Request) -> Response:
             raise ApiError(HTTPStatus.NOT_FOUND, "UnknownOperationException", "No such operation.")
 
 
-def _regions(world: World, account: str) -> Response:
-    listed = ((region, world.region_status(account, region)) for region in world.regions)
-    return json_response(
-        {"Regions": [{"RegionName": name, "RegionOptStatus": status} for name, status in listed]}
-    )
-
-
 def _invitations(world: World, caller: Caller, request: Request) -> Response:
     query = parse_qs(request.query, keep_blank_values=True)
     limit = min(int(query["maxResults"][0]), MAX_RESULTS)
@@ -50,7 +43,7 @@ def _invitations(world: World, caller: Caller, request: Request) -> Response:
 
 
 def _require_macie(world: World, caller: Caller) -> None:
-    if world.region_status(caller.account_id, caller.region) in {None, "DISABLED"}:
+    if not world.holds(caller.account_id, caller.region):
         raise ApiError(HTTPStatus.FORBIDDEN, "UnrecognizedClientException", INVALID)
     if not world.macie_enabled(caller.account_id, caller.region):
         raise ApiError(HTTPStatus.FORBIDDEN, "AccessDeniedException", NOT_ENABLED)
@@ -79,10 +72,6 @@ def _item(invitation: Invitation) -> dict[str, str]:
     if invitation.invitation_id:
         item["invitationId"] = invitation.invitation_id
     if invitation.invited_at is not None:
-        item["invitedAt"] = _timestamp(invitation.invited_at)
+        when = invitation.invited_at.isoformat(timespec="milliseconds")
+        item["invitedAt"] = when.replace("+00:00", "Z")
     return item
-
-
-def _timestamp(moment: datetime) -> str:
-    """Spell a UTC moment as Macie does: milliseconds and Z."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

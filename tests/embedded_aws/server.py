@@ -16,7 +16,6 @@ from tests.embedded_aws.moto_services import (
     WEB_IDENTITY,
     Organizations,
     Sts,
-    register_user,
     role_account,
 )
 from tests.embedded_aws.signatures import KeyRing, static_key
@@ -58,7 +57,6 @@ class EmbeddedAws:
         self._keys = KeyRing(world, clock)
         self._hub_key = static_key(world.hub)
         self._keys.add(self._hub_key)
-        register_user(self._hub_key)
         self._services: dict[str, Callable[[Caller, Request], Response]] = {
             MACIE: partial(rest.respond, world),
             ACCOUNT: partial(rest.respond, world),

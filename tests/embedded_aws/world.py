@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
-ROOT_ID: Final = "r-demo"
 DEFAULT_REGIONS: Final = ("eu-west-1", "eu-central-1", "us-east-1", "us-east-2")
 DEFAULT_ROLE: Final = "macie-invitations-reader"
 ANY_REGION: Final = "*"
@@ -48,29 +47,11 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One AWS account; `parent` is a root's or unit's id."""
+    """One AWS account of the organization; `joined` orders them."""
 
     account_id: str
     name: str
-    parent: str = ROOT_ID
-    joined: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One organizational unit."""
-
-    unit_id: str
-    name: str
-    parent: str
-
-
-@dataclass(frozen=True, slots=True)
-class Organization:
-    """One moment of the organization: its units and accounts."""
-
-    units: tuple[Unit, ...]
-    accounts: tuple[Account, ...]
+    joined: int
 
 
 class Call(NamedTuple):
@@ -113,8 +94,6 @@ class World:
         self.session_seconds = session_seconds
         self._sequence = itertools.count(1)
         self._accounts: dict[str, Account] = {}
-        self._units: dict[str, Unit] = {}
-        self._opted_out: set[tuple[str, str]] = set()
         self._targets: dict[tuple[str, str], _Target] = {}
         self._faults: dict[tuple[str, str, str], list[Fault]] = {}
         self._broken_roles: set[str] = set()
@@ -164,13 +143,8 @@ class World:
         return self._target(account, region).macie
 
     def targets(self) -> tuple[tuple[str, str], ...]:
-        """Return every (account, region) whose region is enabled, with Macie or without."""
-        return tuple(
-            (account, region)
-            for account in self._accounts
-            for region in self.regions
-            if (account, region) not in self._opted_out
-        )
+        """Return every (account, region), with Macie or without."""
+        return tuple(itertools.product(self._accounts, self.regions))
 
     def administrator(self, account: str, region: str) -> Invitation | None:
         """Return who administers a target: whose invitation was accepted."""
@@ -244,10 +218,9 @@ class World:
 
     # -- organization -----------------------------------------------------------------------
 
-    def add_account(self, account: str, name: str, parent: str = ROOT_ID) -> None:
+    def add_account(self, account: str, name: str) -> None:
         """Add an account to the organization."""
-        joined = next(self._sequence)
-        self._accounts[account] = Account(account, name, parent, joined=joined)
+        self._accounts[account] = Account(account, name, next(self._sequence))
 
     def remove_account(self, account: str) -> None:
         """Remove an account with all it has; its sessions are then unknown to Macie."""
@@ -255,27 +228,13 @@ class World:
         for key in [key for key in self._targets if key[0] == account]:
             del self._targets[key]
 
-    def add_unit(self, name: str, parent: str = ROOT_ID) -> str:
-        """Add an organizational unit and return its id."""
-        unit_id = f"ou-demo-{next(self._sequence):08d}"
-        self._units[unit_id] = Unit(unit_id, name, parent)
-        return unit_id
+    def organization(self) -> tuple[Account, ...]:
+        """Return the organization's accounts as they are now."""
+        return tuple(self._accounts.values())
 
-    def organization(self) -> Organization:
-        """Return the organization as it is now."""
-        return Organization(tuple(self._units.values()), tuple(self._accounts.values()))
-
-    # -- regions ----------------------------------------------------------------------------
-
-    def disable_region(self, account: str, region: str) -> None:
-        """Opt an account out of a region; Macie there then does not know the account."""
-        self._opted_out.add((account, region))
-
-    def region_status(self, account: str, region: str) -> str | None:
-        """Return the region's RegionOptStatus for an account, None if either is unknown."""
-        if account not in self._accounts or region not in self.regions:
-            return None
-        return "DISABLED" if (account, region) in self._opted_out else "ENABLED_BY_DEFAULT"
+    def holds(self, account: str, region: str) -> bool:
+        """Return whether there are such an account and such a region."""
+        return account in self._accounts and region in self.regions
 
     # -- what was called --------------------------------------------------------------------
 
