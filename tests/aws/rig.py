@@ -19,10 +19,12 @@ from exporter.aws.macie import Macie
 from exporter.aws.transport import Timeouts
 from exporter.clock import Clock, SystemClock
 from exporter.model import Account, Answer, AwsError, Failure
-from tests.faulty import Behaviour, FaultyServer, page, response, send
+from tests.faulty import Behaviour, FaultyServer, invitation, page, response, send
 
 ACCOUNT = Account("111122223333")
 REGION = "eu-west-1"
+ANSWER = send(response(page([invitation()])))
+"""One invitation."""
 T = TypeVar("T")
 
 
@@ -75,6 +77,10 @@ class Rig:
     ) -> Answer:
         """Read a target within so many seconds. Raises AwsError."""
         return self.run(self.macie.read(account, region), seconds)
+
+    def count(self) -> int:
+        """Read a target; return how many invitations it has. Raises AwsError."""
+        return len(self.read().invitations)
 
     def warm(self) -> Self:
         """Make what the first call makes, which takes a while; give itself."""

@@ -4,46 +4,57 @@ import json
 
 import pytest
 
-from exporter.model import NO_ADMINISTRATOR, Administrator, Answer, AwsError
-from tests.aws.rig import ACCOUNT, REGION, Rig, Stage
-from tests.faulty import Behaviour, by_turns, invitation, page, response, send
+from exporter.model import NO_ADMINISTRATOR, Administrator, Answer, AwsError, Failure
+from tests.aws.rig import ACCOUNT, ANSWER, REGION, Stage
+from tests.faults.matrix import error
+from tests.faulty import Behaviour, by_turns, response, send
 
-LISTED = send(response(page([invitation()])))
-
-
-def error(code: str, status: int, message: str = "no") -> Behaviour:
-    """Answer with an error of AWS's."""
-    body = json.dumps({"message": message})
-    return send(response(body, status, {"x-amzn-ErrorType": code}))
+WHO = "999988887777"
 
 
-def read(made: Rig) -> Answer:
+def read(patient: Stage, *behaviours: Behaviour) -> Answer:
     """Read a target, and who its administrator is. Raises AwsError."""
+    made = patient.play(by_turns(*behaviours))
     return made.run(made.macie.read(ACCOUNT, REGION, administrator=True))
 
 
+def refused(patient: Stage, second: bytes) -> Failure:
+    """Read a target where the second call is answered so; return why the poll failed."""
+    with pytest.raises(AwsError) as caught:
+        read(patient, ANSWER, send(second))
+    return caught.value.failure
+
+
+def named(**fields: object) -> bytes:
+    """Answer that somebody is the administrator."""
+    return response(json.dumps({"administrator": fields}))
+
+
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("second", "expected"),
     [
         (
-            {"accountId": "999988887777", "invitationId": "i", "relationshipStatus": "Enabled"},
-            Administrator("999988887777", "Enabled"),
+            named(accountId=WHO, invitationId="i", relationshipStatus="Enabled"),
+            Administrator(WHO, "Enabled"),
         ),
-        ({"accountId": "999988887777"}, Administrator("999988887777", "unknown")),
-        (
-            {"accountId": "999988887777", "relationshipStatus": "PAUSED", "invitedAt": 7},
-            Administrator("999988887777", "Paused"),
-        ),
+        (named(accountId=WHO), Administrator(WHO, "unknown")),
+        (named(accountId=WHO, relationshipStatus="PAUSED"), Administrator(WHO, "Paused")),
+        (named(), NO_ADMINISTRATOR),
+        (response('{"administrator": null}'), NO_ADMINISTRATOR),
+        (response("{}"), NO_ADMINISTRATOR),
+        (error("ResourceNotFoundException", 404), NO_ADMINISTRATOR),
     ],
+    ids=["invited", "organization", "another case", "no fields", "null", "empty", "not found"],
 )
 def test_the_administrator_comes_with_the_invitations(
-    patient: Stage, said: dict[str, object], expected: Administrator
+    patient: Stage, second: bytes, expected: Administrator
 ) -> None:
-    """One poll is both calls; of one through Organizations only the account id is sure."""
-    made = patient.play(by_turns(LISTED, send(response(json.dumps({"administrator": said})))))
-    answer = read(made)
-    assert answer.administrator == expected
-    assert len(answer.invitations) == 1
+    """One poll is both calls; of one through Organizations only the account id is sure.
+
+    That there is none AWS says by an empty answer, or as of something that it does not find.
+    """
+    answer = read(patient, ANSWER, send(second))
+    assert (answer.administrator, len(answer.invitations)) == (expected, 1)
     assert [request.target for request in patient.server.requests] == [
         "/invitations?maxResults=25",
         "/administrator",
@@ -51,57 +62,40 @@ def test_the_administrator_comes_with_the_invitations(
 
 
 @pytest.mark.parametrize(
-    "none",
+    "said",
     [
-        send(response("{}")),
-        send(response('{"administrator": null}')),
-        send(response('{"administrator": {}}')),
-        error("ResourceNotFoundException", 404),
+        {"message": "hello"},
+        {"administrator": []},
+        {"administrator": False},
+        {"administrator": WHO},
+        {"administrator": {"relationshipStatus": "Enabled"}},
+        {"administrator": {"accountId": int(WHO)}},
+        {"administrator": {"accountId": ""}},
     ],
-    ids=["empty", "null", "without fields", "not found"],
+    ids=str,
 )
-def test_an_account_without_one(patient: Stage, none: Behaviour) -> None:
-    """AWS says so by an empty answer, or as of something that it does not find."""
-    assert read(patient.play(by_turns(LISTED, none))).administrator == NO_ADMINISTRATOR
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        '{"message": "hello"}',
-        '{"administrator": []}',
-        '{"administrator": false}',
-        '{"administrator": "999988887777"}',
-        '{"administrator": {"relationshipStatus": "Enabled"}}',
-        '{"administrator": {"accountId": 999988887777}}',
-        '{"administrator": {"accountId": ""}}',
-    ],
-)
-def test_what_says_nothing_is_no_answer(patient: Stage, body: str) -> None:
+def test_what_says_nothing_is_no_answer(patient: Stage, said: object) -> None:
     """It does not mean that there is none: the poll has failed."""
-    with pytest.raises(AwsError) as caught:
-        read(patient.play(by_turns(LISTED, send(response(body)))))
-    assert caught.value.failure.code == "MalformedResponse"
+    assert refused(patient, response(json.dumps(said))).code == "MalformedResponse"
 
 
 def test_a_denied_second_call_fails_the_poll_and_names_the_action(patient: Stage) -> None:
     """A poll is one complete reading."""
-    denied = error("AccessDeniedException", 403)
-    with pytest.raises(AwsError) as caught:
-        read(patient.play(by_turns(LISTED, denied)))
-    assert caught.value.failure.asked == "macie2:GetAdministratorAccount"
-
-
-def test_macie_that_is_switched_off_is_not_asked(patient: Stage) -> None:
-    """Nor has it failed where that happens between the two calls."""
-    off = error("AccessDeniedException", 403, "Macie is not enabled.")
-    made = patient.play(by_turns(off))
-    assert read(made) == Answer(enabled=False)
-    assert len(patient.server.requests) == 1
-    assert read(patient.play(by_turns(LISTED, off))) == Answer(enabled=False)
+    failure = refused(patient, error("AccessDeniedException", 403))
+    assert (failure.code, failure.asked) == (
+        "AccessDeniedException",
+        "macie2:GetAdministratorAccount",
+    )
 
 
 def test_it_is_asked_for_only_where_that_is_wanted(patient: Stage) -> None:
-    """An answer that was not asked for it says so, which is not the same as none."""
-    assert patient.play(by_turns(LISTED)).read().administrator is None
+    """Not where nobody asks, which is not the same as none, nor where Macie is switched off.
+
+    Nor has a poll failed where that happens between the two calls.
+    """
+    assert patient.play(ANSWER).read().administrator is None
     assert len(patient.server.requests) == 1
+    off = send(error("AccessDeniedException", 403, "Macie is not enabled."))
+    assert read(patient, off) == Answer(enabled=False)
+    assert len(patient.server.requests) == 1
+    assert read(patient, ANSWER, off) == Answer(enabled=False)
