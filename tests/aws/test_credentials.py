@@ -207,6 +207,7 @@ def test_a_fleet_does_not_ask_sts_for_all_roles_at_once(patient: Stage) -> None:
             asking["now"] += 1
             asking["most"] = max(asking["most"], asking["now"])
         turn_of_32.wait(PATIENCE)
+        peer.wait(0.05)  # For whoever should not come.
         with lock:
             asking["now"] -= 1
         return send(response(SESSION))(peer)

@@ -25,7 +25,7 @@ from tests.faulty import LOOPBACK, FaultyServer, Peer, Request, response, send
 
 KEYS = ReadOnlyCredentials("AKIAEXAMPLE", "secret/+=", None)
 SESSION = ReadOnlyCredentials("ASIAEXAMPLE", "secret", "token/+==" * 40)
-NEWER_SESSION = ReadOnlyCredentials("ASIANEWER", "other", "another" * 40)
+NEWER_SESSION = ReadOnlyCredentials("ASIANEWER", "other", "an  other" * 40)
 TOKENS = ("%2B%20", "x" * 5000, "a+b/c==&x=y?#;\\'\"~*é %", "😀\n\t\x00")
 SESSION_OF_BOTO3 = boto3.Session()
 
