@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,6 @@ STATIC = settings(
 ORGANIZED = settings(
     regions="auto", organization={"role_name": f"security/{READER}", "external_id": "shown"}
 )
-
-
 UNITS = settings(organization={"role_name": READER, "include_ous": ["ou-ab12-cdefghij"]})
 OPTED_IN = Settings.model_validate(
     {
@@ -74,46 +73,53 @@ TAGS = "organizations:ListTagsForResource"
 IN_UNITS = "organizations:ListAccountsForParent organizations:ListOrganizationalUnitsForParent"
 
 
-@pytest.mark.parametrize(
-    ("configured", "expected"),
-    [
-        (settings(), ["ReadOwnInvitations: macie2:ListInvitations on *"]),
-        (
-            STATIC,
-            [f"AssumeMemberRoles: sts:AssumeRole on {FIRST} {OTHER}"],
-        ),
-        (
-            ORGANIZED,
-            [
-                f"AssumeMemberRoles: sts:AssumeRole on arn:aws:iam::*:role/security/{READER}",
-                "DiscoverAccounts: organizations:ListAccounts on *",
-                "ReadOwnInvitations: macie2:ListInvitations account:ListRegions on *",
-            ],
-        ),
-        (
-            UNITS,
-            [
-                ASSUME,
-                f"DiscoverAccounts: {IN_UNITS} on *",
-                "ReadOwnInvitations: macie2:ListInvitations on *",
-            ],
-        ),
-        (
-            OPTED_IN,
-            [
-                ASSUME,
-                f"DiscoverAccounts: organizations:ListAccounts {IN_UNITS} {TAGS} on *",
-                "ReadOwnInvitations: macie2:ListInvitations macie2:GetAdministratorAccount on *",
-            ],
-        ),
-    ],
-    ids=["own credentials", "static roles", "organization", "units", "opted in"],
-)
-def test_hub_policy(configured: Settings, expected: list[str]) -> None:
+NEEDED: Mapping[str, tuple[Settings, list[str], str]] = {
+    "own credentials": (settings(), ["ReadOwnInvitations: macie2:ListInvitations on *"], ""),
+    "static roles": (
+        STATIC,
+        [f"AssumeMemberRoles: sts:AssumeRole on {FIRST} {OTHER}"],
+        "ReadInvitations: macie2:ListInvitations on *",
+    ),
+    "organization": (
+        ORGANIZED,
+        [
+            f"AssumeMemberRoles: sts:AssumeRole on arn:aws:iam::*:role/security/{READER}",
+            "DiscoverAccounts: organizations:ListAccounts on *",
+            "ReadOwnInvitations: macie2:ListInvitations account:ListRegions on *",
+        ],
+        "ReadInvitations: macie2:ListInvitations account:ListRegions on *",
+    ),
+    "units": (
+        UNITS,
+        [
+            ASSUME,
+            f"DiscoverAccounts: {IN_UNITS} on *",
+            "ReadOwnInvitations: macie2:ListInvitations on *",
+        ],
+        "ReadInvitations: macie2:ListInvitations on *",
+    ),
+    "opted in": (
+        OPTED_IN,
+        [
+            ASSUME,
+            f"DiscoverAccounts: organizations:ListAccounts {IN_UNITS} {TAGS} on *",
+            "ReadOwnInvitations: macie2:ListInvitations macie2:GetAdministratorAccount on *",
+        ],
+        "ReadInvitations: macie2:ListInvitations macie2:GetAdministratorAccount on *",
+    ),
+}
+"""A configuration, and the statements of the exporter's own policy and of its members'."""
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_policies(name: str) -> None:
     """What is configured is called, what is called is allowed, and nothing else."""
+    configured, own, members = NEEDED[name]
     policy = json.loads(printed(configured, "hub-policy"))
     assert policy["Version"] == "2012-10-17"
-    assert [said(each) for each in policy["Statement"]] == expected
+    assert [said(each) for each in policy["Statement"]] == own
+    text = printed(configured, "member-policy")
+    assert (said(*json.loads(text)["Statement"]) if text else "") == members
 
 
 def said(statement: dict[str, Any]) -> str:
@@ -126,17 +132,15 @@ def said(statement: dict[str, Any]) -> str:
     return f"{sid}: {actions} on {resources}"
 
 
-def test_the_hub_stays_in_an_organization_that_is_known() -> None:
-    """A role of another organization is none to assume, whatever it is called."""
-    text = printed(ORGANIZED, "hub-policy", organization_id=ORGANIZATION)
-    assume, *others = json.loads(text)["Statement"]
-    assert assume["Condition"] == {"StringEquals": {"aws:ResourceOrgID": ORGANIZATION}}
-    assert all("Condition" not in each for each in others)
-
-
 def test_the_hub_as_a_template_and_as_a_module() -> None:
-    """Its name is the given one, its policy that of `hub-policy`, and EKS Pod Identity runs it."""
+    """Its name is the given one, its policy that of `hub-policy`, and EKS Pod Identity runs it.
+
+    It stays in an organization that is known: a role of another is none to assume, whatever it is
+    called.
+    """
     policy = json.loads(printed(ORGANIZED, "hub-policy", organization_id=ORGANIZATION))
+    conditions = [each.get("Condition") for each in policy["Statement"]]
+    assert conditions == [{"StringEquals": {"aws:ResourceOrgID": ORGANIZATION}}, None, None]
     text = printed(ORGANIZED, "hub-cloudformation", organization_id=ORGANIZATION)
     template = yaml.safe_load(text)
     role = template["Resources"]["HubRole"]["Properties"]
@@ -147,21 +151,6 @@ def test_the_hub_as_a_template_and_as_a_module() -> None:
     assert '  name        = "exporter"' in module
     inner = module.partition("  policy = jsonencode(")[2].partition(")\n}")[0]
     assert json.loads(inner) == policy
-
-
-@pytest.mark.parametrize(
-    ("configured", "actions"),
-    [
-        (STATIC, "macie2:ListInvitations"),
-        (ORGANIZED, "macie2:ListInvitations account:ListRegions"),
-        (OPTED_IN, "macie2:ListInvitations macie2:GetAdministratorAccount"),
-    ],
-    ids=["regions configured", "regions: auto", "administrator"],
-)
-def test_member_policy(configured: Settings, actions: str) -> None:
-    """What is asked for in each account, and nothing else."""
-    (only,) = json.loads(printed(configured, "member-policy"))["Statement"]
-    assert said(only) == f"ReadInvitations: {actions} on *"
 
 
 def test_trust_policies_are_one_for_each_external_id() -> None:
@@ -242,22 +231,6 @@ def test_terraform_as_a_reader_checks_it() -> None:
     assert printed(one, "terraform") == module
 
 
-@pytest.mark.parametrize(
-    ("configured", "names"),
-    [
-        (STATIC, [*DOCUMENTS]),
-        (settings(), ["hub-policy", "hub-cloudformation", "hub-terraform"]),
-    ],
-    ids=["roles", "own credentials"],
-)
-def test_everything_at_once(configured: Settings, names: list[str]) -> None:
-    """Each document under its name; without roles there is only the exporter's own."""
-    lines = printed(configured, *DOCUMENTS).splitlines()
-    assert [line for line in lines if line.startswith("# ---")] == [
-        f"# --- {name} ---" for name in names
-    ]
-
-
 def test_an_unknown_hub_is_named_so() -> None:
     """Where nobody said who the exporter runs as, the place to fill in can be seen."""
     text = documents(STATIC, ["trust-policy"], "", "")
@@ -266,19 +239,30 @@ def test_an_unknown_hub_is_named_so() -> None:
     assert "Default" not in template["Parameters"]["HubPrincipalArn"]
 
 
-def test_the_command() -> None:
-    """One document by name, everything by default, and an unknown name refused."""
+def run(*words: str) -> tuple[int, str, str]:
+    """Run the command; return its exit code and what it writes."""
     out, err = io.StringIO(), io.StringIO()
-    world = Process({"AWS_REGION": "eu-west-1"}, out, err)
-    flags = ["--aws.organization.role-name=reader", f"--hub-principal={HUB}"]
-    assert main(["iam", *flags, "--document=member-policy"], world) == 0
-    assert json.loads(out.getvalue())["Statement"][0]["Sid"] == "ReadInvitations"
-    assert main(["iam", *flags, f"--organization-id={ORGANIZATION}"], world) == 0
-    assert ORGANIZATION in out.getvalue()
-    assert main(["iam", "--document=everything"], world) == 2
-    assert "must be hub-policy, hub-cloudformation" in err.getvalue()
-    words = parser_of("iam").format_help().replace(",", "").replace(".", "").split()
-    assert DOCUMENTS.keys() <= {*words}
+    code = main(["iam", *words], Process({"AWS_REGION": "eu-west-1"}, out, err))
+    return code, out.getvalue(), err.getvalue()
+
+
+def test_the_command() -> None:
+    """One document by name, by default each under its name, and an unknown name refused.
+
+    Without roles there is only the exporter's own.
+    """
+    flags = ("--aws.organization.role-name=reader", f"--hub-principal={HUB}")
+    code, out, _ = run(*flags, "--document=member-policy")
+    assert (code, json.loads(out)["Statement"][0]["Sid"]) == (0, "ReadInvitations")
+    own = ["hub-policy", "hub-cloudformation", "hub-terraform"]
+    for words, names in (((*flags, f"--organization-id={ORGANIZATION}"), [*DOCUMENTS]), ((), own)):
+        code, out, _ = run(*words)
+        assert (code, ORGANIZATION in out) == (0, words != ())
+        assert re.findall("^# --- (.+) ---$", out, re.MULTILINE) == names
+    code, _, err = run("--document=everything")
+    assert (code, "must be hub-policy, hub-cloudformation" in err) == (2, True)
+    told = parser_of("iam").format_help().replace(",", "").replace(".", "").split()
+    assert DOCUMENTS.keys() <= {*told}
 
 
 DIFFERENT = json.dumps(
@@ -315,7 +299,5 @@ def test_what_would_let_nobody_in_or_print_nothing_is_refused(words: str, line: 
 
     Nor are several templates, one after the other, a file.
     """
-    out, err = io.StringIO(), io.StringIO()
-    assert main(["iam", *words.split()], Process({"AWS_REGION": "eu-west-1"}, out, err)) == 2
-    assert err.getvalue().startswith(line)
-    assert not out.getvalue()
+    code, out, err = run(*words.split())
+    assert (code, out, err[: len(line)]) == (2, "", line)
