@@ -34,15 +34,13 @@ class Attempts:
     def __init__(self) -> None:
         self.codes: list[str | None] = []
         self.counts: Counter[tuple[str, str, str]] = Counter()
-        self.seconds: list[float] = []
 
     def attempt(
-        self, service: str, operation: str, region: str, seconds: float, error_code: str | None
+        self, service: str, operation: str, region: str, _seconds: float, error_code: str | None
     ) -> None:
         """Keep an attempt."""
         self.codes.append(error_code)
         self.counts[service, operation, region] += 1
-        self.seconds.append(seconds)
 
 
 class Pauses:

@@ -8,11 +8,11 @@ import json
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Final
 
+from aiohttp import web
 from moto.moto_server.werkzeug_app import create_backend_app
 from moto.organizations.models import (
     FakeAccount,
@@ -21,10 +21,9 @@ from moto.organizations.models import (
 )
 
 from tests.embedded_aws.signatures import Key, KeyRing
-from tests.embedded_aws.wire import ORGANIZATIONS, STS, ApiError, Caller, Request, Response
-from tests.embedded_aws.world import Account, World
+from tests.embedded_aws.wire import ORGANIZATIONS, STS, ApiError, Caller, Request
+from tests.embedded_aws.world import World
 
-PARTITION: Final = "aws"
 MAX_RESULTS: Final = 20
 DEFAULT_SESSION_SECONDS: Final = 3600
 # Whom AWS names as the caller of AssumeRoleWithWebIdentity does not sign.
@@ -45,7 +44,7 @@ class _Moto:
     def __init__(self, service: str) -> None:
         self._client = create_backend_app(service).test_client()  # type: ignore[arg-type]
 
-    def ask(self, request: Request, account: str, body: bytes | None = None) -> Response:
+    def ask(self, request: Request, account: str, body: bytes | None = None) -> web.Response:
         """Return moto's answer to a request made by `account`; needs the lock."""
         answer = self._client.open(
             request.path,
@@ -54,7 +53,8 @@ class _Moto:
             headers=[*request.headers.items(), ("x-moto-account-id", account)],
             data=request.body if body is None else body,
         )
-        return Response(answer.status_code, answer.data, answer.content_type or "text/xml")
+        kind = {"Content-Type": answer.content_type or "text/xml"}
+        return web.Response(status=answer.status_code, body=answer.data, headers=kind)
 
 
 class Sts:
@@ -65,11 +65,11 @@ class Sts:
         self._world, self._keys, self._clock = world, keys, clock
         self._moto = _Moto(STS)
 
-    def respond(self, caller: Caller, request: Request) -> Response:
+    def respond(self, caller: Caller, request: Request) -> web.Response:
         """Answer one request of STS; raises ApiError."""
         if request.operation == "GetCallerIdentity":
-            body = _IDENTITY.format(caller.arn, caller.account_id).encode()
-            return Response(HTTPStatus.OK, body, "text/xml")
+            text = _IDENTITY.format(caller.arn, caller.account_id)
+            return web.Response(text=text, content_type="text/xml")
         arn = request.form("RoleArn")
         trusted = request.operation == WEB_IDENTITY or caller.account_id == self._world.hub
         if not (trusted and self._world.may_assume(arn)):
@@ -81,16 +81,16 @@ class Sts:
         account = role_account(request)
         revocations = self._world.revocations(account)
         with _moto_lock:
-            answer = self._moto.ask(request, caller.account_id)
+            text = self._moto.ask(request, caller.account_id).text or ""
         asked = int(request.form("DurationSeconds") or DEFAULT_SESSION_SECONDS)
         expires = self._clock() + timedelta(seconds=self._world.session_seconds or asked)
         # moto made the session up; it is learnt out of the answer, which then says its real end.
-        text = answer.body.decode()
         found = dict(re.findall(r"<(\w+)>([^<]+)</\1>", text))
         key = (found["AccessKeyId"], found["SecretAccessKey"], account, found["Arn"])
         self._keys.add(Key(*key, found["SessionToken"], expires, revocations))
         said = f"{expires.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        return replace(answer, body=text.replace(found["Expiration"], said).encode())
+        text = text.replace(found["Expiration"], said)
+        return web.Response(text=text, content_type="text/xml")
 
 
 def role_account(request: Request) -> str:
@@ -107,7 +107,7 @@ class Organizations:
         self._world = world
         self._moto = _Moto(ORGANIZATIONS)
 
-    def respond(self, caller: Caller, request: Request) -> Response:
+    def respond(self, caller: Caller, request: Request) -> web.Response:
         """Answer one request of Organizations; raises ApiError."""
         hub = self._world.hub
         if caller.account_id != hub:
@@ -116,23 +116,23 @@ class Organizations:
         body = {**json.loads(request.body), "MaxResults": MAX_RESULTS}
         with _moto_lock:
             # Several worlds may share the process, and each of them changes.
-            backend = organizations_backends[hub][PARTITION]
+            backend = organizations_backends[hub]["aws"]
             backend.org = FakeOrganization(hub, "us-east-1", "ALL")
-            backend.accounts = [_Member(backend.org, one) for one in self._world.organization()]
+            members = enumerate(self._world.organization())
+            backend.accounts = [_Member(backend.org, at, *member) for at, member in members]
             return self._moto.ask(request, hub, json.dumps(body).encode())
 
 
 class _Member(FakeAccount):
     """A member account with an id of ours; moto's own makes one up, and an IAM role with it."""
 
-    def __init__(self, organization: FakeOrganization, account: Account) -> None:
+    def __init__(self, organization: FakeOrganization, at: int, account: str, name: str) -> None:
         self.region = organization.region
         self.organization_id = organization.id
         self.master_account_id = organization.master_account_id
-        self.id, self.name = account.account_id, account.name
-        self.email = f"aws+{account.account_id}@example.com"
+        self.id, self.name, self.email = account, name, f"aws+{account}@example.com"
         # Distinct and in order of joining: moto pages ListAccounts by this.
-        self.create_time = _FIRST_JOIN + timedelta(hours=account.joined)
+        self.create_time = _FIRST_JOIN + timedelta(hours=at)
         self.status = self.state = "ACTIVE"
         self.joined_method = "CREATED"
         self.tags: dict[str, str] = {}

@@ -5,8 +5,10 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs
 
+from aiohttp import web
+
 from tests.embedded_aws.signatures import INVALID
-from tests.embedded_aws.wire import ApiError, Caller, Request, Response, json_response
+from tests.embedded_aws.wire import ApiError, Caller, Request
 from tests.embedded_aws.world import Invitation, World
 
 MAX_RESULTS: Final = 25
@@ -15,12 +17,12 @@ NOT_ENABLED: Final = "Macie is not enabled."
 _TOKEN_PREFIX: Final = 'é+/=&% "#?;'
 
 
-def respond(world: World, caller: Caller, request: Request) -> Response:
+def respond(world: World, caller: Caller, request: Request) -> web.Response:
     """Answer one request; raises ApiError."""
     match request.operation:
         case "ListRegions":
             listed = [{"RegionName": name, "RegionOptStatus": "ENABLED"} for name in world.regions]
-            return json_response({"Regions": listed})
+            return web.json_response({"Regions": listed})
         case "ListInvitations":
             _require_macie(world, caller)
             return _invitations(world, caller, request)
@@ -28,18 +30,18 @@ def respond(world: World, caller: Caller, request: Request) -> Response:
             _require_macie(world, caller)
             # A relationship by AWS Organizations has no invitation.
             found = world.administrator(caller.account_id, caller.region)
-            return json_response({"administrator": _item(found)} if found else {})
+            return web.json_response({"administrator": _item(found)} if found else {})
         case _:
             raise ApiError(HTTPStatus.NOT_FOUND, "UnknownOperationException", "No such operation.")
 
 
-def _invitations(world: World, caller: Caller, request: Request) -> Response:
+def _invitations(world: World, caller: Caller, request: Request) -> web.Response:
     query = parse_qs(request.query, keep_blank_values=True)
     limit = min(int(query["maxResults"][0]), MAX_RESULTS)
     after = _position(caller, query["nextToken"][0]) if "nextToken" in query else 0
     known, end = world.serve(caller.account_id, caller.region), after + limit
     token = _token(caller, end) if end < len(known) else None
-    return json_response({"invitations": [*map(_item, known[after:end])], "nextToken": token})
+    return web.json_response({"invitations": [*map(_item, known[after:end])], "nextToken": token})
 
 
 def _require_macie(world: World, caller: Caller) -> None:

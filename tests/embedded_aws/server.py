@@ -27,7 +27,6 @@ from tests.embedded_aws.wire import (
     ApiError,
     Caller,
     Request,
-    Response,
     error_response,
 )
 from tests.embedded_aws.world import Call, Fault, World
@@ -57,7 +56,7 @@ class EmbeddedAws:
         self._keys = KeyRing(world, clock)
         self._hub_key = static_key(world.hub)
         self._keys.add(self._hub_key)
-        self._services: dict[str, Callable[[Caller, Request], Response]] = {
+        self._services: dict[str, Callable[[Caller, Request], web.Response]] = {
             MACIE: partial(rest.respond, world),
             ACCOUNT: partial(rest.respond, world),
             STS: Sts(world, self._keys, clock).respond,
@@ -104,29 +103,24 @@ class EmbeddedAws:
         path, _, query = request.raw_path.partition("?")
         headers = {name.lower(): value for name, value in request.headers.items()}
         asked = Request(request.method, path, query, headers, await request.read())
-        answer = await self._answer(asked)
-        more = {"Content-Type": answer.content_type, "x-amzn-RequestId": str(uuid.uuid4())}
-        return web.Response(
-            body=answer.body, status=answer.status, headers={**more, **answer.headers}
-        )
-
-    async def _answer(self, request: Request) -> Response:
-        """Answer one request as AWS would."""
+        scope = headers.get("authorization", "").partition(",")[0].split("/")
         try:
-            caller = self._caller(request)
+            answer = await self._answer(asked)
         except ApiError as error:
-            scope = request.headers.get("authorization", "").partition(",")[0].split("/")
-            return error_response(error, scope[3] if len(scope) > 3 else "")
+            answer = error_response(error, scope[3] if len(scope) > 3 else STS)
+        answer.headers["x-amzn-RequestId"] = str(uuid.uuid4())
+        return answer
+
+    async def _answer(self, request: Request) -> web.Response:
+        """Answer one request as AWS would; raises ApiError."""
+        caller = self._caller(request)
         account = role_account(request) or caller.account_id
         call = Call(caller.service, request.operation, account, caller.region)
         self.world.count(call)
         fault = self.world.take_fault(call)
-        try:
-            if fault is not None:
-                return await _failed(fault, caller)
-            return self._services[caller.service](caller, request)
-        except ApiError as error:
-            return error_response(error, caller.service)
+        if fault is not None:
+            return await _failed(fault, caller)
+        return self._services[caller.service](caller, request)
 
     def _caller(self, request: Request) -> Caller:
         if "authorization" not in request.headers and request.operation == WEB_IDENTITY:
@@ -134,7 +128,7 @@ class EmbeddedAws:
         return self._keys.caller(request)
 
 
-async def _failed(fault: Fault, caller: Caller) -> Response:
+async def _failed(fault: Fault, caller: Caller) -> web.Response:
     """Answer what a fault says; raises ApiError for one without a body of its own."""
     if fault.hold is not None:
         # The event is set by another thread, and by none at all where the end is what is tested.
@@ -143,6 +137,7 @@ async def _failed(fault: Fault, caller: Caller) -> Response:
                 break
             await asyncio.sleep(_LOOK_SECONDS)
     if fault.body is not None:
-        return Response(fault.http_status, fault.body)
+        kind = "application/json"
+        return web.Response(status=fault.http_status, body=fault.body, content_type=kind)
     message = fault.message.replace("{caller}", caller.arn)
     raise ApiError(fault.http_status, fault.code, message)

@@ -1,12 +1,13 @@
 """HTTP requests, answers and errors as AWS' three wire protocols spell them; knows no service."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
+
+from aiohttp import web
 
 STS: Final = "sts"
 ORGANIZATIONS: Final = "organizations"
@@ -55,16 +56,6 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
-    """One HTTP answer; the request id and the length are added when it is sent."""
-
-    status: int
-    body: bytes
-    content_type: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Caller:
     """Who signed a request, and the region and service that the signature is for."""
 
@@ -82,12 +73,7 @@ class ApiError(Exception):
         self.status, self.code, self.message = status, code, message
 
 
-def json_response(value: object) -> Response:
-    """Answer 200 with `value` as JSON."""
-    return Response(HTTPStatus.OK, json.dumps(value).encode())
-
-
-def error_response(error: ApiError, service: str) -> Response:
+def error_response(error: ApiError, service: str) -> web.Response:
     """Spell an error as the protocol of `service` does.
 
     REST-JSON: code in `x-amzn-ErrorType`. JSON 1.1 (Organizations): code in `__type`, and 400 where
@@ -95,11 +81,10 @@ def error_response(error: ApiError, service: str) -> Response:
     """
     if service == STS:
         code = _QUERY_CODES.get(error.code, error.code)
-        body = _QUERY_ERROR.format(escape(code), escape(error.message))
-        return Response(error.status, body.encode(), "text/xml")
+        text = _QUERY_ERROR.format(escape(code), escape(error.message))
+        return web.Response(status=error.status, text=text, content_type="text/xml")
     if service == ORGANIZATIONS:
         status = HTTPStatus.BAD_REQUEST if error.status == HTTPStatus.FORBIDDEN else error.status
-        body = json.dumps({"__type": error.code, "Message": error.message})
-        return Response(status, body.encode(), "application/x-amz-json-1.1")
-    body = json.dumps({"message": error.message})
-    return Response(error.status, body.encode(), headers={"x-amzn-ErrorType": error.code})
+        return web.json_response({"__type": error.code, "Message": error.message}, status=status)
+    headers = {"x-amzn-ErrorType": error.code}
+    return web.json_response({"message": error.message}, status=error.status, headers=headers)

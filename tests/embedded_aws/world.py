@@ -45,15 +45,6 @@ class Fault:
     hold: threading.Event | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """One AWS account of the organization; `joined` orders them."""
-
-    account_id: str
-    name: str
-    joined: int
-
-
 class Call(NamedTuple):
     """What is counted; for AssumeRole the account is the role's, else the caller's."""
 
@@ -92,8 +83,7 @@ class World:
         self.role_name = DEFAULT_ROLE
         self.regions = tuple(regions)
         self.session_seconds = session_seconds
-        self._sequence = itertools.count(1)
-        self._accounts: dict[str, Account] = {}
+        self._accounts: dict[str, str] = {}
         self._targets: dict[tuple[str, str], _Target] = {}
         self._faults: dict[tuple[str, str, str], list[Fault]] = {}
         self._broken_roles: set[str] = set()
@@ -200,13 +190,9 @@ class World:
 
     def may_assume(self, role_arn: str) -> bool:
         """Return whether the hub may assume a role: it exists, and trusts the hub."""
-        account_id, _, name = role_arn.removeprefix("arn:aws:iam::").partition(":role/")
-        account = self._accounts.get(account_id)
-        return (
-            account is not None
-            and name.rpartition("/")[2] == self.role_name
-            and role_arn not in self._broken_roles
-        )
+        account, _, name = role_arn.removeprefix("arn:aws:iam::").partition(":role/")
+        exists = account in self._accounts and name.rpartition("/")[2] == self.role_name
+        return exists and role_arn not in self._broken_roles
 
     def revoke_sessions(self, account: str) -> None:
         """Expire every session that was issued so far for roles of this account."""
@@ -220,7 +206,7 @@ class World:
 
     def add_account(self, account: str, name: str) -> None:
         """Add an account to the organization."""
-        self._accounts[account] = Account(account, name, next(self._sequence))
+        self._accounts[account] = name
 
     def remove_account(self, account: str) -> None:
         """Remove an account with all it has; its sessions are then unknown to Macie."""
@@ -228,9 +214,9 @@ class World:
         for key in [key for key in self._targets if key[0] == account]:
             del self._targets[key]
 
-    def organization(self) -> tuple[Account, ...]:
-        """Return the organization's accounts as they are now."""
-        return tuple(self._accounts.values())
+    def organization(self) -> tuple[tuple[str, str], ...]:
+        """Return the ids and names of the organization's accounts, in order of joining."""
+        return tuple(self._accounts.items())
 
     def holds(self, account: str, region: str) -> bool:
         """Return whether there are such an account and such a region."""
