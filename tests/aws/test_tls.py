@@ -35,17 +35,12 @@ def context(authority: Authority, tmp_path: Path) -> ssl.SSLContext:
     return authority.server(tmp_path)
 
 
-@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
-def test_a_ca_bundle_is_trusted(
-    monkeypatch: pytest.MonkeyPatch,
-    serve: Serve,
-    context: ssl.SSLContext,
-    bundle: Path,
-    variable: str,
+def test_requests_ca_bundle_is_trusted_too(
+    monkeypatch: pytest.MonkeyPatch, serve: Serve, context: ssl.SSLContext, bundle: Path
 ) -> None:
-    """As boto3 does it, for inspecting proxies and private endpoints."""
+    """As boto3 does it; and a connection is kept."""
     monkeypatch.delenv("AWS_CA_BUNDLE")
-    monkeypatch.setenv(variable, str(bundle))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     server = serve(ANSWER, tls=context)
     with rig() as made:
         assert [made.count() for _ in range(3)] == [1] * 3
