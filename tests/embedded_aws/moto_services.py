@@ -12,17 +12,26 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp import web
 from moto.moto_server.werkzeug_app import create_backend_app
 from moto.organizations.models import (
     FakeAccount,
     FakeOrganization,
     organizations_backends,
 )
+from werkzeug.test import TestResponse
 
 from tests.embedded_aws.signatures import Key, KeyRing
-from tests.embedded_aws.wire import ORGANIZATIONS, STS, ApiError, Caller, Request
+from tests.embedded_aws.wire import (
+    ORGANIZATIONS,
+    STS,
+    ApiError,
+    Caller,
+    form,
+    operation_of,
+    xml_response,
+)
 from tests.embedded_aws.world import World
+from tests.faulty import Request, response
 
 MAX_RESULTS: Final = 20
 DEFAULT_SESSION_SECONDS: Final = 3600
@@ -44,17 +53,10 @@ class _Moto:
     def __init__(self, service: str) -> None:
         self._client = create_backend_app(service).test_client()  # type: ignore[arg-type]
 
-    def ask(self, request: Request, account: str, body: bytes | None = None) -> web.Response:
+    def ask(self, request: Request, account: str, body: bytes) -> TestResponse:
         """Return moto's answer to a request made by `account`; needs the lock."""
-        answer = self._client.open(
-            request.path,
-            method=request.method,
-            query_string=request.query,
-            headers=[*request.headers.items(), ("x-moto-account-id", account)],
-            data=request.body if body is None else body,
-        )
-        kind = {"Content-Type": answer.content_type or "text/xml"}
-        return web.Response(status=answer.status_code, body=answer.data, headers=kind)
+        headers = [*request.headers.items(), ("x-moto-account-id", account)]
+        return self._client.open(request.target, method=request.method, headers=headers, data=body)
 
 
 class Sts:
@@ -65,37 +67,35 @@ class Sts:
         self._world, self._keys, self._clock = world, keys, clock
         self._moto = _Moto(STS)
 
-    def respond(self, caller: Caller, request: Request) -> web.Response:
+    def respond(self, caller: Caller, request: Request) -> bytes:
         """Answer one request of STS; raises ApiError."""
-        if request.operation == "GetCallerIdentity":
-            text = _IDENTITY.format(caller.arn, caller.account_id)
-            return web.Response(text=text, content_type="text/xml")
-        arn = request.form("RoleArn")
-        trusted = request.operation == WEB_IDENTITY or caller.account_id == self._world.hub
+        if operation_of(request) == "GetCallerIdentity":
+            return xml_response(_IDENTITY.format(caller.arn, caller.account_id))
+        arn = form(request, "RoleArn")
+        trusted = operation_of(request) == WEB_IDENTITY or caller.account_id == self._world.hub
         if not (trusted and self._world.may_assume(arn)):
             message = (
-                f"User: {caller.arn} is not authorized to perform: sts:{request.operation} "
+                f"User: {caller.arn} is not authorized to perform: sts:{operation_of(request)} "
                 f"on resource: {arn}"
             )
             raise ApiError(HTTPStatus.FORBIDDEN, "AccessDenied", message)
         account = role_account(request)
         revocations = self._world.revocations(account)
         with _moto_lock:
-            text = self._moto.ask(request, caller.account_id).text or ""
-        asked = int(request.form("DurationSeconds") or DEFAULT_SESSION_SECONDS)
+            text = self._moto.ask(request, caller.account_id, request.body).text
+        asked = int(form(request, "DurationSeconds") or DEFAULT_SESSION_SECONDS)
         expires = self._clock() + timedelta(seconds=self._world.session_seconds or asked)
         # moto made the session up; it is learnt out of the answer, which then says its real end.
         found = dict(re.findall(r"<(\w+)>([^<]+)</\1>", text))
         key = (found["AccessKeyId"], found["SecretAccessKey"], account, found["Arn"])
         self._keys.add(Key(*key, found["SessionToken"], expires, revocations))
         said = f"{expires.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        text = text.replace(found["Expiration"], said)
-        return web.Response(text=text, content_type="text/xml")
+        return xml_response(text.replace(found["Expiration"], said))
 
 
 def role_account(request: Request) -> str:
     """Return the account of the role that is asked for; empty for none."""
-    match = re.fullmatch(r"arn:aws:iam::(\d{12}):role/.+", request.form("RoleArn"))
+    match = re.fullmatch(r"arn:aws:iam::(\d{12}):role/.+", form(request, "RoleArn"))
     return match[1] if match else ""
 
 
@@ -107,7 +107,7 @@ class Organizations:
         self._world = world
         self._moto = _Moto(ORGANIZATIONS)
 
-    def respond(self, caller: Caller, request: Request) -> web.Response:
+    def respond(self, caller: Caller, request: Request) -> bytes:
         """Answer one request of Organizations; raises ApiError."""
         hub = self._world.hub
         if caller.account_id != hub:
@@ -120,7 +120,8 @@ class Organizations:
             backend.org = FakeOrganization(hub, "us-east-1", "ALL")
             members = enumerate(self._world.organization())
             backend.accounts = [_Member(backend.org, at, *member) for at, member in members]
-            return self._moto.ask(request, hub, json.dumps(body).encode())
+            answer = self._moto.ask(request, hub, json.dumps(body).encode())
+        return response(answer.data, answer.status_code)
 
 
 class _Member(FakeAccount):

@@ -3,13 +3,12 @@
 import hashlib
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import parse_qs
-
-from aiohttp import web
+from urllib.parse import parse_qs, urlsplit
 
 from tests.embedded_aws.signatures import INVALID
-from tests.embedded_aws.wire import ApiError, Caller, Request
+from tests.embedded_aws.wire import ApiError, Caller, json_response, operation_of
 from tests.embedded_aws.world import Invitation, World
+from tests.faulty import Request
 
 MAX_RESULTS: Final = 25
 NOT_ENABLED: Final = "Macie is not enabled."
@@ -17,12 +16,12 @@ NOT_ENABLED: Final = "Macie is not enabled."
 _TOKEN_PREFIX: Final = 'é+/=&% "#?;'
 
 
-def respond(world: World, caller: Caller, request: Request) -> web.Response:
+def respond(world: World, caller: Caller, request: Request) -> bytes:
     """Answer one request; raises ApiError."""
-    match request.operation:
+    match operation_of(request):
         case "ListRegions":
             listed = [{"RegionName": name, "RegionOptStatus": "ENABLED"} for name in world.regions]
-            return web.json_response({"Regions": listed})
+            return json_response({"Regions": listed})
         case "ListInvitations":
             _require_macie(world, caller)
             return _invitations(world, caller, request)
@@ -30,18 +29,18 @@ def respond(world: World, caller: Caller, request: Request) -> web.Response:
             _require_macie(world, caller)
             # A relationship by AWS Organizations has no invitation.
             found = world.administrator(caller.account_id, caller.region)
-            return web.json_response({"administrator": _item(found)} if found else {})
+            return json_response({"administrator": _item(found)} if found else {})
         case _:
             raise ApiError(HTTPStatus.NOT_FOUND, "UnknownOperationException", "No such operation.")
 
 
-def _invitations(world: World, caller: Caller, request: Request) -> web.Response:
-    query = parse_qs(request.query, keep_blank_values=True)
+def _invitations(world: World, caller: Caller, request: Request) -> bytes:
+    query = parse_qs(urlsplit(request.target).query, keep_blank_values=True)
     limit = min(int(query["maxResults"][0]), MAX_RESULTS)
     after = _position(caller, query["nextToken"][0]) if "nextToken" in query else 0
     known, end = world.serve(caller.account_id, caller.region), after + limit
     token = _token(caller, end) if end < len(known) else None
-    return web.json_response({"invitations": [*map(_item, known[after:end])], "nextToken": token})
+    return json_response({"invitations": [*map(_item, known[after:end])], "nextToken": token})
 
 
 def _require_macie(world: World, caller: Caller) -> None:

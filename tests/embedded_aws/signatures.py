@@ -16,8 +16,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.embedded_aws.wire import ApiError, Caller, Request
+from tests.embedded_aws.wire import ApiError, Caller
 from tests.embedded_aws.world import World
+from tests.faulty import Request
 
 USER_NAME: Final = "macie-invitations-exporter"
 INVALID: Final = "The security token included in the request is invalid."
@@ -97,7 +98,7 @@ def _is_signed(request: Request, given: re.Match[str], secret: str) -> bool:
     """Return whether `secret` signed the request, its body included."""
     names = given["headers"].split(";")
     headers = {name: request.headers.get(name, "") for name in names}
-    url = f"http://{request.headers['host']}{request.path}?{request.query}"
+    url = f"http://{request.headers['host']}{request.target}"
     asked = AWSRequest(request.method, url, headers, request.body)
     asked.context["timestamp"] = request.headers.get("x-amz-date", "")
     signer = SigV4Auth(Credentials(given["key"], secret), given["service"], given["region"])

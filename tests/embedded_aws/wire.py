@@ -1,13 +1,13 @@
-"""HTTP requests, answers and errors as AWS' three wire protocols spell them; knows no service."""
+"""Requests and errors as AWS' three wire protocols spell them; knows no service."""
 
-from collections.abc import Mapping
+import json
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from aiohttp import web
+from tests.faulty import Request, response
 
 STS: Final = "sts"
 ORGANIZATIONS: Final = "organizations"
@@ -35,27 +35,6 @@ _QUERY_ERROR: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """One HTTP request as it came: `path` and `query` undecoded, header names in lower case."""
-
-    method: str
-    path: str
-    query: str
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def operation(self) -> str:
-        """The name of the operation; empty for one that is not known."""
-        target = self.headers.get("x-amz-target", "").rpartition(".")[2]
-        return _PATHS.get(self.path) or target or self.form("Action")
-
-    def form(self, name: str) -> str:
-        """Return a field of the body that STS is sent; empty where it has none."""
-        return parse_qs(self.body.decode("utf-8", "replace")).get(name, [""])[0]
-
-
-@dataclass(frozen=True, slots=True)
 class Caller:
     """Who signed a request, and the region and service that the signature is for."""
 
@@ -73,7 +52,28 @@ class ApiError(Exception):
         self.status, self.code, self.message = status, code, message
 
 
-def error_response(error: ApiError, service: str) -> web.Response:
+def operation_of(request: Request) -> str:
+    """Return the name of the operation; empty for one that is not known."""
+    target = request.headers.get("x-amz-target", "").rpartition(".")[2]
+    return _PATHS.get(request.target.partition("?")[0]) or target or form(request, "Action")
+
+
+def form(request: Request, name: str) -> str:
+    """Return a field of the body that STS is sent; empty where it has none."""
+    return parse_qs(request.body.decode("utf-8", "replace")).get(name, [""])[0]
+
+
+def json_response(value: object, status: int = HTTPStatus.OK, **headers: str) -> bytes:
+    """Answer with `value` as JSON."""
+    return response(json.dumps(value), status, headers)
+
+
+def xml_response(text: str, status: int = HTTPStatus.OK) -> bytes:
+    """Answer with XML."""
+    return response(text, status, {"Content-Type": "text/xml"})
+
+
+def error_response(error: ApiError, service: str) -> bytes:
     """Spell an error as the protocol of `service` does.
 
     REST-JSON: code in `x-amzn-ErrorType`. JSON 1.1 (Organizations): code in `__type`, and 400 where
@@ -81,10 +81,9 @@ def error_response(error: ApiError, service: str) -> web.Response:
     """
     if service == STS:
         code = _QUERY_CODES.get(error.code, error.code)
-        text = _QUERY_ERROR.format(escape(code), escape(error.message))
-        return web.Response(status=error.status, text=text, content_type="text/xml")
+        return xml_response(_QUERY_ERROR.format(escape(code), escape(error.message)), error.status)
     if service == ORGANIZATIONS:
         status = HTTPStatus.BAD_REQUEST if error.status == HTTPStatus.FORBIDDEN else error.status
-        return web.json_response({"__type": error.code, "Message": error.message}, status=status)
-    headers = {"x-amzn-ErrorType": error.code}
-    return web.json_response({"message": error.message}, status=error.status, headers=headers)
+        return json_response({"__type": error.code, "Message": error.message}, status)
+    kind = {"x-amzn-ErrorType": error.code}
+    return json_response({"message": error.message}, error.status, **kind)
