@@ -31,6 +31,13 @@ def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def variables(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables of the environment, as a row of a test's table has them."""
+    for name, value in request.param.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """Start a server that behaves so, and make it the endpoint of every service."""
     with ExitStack() as stack:

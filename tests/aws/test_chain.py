@@ -21,15 +21,7 @@ from tests.aws.rig import ACCOUNT, REGION, Rig, rig
 from tests.clocks import ManualClock
 from tests.faults.bounds import bounded
 from tests.faults.services import HUB, IDENTITY, SESSION, refusal, sts
-from tests.faulty import (
-    Behaviour,
-    Peer,
-    flood,
-    page,
-    response,
-    send,
-    send_and_close,
-)
+from tests.faulty import Behaviour, Peer, flood, page, response, send, send_and_close
 from tests.inprocess import command
 
 ROLE = f"arn:aws:iam::{HUB}:role/exporter"

@@ -13,13 +13,7 @@ from exporter.model import AwsError, in_other_partition
 from tests.aws.conftest import Serve
 from tests.aws.rig import ANSWER, rig
 from tests.faults.services import HUB, IDENTITY
-from tests.faulty import (
-    LOOPBACK,
-    FaultyServer,
-    response,
-    send,
-    send_and_close,
-)
+from tests.faulty import LOOPBACK, FaultyServer, response, send, send_and_close
 from tests.inprocess import command
 from tests.processes import refusing_port
 
@@ -48,14 +42,11 @@ def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ({"AWS_REGION": "us-west-2", "AWS_DEFAULT_REGION": "us-east-2"}, "us-west-2"),
         ({"AWS_REGION": ""}, "eu-south-1"),
     ],
+    indirect=["variables"],
 )
-@pytest.mark.usefixtures("configured")
-def test_the_environments_region(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], region: str
-) -> None:
+@pytest.mark.usefixtures("configured", "variables")
+def test_the_environments_region(region: str) -> None:
     """AWS_REGION over AWS_DEFAULT_REGION over the profile; empty where none says it."""
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
     assert environment.region(os.environ) == region
 
 
@@ -76,14 +67,11 @@ ELSEWHERE = "the region us-gov-west-1 is not in the partition aws, the only one 
         ({"AWS_CONFIG_FILE": __file__}, f"Unable to parse config file: {__file__}"),
     ],
     ids=["unknown", "unknown, with a region", "empty", "empty default", "partition", "no INI"],
+    indirect=["variables"],
 )
-@pytest.mark.usefixtures("configured")
-def test_an_environment_that_cannot_be_used(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
-) -> None:
+@pytest.mark.usefixtures("configured", "variables")
+def test_an_environment_that_cannot_be_used(said: str) -> None:
     """The message names what is wrong in it."""
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
     with pytest.raises(AwsEnvironmentError) as caught:
         environment.region(os.environ)
     assert str(caught.value) == said
@@ -167,13 +155,11 @@ def test_each_service_may_have_an_endpoint_of_its_own(monkeypatch: pytest.Monkey
         ),
     ],
     ids=str,
+    indirect=["variables"],
 )
-def test_where_there_is_no_endpoint(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
-) -> None:
+@pytest.mark.usefixtures("variables")
+def test_where_there_is_no_endpoint(said: str) -> None:
     """It is that target's failure, with what was wrong, and nothing counts as asked."""
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
     with rig() as made, pytest.raises(AwsError) as caught:
         made.read(region="us-isof-south-1")
     assert caught.value.failure.code == "EndpointConnectionError"

@@ -164,16 +164,14 @@ def test_what_is_sent_is_what_boto3_sends(
         {"AWS_STS_REGIONAL_ENDPOINTS": "legacy"},
     ],
     ids=lambda variables: " ".join(variables) or "as it is",
+    indirect=True,
 )
-def test_hosts_are_those_of_boto3(
-    monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]
-) -> None:
+@pytest.mark.usefixtures("variables")
+def test_hosts_are_those_of_boto3(monkeypatch: pytest.MonkeyPatch) -> None:
     """FIPS, dual-stack and STS's old global endpoint, in every region with Macie."""
     everywhere = [CALLS[0]._replace(region=region) for region in MACIE_REGIONS]
     with FaultyServer(send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")) as between:
         monkeypatch.setenv("HTTPS_PROXY", f"http://{LOOPBACK}:{between.port}")
-        for variable, value in variables.items():
-            monkeypatch.setenv(variable, value)
         with rig(attempts=1) as made:
             for call in (*everywhere, *CALLS[1:]):
                 with pytest.raises(AwsError):

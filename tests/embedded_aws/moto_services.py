@@ -13,11 +13,7 @@ from http import HTTPStatus
 from typing import Final
 
 from moto.moto_server.werkzeug_app import create_backend_app
-from moto.organizations.models import (
-    FakeAccount,
-    FakeOrganization,
-    organizations_backends,
-)
+from moto.organizations.models import FakeAccount, FakeOrganization, organizations_backends
 from werkzeug.test import TestResponse
 
 from tests.embedded_aws.signatures import Key, KeyRing

@@ -1,5 +1,6 @@
-"""Pages of invitations: read to their end, each field whole or absent, and never a wrong list."""
+"""Invitations, page after page, and who administers the account: never a wrong answer."""
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,10 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.aws.answers import unix_seconds
-from exporter.aws.macie import LONGEST_TEXT, MAX_INVITATIONS
-from exporter.model import Answer, Invitation
-from tests.aws.rig import Stage
-from tests.faulty import by_turns, invitation, page, response, send
+from exporter.model import NO_ADMINISTRATOR, Administrator, Answer, AwsError, Failure, Invitation
+from tests.aws.rig import ACCOUNT, ANSWER, REGION, Stage
+from tests.faults.matrix import error
+from tests.faulty import Behaviour, by_turns, invitation, page, response, send
 
 WHEN = 1714979289.123
 
@@ -50,17 +51,16 @@ def test_the_list_ends_where_there_is_no_token(patient: Stage, end: dict[str, ob
 
 def test_too_many_invitations_are_refused_on_the_last_page_too(patient: Stage) -> None:
     """However they are spread over pages, and whether or not another page follows."""
-    half = ["{}"] * (MAX_INVITATIONS // 2)
-    body = '{{"invitations": [{}]{}}}'
-    first = send(response(body.format(",".join(half), ', "nextToken": "t"')))
-    last = send(response(body.format(",".join(half), "")))
-    assert len(patient.play(by_turns(first, last)).read().invitations) == MAX_INVITATIONS
-    last = send(response(body.format(",".join([*half, "{}"]), "")))
-    failure = patient.play(by_turns(first, last)).failure()
-    assert (failure.code, failure.message) == (
-        "MalformedResponse",
-        f"more than {MAX_INVITATIONS} invitations",
-    )
+
+    def pages(last: int) -> Behaviour:
+        sizes = ((50_000, ', "nextToken": "t"'), (last, ""))
+        bodies = (f'{{"invitations": [{",".join(["{}"] * size)}]{more}}}' for size, more in sizes)
+        return by_turns(*(send(response(body)) for body in bodies))
+
+    assert len(patient.play(pages(50_000)).read().invitations) == 100_000
+    failure = patient.play(pages(50_001)).failure()
+    assert failure.code == "MalformedResponse"
+    assert failure.message == "more than 100000 invitations"
 
 
 def test_every_field_is_optional(patient: Stage) -> None:
@@ -90,7 +90,7 @@ def test_every_field_is_optional(patient: Stage) -> None:
 @pytest.mark.parametrize("field", ["accountId", "invitationId", "relationshipStatus"])
 def test_texts_that_no_label_can_hold_are_malformed(patient: Stage, field: str) -> None:
     """Half a surrogate pair is no UTF-8, and an id of many thousand characters is no id."""
-    for text in ("x" * (LONGEST_TEXT + 1), "\ud800", "a\udfff"):
+    for text in ("x" * 257, "\ud800", "a\udfff"):
         made = patient.play(send(response(page([invitation(**{field: text})]))))
         assert made.failure().code == "MalformedResponse"
 
@@ -146,3 +146,97 @@ def test_iso_8601_is_read_as_botocore_reads_it(moment: datetime, precision: str,
 def test_known_timestamps(text: str, seconds: float | None) -> None:
     """A reader can check these by eye; what means a time of today to botocore is none."""
     assert unix_seconds(text) == seconds
+
+
+# -- who administers an account in fact: a second call in the same poll ---------------------------
+
+WHO = "999988887777"
+
+
+def read(patient: Stage, *behaviours: Behaviour) -> Answer:
+    """Read a target, and who its administrator is. Raises AwsError."""
+    made = patient.play(by_turns(*behaviours))
+    return made.run(made.macie.read(ACCOUNT, REGION, administrator=True))
+
+
+def refused(patient: Stage, second: bytes) -> Failure:
+    """Read a target where the second call is answered so; return why the poll failed."""
+    with pytest.raises(AwsError) as caught:
+        read(patient, ANSWER, send(second))
+    return caught.value.failure
+
+
+def named(**fields: object) -> bytes:
+    """Answer that somebody is the administrator."""
+    return response(json.dumps({"administrator": fields}))
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        (
+            named(accountId=WHO, invitationId="i", relationshipStatus="Enabled"),
+            Administrator(WHO, "Enabled"),
+        ),
+        (named(accountId=WHO), Administrator(WHO, "unknown")),
+        (named(accountId=WHO, relationshipStatus="PAUSED"), Administrator(WHO, "Paused")),
+        (named(), NO_ADMINISTRATOR),
+        (response('{"administrator": null}'), NO_ADMINISTRATOR),
+        (response("{}"), NO_ADMINISTRATOR),
+        (error("ResourceNotFoundException", 404), NO_ADMINISTRATOR),
+    ],
+    ids=["invited", "organization", "another case", "no fields", "null", "empty", "not found"],
+)
+def test_the_administrator_comes_with_the_invitations(
+    patient: Stage, second: bytes, expected: Administrator
+) -> None:
+    """One poll is both calls; of one through Organizations only the account id is sure.
+
+    That there is none AWS says by an empty answer, or as of something that it does not find.
+    """
+    answer = read(patient, ANSWER, send(second))
+    assert (answer.administrator, len(answer.invitations)) == (expected, 1)
+    assert [request.target for request in patient.server.requests] == [
+        "/invitations?maxResults=25",
+        "/administrator",
+    ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"message": "hello"},
+        {"administrator": []},
+        {"administrator": False},
+        {"administrator": WHO},
+        {"administrator": {"relationshipStatus": "Enabled"}},
+        {"administrator": {"accountId": int(WHO)}},
+        {"administrator": {"accountId": ""}},
+    ],
+    ids=str,
+)
+def test_what_says_nothing_is_no_answer(patient: Stage, said: object) -> None:
+    """It does not mean that there is none: the poll has failed."""
+    assert refused(patient, response(json.dumps(said))).code == "MalformedResponse"
+
+
+def test_a_denied_second_call_fails_the_poll_and_names_the_action(patient: Stage) -> None:
+    """A poll is one complete reading."""
+    failure = refused(patient, error("AccessDeniedException", 403))
+    assert (failure.code, failure.asked) == (
+        "AccessDeniedException",
+        "macie2:GetAdministratorAccount",
+    )
+
+
+def test_it_is_asked_for_only_where_that_is_wanted(patient: Stage) -> None:
+    """Not where nobody asks, which is not the same as none, nor where Macie is switched off.
+
+    Nor has a poll failed where that happens between the two calls.
+    """
+    assert patient.play(ANSWER).read().administrator is None
+    assert len(patient.server.requests) == 1
+    off = send(error("AccessDeniedException", 403, "Macie is not enabled."))
+    assert read(patient, off) == Answer(enabled=False)
+    assert len(patient.server.requests) == 1
+    assert read(patient, ANSWER, off) == Answer(enabled=False)
