@@ -67,8 +67,16 @@ class Rig:
     runner: asyncio.Runner
 
     def run(self, work: Coroutine[Any, Any, T], seconds: float = 60.0) -> T:
-        """Let the loop turn until some work is done; within so many seconds. Raises AwsError."""
-        return self.runner.run(within(work, seconds))
+        """Return what some work gives within so many seconds, as a poll does. Raises AwsError."""
+
+        async def within() -> T:
+            async with asyncio.timeout(seconds):
+                return await work
+
+        try:
+            return self.runner.run(within())
+        except TimeoutError as error:
+            raise AwsError("Deadline", "poll.timeout has passed") from error
 
     def read(
         self, seconds: float = 10.0, account: Account = ACCOUNT, region: str = REGION
@@ -92,15 +100,6 @@ class Rig:
         except AwsError as error:
             return error.failure
         raise AssertionError(f"answered: {answer}")
-
-
-async def within(work: Coroutine[Any, Any, T], seconds: float) -> T:
-    """Return what some work gives within so many seconds, as a poll does. Raises AwsError."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await work
-    except TimeoutError as error:
-        raise AwsError("Deadline", "poll.timeout has passed") from error
 
 
 @contextmanager

@@ -12,10 +12,8 @@ from exporter.aws.environment import AwsEnvironmentError
 from exporter.model import AwsError, in_other_partition
 from tests.aws.conftest import Serve
 from tests.aws.rig import ANSWER, rig
-from tests.faults.services import HUB, IDENTITY
-from tests.faulty import LOOPBACK, FaultyServer, response, send, send_and_close
+from tests.faulty import LOOPBACK, FaultyServer, send_and_close
 from tests.inprocess import command
-from tests.processes import refusing_port
 
 # -- region and profile -----------------------------------------------------------------------
 
@@ -126,21 +124,6 @@ def test_sts_is_asked_in_one_region(
 
 
 # -- endpoints ----------------------------------------------------------------------------------
-
-
-def test_each_service_may_have_an_endpoint_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """AWS_ENDPOINT_URL_MACIE2 and _STS win over AWS_ENDPOINT_URL."""
-    with FaultyServer(ANSWER) as macie, FaultyServer(send(response(IDENTITY))) as sts:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{LOOPBACK}:{refusing_port()}")
-        monkeypatch.setenv("AWS_ENDPOINT_URL_MACIE2", f"{macie.url}/a/path")
-        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
-        with rig() as made:
-            assert made.count() == 1
-            assert made.run(made.credentials.who_am_i()) == HUB
-        assert [request.target for request in macie.requests] == [
-            "/a/path/invitations?maxResults=25"
-        ]
-        assert [request.method for request in sts.requests] == ["POST"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ connections.
 """
 
 import asyncio
-from queue import SimpleQueue
 
 import pytest
 
@@ -19,7 +18,6 @@ from tests.faulty import (
     LOOPBACK,
     Behaviour,
     FaultyServer,
-    Peer,
     by_turns,
     chunked,
     flood,
@@ -242,20 +240,3 @@ def test_closing_ends_requests_under_way(serve: Serve) -> None:
         made.run(made.client.close())
         assert made.failure() == STOPPING
     assert len(server.requests) == 1
-
-
-def test_connections_are_closed_with_the_clients(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing stays open behind them: the server sees the end of the stream."""
-    ended: SimpleQueue[bytes] = SimpleQueue()
-
-    def behave(peer: Peer) -> bool:
-        peer.socket.sendall(WHOLE)
-        ended.put(peer.socket.recv(1))
-        return False
-
-    with FaultyServer(behave) as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        with rig() as made:
-            assert made.count() == 1
-            assert ended.empty()
-        assert ended.get(timeout=60) == b""

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from tests.aws.conftest import Serve
 from tests.aws.rig import REGION, Rig, rig
 from tests.faults.services import refusal
 from tests.faulty import LOOPBACK, FaultyServer, Peer, Request, response, send
+from tests.processes import refusing_port
 
 KEYS = ReadOnlyCredentials("AKIAEXAMPLE", "secret/+=", None)
 SESSION = ReadOnlyCredentials("ASIAEXAMPLE", "secret", "token/+==" * 40)
@@ -134,16 +135,26 @@ def answer(peer: Peer) -> bool:
     return send(response(xml if name else "{}"))(peer)
 
 
-@pytest.mark.parametrize("path", ["", "/a/path", "/a/path/"])
+EACH = ("_MACIE2", "_STS", "_ORGANIZATIONS", "_ACCOUNT")
+
+
+@pytest.mark.parametrize(
+    ("services", "path"),
+    [([""], ""), ([""], "/a/path/"), (EACH, "/a/path")],
+    ids=["", "path that ends in a slash", "path of each service's endpoint"],
+)
 def test_what_is_sent_is_what_boto3_sends(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch, path: str
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, services: Sequence[str], path: str
 ) -> None:
     """Method, URL, body, signed headers and signature, of every operation, with any page token.
 
-    Each is signed as of now and by whoever asks, whatever is kept of an earlier one.
+    Each is signed as of now and by whoever asks, whatever is kept of an earlier one. A service's
+    own endpoint wins over AWS_ENDPOINT_URL.
     """
     server = serve(answer)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url + path)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{LOOPBACK}:{refusing_port()}")
+    for service in services:
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL{service}", server.url + path)
     with rig(attempts=1) as made:
         for call in CALLS if path else CALLS + PAGES:
             for credentials in (SESSION, KEYS, NEWER_SESSION):

@@ -76,7 +76,7 @@ class Sts:
             )
             raise ApiError(HTTPStatus.FORBIDDEN, "AccessDenied", message)
         account = role_account(request)
-        revocations = self._world.revocations(account)
+        revocations = self._world.revocations[account]
         with _moto_lock:
             text = self._moto.ask(request, caller.account_id, request.body).text
         asked = int(form(request, "DurationSeconds") or DEFAULT_SESSION_SECONDS)
@@ -114,7 +114,7 @@ class Organizations:
             # Several worlds may share the process, and each of them changes.
             backend = organizations_backends[hub]["aws"]
             backend.org = FakeOrganization(hub, "us-east-1", "ALL")
-            members = enumerate(self._world.organization())
+            members = enumerate(tuple(self._world.accounts.items()))
             backend.accounts = [_Member(backend.org, at, *member) for at, member in members]
             answer = self._moto.ask(request, hub, json.dumps(body).encode())
         return response(answer.data, answer.status_code)

@@ -12,6 +12,7 @@ from tests.faulty import Request
 
 MAX_RESULTS: Final = 25
 NOT_ENABLED: Final = "Macie is not enabled."
+_ACCEPTED: Final = ("Enabled", "Paused")
 # Real tokens are opaque; these contain what a client that forgets to escape them would break on.
 _TOKEN_PREFIX: Final = 'é+/=&% "#?;'
 
@@ -28,8 +29,9 @@ def respond(world: World, caller: Caller, request: Request) -> bytes:
         case "GetAdministratorAccount":
             _require_macie(world, caller)
             # A relationship by AWS Organizations has no invitation.
-            found = world.administrator(caller.account_id, caller.region)
-            return json_response({"administrator": _item(found)} if found else {})
+            known = world.invitations(caller.account_id, caller.region)
+            accepted = [_item(one) for one in known if one.relationship_status in _ACCEPTED]
+            return json_response({"administrator": accepted[0]} if accepted else {})
         case _:
             raise ApiError(HTTPStatus.NOT_FOUND, "UnknownOperationException", "No such operation.")
 
@@ -38,13 +40,14 @@ def _invitations(world: World, caller: Caller, request: Request) -> bytes:
     query = parse_qs(urlsplit(request.target).query, keep_blank_values=True)
     limit = min(int(query["maxResults"][0]), MAX_RESULTS)
     after = _position(caller, query["nextToken"][0]) if "nextToken" in query else 0
-    known, end = world.serve(caller.account_id, caller.region), after + limit
+    known, end = world.invitations(caller.account_id, caller.region), after + limit
+    world.pages[caller.account_id, caller.region] += 1
     token = _token(caller, end) if end < len(known) else None
     return json_response({"invitations": [*map(_item, known[after:end])], "nextToken": token})
 
 
 def _require_macie(world: World, caller: Caller) -> None:
-    if not world.holds(caller.account_id, caller.region):
+    if caller.account_id not in world.accounts or caller.region not in world.regions:
         raise ApiError(HTTPStatus.FORBIDDEN, "UnrecognizedClientException", INVALID)
     if not world.macie_enabled(caller.account_id, caller.region):
         raise ApiError(HTTPStatus.FORBIDDEN, "AccessDeniedException", NOT_ENABLED)

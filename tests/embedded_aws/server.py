@@ -88,7 +88,7 @@ class EmbeddedAws(FaultyServer):
             caller = self._caller(peer.request)
             account = role_account(peer.request) or caller.account_id
             call = Call(caller.service, operation_of(peer.request), account, caller.region)
-            self.world.count(call)
+            self.world.called[call] += 1
             fault = self.world.take_fault(call)
             if fault is None:
                 return self._services[caller.service](caller, peer.request)

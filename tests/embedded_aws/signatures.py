@@ -89,7 +89,7 @@ class KeyRing:
             key.expires is None
             or (
                 self._clock() < key.expires
-                and self._world.revocations(key.account_id) == key.revocations
+                and self._world.revocations[key.account_id] == key.revocations
             )
         )
 
