@@ -79,7 +79,7 @@ class Rig:
             raise AwsError("Deadline", "poll.timeout has passed") from error
 
     def read(
-        self, seconds: float = 10.0, account: Account = ACCOUNT, region: str = REGION
+        self, seconds: float = 60.0, account: Account = ACCOUNT, region: str = REGION
     ) -> Answer:
         """Read a target within so many seconds. Raises AwsError."""
         return self.run(self.macie.read(account, region), seconds)
@@ -93,7 +93,7 @@ class Rig:
         self.failure(1.0)
         return self
 
-    def failure(self, seconds: float = 10.0) -> Failure:
+    def failure(self, seconds: float = 60.0) -> Failure:
         """Read a target that cannot be read; give why."""
         try:
             answer = self.read(seconds)

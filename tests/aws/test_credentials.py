@@ -25,18 +25,22 @@ from tests.processes import PATIENCE
 ROLE = Role("arn:aws:iam::111122223333:role/macie-invitations-reader")
 
 
-class Sts:
-    """Hands out sessions, or refuses; remembers when it was asked."""
+class Scene:
+    """A role's sessions, the loop that they live in, and the STS that hands them out."""
 
-    def __init__(self, clock: ManualClock) -> None:
-        self.clock, self.lifetime = clock, 3600.0
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self.clock, self.runner = ManualClock(), runner
+        self.lifetime = 3600.0
         self.error: AwsError | None = None
         self.asked: list[float] = []
+        """When STS was."""
         self.gate = asyncio.Event()
         self.gate.set()
+        self.sessions = Sessions(
+            self._assume, self.clock, pause=lambda: 0.95 * STEP, renewal_pause=lambda: 3 * STEP
+        )
 
-    async def assume(self) -> Session:
-        """Assume a role."""
+    async def _assume(self) -> Session:
         self.asked.append(self.clock.monotonic())
         await self.gate.wait()
         if self.error:
@@ -44,17 +48,6 @@ class Sts:
         end = self.clock.now() + self.lifetime
         keys = ReadOnlyCredentials(f"key-{len(self.asked)}", "secret", "token")
         return Session(keys, lambda seconds: self.clock.now() + seconds >= end)
-
-
-class Scene:
-    """A role's sessions, and the loop that they live in."""
-
-    def __init__(self, runner: asyncio.Runner) -> None:
-        self.clock, self.runner = ManualClock(), runner
-        self.sts = Sts(self.clock)
-        self.sessions = Sessions(
-            self.sts.assume, self.clock, pause=lambda: 0.95 * STEP, renewal_pause=lambda: 3 * STEP
-        )
 
     def current(self) -> ReadOnlyCredentials:
         """Return the credentials in use, and let begin what may begin. Raises AwsError."""
@@ -91,19 +84,19 @@ def test_one_session_serves_until_it_is_refreshed_ahead(scene: Scene) -> None:
     """
     for seconds in (0, 2699):
         scene.clock.advance(seconds)
-        assert (scene.key(), len(scene.sts.asked)) == ("key-1", 1)
+        assert (scene.key(), len(scene.asked)) == ("key-1", 1)
     scene.clock.advance(1)
-    scene.sts.gate.clear()
+    scene.gate.clear()
     assert [scene.key(), scene.key()] == ["key-1", "key-1"]
-    scene.sts.gate.set()
+    scene.gate.set()
     scene.runner.run(turn())
-    assert (scene.key(), len(scene.sts.asked)) == ("key-2", 2)
+    assert (scene.key(), len(scene.asked)) == ("key-2", 2)
 
 
 def test_a_failed_refresh_ahead_keeps_the_session_until_its_end(scene: Scene) -> None:
     """STS may be away for a quarter of an hour without any poll noticing."""
     scene.key()
-    scene.sts.error = AwsError("InternalServerException", "away")
+    scene.error = AwsError("InternalServerException", "away")
     for seconds in (2701, 898):
         scene.clock.advance(seconds)
         assert scene.key() == "key-1"
@@ -117,16 +110,16 @@ def test_a_broken_role_is_tried_once_an_interval(scene: Scene) -> None:
 
     However long it was broken: mended, it is back within an interval.
     """
-    scene.sts.error = AwsError("AccessDenied", "not authorized", "request-1")
+    scene.error = AwsError("AccessDenied", "not authorized", "request-1")
     end = scene.clock.monotonic() + 24 * 3600
     while scene.clock.monotonic() < end:
         with pytest.raises(AwsError, match="not authorized"):
             scene.key()
         scene.clock.advance(10)
-    pauses = {later - sooner for sooner, later in pairwise(scene.sts.asked)}
+    pauses = {later - sooner for sooner, later in pairwise(scene.asked)}
     assert min(pauses) >= 0.95 * STEP
     assert max(pauses) <= STEP
-    scene.sts.error = None
+    scene.error = None
     scene.clock.advance(0.95 * STEP)
     scene.key()
 
@@ -138,18 +131,18 @@ def test_one_task_assumes_while_all_wait(scene: Scene) -> None:
     """
 
     async def together() -> list[ReadOnlyCredentials | BaseException]:
-        scene.sts.gate.clear()
+        scene.gate.clear()
         waiting = [asyncio.create_task(scene.sessions.current()) for _ in range(20)]
         await turn()
         waiting[0].cancel()
         await turn()
-        scene.sts.gate.set()
+        scene.gate.set()
         return await asyncio.gather(*waiting, return_exceptions=True)
 
     first, *others = scene.runner.run(together())
     assert isinstance(first, asyncio.CancelledError)
     assert others == [scene.current()] * 19
-    assert len(scene.sts.asked) == 1
+    assert len(scene.asked) == 1
 
 
 @pytest.mark.parametrize(("lifetime", "asked"), [(800.0, 13), (25.0, 124)])
@@ -160,11 +153,11 @@ def test_what_always_ends_soon_is_let_be_meanwhile(
 
     However short a session is, it serves until then.
     """
-    scene.sts.lifetime = lifetime
+    scene.lifetime = lifetime
     for _ in range(370):
         scene.key()
         scene.clock.advance(10)
-    assert len(scene.sts.asked) == asked
+    assert len(scene.asked) == asked
 
 
 def test_a_region_that_refuses_every_session(scene: Scene) -> None:
@@ -187,7 +180,7 @@ def test_a_region_that_refuses_every_session(scene: Scene) -> None:
     assert refused(third, "eu-west-1", "us-east-1") == [False, False]
     scene.clock.advance(1)
     assert refused(third, "me-south-1") == [True]
-    assert (scene.key(), len(scene.sts.asked)) == ("key-4", 4)
+    assert (scene.key(), len(scene.asked)) == ("key-4", 4)
 
 
 def test_a_fleet_does_not_ask_sts_for_all_roles_at_once(patient: Stage) -> None:

@@ -38,10 +38,10 @@ NOT_ENABLED = error("AccessDeniedException", 403, "Macie is not enabled.")
 LOST = {"EndpointConnectionError", "MalformedResponse"}
 
 
-def outcome(made: Rig, seconds: float = 10.0) -> str | Answer:
+def outcome(made: Rig) -> str | Answer:
     """Read a target: its answer, or the code of its failure."""
     try:
-        return made.read(seconds)
+        return made.read()
     except AwsError as failed:
         return failed.failure.code
 

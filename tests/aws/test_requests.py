@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 import boto3
 import pytest
 from botocore import xform_name
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ClientError, ProxyConnectionError
@@ -20,6 +18,7 @@ from exporter.error_codes import ERRORS
 from exporter.model import MACIE_REGIONS, AwsError, Failure
 from tests.aws.conftest import Serve
 from tests.aws.rig import REGION, Rig, rig
+from tests.embedded_aws.signatures import is_signed, signature_of
 from tests.faults.services import refusal
 from tests.faulty import LOOPBACK, FaultyServer, Peer, Request, response, send
 from tests.processes import refusing_port
@@ -95,29 +94,20 @@ def ours(made: Rig, call: Call, credentials: ReadOnlyCredentials) -> Mapping[str
 
 _UNSIGNED = {"amz-sdk-invocation-id", "amz-sdk-request"}
 """boto3's count of its attempts, which it signs and nobody reads."""
-_AUTHORIZATION = re.compile(
-    r"AWS4-HMAC-SHA256 Credential=(\w+)/\d+/(\S+)/(\S+)/aws4_request, "
-    r"SignedHeaders=(\S+), Signature=(\w+)"
-)
 
 
-def seen(request: Request, credentials: ReadOnlyCredentials, origin: str) -> Mapping[str, object]:
+def seen(request: Request, credentials: ReadOnlyCredentials) -> Mapping[str, object]:
     """Return of a request what may differ in nothing: all but its date, and what covers that.
 
     Its signature has to be the one that botocore would make.
     """
-    found = _AUTHORIZATION.fullmatch(request.headers["authorization"])
-    assert found is not None
-    key, region, service, names, signature = found.groups()
-    signed = {name: request.headers[name] for name in names.split(";")}
-    covered: Any = AWSRequest(request.method, origin + request.target, signed, request.body)
-    covered.context["timestamp"] = request.headers["x-amz-date"]
-    signer: Any = SigV4Auth(credentials, service, region)
-    text = signer.string_to_sign(covered, signer.canonical_request(covered))
-    assert signature == signer.signature(text, covered)
+    given = signature_of(request)
+    assert given is not None
+    assert is_signed(request, given, str(credentials.secret_key))
+    signed = {name: request.headers[name] for name in given["headers"].split(";")}
     return {
         "request": (request.method, request.target, request.body),
-        "signed as": (key, region, service),
+        "signed as": given.group("key", "region", "service"),
         "signed": {
             name: name == "x-amz-date" or value
             for name, value in signed.items()
@@ -160,7 +150,7 @@ def test_what_is_sent_is_what_boto3_sends(
             for credentials in (SESSION, KEYS, NEWER_SESSION):
                 ours(made, call, credentials)
                 boto3s(call, credentials)()
-                mine, other = (seen(each, credentials, server.url) for each in server.requests)
+                mine, other = (seen(each, credentials) for each in server.requests)
                 assert mine == other, call
                 server.requests.clear()
 
