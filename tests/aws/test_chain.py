@@ -20,6 +20,7 @@ from tests.aws.conftest import Serve
 from tests.aws.rig import ACCOUNT, REGION, Rig, rig
 from tests.clocks import ManualClock
 from tests.faults.bounds import bounded
+from tests.faults.matrix import error
 from tests.faults.services import HUB, IDENTITY, SESSION, refusal, sts
 from tests.faulty import Behaviour, Peer, flood, page, response, send, send_and_close
 from tests.inprocess import command
@@ -129,12 +130,12 @@ def test_credentials_that_cannot_be_used(
 def refusing(key: str, then: Behaviour) -> Behaviour:
     """Refuse what is signed with a key, as STS and Macie do with keys that they do not know."""
     code = "InvalidClientTokenId"
-    xml = f"<ErrorResponse><Error><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>"
-    refused = send(response(xml, 403, {"x-amzn-ErrorType": code}))
 
     def behave(peer: Peer) -> bool:
-        is_refused = f"Credential={key}/" in peer.request.headers["authorization"]
-        return (refused if is_refused else then)(peer)
+        if f"Credential={key}/" not in peer.request.headers["authorization"]:
+            return then(peer)
+        refuse = refusal if b"Action=" in peer.request.body else error
+        return send(refuse(code, 403))(peer)
 
     return behave
 

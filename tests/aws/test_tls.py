@@ -23,31 +23,26 @@ def authority() -> Authority:
 
 
 @pytest.fixture
-def bundle(authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Whom AWS_CA_BUNDLE trusts: the authority alone."""
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))
-    return authority.write(tmp_path / "ca.pem")
-
-
-@pytest.fixture
-def context(authority: Authority, tmp_path: Path) -> ssl.SSLContext:
-    """A server's context with a certificate for localhost."""
+def context(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> ssl.SSLContext:
+    """A server's context with a certificate for localhost, by the one whom AWS_CA_BUNDLE trusts."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.write(tmp_path / "ca.pem")))
     return authority.server(tmp_path)
 
 
 def test_requests_ca_bundle_is_trusted_too(
-    monkeypatch: pytest.MonkeyPatch, serve: Serve, context: ssl.SSLContext, bundle: Path
+    monkeypatch: pytest.MonkeyPatch, serve: Serve, context: ssl.SSLContext
 ) -> None:
     """As boto3 does it; and a connection is kept."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", os.environ["AWS_CA_BUNDLE"])
     monkeypatch.delenv("AWS_CA_BUNDLE")
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     server = serve(ANSWER, tls=context)
     with rig() as made:
         assert [made.count() for _ in range(3)] == [1] * 3
     assert server.connections == 1
 
 
-@pytest.mark.usefixtures("bundle")
 def test_tls_through_a_proxy(
     monkeypatch: pytest.MonkeyPatch, serve: Serve, context: ssl.SSLContext
 ) -> None:
@@ -62,7 +57,6 @@ def test_tls_through_a_proxy(
         ]
 
 
-@pytest.mark.usefixtures("bundle")
 def test_tls_within_tls(
     monkeypatch: pytest.MonkeyPatch, serve: Serve, context: ssl.SSLContext
 ) -> None:
@@ -79,7 +73,7 @@ def test_tls_within_tls(
             assert made.failure(0.3).code == "Deadline"
 
 
-@pytest.mark.usefixtures("bundle")
+@pytest.mark.usefixtures("context")
 def test_another_hosts_certificate_is_refused(
     serve: Serve, authority: Authority, tmp_path: Path
 ) -> None:
@@ -93,9 +87,10 @@ def test_another_hosts_certificate_is_refused(
 
 @pytest.mark.parametrize("text", [None, "no certificate"], ids=["missing", "nonsense"])
 def test_a_bundle_that_cannot_be_read_is_said(
-    serve: Serve, context: ssl.SSLContext, bundle: Path, text: str | None
+    serve: Serve, context: ssl.SSLContext, tmp_path: Path, text: str | None
 ) -> None:
     """With its name; plain HTTP does not need it."""
+    bundle = tmp_path / "ca.pem"
     bundle.unlink()
     if text is not None:
         bundle.write_text(text)

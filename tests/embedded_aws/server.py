@@ -27,11 +27,6 @@ _LONGEST_HOLD_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.01
 
 
-def utc_now() -> datetime:
-    """Return the present, in UTC."""
-    return datetime.now(UTC)
-
-
 class EmbeddedAws(FaultyServer):
     """A context manager: an AWS on loopback that answers from a world.
 
@@ -39,9 +34,10 @@ class EmbeddedAws(FaultyServer):
     that with the real time: start an injected clock near the present.
     """
 
-    def __init__(self, world: World, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, world: World, clock: Callable[[], datetime] | None = None) -> None:
         """Bind to a free port; nothing is answered before the context is entered."""
         super().__init__(self._handle)
+        clock = clock or partial(datetime.now, UTC)
         self.world = world
         self._lock = threading.Lock()
         self._keys = KeyRing(world, clock)
