@@ -1,6 +1,5 @@
-"""Every request and every modelled error, held against what boto3's own clients make of them."""
+"""Every request, held against what boto3's own clients make of it."""
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -11,15 +10,13 @@ import pytest
 from botocore import xform_name
 from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
-from botocore.exceptions import ClientError, ProxyConnectionError
+from botocore.exceptions import ProxyConnectionError
 
 from exporter.aws.organizations import GLOBAL_REGION
-from exporter.error_codes import ERRORS
-from exporter.model import MACIE_REGIONS, AwsError, Failure
+from exporter.model import MACIE_REGIONS, AwsError
 from tests.aws.conftest import Serve
 from tests.aws.rig import REGION, Rig, rig
 from tests.embedded_aws.signatures import is_signed, signature_of
-from tests.faults.services import refusal
 from tests.faulty import LOOPBACK, FaultyServer, Peer, Request, response, send
 from tests.processes import refusing_port
 
@@ -182,41 +179,3 @@ def test_hosts_are_those_of_boto3(monkeypatch: pytest.MonkeyPatch) -> None:
                 mine, other = (request.target for request in between.requests)
                 assert mine == other
                 between.requests.clear()
-
-
-def error(call: Call, code: str) -> bytes:
-    """Write an error in a service's protocol."""
-    text = "something is wrong"
-    match call.service:
-        case "sts":
-            return refusal(code, 400, text)
-        case "organizations":
-            return response(json.dumps({"__type": code, "Message": text}), 400)
-        case _:
-            return response(json.dumps({"message": text}), 400, {"x-amzn-ErrorType": code})
-
-
-OF_SERVICES = {call.service: call for call in CALLS}
-
-
-@pytest.mark.parametrize("service", OF_SERVICES)
-def test_errors_are_those_of_boto3(serve: Serve, service: str) -> None:
-    """The same code, message and request id, in each protocol.
-
-    Where the table does not know the code, the message names it.
-    """
-    call, server = OF_SERVICES[service], serve(answer)
-    with rig(attempts=1) as made:
-        for code in ("AccessDeniedException", "BrandNewException"):
-            server.behave(send(error(call, code)))
-            with pytest.raises(AwsError) as caught:
-                ours(made, call, KEYS)
-            with pytest.raises(ClientError) as raised:
-                boto3s(call, KEYS)()
-            told = raised.value.response
-            message, is_known = told["Error"]["Message"], code in ERRORS
-            assert caught.value.failure == Failure(
-                code if is_known else "other",
-                message if is_known else f"{code}: {message}",
-                told["ResponseMetadata"]["RequestId"],
-            )

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
-from tests.embedded_aws import rest
-from tests.embedded_aws.moto_services import WEB_IDENTITY, Organizations, Sts, role_account
+from tests.embedded_aws.services import WEB_IDENTITY, Organizations, Sts, respond_rest, role_account
 from tests.embedded_aws.signatures import KeyRing, static_key
 from tests.embedded_aws.wire import (
     ACCOUNT,
@@ -44,8 +43,8 @@ class EmbeddedAws(FaultyServer):
         self._hub_key = static_key(world.hub)
         self._keys.add(self._hub_key)
         self._services: dict[str, Callable[[Caller, Request], bytes]] = {
-            MACIE: partial(rest.respond, world),
-            ACCOUNT: partial(rest.respond, world),
+            MACIE: partial(respond_rest, world),
+            ACCOUNT: partial(respond_rest, world),
             STS: Sts(world, self._keys, clock).respond,
             ORGANIZATIONS: Organizations(world).respond,
         }

@@ -1,9 +1,10 @@
-"""STS and Organizations, answered by moto; the only module that imports moto (and needs it).
+"""The services: STS and Organizations by moto, and what moto lacks of Macie and Account Management.
 
 moto's state belongs to the process, not to a world. So whatever is dispatched to it happens under
 one lock, and the organization of the world that is asked is put in place first.
 """
 
+import hashlib
 import json
 import re
 import threading
@@ -11,25 +12,27 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import parse_qs, urlsplit
 
 from moto.moto_server.werkzeug_app import create_backend_app
 from moto.organizations.models import FakeAccount, FakeOrganization, organizations_backends
 from werkzeug.test import TestResponse
 
-from tests.embedded_aws.signatures import Key, KeyRing
+from tests.embedded_aws.signatures import INVALID, Key, KeyRing
 from tests.embedded_aws.wire import (
     ORGANIZATIONS,
     STS,
     ApiError,
     Caller,
     form,
+    json_response,
     operation_of,
     xml_response,
 )
-from tests.embedded_aws.world import World
+from tests.embedded_aws.world import Invitation, World
 from tests.faulty import Request, response
 
-MAX_RESULTS: Final = 20
+_MAX_ACCOUNTS: Final = 20
 DEFAULT_SESSION_SECONDS: Final = 3600
 # Whom AWS names as the caller of AssumeRoleWithWebIdentity does not sign.
 WEB_IDENTITY: Final = "AssumeRoleWithWebIdentity"
@@ -39,6 +42,12 @@ _IDENTITY: Final = (
     "<GetCallerIdentityResult><Arn>{}</Arn><Account>{}</Account></GetCallerIdentityResult>"
     "</GetCallerIdentityResponse>"
 )
+
+_MAX_INVITATIONS: Final = 25
+NOT_ENABLED: Final = "Macie is not enabled."
+_ACCEPTED: Final = ("Enabled", "Paused")
+# Real tokens are opaque; these contain what a client that forgets to escape them would break on.
+_TOKEN_PREFIX: Final = 'é+/=&% "#?;'
 
 _moto_lock = threading.Lock()
 
@@ -109,7 +118,7 @@ class Organizations:
         if caller.account_id != hub:
             message = "You don't have permissions to access this resource."
             raise ApiError(HTTPStatus.BAD_REQUEST, "AccessDeniedException", message)
-        body = {**json.loads(request.body), "MaxResults": MAX_RESULTS}
+        body = {**json.loads(request.body), "MaxResults": _MAX_ACCOUNTS}
         with _moto_lock:
             # Several worlds may share the process, and each of them changes.
             backend = organizations_backends[hub]["aws"]
@@ -133,3 +142,67 @@ class _Member(FakeAccount):
         self.status = self.state = "ACTIVE"
         self.joined_method = "CREATED"
         self.tags: dict[str, str] = {}
+
+
+def respond_rest(world: World, caller: Caller, request: Request) -> bytes:
+    """Answer one request of Macie's or Account Management's; raises ApiError."""
+    match operation_of(request):
+        case "ListRegions":
+            listed = [{"RegionName": name, "RegionOptStatus": "ENABLED"} for name in world.regions]
+            return json_response({"Regions": listed})
+        case "ListInvitations":
+            _require_macie(world, caller)
+            return _invitations(world, caller, request)
+        case "GetAdministratorAccount":
+            _require_macie(world, caller)
+            # A relationship by AWS Organizations has no invitation.
+            known = world.invitations(caller.account_id, caller.region)
+            accepted = [_item(one) for one in known if one.relationship_status in _ACCEPTED]
+            return json_response({"administrator": accepted[0]} if accepted else {})
+        case _:
+            raise ApiError(HTTPStatus.NOT_FOUND, "UnknownOperationException", "No such operation.")
+
+
+def _invitations(world: World, caller: Caller, request: Request) -> bytes:
+    query = parse_qs(urlsplit(request.target).query, keep_blank_values=True)
+    limit = min(int(query["maxResults"][0]), _MAX_INVITATIONS)
+    after = _position(caller, query["nextToken"][0]) if "nextToken" in query else 0
+    known, end = world.invitations(caller.account_id, caller.region), after + limit
+    world.pages[caller.account_id, caller.region] += 1
+    token = _token(caller, end) if end < len(known) else None
+    return json_response({"invitations": [*map(_item, known[after:end])], "nextToken": token})
+
+
+def _require_macie(world: World, caller: Caller) -> None:
+    if caller.account_id not in world.accounts or caller.region not in world.regions:
+        raise ApiError(HTTPStatus.FORBIDDEN, "UnrecognizedClientException", INVALID)
+    if not world.macie_enabled(caller.account_id, caller.region):
+        raise ApiError(HTTPStatus.FORBIDDEN, "AccessDeniedException", NOT_ENABLED)
+
+
+def _token(caller: Caller, position: int) -> str:
+    """Return a token that is good for this target only."""
+    text = f"{caller.account_id}|{caller.region}|{position}"
+    return f"{_TOKEN_PREFIX}{position:x}.{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _position(caller: Caller, token: str) -> int:
+    """Read a token back; raises ApiError for one that was never given to this target."""
+    position = int(token.removeprefix(_TOKEN_PREFIX).partition(".")[0], 16)
+    if _token(caller, position) != token:
+        message = "The request failed because the nextToken isn't valid."
+        raise ApiError(HTTPStatus.BAD_REQUEST, "ValidationException", message)
+    return position
+
+
+def _item(invitation: Invitation) -> dict[str, str]:
+    item = {
+        "accountId": invitation.account_id,
+        "relationshipStatus": invitation.relationship_status,
+    }
+    if invitation.invitation_id:
+        item["invitationId"] = invitation.invitation_id
+    if invitation.invited_at is not None:
+        when = invitation.invited_at.isoformat(timespec="milliseconds")
+        item["invitedAt"] = when.replace("+00:00", "Z")
+    return item
