@@ -3,8 +3,6 @@
 import asyncio
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from exporter.error_codes import hint_of
 from exporter.iam.remedies import remedy
 from exporter.model import Account, Failure, Role
 from exporter.settings import Settings
+from tests import processes
 from tests.aws.conftest import Serve
 from tests.aws.rig import ACCOUNT, REGION, Rig, rig
 from tests.clocks import ManualClock
@@ -165,52 +164,25 @@ def test_new_keys_are_found_by_whoever_is_refused(serve: Serve, no_keys: Path, a
         assert asked_with(made) == "AKIANEW"
 
 
-HANGS = """
-import asyncio, random, socket, sys, threading
-from exporter.aws.cloud import Cloud
-from exporter.clock import SystemClock
-from exporter.model import Account
-
-class Observer:
-    def attempt(self, *_): pass
-
-async def main():
-    cloud = Cloud(clock=SystemClock(), observer=Observer(), rng=random.Random(1),
-                  region=lambda: "eu-west-1", step=lambda: 300.0)
-    {before}
-    for _ in range(2):
-        try:
-            async with asyncio.timeout(1):
-                await cloud.macie.read(Account("111122223333"), "eu-west-1")
-        except TimeoutError:
-            print("Deadline", flush=True)
-    await cloud.close()
-
-asyncio.run(main())
-"""
-
-
 @pytest.mark.parametrize("what", ["resolver", "chain"])
-def test_what_hangs_holds_no_exit(no_keys: Path, what: str) -> None:
+def test_what_hangs_holds_no_exit(tmp_path: Path, what: str) -> None:
     """A resolver, or a credential program, that never answers: polls end, and so does the process.
 
     For however many polls, one program is under way.
     """
-    before, looks = "", no_keys.with_name("looks")
+    looks, config = tmp_path / "looks", tmp_path / "config"
+    program = f"/bin/sh -c 'echo >> {looks}; exec sleep 100'"
+    config.write_text(f"[default]\ncredential_process = {program}\n")
+    variables = {"AWS_CONFIG_FILE": str(config), "AWS_EC2_METADATA_DISABLED": "true"}
     if what == "resolver":
-        before = "socket.getaddrinfo = lambda *_, **__: threading.Event().wait()"
-        no_keys.write_text(PROFILE.format("AKIAEXAMPLE"))
-    else:
-        program = f"/bin/sh -c 'echo >> {looks}; exec sleep 100'"
-        no_keys.with_name("config").write_text(f"[default]\ncredential_process = {program}\n")
-    done = subprocess.run(
-        [sys.executable, "-c", HANGS.format(before=before)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.stdout, done.stderr, done.returncode) == ("Deadline\n" * 2, "", 0)
+        hang = "socket.getaddrinfo = lambda *_, **__: threading.Event().wait()"
+        (tmp_path / "sitecustomize.py").write_text(f"import socket, threading\n{hang}\n")
+        variables |= {**KEYS, "PYTHONPATH": str(tmp_path)}
+    account = {"id": MEMBER.id, "role_name": "reader", "regions": ["eu-west-1", "us-east-1"]}
+    flags = ("--poll.timeout=1s", f"--aws.accounts={json.dumps([account])}")
+    done = processes.command(variables, "once", *flags)
+    assert done.returncode == 1
+    assert done.stdout.count('error_code="Deadline"') == 2
     assert not looks.exists() or looks.read_text() == "\n"
 
 

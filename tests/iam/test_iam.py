@@ -205,7 +205,11 @@ def test_each_kind_of_role_has_a_template_of_its_own(tmp_path: Path) -> None:
     for template in map(yaml.safe_load, of_members):
         role = template["Resources"].pop("ReaderRole")["Properties"]
         assert not template["Resources"]
-        made.append((role["Path"] + role["RoleName"], list(template["Parameters"])))
+        asked = template["Parameters"]
+        made.append((role["Path"] + role["RoleName"], list(asked)))
+        assert [name for name in asked if "NoEcho" in asked[name]] == [
+            *{"ExternalId"} & asked.keys()
+        ]
     assert made == [
         (f"/{READER}", ["HubPrincipalArn", "ExternalId"]),
         ("/other", ["HubPrincipalArn"]),
