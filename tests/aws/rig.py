@@ -63,7 +63,6 @@ class Rig:
     credentials: Credentials
     macie: Macie
     attempts: Attempts
-    clock: Clock
     runner: asyncio.Runner
 
     def run(self, work: Coroutine[Any, Any, T], seconds: float = 60.0) -> T:
@@ -112,12 +111,12 @@ def rig(
 ) -> Iterator[Rig]:
     """Put everything together, with the real time unless given another; close it afterwards."""
     observed = Attempts()
-    time_of = clock or SystemClock()
+    clock = clock or SystemClock()
     with asyncio.Runner() as runner:
 
         async def make() -> Client:
             return Client(
-                clock=time_of,
+                clock=clock,
                 observer=observed,
                 rng=random.Random(7),
                 timeouts=timeouts or Timeouts(),
@@ -126,9 +125,9 @@ def rig(
             )
 
         client = runner.run(make())
-        credentials = Credentials(client, clock=time_of, region=lambda: REGION, step=lambda: 300.0)
+        credentials = Credentials(client, clock=clock, region=lambda: REGION, step=lambda: 300.0)
         try:
-            yield Rig(client, credentials, Macie(client, credentials), observed, time_of, runner)
+            yield Rig(client, credentials, Macie(client, credentials), observed, runner)
         finally:
             credentials.close()
             runner.run(client.close())

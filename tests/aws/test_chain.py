@@ -269,7 +269,7 @@ def test_another_region_is_looked_in_at_once(serve: Serve) -> None:
     regions = ["eu-west-1"]
     with rig() as made:
         own = Credentials(
-            made.client, clock=made.clock, region=lambda: regions[-1], step=lambda: 300.0
+            made.client, clock=ManualClock(), region=lambda: regions[-1], step=lambda: 300.0
         )
         for _ in range(2):
             made.run(own.for_account(ACCOUNT))

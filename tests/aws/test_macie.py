@@ -18,11 +18,6 @@ from tests.faulty import Behaviour, by_turns, invitation, page, response, send
 WHEN = 1714979289.123
 
 
-def ids(answer: Answer) -> list[str]:
-    """Return the ids of what was answered."""
-    return [found.invitation_id for found in answer.invitations]
-
-
 @pytest.mark.parametrize("end", [{}, {"nextToken": None}, {"nextToken": ""}], ids=repr)
 def test_the_list_ends_where_there_is_no_token(patient: Stage, end: dict[str, object]) -> None:
     """A token that is absent, null or empty is none; 25 at a time are asked for.
@@ -37,7 +32,7 @@ def test_the_list_ends_where_there_is_no_token(patient: Stage, end: dict[str, ob
             send(response(page([invitation("c")], **end))),
         )
     )
-    assert ids(made.read()) == ["a", "b", "c"]
+    assert [one.invitation_id for one in made.read().invitations] == ["a", "b", "c"]
     asked = [urlsplit(request.target) for request in patient.server.requests]
     assert {one.path for one in asked} == {"/invitations"}
     second = {"maxResults": ["25"], "nextToken": ["t/1"]}
@@ -131,21 +126,10 @@ def test_iso_8601_is_read_as_botocore_reads_it(moment: datetime, precision: str,
     assert unix_seconds(text) == expected.timestamp()
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("2024-05-06T07:08:09.123Z", WHEN),
-        ("2024-05-06T07:08:09+02:00", 1714972089.0),
-        ("2024-05-06T07:08:09.123456789Z", 1714979289.123456),
-        ("2024-01-01T00:00:60Z", None),
-        ("20240506T070809.123Z", None),
-        ("Monday", None),
-        ("10:30", None),
-    ],
-)
-def test_known_timestamps(text: str, seconds: float | None) -> None:
-    """A reader can check these by eye; what means a time of today to botocore is none."""
-    assert unix_seconds(text) == seconds
+def test_known_timestamps() -> None:
+    """A reader can check these by eye; what is finer than a microsecond is cut."""
+    assert unix_seconds("2024-05-06T07:08:09.123456789Z") == 1714979289.123456
+    assert unix_seconds("2024-05-06T07:08:09+02:00") == 1714972089.0
 
 
 # -- who administers an account in fact: a second call in the same poll ---------------------------

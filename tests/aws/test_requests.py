@@ -57,12 +57,10 @@ CALLS = (
     Call("sts", "AssumeRole", REGION, ROLE),
     Call("sts", "AssumeRole", REGION, {**ROLE, "ExternalId": "a b+c/=,@:é"}),
 )
+_TOKEN_NAMES = {"macie2": "nextToken"}
 PAGES = tuple(
     call._replace(
-        parameters={
-            **call.parameters,
-            "nextToken" if call.service == "macie2" else "NextToken": token,
-        }
+        parameters={**call.parameters, _TOKEN_NAMES.get(call.service, "NextToken"): token}
     )
     for call in _LISTS
     for token in TOKENS

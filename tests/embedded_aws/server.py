@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
-from tests.embedded_aws.services import WEB_IDENTITY, Organizations, Sts, respond_rest, role_account
+from tests.embedded_aws import services
 from tests.embedded_aws.signatures import KeyRing, static_key
 from tests.embedded_aws.wire import (
     ACCOUNT,
@@ -43,10 +43,10 @@ class EmbeddedAws(FaultyServer):
         self._hub_key = static_key(world.hub)
         self._keys.add(self._hub_key)
         self._services: dict[str, Callable[[Caller, Request], bytes]] = {
-            MACIE: partial(respond_rest, world),
-            ACCOUNT: partial(respond_rest, world),
-            STS: Sts(world, self._keys, clock).respond,
-            ORGANIZATIONS: Organizations(world).respond,
+            MACIE: partial(services.respond_rest, world),
+            ACCOUNT: partial(services.respond_rest, world),
+            STS: partial(services.respond_sts, world, self._keys, clock),
+            ORGANIZATIONS: partial(services.respond_organizations, world),
         }
 
     @property
@@ -81,7 +81,7 @@ class EmbeddedAws(FaultyServer):
         """Return the answer to one request; raises ApiError."""
         with self._lock:
             caller = self._caller(peer.request)
-            account = role_account(peer.request) or caller.account_id
+            account = services.role_account(peer.request) or caller.account_id
             call = Call(caller.service, operation_of(peer.request), account, caller.region)
             self.world.called[call] += 1
             fault = self.world.take_fault(call)
@@ -90,7 +90,10 @@ class EmbeddedAws(FaultyServer):
         return _failed(fault, caller, peer)
 
     def _caller(self, request: Request) -> Caller:
-        if "authorization" not in request.headers and operation_of(request) == WEB_IDENTITY:
+        if (
+            "authorization" not in request.headers
+            and operation_of(request) == services.WEB_IDENTITY
+        ):
             return Caller("anonymous", "anonymous", "us-east-1", STS)
         return self._keys.caller(request)
 

@@ -10,13 +10,14 @@ import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from moto.moto_server.werkzeug_app import create_backend_app
 from moto.organizations.models import FakeAccount, FakeOrganization, organizations_backends
-from werkzeug.test import TestResponse
+from werkzeug.test import Client, TestResponse
 
 from tests.embedded_aws.signatures import INVALID, Key, KeyRing
 from tests.embedded_aws.wire import (
@@ -52,50 +53,41 @@ _TOKEN_PREFIX: Final = 'é+/=&% "#?;'
 _moto_lock = threading.Lock()
 
 
-class _Moto:
-    """moto's server application for one service."""
-
-    def __init__(self, service: str) -> None:
-        self._client = create_backend_app(service).test_client()  # type: ignore[arg-type]
-
-    def ask(self, request: Request, account: str, body: bytes) -> TestResponse:
-        """Return moto's answer to a request made by `account`; needs the lock."""
-        headers = [*request.headers.items(), ("x-moto-account-id", account)]
-        return self._client.open(request.target, method=request.method, headers=headers, data=body)
+@cache
+def _moto(service: str) -> Client:
+    """Return a client of moto's server application for one service."""
+    return create_backend_app(service).test_client()  # type: ignore[arg-type]
 
 
-class Sts:
-    """AssumeRole, AssumeRoleWithWebIdentity and GetCallerIdentity."""
+def _ask_moto(service: str, request: Request, account: str, body: bytes) -> TestResponse:
+    """Return moto's answer to a request made by `account`; needs the lock."""
+    headers = [*request.headers.items(), ("x-moto-account-id", account)]
+    return _moto(service).open(request.target, method=request.method, headers=headers, data=body)
 
-    def __init__(self, world: World, keys: KeyRing, clock: Callable[[], datetime]) -> None:
-        """Take the world that decides, and the key ring that learns the issued sessions."""
-        self._world, self._keys, self._clock = world, keys, clock
-        self._moto = _Moto(STS)
 
-    def respond(self, caller: Caller, request: Request) -> bytes:
-        """Answer one request of STS; raises ApiError."""
-        if operation_of(request) == "GetCallerIdentity":
-            return xml_response(_IDENTITY.format(caller.arn, caller.account_id))
-        arn = form(request, "RoleArn")
-        trusted = operation_of(request) == WEB_IDENTITY or caller.account_id == self._world.hub
-        if not (trusted and self._world.may_assume(arn)):
-            message = (
-                f"User: {caller.arn} is not authorized to perform: sts:{operation_of(request)} "
-                f"on resource: {arn}"
-            )
-            raise ApiError(HTTPStatus.FORBIDDEN, "AccessDenied", message)
-        account = role_account(request)
-        revocations = self._world.revocations[account]
-        with _moto_lock:
-            text = self._moto.ask(request, caller.account_id, request.body).text
-        asked = int(form(request, "DurationSeconds") or DEFAULT_SESSION_SECONDS)
-        expires = self._clock() + timedelta(seconds=self._world.session_seconds or asked)
-        # moto made the session up; it is learnt out of the answer, which then says its real end.
-        found = dict(re.findall(r"<(\w+)>([^<]+)</\1>", text))
-        key = (found["AccessKeyId"], found["SecretAccessKey"], account, found["Arn"])
-        self._keys.add(Key(*key, found["SessionToken"], expires, revocations))
-        said = f"{expires.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        return xml_response(text.replace(found["Expiration"], said))
+def respond_sts(
+    world: World, keys: KeyRing, clock: Callable[[], datetime], caller: Caller, request: Request
+) -> bytes:
+    """Answer one request of STS; raises ApiError. The key ring learns the issued sessions."""
+    operation, arn = operation_of(request), form(request, "RoleArn")
+    if operation == "GetCallerIdentity":
+        return xml_response(_IDENTITY.format(caller.arn, caller.account_id))
+    trusted = operation == WEB_IDENTITY or caller.account_id == world.hub
+    if not (trusted and world.may_assume(arn)):
+        message = f"User: {caller.arn} is not authorized to perform: sts:{operation} on resource: "
+        raise ApiError(HTTPStatus.FORBIDDEN, "AccessDenied", message + arn)
+    account = role_account(request)
+    revocations = world.revocations[account]
+    with _moto_lock:
+        text = _ask_moto(STS, request, caller.account_id, request.body).text
+    asked = int(form(request, "DurationSeconds") or DEFAULT_SESSION_SECONDS)
+    expires = clock() + timedelta(seconds=world.session_seconds or asked)
+    # moto made the session up; it is learnt out of the answer, which then says its real end.
+    found = dict(re.findall(r"<(\w+)>([^<]+)</\1>", text))
+    key = (found["AccessKeyId"], found["SecretAccessKey"], account, found["Arn"])
+    keys.add(Key(*key, found["SessionToken"], expires, revocations))
+    said = f"{expires.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return xml_response(text.replace(found["Expiration"], said))
 
 
 def role_account(request: Request) -> str:
@@ -104,29 +96,20 @@ def role_account(request: Request) -> str:
     return match[1] if match else ""
 
 
-class Organizations:
-    """Organizations, of which the management account alone may ask."""
-
-    def __init__(self, world: World) -> None:
-        """Take the world whose organization is shown."""
-        self._world = world
-        self._moto = _Moto(ORGANIZATIONS)
-
-    def respond(self, caller: Caller, request: Request) -> bytes:
-        """Answer one request of Organizations; raises ApiError."""
-        hub = self._world.hub
-        if caller.account_id != hub:
-            message = "You don't have permissions to access this resource."
-            raise ApiError(HTTPStatus.BAD_REQUEST, "AccessDeniedException", message)
-        body = {**json.loads(request.body), "MaxResults": _MAX_ACCOUNTS}
-        with _moto_lock:
-            # Several worlds may share the process, and each of them changes.
-            backend = organizations_backends[hub]["aws"]
-            backend.org = FakeOrganization(hub, "us-east-1", "ALL")
-            members = enumerate(tuple(self._world.accounts.items()))
-            backend.accounts = [_Member(backend.org, at, *member) for at, member in members]
-            answer = self._moto.ask(request, hub, json.dumps(body).encode())
-        return response(answer.data, answer.status_code)
+def respond_organizations(world: World, caller: Caller, request: Request) -> bytes:
+    """Answer one request of Organizations, as the management account alone may; raises ApiError."""
+    if caller.account_id != world.hub:
+        message = "You don't have permissions to access this resource."
+        raise ApiError(HTTPStatus.BAD_REQUEST, "AccessDeniedException", message)
+    body = {**json.loads(request.body), "MaxResults": _MAX_ACCOUNTS}
+    with _moto_lock:
+        # Several worlds may share the process, and each of them changes.
+        backend = organizations_backends[world.hub]["aws"]
+        backend.org = FakeOrganization(world.hub, "us-east-1", "ALL")
+        members = enumerate(tuple(world.accounts.items()))
+        backend.accounts = [_Member(backend.org, at, *member) for at, member in members]
+        answer = _ask_moto(ORGANIZATIONS, request, world.hub, json.dumps(body).encode())
+    return response(answer.data, answer.status_code)
 
 
 class _Member(FakeAccount):

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
-DEFAULT_REGIONS: Final = ("eu-west-1", "eu-central-1", "us-east-1", "us-east-2")
 DEFAULT_ROLE: Final = "macie-invitations-reader"
 
 
@@ -59,11 +58,7 @@ class World:
     """
 
     def __init__(
-        self,
-        hub: str,
-        *,
-        regions: Sequence[str] = DEFAULT_REGIONS,
-        session_seconds: int | None = None,
+        self, hub: str, *, regions: Sequence[str], session_seconds: int | None = None
     ) -> None:
         """Make a world of the management account `hub` alone.
 
