@@ -1,6 +1,7 @@
 """Invitations, page after page, and who administers the account: never a wrong answer."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import parse_qs, urlsplit
 
@@ -186,17 +187,15 @@ def test_the_administrator_comes_with_the_invitations(
     ]
 
 
+NO_ADMINISTRATORS: Sequence[object] = (
+    *([], False, WHO, {"relationshipStatus": "Enabled"}, {"accountId": int(WHO)}),
+    {"accountId": ""},
+)
+
+
 @pytest.mark.parametrize(
     "said",
-    [
-        {"message": "hello"},
-        {"administrator": []},
-        {"administrator": False},
-        {"administrator": WHO},
-        {"administrator": {"relationshipStatus": "Enabled"}},
-        {"administrator": {"accountId": int(WHO)}},
-        {"administrator": {"accountId": ""}},
-    ],
+    [{"message": "hello"}, *({"administrator": each} for each in NO_ADMINISTRATORS)],
     ids=str,
 )
 def test_what_says_nothing_is_no_answer(patient: Stage, said: object) -> None:

@@ -43,31 +43,22 @@ def test_requests_ca_bundle_is_trusted_too(
     assert server.connections == 1
 
 
+@pytest.mark.parametrize("is_tls", [False, True], ids=["plain proxy", "TLS within TLS"])
 def test_tls_through_a_proxy(
-    monkeypatch: pytest.MonkeyPatch, serve: Serve, context: ssl.SSLContext
+    monkeypatch: pytest.MonkeyPatch, context: ssl.SSLContext, *, is_tls: bool
 ) -> None:
-    """The proxy carries a tunnel, and sees neither path nor signature."""
-    server = serve(ANSWER, tls=context)
-    with FaultyServer(proxy) as between:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://{LOOPBACK}:{between.port}")
-        with rig() as made:
-            assert [made.count() for _ in range(2)] == [1] * 2
+    """It carries a tunnel, and sees neither path nor signature; the deadline holds there too."""
+    with (
+        rig(timeouts=Timeouts(connect=60, read=60)) as made,
+        FaultyServer(ANSWER, tls=context) as server,
+        FaultyServer(proxy, tls=context if is_tls else None) as between,
+    ):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        monkeypatch.setenv("HTTPS_PROXY", between.url)
+        assert [made.count() for _ in range(2)] == [1] * 2
         assert [(request.method, request.target) for request in between.requests] == [
             ("CONNECT", f"localhost:{server.port}")
         ]
-
-
-def test_tls_within_tls(
-    monkeypatch: pytest.MonkeyPatch, serve: Serve, context: ssl.SSLContext
-) -> None:
-    """A proxy that speaks TLS itself; the deadline holds on such a connection too."""
-    server = serve(ANSWER, tls=context)
-    with (
-        rig(timeouts=Timeouts(connect=60, read=60)) as made,
-        FaultyServer(proxy, tls=context) as between,
-    ):
-        monkeypatch.setenv("HTTPS_PROXY", between.url)
-        assert made.count() == 1
         for behaviour in (send_and_hang(), drip(response(" " * 1000))):
             server.behave(behaviour)
             assert made.failure(0.3).code == "Deadline"

@@ -220,19 +220,19 @@ def test_terraform_as_a_reader_checks_it() -> None:
     assert printed(one, "terraform") == module
 
 
-def test_an_unknown_hub_is_named_so() -> None:
-    """Where nobody said who the exporter runs as, the place to fill in can be seen."""
-    text = documents(STATIC, ["trust-policy"], "", "")
-    assert policies.UNKNOWN_HUB in text
-    template = yaml.safe_load(templates(documents(STATIC, ["cloudformation"], "", ""))[0])
-    assert "Default" not in template["Parameters"]["HubPrincipalArn"]
-
-
 def run(*words: str) -> tuple[int, str, str]:
     """Run the command; return its exit code and what it writes."""
     out, err = io.StringIO(), io.StringIO()
     code = main(["iam", *words], Process({"AWS_REGION": "eu-west-1"}, out, err))
     return code, out.getvalue(), err.getvalue()
+
+
+def test_an_unknown_hub_is_named_so() -> None:
+    """Where nobody said who the exporter runs as, the place to fill in can be seen."""
+    role = "--aws.organization.role-name=reader"
+    assert policies.UNKNOWN_HUB in run(role, "--document=trust-policy")[1]
+    template = yaml.safe_load(run(role, "--document=cloudformation")[1])
+    assert "Default" not in template["Parameters"]["HubPrincipalArn"]
 
 
 def test_the_command() -> None:
