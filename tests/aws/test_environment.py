@@ -10,8 +10,7 @@ import pytest
 from exporter.aws import environment
 from exporter.aws.environment import AwsEnvironmentError
 from exporter.model import AwsError, in_other_partition
-from tests.aws.conftest import Serve
-from tests.aws.rig import ANSWER, rig
+from tests.aws.rig import rig
 from tests.faulty import LOOPBACK, FaultyServer, send_and_close
 from tests.inprocess import command
 from tests.processes import refusing_port
@@ -36,7 +35,6 @@ def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ({}, "eu-south-1"),
         ({"AWS_PROFILE": "audit"}, "il-central-1"),
         ({"AWS_PROFILE": "bare"}, ""),
-        ({"AWS_DEFAULT_REGION": "us-east-2"}, "us-east-2"),
         ({"AWS_PROFILE": "audit", "AWS_DEFAULT_REGION": "us-east-2"}, "us-east-2"),
         ({"AWS_REGION": "us-west-2", "AWS_DEFAULT_REGION": "us-east-2"}, "us-west-2"),
         ({"AWS_REGION": ""}, "eu-south-1"),
@@ -133,7 +131,6 @@ VARIANTS = ("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT")
     ("variables", "said"),
     [
         ({"AWS_ENDPOINT_URL": "nowhere"}, "ValueError: check AWS_ENDPOINT_URL"),
-        ({"AWS_ENDPOINT_URL": "http://"}, "ValueError: check AWS_ENDPOINT_URL"),
         (dict.fromkeys(VARIANTS, "true"), "EndpointVariantError: Unable to"),
     ],
     ids=str,
@@ -147,18 +144,6 @@ def test_where_there_is_no_endpoint(said: str) -> None:
     assert caught.value.failure.code == "EndpointConnectionError"
     assert caught.value.failure.message.startswith(f"no endpoint for macie2: {said}")
     assert made.attempts.codes == []
-
-
-def test_what_identifies_the_exporter_to_aws(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The user agent names it and its SDK; what else a request holds is what boto3 sends."""
-    monkeypatch.setenv("AWS_SDK_UA_APP_ID", "security-team")
-    server = serve(ANSWER)
-    with rig() as made:
-        assert made.count() == 1
-    agent = server.requests[0].headers["user-agent"].split()
-    names = [part.partition("/")[0] for part in agent[:2]]
-    assert names == ["macie-invitations-exporter", "Botocore"]
-    assert "app/security-team" in agent
 
 
 @pytest.mark.parametrize("variable", VARIANTS)

@@ -36,9 +36,10 @@ class Call(NamedTuple):
     parameters: Mapping[str, object]
 
 
+EXPORTER = "macie-invitations-exporter"
 ROLE = {
     "RoleArn": "arn:aws:iam::111122223333:role/a/path/reader",
-    "RoleSessionName": "macie-invitations-exporter",
+    "RoleSessionName": EXPORTER,
     "DurationSeconds": 3600,
 }
 _UNIT = {"ParentId": "ou-ab12-11111111"}
@@ -134,9 +135,10 @@ def test_what_is_sent_is_what_boto3_sends(
     """Method, URL, body, signed headers and signature, of every operation, with any page token.
 
     Each is signed as of now and by whoever asks, whatever is kept of an earlier one. A service's
-    own endpoint wins over AWS_ENDPOINT_URL.
+    own endpoint wins over AWS_ENDPOINT_URL. Only the user agent names the exporter.
     """
     server = serve(answer)
+    monkeypatch.setenv("AWS_SDK_UA_APP_ID", "security-team")
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{LOOPBACK}:{refusing_port()}")
     for service in services:
         monkeypatch.setenv(f"AWS_ENDPOINT_URL{service}", server.url + path)
@@ -144,6 +146,8 @@ def test_what_is_sent_is_what_boto3_sends(
         for call in CALLS if path else CALLS + PAGES:
             for credentials in (SESSION, KEYS, NEWER_SESSION):
                 ours(made, call, credentials)
+                name, *_, app = server.requests[0].headers["user-agent"].split()
+                assert (name.partition("/")[0], app) == (EXPORTER, "app/security-team")
                 boto3s(call, credentials)()
                 mine, other = (seen(each, credentials) for each in server.requests)
                 assert mine == other, call

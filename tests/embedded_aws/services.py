@@ -34,7 +34,6 @@ from tests.embedded_aws.world import Invitation, World
 from tests.faulty import Request, response
 
 _MAX_ACCOUNTS: Final = 20
-DEFAULT_SESSION_SECONDS: Final = 3600
 # Whom AWS names as the caller of AssumeRoleWithWebIdentity does not sign.
 WEB_IDENTITY: Final = "AssumeRoleWithWebIdentity"
 _FIRST_JOIN: Final = datetime(2024, 1, 1)  # noqa: DTZ001 - moto's own times are naive UTC
@@ -45,7 +44,6 @@ _IDENTITY: Final = (
 )
 
 _MAX_INVITATIONS: Final = 25
-NOT_ENABLED: Final = "Macie is not enabled."
 _ACCEPTED: Final = ("Enabled", "Paused")
 # Real tokens are opaque; these contain what a client that forgets to escape them would break on.
 _TOKEN_PREFIX: Final = 'é+/=&% "#?;'
@@ -80,7 +78,7 @@ def respond_sts(
     revocations = world.revocations[account]
     with _moto_lock:
         text = _ask_moto(STS, request, caller.account_id, request.body).text
-    asked = int(form(request, "DurationSeconds") or DEFAULT_SESSION_SECONDS)
+    asked = int(form(request, "DurationSeconds") or 3600)
     expires = clock() + timedelta(seconds=world.session_seconds or asked)
     # moto made the session up; it is learnt out of the answer, which then says its real end.
     found = dict(re.findall(r"<(\w+)>([^<]+)</\1>", text))
@@ -160,7 +158,7 @@ def _require_macie(world: World, caller: Caller) -> None:
     if caller.account_id not in world.accounts or caller.region not in world.regions:
         raise ApiError(HTTPStatus.FORBIDDEN, "UnrecognizedClientException", INVALID)
     if not world.macie_enabled(caller.account_id, caller.region):
-        raise ApiError(HTTPStatus.FORBIDDEN, "AccessDeniedException", NOT_ENABLED)
+        raise ApiError(HTTPStatus.FORBIDDEN, "AccessDeniedException", "Macie is not enabled.")
 
 
 def _token(caller: Caller, position: int) -> str:
