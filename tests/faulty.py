@@ -198,12 +198,7 @@ def invitation(identity: str = "i-1", **fields: object) -> dict[str, object]:
 
 def send(data: bytes) -> Behaviour:
     """Send these bytes and keep the connection."""
-
-    def behave(peer: Peer) -> bool:
-        peer.socket.sendall(data)
-        return True
-
-    return behave
+    return _sends(data, lambda _: True)
 
 
 def reply(write: Callable[[Request], bytes]) -> Behaviour:
@@ -213,32 +208,24 @@ def reply(write: Callable[[Request], bytes]) -> Behaviour:
 
 def send_and_close(data: bytes) -> Behaviour:
     """Send these bytes and end the stream in order."""
-
-    def behave(peer: Peer) -> bool:
-        peer.socket.sendall(data)
-        return False
-
-    return behave
+    return _sends(data, lambda _: False)
 
 
 def send_and_reset(data: bytes) -> Behaviour:
     """Send these bytes and reset the connection, which the client sees as an error."""
-
-    def behave(peer: Peer) -> bool:
-        peer.socket.sendall(data)
-        peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        return False
-
-    return behave
+    reset = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return _sends(data, lambda peer: peer.socket.setsockopt(*reset))
 
 
 def send_and_hang(data: bytes = b"") -> Behaviour:
     """Send these bytes and then nothing, for ever."""
+    return _sends(data, Peer.wait)
 
+
+def _sends(data: bytes, then: Callable[[Peer], bool | None]) -> Behaviour:
     def behave(peer: Peer) -> bool:
         peer.socket.sendall(data)
-        peer.wait()
-        return False
+        return bool(then(peer))
 
     return behave
 

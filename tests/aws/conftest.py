@@ -1,6 +1,7 @@
 """What the tests of the AWS package share: an environment of their own, and servers in it."""
 
 import os
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -9,7 +10,7 @@ import pytest
 from tests.aws.rig import REGION, Stage, stage
 from tests.faulty import Behaviour, FaultyServer
 
-Serve = Callable[[Behaviour], FaultyServer]
+Serve = Callable[..., FaultyServer]
 
 
 @pytest.fixture(autouse=True)
@@ -30,12 +31,19 @@ def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def variables(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables of the environment, as a row of a test's table has them."""
+    for name, value in request.param.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """Start a server that behaves so, and make it the endpoint of every service."""
     with ExitStack() as stack:
 
-        def start(behaviour: Behaviour) -> FaultyServer:
-            server = stack.enter_context(FaultyServer(behaviour))
+        def start(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> FaultyServer:
+            server = stack.enter_context(FaultyServer(behaviour, tls=tls))
             monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
             return server
 
@@ -43,7 +51,14 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
 
 
 @pytest.fixture(scope="module")
-def patient() -> Iterator[Stage]:
-    """A stage whose clients try again, with pauses that take no time."""
+def _stage() -> Iterator[Stage]:
     with stage() as made:
         yield made
+
+
+@pytest.fixture
+def patient(_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """A stage whose clients try again, with pauses that take no time."""
+    # For clients of services that it has not called yet.
+    monkeypatch.setenv("AWS_ENDPOINT_URL", _stage.server.url)
+    return _stage

@@ -19,10 +19,12 @@ from exporter.aws.macie import Macie
 from exporter.aws.transport import Timeouts
 from exporter.clock import Clock, SystemClock
 from exporter.model import Account, Answer, AwsError, Failure
-from tests.faulty import Behaviour, FaultyServer, page, response, send
+from tests.faulty import Behaviour, FaultyServer, invitation, page, response, send
 
 ACCOUNT = Account("111122223333")
 REGION = "eu-west-1"
+ANSWER = send(response(page([invitation()])))
+"""One invitation."""
 T = TypeVar("T")
 
 
@@ -32,15 +34,13 @@ class Attempts:
     def __init__(self) -> None:
         self.codes: list[str | None] = []
         self.counts: Counter[tuple[str, str, str]] = Counter()
-        self.seconds: list[float] = []
 
     def attempt(
-        self, service: str, operation: str, region: str, seconds: float, error_code: str | None
+        self, service: str, operation: str, region: str, _seconds: float, error_code: str | None
     ) -> None:
         """Keep an attempt."""
         self.codes.append(error_code)
         self.counts[service, operation, region] += 1
-        self.seconds.append(seconds)
 
 
 class Pauses:
@@ -63,40 +63,42 @@ class Rig:
     credentials: Credentials
     macie: Macie
     attempts: Attempts
-    clock: Clock
     runner: asyncio.Runner
 
     def run(self, work: Coroutine[Any, Any, T], seconds: float = 60.0) -> T:
-        """Let the loop turn until some work is done; within so many seconds. Raises AwsError."""
-        return self.runner.run(within(work, seconds))
+        """Return what some work gives within so many seconds, as a poll does. Raises AwsError."""
+
+        async def within() -> T:
+            async with asyncio.timeout(seconds):
+                return await work
+
+        try:
+            return self.runner.run(within())
+        except TimeoutError as error:
+            raise AwsError("Deadline", "poll.timeout has passed") from error
 
     def read(
-        self, seconds: float = 10.0, account: Account = ACCOUNT, region: str = REGION
+        self, seconds: float = 60.0, account: Account = ACCOUNT, region: str = REGION
     ) -> Answer:
         """Read a target within so many seconds. Raises AwsError."""
         return self.run(self.macie.read(account, region), seconds)
+
+    def count(self) -> int:
+        """Read a target; return how many invitations it has. Raises AwsError."""
+        return len(self.read().invitations)
 
     def warm(self) -> Self:
         """Make what the first call makes, which takes a while; give itself."""
         self.failure(1.0)
         return self
 
-    def failure(self, seconds: float = 10.0) -> Failure:
+    def failure(self, seconds: float = 60.0) -> Failure:
         """Read a target that cannot be read; give why."""
         try:
             answer = self.read(seconds)
         except AwsError as error:
             return error.failure
         raise AssertionError(f"answered: {answer}")
-
-
-async def within(work: Coroutine[Any, Any, T], seconds: float) -> T:
-    """Return what some work gives within so many seconds, as a poll does. Raises AwsError."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await work
-    except TimeoutError as error:
-        raise AwsError("Deadline", "poll.timeout has passed") from error
 
 
 @contextmanager
@@ -109,12 +111,12 @@ def rig(
 ) -> Iterator[Rig]:
     """Put everything together, with the real time unless given another; close it afterwards."""
     observed = Attempts()
-    time_of = clock or SystemClock()
+    clock = clock or SystemClock()
     with asyncio.Runner() as runner:
 
         async def make() -> Client:
             return Client(
-                clock=time_of,
+                clock=clock,
                 observer=observed,
                 rng=random.Random(7),
                 timeouts=timeouts or Timeouts(),
@@ -123,9 +125,9 @@ def rig(
             )
 
         client = runner.run(make())
-        credentials = Credentials(client, clock=time_of, region=lambda: REGION, step=lambda: 300.0)
+        credentials = Credentials(client, clock=clock, region=lambda: REGION, step=lambda: 300.0)
         try:
-            yield Rig(client, credentials, Macie(client, credentials), observed, time_of, runner)
+            yield Rig(client, credentials, Macie(client, credentials), observed, runner)
         finally:
             credentials.close()
             runner.run(client.close())

@@ -1,6 +1,7 @@
 """AWS's own variables keep their meaning: region, profile, endpoints, trust, proxies."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import botocore.session
@@ -8,35 +9,17 @@ import pytest
 
 from exporter.aws import environment
 from exporter.aws.environment import AwsEnvironmentError
-from exporter.model import in_other_partition
-from tests.aws.conftest import Serve
-from tests.aws.rig import Rig, rig
-from tests.faults.services import HUB, IDENTITY
-from tests.faulty import (
-    LOOPBACK,
-    FaultyServer,
-    invitation,
-    page,
-    proxy,
-    response,
-    send,
-    send_and_close,
-)
+from exporter.model import AwsError, in_other_partition
+from tests.aws.rig import rig
+from tests.faulty import LOOPBACK, FaultyServer, send_and_close
+from tests.inprocess import command
 from tests.processes import refusing_port
-
-ANSWER = send(response(page([invitation()])))
-
-
-def answers(made: Rig) -> bool:
-    """Return whether a target is read."""
-    return len(made.read().invitations) == 1
-
 
 # -- region and profile -----------------------------------------------------------------------
 
 
 @pytest.fixture
-def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A configuration file in the place of the machine's own, and no variable for the region."""
     path = tmp_path / "config"
     path.write_text(
@@ -44,7 +27,6 @@ def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     )
     monkeypatch.setenv("AWS_CONFIG_FILE", str(path))
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    return path
 
 
 @pytest.mark.parametrize(
@@ -53,53 +35,40 @@ def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         ({}, "eu-south-1"),
         ({"AWS_PROFILE": "audit"}, "il-central-1"),
         ({"AWS_PROFILE": "bare"}, ""),
-        ({"AWS_DEFAULT_REGION": "us-east-2"}, "us-east-2"),
         ({"AWS_PROFILE": "audit", "AWS_DEFAULT_REGION": "us-east-2"}, "us-east-2"),
         ({"AWS_REGION": "us-west-2", "AWS_DEFAULT_REGION": "us-east-2"}, "us-west-2"),
         ({"AWS_REGION": ""}, "eu-south-1"),
     ],
+    indirect=["variables"],
 )
-@pytest.mark.usefixtures("configured")
-def test_the_environments_region(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], region: str
-) -> None:
+@pytest.mark.usefixtures("configured", "variables")
+def test_the_environments_region(region: str) -> None:
     """AWS_REGION over AWS_DEFAULT_REGION over the profile; empty where none says it."""
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
     assert environment.region(os.environ) == region
 
 
 EMPTY = "AWS_PROFILE (or AWS_DEFAULT_PROFILE) is empty: unset it, or name a profile"
+NOBODY = "The config profile (nobody) could not be found"
+ELSEWHERE = "the region us-gov-west-1 is not in the partition aws, the only one with Macie"
 
 
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"AWS_PROFILE": "nobody"}, "The config profile (nobody) could not be found"),
+        ({"AWS_PROFILE": "nobody"}, NOBODY),
         # Even where the region is known without it: nothing else would be.
-        (
-            {"AWS_PROFILE": "nobody", "AWS_REGION": "us-west-2"},
-            "The config profile (nobody) could not be found",
-        ),
+        ({"AWS_PROFILE": "nobody", "AWS_REGION": "us-west-2"}, NOBODY),
         ({"AWS_PROFILE": ""}, EMPTY),
         ({"AWS_DEFAULT_PROFILE": ""}, EMPTY),
-        *(
-            (
-                {"AWS_REGION": region},
-                f"the region {region} is not in the partition aws, the only one with Macie",
-            )
-            for region in ("us-gov-west-1", "cn-north-1", "eusc-de-east-1")
-        ),
+        ({"AWS_REGION": "us-gov-west-1"}, ELSEWHERE),
+        ({"AWS_CONFIG_FILE": __file__}, f"Unable to parse config file: {__file__}"),
     ],
-    ids=repr,
+    ids=["unknown", "unknown, with a region", "empty", "empty default", "partition", "no INI"],
+    indirect=["variables"],
 )
-@pytest.mark.usefixtures("configured")
-def test_an_environment_that_cannot_be_used(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
-) -> None:
+@pytest.mark.usefixtures("configured", "variables")
+def test_an_environment_that_cannot_be_used(said: str) -> None:
     """The message names what is wrong in it."""
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
     with pytest.raises(AwsEnvironmentError) as caught:
         environment.region(os.environ)
     assert str(caught.value) == said
@@ -114,130 +83,82 @@ def test_which_regions_are_in_other_partitions() -> None:
             assert in_other_partition(region) == (partition != "aws"), region
 
 
-def test_an_unreadable_configuration_is_said(configured: Path) -> None:
-    """The file's name is in the message."""
-    configured.write_bytes(b"\xff\xfe no ini")
-    with pytest.raises(AwsEnvironmentError) as caught:
-        environment.region(os.environ)
-    assert str(configured) in str(caught.value)
+# -- which STS is asked -------------------------------------------------------------------------
+
+_ROLE = "arn:aws:iam::100000000000:role/exporter"
+_CONFIG = (
+    f"[profile audit]\nregion = il-central-1\nrole_arn = {_ROLE}\nsource_profile = base\n"
+    "[profile base]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = secret\n"
+)
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
+WEB_IDENTITY = {"AWS_WEB_IDENTITY_TOKEN_FILE": "DIR/token", "AWS_ROLE_ARN": _ROLE}
+PROFILE = {"AWS_PROFILE": "audit", "AWS_CONFIG_FILE": "DIR/config"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({**KEYS, "AWS_REGION": "us-west-2", "AWS_DEFAULT_REGION": "us-east-2"}, "us-west-2"),
+        ({**WEB_IDENTITY, "AWS_DEFAULT_REGION": "us-east-2"}, "us-east-2"),
+        ({**PROFILE, "AWS_REGION": "us-west-2"}, "us-west-2"),
+        (PROFILE, "il-central-1"),
+        ({**WEB_IDENTITY, "MACIE_EXPORTER_AWS__REGIONS": "sa-east-1,us-west-2"}, "sa-east-1"),
+    ],
+    ids=["keys", "web identity", "profile, AWS_REGION", "profile", "aws.regions"],
+)
+def test_sts_is_asked_in_one_region(
+    tmp_path: Path, variables: Mapping[str, str], expected: str
+) -> None:
+    """For credentials, wherever they come from, and for what they are used for.
+
+    AWS_REGION first, then the profile, and a configured region where the environment names none.
+    """
+    (tmp_path / "token").write_text("a.b.c")
+    (tmp_path / "config").write_text(_CONFIG)
+    with FaultyServer(send_and_close(b"HTTP/1.1 502 No\r\n\r\n")) as between:
+        given = {name: value.replace("DIR", str(tmp_path)) for name, value in variables.items()}
+        proxy = {"HTTPS_PROXY": f"http://{LOOPBACK}:{between.port}", "NO_PROXY": ""}
+        command({**given, **proxy}, "doctor", "--format=json")
+        assert {one.target for one in between.requests} == {f"sts.{expected}.amazonaws.com:443"}
 
 
 # -- endpoints ----------------------------------------------------------------------------------
 
-
-def test_each_service_may_have_an_endpoint_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """AWS_ENDPOINT_URL_MACIE2 and _STS win over AWS_ENDPOINT_URL."""
-    with FaultyServer(ANSWER) as macie, FaultyServer(send(response(IDENTITY))) as sts:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{LOOPBACK}:{refusing_port()}")
-        monkeypatch.setenv("AWS_ENDPOINT_URL_MACIE2", f"{macie.url}/a/path")
-        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
-        with rig() as made:
-            assert answers(made)
-            assert made.run(made.credentials.who_am_i()) == HUB
-        assert [request.target for request in macie.requests] == [
-            "/a/path/invitations?maxResults=25"
-        ]
-        assert [request.method for request in sts.requests] == ["POST"]
+VARIANTS = ("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT")
 
 
-@pytest.mark.parametrize("url", ["nowhere", "http://", "ftp//x"])
-def test_an_endpoint_that_is_no_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    """It is that target's failure, with what was wrong."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-    with rig() as made:
-        failure = made.failure()
-    assert failure.code == "EndpointConnectionError"
-    assert failure.message.startswith("no endpoint for macie2: ValueError: check AWS_ENDPOINT_URL")
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"AWS_ENDPOINT_URL": "nowhere"}, "ValueError: check AWS_ENDPOINT_URL"),
+        (dict.fromkeys(VARIANTS, "true"), "EndpointVariantError: Unable to"),
+    ],
+    ids=str,
+    indirect=["variables"],
+)
+@pytest.mark.usefixtures("variables")
+def test_where_there_is_no_endpoint(said: str) -> None:
+    """It is that target's failure, with what was wrong, and nothing counts as asked."""
+    with rig() as made, pytest.raises(AwsError) as caught:
+        made.read(region="us-isof-south-1")
+    assert caught.value.failure.code == "EndpointConnectionError"
+    assert caught.value.failure.message.startswith(f"no endpoint for macie2: {said}")
+    assert made.attempts.codes == []
 
 
-def test_what_identifies_the_exporter_to_aws(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The user agent names it and its SDK; what else a request holds is what boto3 sends."""
-    monkeypatch.setenv("AWS_SDK_UA_APP_ID", "security-team")
-    server = serve(ANSWER)
-    with rig() as made:
-        assert answers(made)
-    agent = server.requests[0].headers["user-agent"].split()
-    names = [part.partition("/")[0] for part in agent[:2]]
-    assert names == ["macie-invitations-exporter", "Botocore"]
-    assert "app/security-team" in agent
-
-
-# -- proxies ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("spelled", ["http://{}", "{}", "//{}", "http://user:p%40ss@{}"])
-def test_a_proxy_is_used_for_plain_http(
-    monkeypatch: pytest.MonkeyPatch, spelled: str, serve: Serve
-) -> None:
-    """However it is spelled; it is given the whole URL, and its password it alone."""
-    server = serve(ANSWER)
-    with FaultyServer(proxy) as between:
-        monkeypatch.setenv("HTTP_PROXY", spelled.format(f"{LOOPBACK}:{between.port}"))
-        with rig() as made:
-            assert answers(made)
-        [request] = between.requests
-        assert request.target == f"{server.url}/invitations?maxResults=25"
-        password = "Basic dXNlcjpwQHNz" if "user" in spelled else None
-        assert request.headers.get("proxy-authorization") == password
-    assert len(server.requests) == 1
-
-
-@pytest.mark.parametrize("exception", ["localhost", "*"])
-def test_no_proxy_is_honoured(
-    monkeypatch: pytest.MonkeyPatch, exception: str, serve: Serve
-) -> None:
-    """Such as for a VPC endpoint."""
-    server = serve(ANSWER)
-    monkeypatch.setenv("HTTP_PROXY", f"http://{LOOPBACK}:{refusing_port()}")
-    monkeypatch.setenv("NO_PROXY", exception)
-    with rig() as made:
-        assert answers(made)
-    assert len(server.requests) == 1
-
-
-@pytest.mark.parametrize("url", ["socks5h://u:p@127.0.0.1:1", "ftp://x"])
-@pytest.mark.parametrize("name", ["http_proxy", "HTTPS_PROXY"])
-def test_a_proxy_that_is_not_spoken_to(
-    monkeypatch: pytest.MonkeyPatch, name: str, url: str
-) -> None:
-    """The message names the variable, and what it may hold."""
-    monkeypatch.setenv(name, url)
-    variable = name.upper()
-    scheme = variable.partition("_")[0].lower()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"{scheme}://macie.invalid")
-    with rig(attempts=1) as made:
-        failure = made.failure()
-    assert (failure.code, failure.message) == (
-        "EndpointConnectionError",
-        f"{variable} must be an http:// or https:// URL: SOCKS is not spoken",
-    )
-
-
-@pytest.mark.parametrize("variable", ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
+@pytest.mark.parametrize("variable", VARIANTS)
 def test_an_endpoint_of_a_kind_that_the_region_lacks(
     monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     """The message names the variable that asks for it; without it, none."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with FaultyServer(send_and_close(b"HTTP/1.1 502 No\r\n\r\n")) as between:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://{LOOPBACK}:{between.port}")
-        with rig(attempts=1) as made:
-            assert "AWS_USE" not in made.failure().message
-        monkeypatch.setenv(variable, "true")
-        with rig(attempts=1) as made:
-            failure = made.failure()
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{LOOPBACK}:{refusing_port()}")
+    with rig(attempts=1) as made:
+        assert "AWS_USE" not in made.failure().message
+    monkeypatch.setenv(variable, "true")
+    with rig(attempts=1) as made:
+        failure = made.failure()
     assert failure.code == "EndpointConnectionError"
     assert failure.message.endswith(
         f" ({variable} asks for this endpoint, which not every region has)"
     )
-
-
-def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Named as the connection that it is, password left out."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://macie.invalid")
-    monkeypatch.setenv("HTTP_PROXY", f"http://user:hunter2@{LOOPBACK}:{refusing_port()}")
-    with rig(attempts=1) as made:
-        failure = made.failure()
-    assert failure.code == "EndpointConnectionError"
-    assert "proxy" in failure.message
-    assert "hunter2" not in failure.message

@@ -1,18 +1,24 @@
 """What goes wrong below HTTP and in it: each has a name, and none becomes a wrong answer.
 
-Here are the forms that the matrix of faults (`tests/faults`) does not have.
+Here are the forms that the matrix of faults (`tests/faults`) does not have, and what becomes of
+connections.
 """
+
+import asyncio
 
 import pytest
 
-from exporter.aws.transport import MAX_BODY_BYTES, Timeouts
-from exporter.model import Answer, AwsError
+from exporter.aws.transport import Timeouts
+from exporter.model import Answer, AwsError, Failure
 from tests.aws.conftest import Serve
-from tests.aws.rig import Rig, Stage, rig
+from tests.aws.rig import ACCOUNT, ANSWER, REGION, Rig, Stage, rig
 from tests.faults.bounds import bounded
+from tests.faults.matrix import error
 from tests.faulty import (
     LOOPBACK,
     Behaviour,
+    FaultyServer,
+    by_turns,
     chunked,
     flood,
     full_backlog,
@@ -22,22 +28,22 @@ from tests.faulty import (
     send,
     send_and_close,
     send_and_hang,
+    send_and_reset,
 )
+from tests.processes import eventually
 
 BODY = page([invitation()], nextToken=None)
 WHOLE = response(BODY)
-NOT_ENABLED = response(
-    '{"message": "Macie is not enabled."}', 403, {"x-amzn-ErrorType": "AccessDeniedException"}
-)
+NOT_ENABLED = error("AccessDeniedException", 403, "Macie is not enabled.")
 LOST = {"EndpointConnectionError", "MalformedResponse"}
 
 
-def outcome(made: Rig, seconds: float = 10.0) -> str | Answer:
+def outcome(made: Rig) -> str | Answer:
     """Read a target: its answer, or the code of its failure."""
     try:
-        return made.read(seconds)
-    except AwsError as error:
-        return error.failure.code
+        return made.read()
+    except AwsError as failed:
+        return failed.failure.code
 
 
 # -- connecting -----------------------------------------------------------------------------
@@ -80,7 +86,7 @@ def test_a_chunked_answer_cut_at_any_byte_is_none(patient: Stage) -> None:
         assert outcome(made) in LOST, data[:length]
 
 
-HEADERS = [f"X-{number}" for number in range(200)]
+HEADERS = {f"X-{number}": "x" for number in range(200)}
 MALFORMED, CUT = "MalformedResponse", "EndpointConnectionError"
 
 
@@ -97,14 +103,12 @@ FRAMES: dict[str, tuple[Behaviour, str | int]] = {
     "length negative": (send_and_close(length_of("-1")), MALFORMED),
     "two lengths": (send(length_of("5, 6")), MALFORMED),
     "empty without a length": (send_and_close(response("", length=None)), CUT),
-    "one chunk": (send(chunked(BODY.encode())), 1),
     "two chunks": (send(chunked(BODY[:9].encode(), BODY[9:].encode())), 1),
     "no chunk": (send(chunked()), MALFORMED),
     "no end of trailers": (send_and_close(chunked(BODY.encode(), last=b"0\r\n")), CUT),
-    "no last chunk": (send_and_close(chunked(BODY.encode(), last=b"")), CUT),
     "chunk without a size": (send(chunked(BODY.encode(), last=b"nonsense\r\n")), MALFORMED),
     "continue": (send(b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE), 1),
-    "many headers": (send(response(BODY, headers=dict.fromkeys(HEADERS, "x"))), MALFORMED),
+    "many headers": (send(response(BODY, headers=HEADERS)), MALFORMED),
     "longest header": (send(response(BODY, headers={"X-Long": "x" * 16_000})), 1),
     "odd header": (send(response(BODY, headers={"X-Odd": "\x01\x7f;"})), 1),
 }
@@ -123,17 +127,14 @@ def test_framing(patient: Stage, name: str) -> None:
 # -- answers that take long, or are long -------------------------------------------------------
 
 
+LONG = b"x" * 65_000
+
+
 @pytest.mark.parametrize(
     "behaviour",
     [
-        flood(
-            chunked(BODY.encode(), last=b"0\r\n"), b"X-Trailer: " + b"x" * 65_000 + b"\r\n", 1000
-        ),
-        flood(
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-            b"1;" + b"x" * 65_000 + b"\r\n \r\n",
-            1000,
-        ),
+        flood(chunked(BODY.encode(), last=b"0\r\n"), b"X-Trailer: " + LONG + b"\r\n", 1000),
+        flood(chunked(last=b""), b"1;" + LONG + b"\r\n \r\n", 1000),
     ],
     ids=["trailers", "extensions of chunks"],
 )
@@ -146,9 +147,93 @@ def test_what_is_around_a_body_takes_no_memory(patient: Stage, behaviour: Behavi
 
 def test_the_largest_answer_is_read(patient: Stage) -> None:
     """The limit itself is allowed; a byte more is not, with a length or without."""
-    body = page().ljust(MAX_BODY_BYTES)
+    body = page().ljust(256 * 1024)
     for length, behave in ((-1, send), (None, send_and_close)):
         assert outcome(patient.play(behave(response(body, length=length)))) == Answer(enabled=True)
         failure = patient.play(behave(response(body + " ", length=length))).failure()
         assert failure.code == "MalformedResponse"
-        assert str(MAX_BODY_BYTES) in failure.message
+        assert "262144" in failure.message
+
+
+PATIENT = Timeouts(connect=600, read=600)
+STOPPING = Failure("Deadline", "the exporter is stopping")
+
+
+# -- connections are kept as long as that is safe, and lead to the endpoint alone -----------------
+
+
+def test_a_connection_closed_between_polls_is_opened_anew(serve: Serve) -> None:
+    """Servers close what is idle, without a word before."""
+    server = serve(send_and_close(WHOLE))
+    with rig() as made:
+        assert [made.count() for _ in range(5)] == [1] * 5
+    assert server.connections >= 5
+
+
+def test_a_connection_that_breaks_on_reuse_is_tried_again(patient: Stage) -> None:
+    """The server closed it while the request was on its way."""
+    made = patient.play(by_turns(ANSWER, send_and_reset(b""), ANSWER))
+    assert [made.count(), made.count()] == [1, 1]
+    assert made.attempts.codes == [None, "EndpointConnectionError", None]
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used(serve: Serve) -> None:
+    """Something on the way may have forgotten it, and would let a request on it time out."""
+    server = serve(ANSWER)
+    with rig(timeouts=Timeouts(idle=0.1)) as made:
+        assert made.count() == 1
+        made.run(asyncio.sleep(0.3))
+        assert made.count() == 1
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed(patient: Stage, status: int) -> None:
+    """AWS does not redirect; a captive portal does, and would get a signed request."""
+    with FaultyServer(ANSWER) as elsewhere:
+        made = patient.play(send(response("", status, {"Location": elsewhere.url})))
+        assert made.failure().code == "MalformedResponse"
+        assert elsewhere.connections == 0
+
+
+# -- the end of the process: whoever waits is gone at once, and nothing begins -------------------
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [send_and_hang(), send_and_hang(response("{", length=99))],
+    ids=["silent", "in the body"],
+)
+def test_who_waits_for_an_answer_is_gone_at_once(serve: Serve, behaviour: Behaviour) -> None:
+    """Every one, wherever in the answer it is; and each attempt is counted."""
+    server = serve(behaviour)
+    with rig(timeouts=PATIENT) as made:
+
+        async def stop() -> int:
+            readers = [asyncio.create_task(made.macie.read(ACCOUNT, REGION)) for _ in range(8)]
+            await eventually(lambda: len(server.requests) == 8, "all requests")
+            for reader in readers:
+                reader.cancel()
+            ended = await asyncio.gather(*readers, return_exceptions=True)
+            return sum(isinstance(one, asyncio.CancelledError) for one in ended)
+
+        assert made.run(stop()) == 8
+        assert made.attempts.codes == ["Deadline"] * 8
+
+
+def test_closing_ends_requests_under_way(serve: Serve) -> None:
+    """Even those that nobody cancels; and whoever comes late finds the door closed."""
+    server = serve(send_and_hang())
+    with rig(timeouts=PATIENT) as made:
+
+        async def close() -> Failure | None:
+            reader = asyncio.create_task(made.macie.read(ACCOUNT, REGION))
+            await eventually(lambda: len(server.requests) == 1, "the request")
+            await made.client.close()
+            (error,) = await asyncio.gather(reader, return_exceptions=True)
+            return getattr(error, "failure", None)
+
+        assert made.run(close()) == STOPPING
+        made.run(made.client.close())
+        assert made.failure() == STOPPING
+    assert len(server.requests) == 1

@@ -1,48 +1,46 @@
 """Lists of accounts, units, tags and regions: nested, without end, and answers that are none."""
 
+import asyncio
 import json
-import tracemalloc
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Mapping
+from operator import methodcaller
+from typing import Any
 
 import pytest
 
-from exporter.aws.organizations import (
-    LONGEST_NAME,
-    MAX_ACCOUNTS,
-    MAX_TAGS,
-    MAX_UNITS,
-    Organizations,
-)
-from exporter.model import Account, AwsError, Failure
-from tests.aws.conftest import Serve
-from tests.aws.rig import ACCOUNT, REGION, Rig, rig
-from tests.faulty import FaultyServer, Peer, response, send
+from exporter.aws.client import pages
+from exporter.aws.organizations import Organizations
+from exporter.model import AwsError, Failure, Member
+from tests.aws.rig import ACCOUNT, REGION, Stage
+from tests.faults.bounds import bounded
+from tests.faulty import Peer, response, send
 
-ONE, TWO, THREE = (f"00000000000{number}" for number in (1, 2, 3))
-T = TypeVar("T")
+ONE, TWO, THREE, FOUR = (f"00000000000{number}" for number in (1, 2, 3, 4))
 Page = Mapping[str, object]
 Answer = Callable[[int, Mapping[str, Any]], Page]
 """Makes the page of a number, from 1, for what was asked."""
+Ask = Callable[[Any], Coroutine[Any, Any, Any]]
 
-_EMPTY: Page = {"Accounts": [], "OrganizationalUnits": []}
+MEMBERS, IN_A_UNIT = methodcaller("members", ()), methodcaller("members", ("ou-1",))
+REGIONS, TAGS = methodcaller("regions", ACCOUNT), methodcaller("tags", ONE)
+INVITATIONS = methodcaller("read", ACCOUNT, REGION)
 
 
-@dataclass
 class Aws:
-    """What is asked, and the server that answers it page by page."""
+    """Organizations and Account as a test wants them, and the exporter's side of them."""
 
-    server: FaultyServer
-    rig: Rig
-    answers: dict[str, Answer] = field(default_factory=dict)
-    """By operation; everything else is answered with an empty list."""
-    pages: int = 0
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.answers, self.pages = stage, dict[str, Answer](), 0
+        self.organizations = Organizations(stage.rig.client, stage.rig.credentials)
 
-    @property
-    def organizations(self) -> Organizations:
-        """The exporter's side of it."""
-        return Organizations(self.rig.client, self.rig.credentials)
+    def says(self, **answers: Answer | Page) -> None:
+        """Have operations answered so from now on, from the first page; others list nothing."""
+        self.answers = {
+            name: answer if callable(answer) else lambda *_, page=answer: page
+            for name, answer in answers.items()
+        }
+        self.pages = 0
+        self.stage.play(self)
 
     def __call__(self, peer: Peer) -> bool:
         """Answer one request."""
@@ -50,224 +48,156 @@ class Aws:
         answer = self.answers.get(target.replace("/", ".").rpartition(".")[2])
         self.pages += answer is not None
         asked = json.loads(peer.request.body or "{}")
-        body = answer(self.pages, asked) if answer else _EMPTY
-        return send(response(json.dumps(body, ensure_ascii=False)))(peer)
+        page = answer(self.pages, asked) if answer else {"Accounts": [], "OrganizationalUnits": []}
+        return send(response(json.dumps(page)))(peer)
 
-    def answer(self, operation: str, answer: Answer | Page) -> None:
-        """Have an operation answered so from now on, from the first page."""
-        self.answers[operation] = answer if callable(answer) else lambda *_: answer
-        self.pages = 0
-        self.server.behave(self)
+    def had(self, ask: Ask) -> Any:
+        """Return what is asked for, however long that takes. Raises AwsError."""
+        made = self.stage.rig
+        return made.runner.run(ask(made.macie if ask is INVITATIONS else self.organizations))
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return what some work gives, however long that takes. Raises AwsError."""
-        return self.rig.runner.run(work)
-
-    def members(self, *units: str) -> list[str]:
-        """Return the ids of the members found that are in use. Raises AwsError."""
-        found = self.run(self.organizations.members(units))
-        return sorted(member.id for member in found if member.is_active)
-
-    def failure(self, work: Coroutine[Any, Any, object]) -> Failure:
+    def refused(self, ask: Ask) -> Failure:
         """Return why something could not be had."""
         with pytest.raises(AwsError) as caught:
-            self.run(work)
+            self.had(ask)
         return caught.value.failure
 
 
 @pytest.fixture
-def aws(serve: Serve) -> Iterator[Aws]:
+def aws(patient: Stage) -> Aws:
     """AWS, as a test wants it."""
-    server = serve(send(b""))
-    with rig() as made:
-        yield Aws(server, made)
-
-
-def accounts(first: int, many: int) -> list[Page]:
-    """List so many accounts, each with an id of its own."""
-    return [{"Id": f"{number:012d}", "Status": "ACTIVE"} for number in range(first, first + many)]
-
-
-def malformed(message: str) -> Failure:
-    """Return the failure of an answer that is none."""
-    return Failure("MalformedResponse", message)
+    return Aws(patient)
 
 
 def test_members_of_units_and_of_those_nested_in_them(aws: Aws) -> None:
     """An account under two of the given units counts once; units in a circle are asked once."""
     tree = {"ou-outer": (ONE, "ou-inner"), "ou-inner": (TWO, "ou-outer")}
-    key = "OrganizationalUnits"
-    aws.answer("ListAccountsForParent", lambda _, asked: {"Accounts": [account(asked, tree)]})
-    aws.answer(
-        "ListOrganizationalUnitsForParent",
-        lambda _, asked: {key: [{"Id": tree[asked["ParentId"]][1]}]},
+    aws.says(
+        ListAccountsForParent=lambda _, asked: {
+            "Accounts": [{"Id": tree[asked["ParentId"]][0], "State": "ACTIVE"}]
+        },
+        ListOrganizationalUnitsForParent=lambda _, asked: {
+            "OrganizationalUnits": [{"Id": tree[asked["ParentId"]][1]}]
+        },
     )
-    for units in (("ou-outer",), ("ou-inner",), ("ou-outer", "ou-inner")):
-        assert aws.members(*units) == [ONE, TWO]
+    for units in (("ou-outer",), ("ou-inner",), tuple(tree)):
+        found = aws.had(methodcaller("members", units))
+        assert {member.id for member in found} == {ONE, TWO}
     assert aws.pages == 3 * 4
 
 
-def account(asked: Mapping[str, Any], tree: Mapping[str, Sequence[str]]) -> Page:
-    """Return the account of the unit that is asked for."""
-    return {"Id": tree[asked["ParentId"]][0], "State": "ACTIVE"}
+def test_members_as_they_are_listed(aws: Aws) -> None:
+    """Active by State, by Status, which AWS retires, where there is no State, and else not.
 
-
-def test_state_supersedes_the_status_that_aws_retires(aws: Aws) -> None:
-    """Accounts count as active by State, by Status where there is no State, and else not.
-
-    The others are listed too: the organization trusts them.
+    Those that are not are members too: the organization trusts them. What cannot be shown of a name
+    is left out, since it would break the metrics and every page, and costs no account.
     """
     listed = [
-        {"Id": ONE, "State": "ACTIVE"},
-        {"Id": TWO, "State": "PENDING_CLOSURE", "Status": "ACTIVE"},
-        {"Id": THREE, "Status": "ACTIVE"},
-        {"Id": "000000000004"},
+        {"Id": ONE, "Name": "x" * 1000, "State": "ACTIVE"},
+        {"Id": TWO, "Name": 5, "State": "PENDING_CLOSURE", "Status": "ACTIVE"},
+        {"Id": THREE, "Name": "half \ud83d a pair", "Status": "ACTIVE"},
+        {"Id": FOUR, "Name": "whole \U0001f600"},
     ]
-    aws.answer("ListAccounts", {"Accounts": listed})
-    assert aws.members() == [ONE, THREE]
-    assert len(aws.run(aws.organizations.members(()))) == len(listed)
-
-
-@pytest.mark.parametrize(
-    "listed",
-    [
-        "none",
-        [1],
-        [{"Id": "", "Status": "ACTIVE"}],
-        [{"Id": "1\ud800", "Status": "ACTIVE"}],
-        [{"Id": ONE, "Status": "SUSPENDED"}],
-        [{"Id": ONE, "Status": ["ACTIVE"]}],
-    ],
-    ids=ascii,
-)
-def test_what_lists_no_active_account_is_no_answer(aws: Aws, listed: object) -> None:
-    """Never an empty organization; more of them are rows of the fault matrix."""
-    body = json.dumps({"Accounts": listed})
-    aws.server.behave(send(response(body)))
-    assert aws.failure(aws.organizations.members(())).code == "MalformedResponse"
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        (5, ""),
-        (None, ""),
-        ("x" * 1000, "x" * LONGEST_NAME),
-        ("half \ud83d a pair", "half ? a pair"),
-        ("whole \U0001f600", "whole \U0001f600"),
-    ],
-    ids=ascii,
-)
-def test_a_name_that_is_none_costs_no_account(aws: Aws, name: object, shown: str) -> None:
-    """What cannot be shown is left out; it would break the metrics and every page."""
-    listed = json.dumps({"Accounts": [{"Id": ONE, "Name": name, "Status": "ACTIVE"}]})
-    aws.server.behave(send(response(listed)))
-    assert [one.name for one in aws.run(aws.organizations.members(()))] == [shown]
+    aws.says(ListAccounts={"Accounts": listed})
+    assert aws.had(MEMBERS) == (
+        Member(ONE, "x" * 50, is_active=True),
+        Member(TWO, "", is_active=False),
+        Member(THREE, "half ? a pair", is_active=True),
+        Member(FOUR, "whole \U0001f600", is_active=False),
+    )
 
 
 def test_regions_are_those_enabled_that_have_macie(aws: Aws) -> None:
     """Disabled ones go, and those without Macie are not listed."""
     listed = {"eu-west-1": "ENABLED_BY_DEFAULT", "me-south-1": "ENABLED", "moon-1": "ENABLED"}
     listed |= {"af-south-1": "DISABLED", "us-east-1": "enabled"}
-    regions = [{"RegionName": key, "RegionOptStatus": value} for key, value in listed.items()]
-    aws.answer("listRegions", {"Regions": regions})
-    assert aws.run(aws.organizations.regions(ACCOUNT)) == ("eu-west-1", "me-south-1")
-
-
-@pytest.mark.parametrize(
-    "listed",
-    [
-        [],
-        [{"RegionName": "eu-west-1", "RegionOptStatus": {}}],
-        [{"RegionName": ["eu-west-1"], "RegionOptStatus": "ENABLED"}],
-        [{"RegionName": "moon-1", "RegionOptStatus": "ENABLED"}],
-    ],
-)
-def test_an_account_without_any_region_is_no_answer(aws: Aws, listed: object) -> None:
-    """It would lose all its targets over it, and nobody would hear of that."""
-    aws.answer("listRegions", {"Regions": listed})
-    assert aws.failure(aws.organizations.regions(ACCOUNT)).code == "MalformedResponse"
+    items = [{"RegionName": key, "RegionOptStatus": value} for key, value in listed.items()]
+    aws.says(listRegions={"Regions": items})
+    assert aws.had(REGIONS) == ("eu-west-1", "me-south-1")
 
 
 def test_tags_of_all_pages(aws: Aws) -> None:
-    """An empty value is one, what is no text nothing; without a key or an end it is no answer."""
-    tags: list[Page] = [{"Key": "team", "Value": "payments"}, {"Key": "a", "Value": ""}]
+    """An empty value is one, and what is no text is empty."""
 
     def answer(number: int, asked: Mapping[str, Any]) -> Page:
         assert asked["ResourceId"] == ONE
         assert asked.get("NextToken") == (None if number == 1 else "more")
-        return (
-            {"Tags": tags, "NextToken": "more"}
-            if number == 1
-            else {"Tags": [{"Key": "b", "Value": 7}]}
-        )
+        listed = [{"Key": "team", "Value": "payments"}, {"Key": "a", "Value": ""}]
+        last: Page = {"Tags": [{"Key": "b", "Value": 7}]}
+        return {"Tags": listed, "NextToken": "more"} if number == 1 else last
 
-    aws.answer("ListTagsForResource", answer)
-    assert aws.run(aws.organizations.tags(ONE)) == {"team": "payments", "a": "", "b": ""}
-    endless = [{"Key": str(number), "Value": ""} for number in range(MAX_TAGS + 1)]
-    for listed in ([{"Value": "x"}], ["team"], endless):
-        aws.answer("ListTagsForResource", {"Tags": listed})
-        assert aws.failure(aws.organizations.tags(ONE)).code == "MalformedResponse"
+    aws.says(ListTagsForResource=answer)
+    assert aws.had(TAGS) == {"team": "payments", "a": "", "b": ""}
+
+
+_ON = {"RegionOptStatus": "ENABLED"}
+NO_ANSWERS: Mapping[str, tuple[Ask, Page]] = {
+    "no account": (MEMBERS, {"Accounts": [1]}),
+    "no region": (REGIONS, {"Regions": []}),
+    "no status": (REGIONS, {"Regions": [{"RegionName": REGION, "RegionOptStatus": {}}]}),
+    "no name of a region": (REGIONS, {"Regions": [{"RegionName": [REGION], **_ON}]}),
+    "no region with Macie": (REGIONS, {"Regions": [{"RegionName": "moon-1", **_ON}]}),
+    "no tag": (TAGS, {"Tags": ["team"]}),
+    "no key of a tag": (TAGS, {"Tags": [{"Value": "x"}]}),
+    "too many tags": (TAGS, {"Tags": [{"Key": f"{each}"} for each in range(1_001)]}),
+}
+"""What is asked for, and what is answered."""
+
+
+@pytest.mark.parametrize("name", NO_ANSWERS)
+def test_what_lists_nothing_is_no_answer(aws: Aws, name: str) -> None:
+    """All targets would be lost over it; more of an organization's are rows of the fault matrix."""
+    ask, page = NO_ANSWERS[name]
+    aws.says(ListAccounts=page, listRegions=page, ListTagsForResource=page)
+    assert aws.refused(ask).code == "MalformedResponse"
 
 
 # -- lists without end -------------------------------------------------------------------------
 
 
-def test_accounts_without_end_are_refused(aws: Aws) -> None:
+@pytest.mark.parametrize("more", [0, 1])
+def test_accounts_without_end_are_refused(aws: Aws, more: int) -> None:
     """As many as may be are taken; one more, and discovery fails by name."""
-    size, most = 5_000, MAX_ACCOUNTS
+    most, size = 200_000 + more, 5_000
 
     def answer(number: int, _: Mapping[str, Any]) -> Page:
-        more = {"NextToken": f"token-{number}"} if number * size < most else {}
-        return {"Accounts": accounts(number * size, size), **more}
+        ids = range((number - 1) * size, min(number * size, most))
+        listed = [{"Id": f"{each:012d}", "Status": "ACTIVE"} for each in ids]
+        return {"Accounts": listed, **({"NextToken": f"t{number}"} if ids.stop < most else {})}
 
-    aws.server.behave(aws)
-    aws.answer("ListAccounts", answer)
-    assert len(aws.members()) == MAX_ACCOUNTS
-    most += 1
-    aws.answer("ListAccounts", answer)
-    failed = aws.failure(aws.organizations.members(()))
-    assert failed == malformed(f"more than {MAX_ACCOUNTS} accounts")
+    aws.says(ListAccounts=answer)
+    if more:
+        failure = aws.refused(MEMBERS)
+        assert failure == Failure("MalformedResponse", "more than 200000 accounts")
+    else:
+        assert len(aws.had(MEMBERS)) == most
 
 
 def test_units_without_end_are_refused(aws: Aws) -> None:
     """Before each of them costs two calls; AWS allows 2,000."""
-    size = 4_000
 
     def answer(number: int, _: Mapping[str, Any]) -> Page:
-        units = [{"Id": f"ou-{number}-{unit}"} for unit in range(size)]
-        return {"OrganizationalUnits": units, "NextToken": f"token-{number}"}
+        units = [{"Id": f"ou-{number}-{unit}"} for unit in range(4_000)]
+        return {"OrganizationalUnits": units, "NextToken": f"t{number}"}
 
-    aws.answer("ListOrganizationalUnitsForParent", answer)
-    failed = aws.failure(aws.organizations.members(("ou-1",)))
-    assert failed == malformed(f"more than {MAX_UNITS} units")
-    assert aws.pages == 1 + MAX_UNITS // size
+    aws.says(ListOrganizationalUnitsForParent=answer)
+    assert aws.refused(IN_A_UNIT) == Failure("MalformedResponse", "more than 10000 units")
+    assert aws.pages == 3
 
 
-Ask = Callable[[Aws], Coroutine[Any, Any, object]]
-_ACCOUNTS = {"Accounts": accounts(1, 1)}
+_ACCOUNTS = {"Accounts": [{"Id": ONE, "Status": "ACTIVE"}]}
 LISTS: Mapping[str, tuple[Ask, Page]] = {
-    "ListAccounts": (lambda aws: aws.organizations.members(()), _ACCOUNTS),
-    "ListAccountsForParent": (lambda aws: aws.organizations.members(("ou-1",)), _ACCOUNTS),
-    "ListOrganizationalUnitsForParent": (
-        lambda aws: aws.organizations.members(("ou-1",)),
-        {"OrganizationalUnits": []},
-    ),
+    "ListAccounts": (MEMBERS, _ACCOUNTS),
+    "ListAccountsForParent": (IN_A_UNIT, _ACCOUNTS),
+    "ListOrganizationalUnitsForParent": (IN_A_UNIT, {"OrganizationalUnits": []}),
+    "ListTagsForResource": (TAGS, {"Tags": []}),
     "listRegions": (
-        lambda aws: aws.organizations.regions(Account(ONE)),
+        REGIONS,
         {"Regions": [{"RegionName": "eu-west-1", "RegionOptStatus": "ENABLED"}]},
     ),
-    "invitations": (lambda aws: aws.rig.macie.read(ACCOUNT, REGION), {"invitations": []}),
+    "invitations": (INVITATIONS, {"invitations": []}),
 }
 """How to ask for each list that AWS gives on pages, and a page of it, by the operation."""
-
-LONGEST = {"invitations": 16_384}
-"""Characters of a token, else 100,000."""
-
-
-def token(operation: str, value: object) -> Page:
-    """Return what says that there is another page."""
-    return {"nextToken" if operation == "invitations" else "NextToken": value}
 
 
 @pytest.mark.parametrize("operation", LISTS)
@@ -278,40 +208,38 @@ def test_tokens_that_are_none(aws: Aws, operation: str) -> None:
     loop, however long the way round is.
     """
     ask, page = LISTS[operation]
-    longest = LONGEST.get(operation, 100_000)
+    name, longest = "NextToken", 100_000
+    if operation == "invitations":
+        name, longest = "nextToken", 16_384
 
     def failed(*tokens: object) -> Failure:
-        aws.answer(
-            operation, lambda number, _: {**page, **token(operation, tokens[number % len(tokens)])}
+        aws.says(
+            **{operation: lambda number, _: {**page, name: tokens[(number - 1) % len(tokens)]}}
         )
-        return aws.failure(ask(aws))
+        return aws.refused(ask)
 
-    others: Sequence[object] = (False, 0, [], {}, 1, ["t"])
+    others: tuple[object, ...] = (False, 0, [], {}, 1, ["t"], "\ud800")
     for value in others:
         assert failed(value).message == "a page token that is no text"
-    assert failed("t" * (longest + 1)).message == f"a page token of more than {longest} characters"
+    assert failed("t" * longest, "t" * (longest + 1)).message == (
+        f"a page token of more than {longest} characters"
+    )
     assert failed("a", "b", "c", "d", "e").code == "PaginationLoop"
     assert aws.pages == 6
-    half = json.dumps({**page, **token(operation, "\ud800")})
-    aws.server.behave(send(response(half)))
-    assert aws.failure(ask(aws)).code == "MalformedResponse"
 
 
-def test_long_tokens_of_many_pages_are_not_kept(aws: Aws) -> None:
-    """Ten megabytes of page tokens, one after the other, are never in memory together."""
-    longest, pages = 100_000, 100
+def test_a_list_has_an_end() -> None:
+    """At 20,000 pages, each with another token; those are not kept, however long they are."""
+    asked = 0
 
-    def answer(number: int, _: Mapping[str, Any]) -> Page:
-        aws.server.requests.clear()
-        more = {"NextToken": f"{number:0{longest}d}"} if number < pages else {}
-        return {**_ACCOUNTS, **more}
+    async def call(**_: object) -> Page:
+        nonlocal asked
+        asked += 1
+        return {"token": f"{asked:01000d}", "ResponseMetadata": {"RequestId": ""}}
 
-    aws.answer("ListAccounts", _ACCOUNTS)
-    aws.members()
-    aws.answer("ListAccounts", answer)
-    tracemalloc.start()
-    try:
-        aws.members()
-        assert tracemalloc.get_traced_memory()[1] < 4_000_000
-    finally:
-        tracemalloc.stop()
+    async def read() -> int:
+        return len([page async for page in pages(call, len, "token", {})])
+
+    with bounded(), pytest.raises(AwsError, match="more than 20000 pages"):
+        asyncio.run(read())
+    assert asked == 20_000

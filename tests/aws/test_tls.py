@@ -1,4 +1,4 @@
-"""TLS: whom it trusts, through proxies, and that no handshake outlives its deadline."""
+"""TLS and proxies: whom it trusts, what is between, and that no handshake outlives its deadline."""
 
 import os
 import ssl
@@ -10,25 +10,10 @@ import pytest
 
 from exporter.aws.transport import Timeouts
 from tests.aws.certificates import Authority
-from tests.aws.rig import Rig, rig
-from tests.faulty import (
-    LOOPBACK,
-    FaultyServer,
-    drip,
-    invitation,
-    page,
-    proxy,
-    response,
-    send,
-    send_and_hang,
-)
-
-ANSWER = send(response(page([invitation()])))
-
-
-def answers(made: Rig) -> bool:
-    """Return whether a target is read."""
-    return len(made.read().invitations) == 1
+from tests.aws.conftest import Serve
+from tests.aws.rig import ANSWER, rig
+from tests.faulty import LOOPBACK, FaultyServer, drip, proxy, response, send_and_hang
+from tests.processes import refusing_port
 
 
 @pytest.fixture(scope="module")
@@ -38,105 +23,142 @@ def authority() -> Authority:
 
 
 @pytest.fixture
-def context(authority: Authority, tmp_path: Path) -> ssl.SSLContext:
-    """A server's context with a certificate for localhost."""
+def context(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> ssl.SSLContext:
+    """A server's context with a certificate for localhost, by the one whom AWS_CA_BUNDLE trusts."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.write(tmp_path / "ca.pem")))
     return authority.server(tmp_path)
 
 
-@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
-def test_a_ca_bundle_is_trusted(
-    monkeypatch: pytest.MonkeyPatch,
-    authority: Authority,
-    context: ssl.SSLContext,
-    tmp_path: Path,
-    variable: str,
+def test_requests_ca_bundle_is_trusted_too(
+    monkeypatch: pytest.MonkeyPatch, serve: Serve, context: ssl.SSLContext
 ) -> None:
-    """As boto3 does it, for inspecting proxies and private endpoints."""
-    monkeypatch.setenv(variable, str(authority.write(tmp_path / "ca.pem")))
-    with FaultyServer(ANSWER, tls=context) as server, rig() as made:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        assert [answers(made) for _ in range(3)] == [True] * 3
-        assert server.connections == 1
+    """As boto3 does it; and a connection is kept."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", os.environ["AWS_CA_BUNDLE"])
+    monkeypatch.delenv("AWS_CA_BUNDLE")
+    server = serve(ANSWER, tls=context)
+    with rig() as made:
+        assert [made.count() for _ in range(3)] == [1] * 3
+    assert server.connections == 1
 
 
+@pytest.mark.parametrize("is_tls", [False, True], ids=["plain proxy", "TLS within TLS"])
 def test_tls_through_a_proxy(
-    monkeypatch: pytest.MonkeyPatch, authority: Authority, context: ssl.SSLContext, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, context: ssl.SSLContext, *, is_tls: bool
 ) -> None:
-    """The proxy carries a tunnel, and sees neither path nor signature."""
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.write(tmp_path / "ca.pem")))
-    with FaultyServer(ANSWER, tls=context) as server, FaultyServer(proxy) as between:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        monkeypatch.setenv("HTTPS_PROXY", f"http://{LOOPBACK}:{between.port}")
-        with rig() as made:
-            assert [answers(made) for _ in range(2)] == [True] * 2
-        assert [(request.method, request.target) for request in between.requests] == [
-            ("CONNECT", f"localhost:{server.port}")
-        ]
-
-
-def test_tls_within_tls(
-    monkeypatch: pytest.MonkeyPatch, authority: Authority, context: ssl.SSLContext, tmp_path: Path
-) -> None:
-    """A proxy that speaks TLS itself; the deadline holds on such a connection too."""
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.write(tmp_path / "ca.pem")))
+    """It carries a tunnel, and sees neither path nor signature; the deadline holds there too."""
     with (
         rig(timeouts=Timeouts(connect=60, read=60)) as made,
         FaultyServer(ANSWER, tls=context) as server,
-        FaultyServer(proxy, tls=context) as between,
+        FaultyServer(proxy, tls=context if is_tls else None) as between,
     ):
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         monkeypatch.setenv("HTTPS_PROXY", between.url)
-        assert answers(made)
+        assert [made.count() for _ in range(2)] == [1] * 2
+        assert [(request.method, request.target) for request in between.requests] == [
+            ("CONNECT", f"localhost:{server.port}")
+        ]
         for behaviour in (send_and_hang(), drip(response(" " * 1000))):
             server.behave(behaviour)
             assert made.failure(0.3).code == "Deadline"
 
 
+@pytest.mark.usefixtures("context")
 def test_another_hosts_certificate_is_refused(
-    monkeypatch: pytest.MonkeyPatch, authority: Authority, tmp_path: Path
+    serve: Serve, authority: Authority, tmp_path: Path
 ) -> None:
     """A certificate of a known authority for another name."""
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.write(tmp_path / "ca.pem")))
-    other = authority.server(tmp_path, "example.com")
-    with FaultyServer(ANSWER, tls=other) as server, rig(attempts=1) as made:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+    serve(ANSWER, tls=authority.server(tmp_path, "example.com"))
+    with rig(attempts=1) as made:
         failure = made.failure()
-        assert failure.code == "EndpointConnectionError"
-        assert "Hostname mismatch" in failure.message
+    assert failure.code == "EndpointConnectionError"
+    assert "Hostname mismatch" in failure.message
 
 
 @pytest.mark.parametrize("text", [None, "no certificate"], ids=["missing", "nonsense"])
 def test_a_bundle_that_cannot_be_read_is_said(
-    monkeypatch: pytest.MonkeyPatch, context: ssl.SSLContext, tmp_path: Path, text: str | None
+    serve: Serve, context: ssl.SSLContext, tmp_path: Path, text: str | None
 ) -> None:
     """With its name; plain HTTP does not need it."""
-    path = tmp_path / "bundle.pem"
+    bundle = tmp_path / "ca.pem"
+    bundle.unlink()
     if text is not None:
-        path.write_text(text)
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(path))
-    with FaultyServer(ANSWER, tls=context) as server, rig(attempts=1) as made:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        bundle.write_text(text)
+    serve(ANSWER, tls=context)
+    with rig(attempts=1) as made:
         failure = made.failure()
-        assert failure.code == "EndpointConnectionError"
-        assert failure.message.startswith(f"no trusted authorities in {path} (AWS_CA_BUNDLE): ")
-    with FaultyServer(ANSWER) as server, rig() as made:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        assert answers(made)
+    assert failure.code == "EndpointConnectionError"
+    assert failure.message.startswith(f"no trusted authorities in {bundle} (AWS_CA_BUNDLE): ")
+    serve(ANSWER)
+    with rig() as made:
+        assert made.count() == 1
 
 
 @pytest.mark.parametrize("file", ["", "/some/authorities.pem"])
 def test_the_variable_for_authorities_is_left_as_it_was(file: str) -> None:
     """A `credential_process` of the user's reads it: it is another's only while aiohttp loads."""
     others = {name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"}
+    program = "import os, exporter.aws.transport; print(os.environ.get('SSL_CERT_FILE', ''))"
     done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import os, exporter.aws.transport; print(os.environ.get('SSL_CERT_FILE', ''))",
-        ],
+        [sys.executable, "-c", program],
         env=others | ({"SSL_CERT_FILE": file} if file else {}),
         capture_output=True,
         text=True,
         check=True,
     )
     assert done.stdout == f"{file}\n"
+
+
+# -- proxies ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spelled", ["http://{}", "{}", "//{}", "http://user:p%40ss@{}"])
+def test_a_proxy_is_used_for_plain_http(
+    monkeypatch: pytest.MonkeyPatch, spelled: str, serve: Serve
+) -> None:
+    """However it is spelled; it is given the whole URL, and its password."""
+    server = serve(ANSWER)
+    with FaultyServer(proxy) as between:
+        monkeypatch.setenv("HTTP_PROXY", spelled.format(f"{LOOPBACK}:{between.port}"))
+        with rig() as made:
+            assert made.count() == 1
+        [request] = between.requests
+    assert request.target == f"{server.url}/invitations?maxResults=25"
+    password = "Basic dXNlcjpwQHNz" if "user" in spelled else None
+    assert request.headers.get("proxy-authorization") == password
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("exception", ["localhost", "*"])
+def test_no_proxy_is_honoured(
+    monkeypatch: pytest.MonkeyPatch, exception: str, serve: Serve
+) -> None:
+    """Such as for a VPC endpoint."""
+    serve(ANSWER)
+    monkeypatch.setenv("HTTP_PROXY", f"http://{LOOPBACK}:{refusing_port()}")
+    monkeypatch.setenv("NO_PROXY", exception)
+    with rig() as made:
+        assert made.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "said"),
+    [
+        ("http_proxy", "socks5h://u:p@127.0.0.1:1", "HTTP_PROXY must be an http:// or https://"),
+        ("HTTPS_PROXY", "ftp://x", "HTTPS_PROXY must be an http:// or https:// URL"),
+        ("HTTP_PROXY", f"http://user:hunter2@{LOOPBACK}:{refusing_port()}", "to the proxy"),
+    ],
+    ids=["SOCKS", "FTP", "refuses"],
+)
+def test_a_proxy_that_cannot_be_used(
+    monkeypatch: pytest.MonkeyPatch, name: str, url: str, said: str
+) -> None:
+    """The message names the variable and what it may hold, or who refuses; no password."""
+    monkeypatch.setenv(name, url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"{name.lower().partition('_')[0]}://macie.invalid")
+    with rig(attempts=1) as made:
+        failure = made.failure()
+    assert failure.code == "EndpointConnectionError"
+    assert said in failure.message
+    assert "hunter2" not in failure.message

@@ -1,24 +1,13 @@
-"""The embedded AWS: an HTTP server on loopback, for every service that a request is signed for."""
+"""The embedded AWS: a server on loopback, for every service that a request is signed for."""
 
-import asyncio
 import os
-import socket
-import uuid
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final, Self
+from typing import Final
 
-from aiohttp import web
-
-from tests.embedded_aws import rest
-from tests.embedded_aws.moto_services import (
-    WEB_IDENTITY,
-    Organizations,
-    Sts,
-    register_user,
-    role_account,
-)
+from tests.embedded_aws import services
 from tests.embedded_aws.signatures import KeyRing, static_key
 from tests.embedded_aws.wire import (
     ACCOUNT,
@@ -27,67 +16,43 @@ from tests.embedded_aws.wire import (
     STS,
     ApiError,
     Caller,
-    Request,
-    Response,
     error_response,
+    operation_of,
 )
 from tests.embedded_aws.world import Call, Fault, World
-from tests.loops import Loop
+from tests.faulty import LOOPBACK, FaultyServer, Peer, Request, response, send
 
-LOOPBACK: Final = "127.0.0.1"
 _LONGEST_HOLD_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.01
-_END_SECONDS: Final = 0.1
 
 
-def utc_now() -> datetime:
-    """Return the present, in UTC."""
-    return datetime.now(UTC)
-
-
-class EmbeddedAws:
+class EmbeddedAws(FaultyServer):
     """A context manager: an AWS on loopback that answers from a world.
 
     `clock` is what sessions expire by. Their `Expiration` is told by it too, and botocore compares
     that with the real time: start an injected clock near the present.
     """
 
-    def __init__(self, world: World, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, world: World, clock: Callable[[], datetime] | None = None) -> None:
         """Bind to a free port; nothing is answered before the context is entered."""
+        super().__init__(self._handle)
+        clock = clock or partial(datetime.now, UTC)
         self.world = world
+        self._lock = threading.Lock()
         self._keys = KeyRing(world, clock)
         self._hub_key = static_key(world.hub)
         self._keys.add(self._hub_key)
-        register_user(self._hub_key)
-        self._services: dict[str, Callable[[Caller, Request], Response]] = {
-            MACIE: partial(rest.respond, world),
-            ACCOUNT: partial(rest.respond, world),
-            STS: Sts(world, self._keys, clock).respond,
-            ORGANIZATIONS: Organizations(world).respond,
+        self._services: dict[str, Callable[[Caller, Request], bytes]] = {
+            MACIE: partial(services.respond_rest, world),
+            ACCOUNT: partial(services.respond_rest, world),
+            STS: partial(services.respond_sts, world, self._keys, clock),
+            ORGANIZATIONS: partial(services.respond_organizations, world),
         }
-        self._socket = socket.create_server((LOOPBACK, 0), backlog=256)
-
-    def __enter__(self) -> Self:
-        """Start answering."""
-        self._loop = Loop()
-        self._loop.do(self._start)
-        return self
-
-    async def _start(self) -> None:
-        server = web.Server(self._handle, access_log=None)
-        self._runner = web.ServerRunner(server, shutdown_timeout=_END_SECONDS)
-        await self._runner.setup()
-        await web.SockSite(self._runner, self._socket).start()
-
-    def __exit__(self, *_: object) -> None:
-        """Stop answering and close every connection, kept-alive ones included."""
-        self._loop.do(self._runner.cleanup)
-        self._loop.close()
 
     @property
     def url(self) -> str:
-        """Where it listens, for AWS_ENDPOINT_URL."""
-        return f"http://{LOOPBACK}:{self._socket.getsockname()[1]}"
+        """Where it listens, for AWS_ENDPOINT_URL; by its address, since a pod may know no names."""
+        return f"http://{LOOPBACK}:{self.port}"
 
     def environment(self) -> dict[str, str]:
         """Return the variables for a process that should take this for AWS, as the hub's user."""
@@ -102,49 +67,45 @@ class EmbeddedAws:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
-    async def _handle(self, request: web.BaseRequest) -> web.Response:
-        path, _, query = request.raw_path.partition("?")
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        asked = Request(request.method, path, query, headers, await request.read())
-        answer = await self._answer(asked)
-        more = {"Content-Type": answer.content_type, "x-amzn-RequestId": str(uuid.uuid4())}
-        return web.Response(
-            body=answer.body, status=answer.status, headers={**more, **answer.headers}
-        )
-
-    async def _answer(self, request: Request) -> Response:
+    def _handle(self, peer: Peer) -> bool:
         """Answer one request as AWS would."""
+        self.requests.clear()  # Nobody looks at them, and they may be very many.
+        scope = peer.request.headers.get("authorization", "").partition(",")[0].split("/")
         try:
-            caller = self._caller(request)
+            answer = self._answer(peer)
         except ApiError as error:
-            scope = request.headers.get("authorization", "").partition(",")[0].split("/")
-            return error_response(error, scope[3] if len(scope) > 3 else "")
-        account = role_account(request) or caller.account_id
-        call = Call(caller.service, request.operation, account, caller.region)
-        self.world.count(call)
-        fault = self.world.take_fault(call)
-        try:
-            if fault is not None:
-                return await _failed(fault, caller)
-            return self._services[caller.service](caller, request)
-        except ApiError as error:
-            return error_response(error, caller.service)
+            answer = error_response(error, scope[3] if len(scope) > 3 else STS)
+        return send(answer)(peer)
+
+    def _answer(self, peer: Peer) -> bytes:
+        """Return the answer to one request; raises ApiError."""
+        with self._lock:
+            caller = self._caller(peer.request)
+            account = services.role_account(peer.request) or caller.account_id
+            call = Call(caller.service, operation_of(peer.request), account, caller.region)
+            self.world.called[call] += 1
+            fault = self.world.take_fault(call)
+            if fault is None:
+                return self._services[caller.service](caller, peer.request)
+        return _failed(fault, caller, peer)
 
     def _caller(self, request: Request) -> Caller:
-        if "authorization" not in request.headers and request.operation == WEB_IDENTITY:
+        if (
+            "authorization" not in request.headers
+            and operation_of(request) == services.WEB_IDENTITY
+        ):
             return Caller("anonymous", "anonymous", "us-east-1", STS)
         return self._keys.caller(request)
 
 
-async def _failed(fault: Fault, caller: Caller) -> Response:
-    """Answer what a fault says; raises ApiError for one without a body of its own."""
+def _failed(fault: Fault, caller: Caller, peer: Peer) -> bytes:
+    """Return what a fault answers; raises ApiError for one without a body of its own."""
     if fault.hold is not None:
-        # The event is set by another thread, and by none at all where the end is what is tested.
+        # The event is set by a test, and by none at all where the end is what is tested.
         for _ in range(int(_LONGEST_HOLD_SECONDS / _LOOK_SECONDS)):
-            if fault.hold.is_set():
+            if fault.hold.is_set() or peer.stopping.wait(_LOOK_SECONDS):
                 break
-            await asyncio.sleep(_LOOK_SECONDS)
     if fault.body is not None:
-        return Response(fault.http_status, fault.body)
+        return response(fault.body, fault.http_status)
     message = fault.message.replace("{caller}", caller.arn)
     raise ApiError(fault.http_status, fault.code, message)

@@ -16,13 +16,11 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.embedded_aws.wire import ApiError, Caller, Request
+from tests.embedded_aws.wire import ApiError, Caller
 from tests.embedded_aws.world import World
+from tests.faulty import Request
 
-USER_NAME: Final = "macie-invitations-exporter"
 INVALID: Final = "The security token included in the request is invalid."
-_EXPIRED: Final = "The security token included in the request is expired"
-_MISSING: Final = "Missing Authentication Token"
 _MISMATCH: Final = (
     "The request signature we calculated does not match the signature you provided. "
     "Check your AWS Secret Access Key and signing method. "
@@ -53,7 +51,7 @@ class Key:
 
 def static_key(account: str) -> Key:
     """Make the access key of a user in `account`."""
-    arn = f"arn:aws:iam::{account}:user/{USER_NAME}"
+    arn = f"arn:aws:iam::{account}:user/macie-invitations-exporter"
     return Key(f"AKIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30), account, arn)
 
 
@@ -71,16 +69,17 @@ class KeyRing:
 
     def caller(self, request: Request) -> Caller:
         """Return who signed the request; raises ApiError where AWS would refuse it."""
-        given = _HEADER.fullmatch(request.headers.get("authorization", ""))
+        given = signature_of(request)
         if given is None:
-            raise ApiError(HTTPStatus.FORBIDDEN, "MissingAuthenticationTokenException", _MISSING)
+            raise _refusal("MissingAuthenticationTokenException", "Missing Authentication Token")
         key = self._keys.get(given["key"])
         if key is None:
-            raise ApiError(HTTPStatus.FORBIDDEN, "UnrecognizedClientException", INVALID)
-        if not _is_signed(request, given, key.secret):
-            raise ApiError(HTTPStatus.FORBIDDEN, "InvalidSignatureException", _MISMATCH)
+            raise _refusal("UnrecognizedClientException", INVALID)
+        if not is_signed(request, given, key.secret):
+            raise _refusal("InvalidSignatureException", _MISMATCH)
         if not self._alive(key, request.headers.get("x-amz-security-token", "")):
-            raise ApiError(HTTPStatus.FORBIDDEN, "ExpiredTokenException", _EXPIRED)
+            expired = "The security token included in the request is expired"
+            raise _refusal("ExpiredTokenException", expired)
         return Caller(key.account_id, key.arn, given["region"], given["service"])
 
     def _alive(self, key: Key, token: str) -> bool:
@@ -88,16 +87,25 @@ class KeyRing:
             key.expires is None
             or (
                 self._clock() < key.expires
-                and self._world.revocations(key.account_id) == key.revocations
+                and self._world.revocations[key.account_id] == key.revocations
             )
         )
 
 
-def _is_signed(request: Request, given: re.Match[str], secret: str) -> bool:
+def _refusal(code: str, message: str) -> ApiError:
+    return ApiError(HTTPStatus.FORBIDDEN, code, message)
+
+
+def signature_of(request: Request) -> re.Match[str] | None:
+    """Return the signature that a request carries, if any, and what it says of itself."""
+    return _HEADER.fullmatch(request.headers.get("authorization", ""))
+
+
+def is_signed(request: Request, given: re.Match[str], secret: str) -> bool:
     """Return whether `secret` signed the request, its body included."""
     names = given["headers"].split(";")
     headers = {name: request.headers.get(name, "") for name in names}
-    url = f"http://{request.headers['host']}{request.path}?{request.query}"
+    url = f"http://{request.headers['host']}{request.target}"
     asked = AWSRequest(request.method, url, headers, request.body)
     asked.context["timestamp"] = request.headers.get("x-amz-date", "")
     signer = SigV4Auth(Credentials(given["key"], secret), given["service"], given["region"])

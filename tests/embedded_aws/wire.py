@@ -1,12 +1,13 @@
-"""HTTP requests, answers and errors as AWS' three wire protocols spell them; knows no service."""
+"""Requests and errors as AWS' three wire protocols spell them; knows no service."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
+
+from tests.faulty import Request, response
 
 STS: Final = "sts"
 ORGANIZATIONS: Final = "organizations"
@@ -34,37 +35,6 @@ _QUERY_ERROR: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """One HTTP request as it came: `path` and `query` undecoded, header names in lower case."""
-
-    method: str
-    path: str
-    query: str
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def operation(self) -> str:
-        """The name of the operation; empty for one that is not known."""
-        target = self.headers.get("x-amz-target", "").rpartition(".")[2]
-        return _PATHS.get(self.path) or target or self.form("Action")
-
-    def form(self, name: str) -> str:
-        """Return a field of the body that STS is sent; empty where it has none."""
-        return parse_qs(self.body.decode("utf-8", "replace")).get(name, [""])[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """One HTTP answer; the request id and the length are added when it is sent."""
-
-    status: int
-    body: bytes
-    content_type: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Caller:
     """Who signed a request, and the region and service that the signature is for."""
 
@@ -82,12 +52,28 @@ class ApiError(Exception):
         self.status, self.code, self.message = status, code, message
 
 
-def json_response(value: object) -> Response:
-    """Answer 200 with `value` as JSON."""
-    return Response(HTTPStatus.OK, json.dumps(value).encode())
+def operation_of(request: Request) -> str:
+    """Return the name of the operation; empty for one that is not known."""
+    target = request.headers.get("x-amz-target", "").rpartition(".")[2]
+    return _PATHS.get(request.target.partition("?")[0]) or target or form(request, "Action")
 
 
-def error_response(error: ApiError, service: str) -> Response:
+def form(request: Request, name: str) -> str:
+    """Return a field of the body that STS is sent; empty where it has none."""
+    return parse_qs(request.body.decode("utf-8", "replace")).get(name, [""])[0]
+
+
+def json_response(value: object, status: int = HTTPStatus.OK, **headers: str) -> bytes:
+    """Answer with `value` as JSON."""
+    return response(json.dumps(value), status, headers)
+
+
+def xml_response(text: str, status: int = HTTPStatus.OK) -> bytes:
+    """Answer with XML."""
+    return response(text, status, {"Content-Type": "text/xml"})
+
+
+def error_response(error: ApiError, service: str) -> bytes:
     """Spell an error as the protocol of `service` does.
 
     REST-JSON: code in `x-amzn-ErrorType`. JSON 1.1 (Organizations): code in `__type`, and 400 where
@@ -95,11 +81,9 @@ def error_response(error: ApiError, service: str) -> Response:
     """
     if service == STS:
         code = _QUERY_CODES.get(error.code, error.code)
-        body = _QUERY_ERROR.format(escape(code), escape(error.message))
-        return Response(error.status, body.encode(), "text/xml")
+        return xml_response(_QUERY_ERROR.format(escape(code), escape(error.message)), error.status)
     if service == ORGANIZATIONS:
         status = HTTPStatus.BAD_REQUEST if error.status == HTTPStatus.FORBIDDEN else error.status
-        body = json.dumps({"__type": error.code, "Message": error.message})
-        return Response(status, body.encode(), "application/x-amz-json-1.1")
-    body = json.dumps({"message": error.message})
-    return Response(error.status, body.encode(), headers={"x-amzn-ErrorType": error.code})
+        return json_response({"__type": error.code, "Message": error.message}, status)
+    kind = {"x-amzn-ErrorType": error.code}
+    return json_response({"message": error.message}, error.status, **kind)

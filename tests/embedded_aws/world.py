@@ -8,15 +8,11 @@ import itertools
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
-ROOT_ID: Final = "r-demo"
-DEFAULT_REGIONS: Final = ("eu-west-1", "eu-central-1", "us-east-1", "us-east-2")
 DEFAULT_ROLE: Final = "macie-invitations-reader"
-ANY_REGION: Final = "*"
-_ACCEPTED: Final = frozenset({"Enabled", "Paused"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,33 +42,6 @@ class Fault:
     hold: threading.Event | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """One AWS account; `parent` is a root's or unit's id."""
-
-    account_id: str
-    name: str
-    parent: str = ROOT_ID
-    joined: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One organizational unit."""
-
-    unit_id: str
-    name: str
-    parent: str
-
-
-@dataclass(frozen=True, slots=True)
-class Organization:
-    """One moment of the organization: its units and accounts."""
-
-    units: tuple[Unit, ...]
-    accounts: tuple[Account, ...]
-
-
 class Call(NamedTuple):
     """What is counted; for AssumeRole the account is the role's, else the caller's."""
 
@@ -82,14 +51,6 @@ class Call(NamedTuple):
     region: str
 
 
-@dataclass(slots=True)
-class _Target:
-    """One account in one region."""
-
-    macie: bool = True
-    invitations: dict[str, Invitation] = field(default_factory=dict)
-
-
 class World:
     """Accounts, their invitations, their roles, and what goes wrong.
 
@@ -97,11 +58,7 @@ class World:
     """
 
     def __init__(
-        self,
-        hub: str,
-        *,
-        regions: Sequence[str] = DEFAULT_REGIONS,
-        session_seconds: int | None = None,
+        self, hub: str, *, regions: Sequence[str], session_seconds: int | None = None
     ) -> None:
         """Make a world of the management account `hub` alone.
 
@@ -111,71 +68,57 @@ class World:
         self.role_name = DEFAULT_ROLE
         self.regions = tuple(regions)
         self.session_seconds = session_seconds
-        self._sequence = itertools.count(1)
-        self._accounts: dict[str, Account] = {}
-        self._units: dict[str, Unit] = {}
-        self._opted_out: set[tuple[str, str]] = set()
-        self._targets: dict[tuple[str, str], _Target] = {}
+        self.accounts: dict[str, str] = {}
+        """Names by ids, in order of joining."""
+        self.revocations: Counter[str] = Counter()
+        """How often sessions of an account were revoked; a session remembers it."""
+        self.called: Counter[Call] = Counter()
+        self.pages: Counter[tuple[str, str]] = Counter()
+        self._off: set[tuple[str, str]] = set()
+        self._invitations: dict[tuple[str, str], dict[str, Invitation]] = {}
         self._faults: dict[tuple[str, str, str], list[Fault]] = {}
         self._broken_roles: set[str] = set()
-        self._revocations: Counter[str] = Counter()
-        self._calls: Counter[Call] = Counter()
-        self._served: Counter[tuple[str, str]] = Counter()
         self.add_account(hub, "management")
 
     # -- invitations ------------------------------------------------------------------------
 
     def invite(self, account: str, region: str, invitation: Invitation) -> None:
         """Add an invitation to a target, or replace the one with the same id in its place."""
-        self._target(account, region).invitations[invitation.invitation_id] = invitation
+        held = self._invitations.setdefault((account, region), {})
+        held[invitation.invitation_id] = invitation
 
     def set_status(self, account: str, region: str, invitation_id: str, status: str) -> None:
         """Change the relationship status of one invitation; raises KeyError if it is gone."""
-        known = self._target(account, region).invitations
-        known[invitation_id] = replace(known[invitation_id], relationship_status=status)
+        held = self._invitations[account, region]
+        held[invitation_id] = replace(held[invitation_id], relationship_status=status)
 
     def delete_invitation(self, account: str, region: str, invitation_id: str) -> None:
         """Remove one invitation; raises KeyError if it is gone."""
-        del self._target(account, region).invitations[invitation_id]
+        del self._invitations[account, region][invitation_id]
 
     def invitations(self, account: str, region: str) -> tuple[Invitation, ...]:
         """Return the invitations of a target, oldest entry first, whatever else fails there."""
-        return tuple(self._target(account, region).invitations.values())
+        return tuple(self._invitations.get((account, region), {}).values())
 
     def served(self, account: str, region: str) -> int:
         """Return how many pages of ListInvitations a target has been answered."""
-        return self._served[account, region]
-
-    def serve(self, account: str, region: str) -> tuple[Invitation, ...]:
-        """Return the invitations of a target for a page of them, which counts."""
-        self._served[account, region] += 1
-        return self.invitations(account, region)
+        return self.pages[account, region]
 
     def disable_macie(self, account: str, region: str) -> None:
         """Switch Macie off in a target; its invitations are kept for when it is on again."""
-        self._target(account, region).macie = False
+        self._off.add((account, region))
 
     def enable_macie(self, account: str, region: str) -> None:
         """Switch Macie on in a target."""
-        self._target(account, region).macie = True
+        self._off.discard((account, region))
 
     def macie_enabled(self, account: str, region: str) -> bool:
         """Return whether Macie is on in a target."""
-        return self._target(account, region).macie
+        return (account, region) not in self._off
 
     def targets(self) -> tuple[tuple[str, str], ...]:
-        """Return every (account, region) whose region is enabled, with Macie or without."""
-        return tuple(
-            (account, region)
-            for account in self._accounts
-            for region in self.regions
-            if (account, region) not in self._opted_out
-        )
-
-    def administrator(self, account: str, region: str) -> Invitation | None:
-        """Return who administers a target: whose invitation was accepted."""
-        known = self.invitations(account, region)
-        return next((one for one in known if one.relationship_status in _ACCEPTED), None)
+        """Return every (account, region), with Macie or without."""
+        return tuple(itertools.product(self.accounts, self.regions))
 
     # -- faults -----------------------------------------------------------------------------
 
@@ -194,12 +137,11 @@ class World:
     def deny_region_listing(self, account: str) -> None:
         """Let account:ListRegions answer AccessDeniedException; undo by `heal(…, "*", …)`."""
         message = "User: {caller} is not authorized to perform: account:ListRegions"
-        fault = Fault(403, "AccessDeniedException", message)
-        self.fail(account, ANY_REGION, fault, service="account")
+        self.fail(account, "*", Fault(403, "AccessDeniedException", message), service="account")
 
     def take_fault(self, call: Call) -> Fault | None:
         """Return the fault that this call gets, if any, and use it up."""
-        asked, places = (call.operation, call.service), (call.region, ANY_REGION)
+        asked, places = (call.operation, call.service), (call.region, "*")
         for what, where in itertools.product(asked, places):
             if waiting := self._faults.get((what, call.account_id, where)):
                 fault = waiting.pop(0)
@@ -210,7 +152,7 @@ class World:
                 return fault
         return None
 
-    # -- roles and sessions -----------------------------------------------------------------
+    # -- accounts, their roles and sessions ---------------------------------------------------
 
     def role_arn(self, account: str) -> str:
         """Return the ARN of the role that this world has in an account."""
@@ -226,66 +168,25 @@ class World:
 
     def may_assume(self, role_arn: str) -> bool:
         """Return whether the hub may assume a role: it exists, and trusts the hub."""
-        account_id, _, name = role_arn.removeprefix("arn:aws:iam::").partition(":role/")
-        account = self._accounts.get(account_id)
-        return (
-            account is not None
-            and name.rpartition("/")[2] == self.role_name
-            and role_arn not in self._broken_roles
-        )
+        account, _, name = role_arn.removeprefix("arn:aws:iam::").partition(":role/")
+        exists = account in self.accounts and name.rpartition("/")[2] == self.role_name
+        return exists and role_arn not in self._broken_roles
 
     def revoke_sessions(self, account: str) -> None:
         """Expire every session that was issued so far for roles of this account."""
-        self._revocations[account] += 1
+        self.revocations[account] += 1
 
-    def revocations(self, account: str) -> int:
-        """Return how often sessions of an account were revoked; a session remembers it."""
-        return self._revocations[account]
-
-    # -- organization -----------------------------------------------------------------------
-
-    def add_account(self, account: str, name: str, parent: str = ROOT_ID) -> None:
+    def add_account(self, account: str, name: str) -> None:
         """Add an account to the organization."""
-        joined = next(self._sequence)
-        self._accounts[account] = Account(account, name, parent, joined=joined)
+        self.accounts[account] = name
 
     def remove_account(self, account: str) -> None:
         """Remove an account with all it has; its sessions are then unknown to Macie."""
-        del self._accounts[account]
-        for key in [key for key in self._targets if key[0] == account]:
-            del self._targets[key]
-
-    def add_unit(self, name: str, parent: str = ROOT_ID) -> str:
-        """Add an organizational unit and return its id."""
-        unit_id = f"ou-demo-{next(self._sequence):08d}"
-        self._units[unit_id] = Unit(unit_id, name, parent)
-        return unit_id
-
-    def organization(self) -> Organization:
-        """Return the organization as it is now."""
-        return Organization(tuple(self._units.values()), tuple(self._accounts.values()))
-
-    # -- regions ----------------------------------------------------------------------------
-
-    def disable_region(self, account: str, region: str) -> None:
-        """Opt an account out of a region; Macie there then does not know the account."""
-        self._opted_out.add((account, region))
-
-    def region_status(self, account: str, region: str) -> str | None:
-        """Return the region's RegionOptStatus for an account, None if either is unknown."""
-        if account not in self._accounts or region not in self.regions:
-            return None
-        return "DISABLED" if (account, region) in self._opted_out else "ENABLED_BY_DEFAULT"
-
-    # -- what was called --------------------------------------------------------------------
-
-    def count(self, call: Call) -> None:
-        """Count one authenticated call, whatever it is answered."""
-        self._calls[call] += 1
+        del self.accounts[account]
+        for key in [key for key in self._invitations if key[0] == account]:
+            del self._invitations[key]
+        self._off = {key for key in self._off if key[0] != account}
 
     def calls(self) -> Counter[Call]:
         """Return a copy of the counts of all authenticated calls, refused ones included."""
-        return Counter(self._calls)
-
-    def _target(self, account: str, region: str) -> _Target:
-        return self._targets.setdefault((account, region), _Target())
+        return Counter(self.called)

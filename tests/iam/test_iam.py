@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,6 @@ STATIC = settings(
 ORGANIZED = settings(
     regions="auto", organization={"role_name": f"security/{READER}", "external_id": "shown"}
 )
-
-
 UNITS = settings(organization={"role_name": READER, "include_ous": ["ou-ab12-cdefghij"]})
 OPTED_IN = Settings.model_validate(
     {
@@ -74,46 +73,42 @@ TAGS = "organizations:ListTagsForResource"
 IN_UNITS = "organizations:ListAccountsForParent organizations:ListOrganizationalUnitsForParent"
 
 
-@pytest.mark.parametrize(
-    ("configured", "expected"),
-    [
-        (settings(), ["ReadOwnInvitations: macie2:ListInvitations on *"]),
-        (
-            STATIC,
-            [f"AssumeMemberRoles: sts:AssumeRole on {FIRST} {OTHER}"],
-        ),
-        (
-            ORGANIZED,
-            [
-                f"AssumeMemberRoles: sts:AssumeRole on arn:aws:iam::*:role/security/{READER}",
-                "DiscoverAccounts: organizations:ListAccounts on *",
-                "ReadOwnInvitations: macie2:ListInvitations account:ListRegions on *",
-            ],
-        ),
-        (
-            UNITS,
-            [
-                ASSUME,
-                f"DiscoverAccounts: {IN_UNITS} on *",
-                "ReadOwnInvitations: macie2:ListInvitations on *",
-            ],
-        ),
-        (
-            OPTED_IN,
-            [
-                ASSUME,
-                f"DiscoverAccounts: organizations:ListAccounts {IN_UNITS} {TAGS} on *",
-                "ReadOwnInvitations: macie2:ListInvitations macie2:GetAdministratorAccount on *",
-            ],
-        ),
-    ],
-    ids=["own credentials", "static roles", "organization", "units", "opted in"],
-)
-def test_hub_policy(configured: Settings, expected: list[str]) -> None:
-    """What is configured is called, what is called is allowed, and nothing else."""
+LIST, ADMINISTRATOR = "macie2:ListInvitations", "macie2:GetAdministratorAccount"
+NEEDED: Mapping[str, tuple[Settings, list[str], str]] = {
+    "own credentials": (settings(), [], LIST),
+    "static roles": (STATIC, [f"AssumeMemberRoles: sts:AssumeRole on {FIRST} {OTHER}"], LIST),
+    "organization": (
+        ORGANIZED,
+        [
+            f"AssumeMemberRoles: sts:AssumeRole on arn:aws:iam::*:role/security/{READER}",
+            "DiscoverAccounts: organizations:ListAccounts on *",
+        ],
+        f"{LIST} account:ListRegions",
+    ),
+    "units": (UNITS, [ASSUME, f"DiscoverAccounts: {IN_UNITS} on *"], LIST),
+    "opted in": (
+        OPTED_IN,
+        [ASSUME, f"DiscoverAccounts: organizations:ListAccounts {IN_UNITS} {TAGS} on *"],
+        f"{LIST} {ADMINISTRATOR}",
+    ),
+}
+"""A configuration, what finds and assumes its accounts, and what each of them is asked."""
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_policies(name: str) -> None:
+    """What is configured is called, what is called is allowed, and nothing else.
+
+    The exporter's own account is asked but where all have roles, members where there are any.
+    """
+    configured, finds, asks = NEEDED[name]
     policy = json.loads(printed(configured, "hub-policy"))
     assert policy["Version"] == "2012-10-17"
-    assert [said(each) for each in policy["Statement"]] == expected
+    own = [] if configured is STATIC else [f"ReadOwnInvitations: {asks} on *"]
+    assert [said(each) for each in policy["Statement"]] == finds + own
+    text = printed(configured, "member-policy")
+    members = [said(each) for each in json.loads(text)["Statement"]] if text else []
+    assert members == ([f"ReadInvitations: {asks} on *"] if finds else [])
 
 
 def said(statement: dict[str, Any]) -> str:
@@ -126,17 +121,15 @@ def said(statement: dict[str, Any]) -> str:
     return f"{sid}: {actions} on {resources}"
 
 
-def test_the_hub_stays_in_an_organization_that_is_known() -> None:
-    """A role of another organization is none to assume, whatever it is called."""
-    text = printed(ORGANIZED, "hub-policy", organization_id=ORGANIZATION)
-    assume, *others = json.loads(text)["Statement"]
-    assert assume["Condition"] == {"StringEquals": {"aws:ResourceOrgID": ORGANIZATION}}
-    assert all("Condition" not in each for each in others)
-
-
 def test_the_hub_as_a_template_and_as_a_module() -> None:
-    """Its name is the given one, its policy that of `hub-policy`, and EKS Pod Identity runs it."""
+    """Its name is the given one, its policy that of `hub-policy`, and EKS Pod Identity runs it.
+
+    It stays in an organization that is known: a role of another is none to assume, whatever it is
+    called.
+    """
     policy = json.loads(printed(ORGANIZED, "hub-policy", organization_id=ORGANIZATION))
+    conditions = [each.get("Condition") for each in policy["Statement"]]
+    assert conditions == [{"StringEquals": {"aws:ResourceOrgID": ORGANIZATION}}, None, None]
     text = printed(ORGANIZED, "hub-cloudformation", organization_id=ORGANIZATION)
     template = yaml.safe_load(text)
     role = template["Resources"]["HubRole"]["Properties"]
@@ -147,21 +140,6 @@ def test_the_hub_as_a_template_and_as_a_module() -> None:
     assert '  name        = "exporter"' in module
     inner = module.partition("  policy = jsonencode(")[2].partition(")\n}")[0]
     assert json.loads(inner) == policy
-
-
-@pytest.mark.parametrize(
-    ("configured", "actions"),
-    [
-        (STATIC, "macie2:ListInvitations"),
-        (ORGANIZED, "macie2:ListInvitations account:ListRegions"),
-        (OPTED_IN, "macie2:ListInvitations macie2:GetAdministratorAccount"),
-    ],
-    ids=["regions configured", "regions: auto", "administrator"],
-)
-def test_member_policy(configured: Settings, actions: str) -> None:
-    """What is asked for in each account, and nothing else."""
-    (only,) = json.loads(printed(configured, "member-policy"))["Statement"]
-    assert said(only) == f"ReadInvitations: {actions} on *"
 
 
 def test_trust_policies_are_one_for_each_external_id() -> None:
@@ -199,36 +177,36 @@ def templates(text: str) -> list[str]:
     return [f"{head}{rest}" for rest in text.split(head)[1:]]
 
 
-def test_each_kind_of_role_has_a_template_of_its_own() -> None:
+def test_each_kind_of_role_has_a_template_of_its_own(tmp_path: Path) -> None:
     """A role without external id is not made to ask for one, nor one with another's name made.
 
     Name and path are as the exporter asks for them; what differs between accounts is a parameter.
+    CloudFormation's linter has nothing against them, nor against the hub's.
     """
-    text = printed(STATIC, "cloudformation")
-    text += printed(ORGANIZED, "cloudformation", organization_id=ORGANIZATION)
+    static = printed(STATIC, "cloudformation")
+    assert static.startswith(f"# {FIRST}\nAWSTemplate")
+    of_members = [
+        *templates(static),
+        printed(ORGANIZED, "cloudformation", organization_id=ORGANIZATION),
+    ]
+    assert "shown" not in "".join(of_members)
     made = []
-    for template in map(yaml.safe_load, templates(text)):
+    for template in map(yaml.safe_load, of_members):
         role = template["Resources"].pop("ReaderRole")["Properties"]
         assert not template["Resources"]
-        made.append((role["Path"] + role["RoleName"], list(template["Parameters"])))
+        asked = template["Parameters"]
+        made.append((role["Path"] + role["RoleName"], list(asked)))
+        assert [name for name in asked if "NoEcho" in asked[name]] == [
+            *{"ExternalId"} & asked.keys()
+        ]
     assert made == [
         (f"/{READER}", ["HubPrincipalArn", "ExternalId"]),
         ("/other", ["HubPrincipalArn"]),
         (f"/security/{READER}", ["HubPrincipalArn", "ExternalId", "OrganizationId"]),
     ]
-    assert text.startswith(f"# {FIRST}\nAWSTemplate")
-    assert "shown" not in text
-
-
-def test_cloudformation_passes_its_linter(tmp_path: Path) -> None:
-    """The hub's, and members' with and without ExternalId and organization."""
-    texts = [
-        *templates(printed(STATIC, "cloudformation")),
-        *templates(printed(ORGANIZED, "cloudformation", organization_id=ORGANIZATION)),
-        printed(ORGANIZED, "hub-cloudformation", organization_id=ORGANIZATION),
-    ]
+    hub = printed(ORGANIZED, "hub-cloudformation", organization_id=ORGANIZATION)
     files = [tmp_path / f"{number}.yaml" for number in range(4)]
-    for file, text in zip(files, texts, strict=True):
+    for file, text in zip(files, [*of_members, hub], strict=True):
         file.write_text(text)
     lint = [Path(sys.executable).with_name("cfn-lint"), *files]
     done = subprocess.run(lint, capture_output=True, text=True, check=False)
@@ -242,43 +220,38 @@ def test_terraform_as_a_reader_checks_it() -> None:
     assert printed(one, "terraform") == module
 
 
-@pytest.mark.parametrize(
-    ("configured", "names"),
-    [
-        (STATIC, [*DOCUMENTS]),
-        (settings(), ["hub-policy", "hub-cloudformation", "hub-terraform"]),
-    ],
-    ids=["roles", "own credentials"],
-)
-def test_everything_at_once(configured: Settings, names: list[str]) -> None:
-    """Each document under its name; without roles there is only the exporter's own."""
-    lines = printed(configured, *DOCUMENTS).splitlines()
-    assert [line for line in lines if line.startswith("# ---")] == [
-        f"# --- {name} ---" for name in names
-    ]
+def run(*words: str) -> tuple[int, str, str]:
+    """Run the command; return its exit code and what it writes."""
+    out, err = io.StringIO(), io.StringIO()
+    code = main(["iam", *words], Process({"AWS_REGION": "eu-west-1"}, out, err))
+    return code, out.getvalue(), err.getvalue()
 
 
 def test_an_unknown_hub_is_named_so() -> None:
     """Where nobody said who the exporter runs as, the place to fill in can be seen."""
-    text = documents(STATIC, ["trust-policy"], "", "")
-    assert policies.UNKNOWN_HUB in text
-    template = yaml.safe_load(templates(documents(STATIC, ["cloudformation"], "", ""))[0])
+    role = "--aws.organization.role-name=reader"
+    assert policies.UNKNOWN_HUB in run(role, "--document=trust-policy")[1]
+    template = yaml.safe_load(run(role, "--document=cloudformation")[1])
     assert "Default" not in template["Parameters"]["HubPrincipalArn"]
 
 
 def test_the_command() -> None:
-    """One document by name, everything by default, and an unknown name refused."""
-    out, err = io.StringIO(), io.StringIO()
-    world = Process({"AWS_REGION": "eu-west-1"}, out, err)
-    flags = ["--aws.organization.role-name=reader", f"--hub-principal={HUB}"]
-    assert main(["iam", *flags, "--document=member-policy"], world) == 0
-    assert json.loads(out.getvalue())["Statement"][0]["Sid"] == "ReadInvitations"
-    assert main(["iam", *flags, f"--organization-id={ORGANIZATION}"], world) == 0
-    assert ORGANIZATION in out.getvalue()
-    assert main(["iam", "--document=everything"], world) == 2
-    assert "must be hub-policy, hub-cloudformation" in err.getvalue()
-    words = parser_of("iam").format_help().replace(",", "").replace(".", "").split()
-    assert DOCUMENTS.keys() <= {*words}
+    """One document by name, by default each under its name, and an unknown name refused.
+
+    Without roles there is only the exporter's own.
+    """
+    flags = ("--aws.organization.role-name=reader", f"--hub-principal={HUB}")
+    code, out, _ = run(*flags, "--document=member-policy")
+    assert (code, json.loads(out)["Statement"][0]["Sid"]) == (0, "ReadInvitations")
+    own = ["hub-policy", "hub-cloudformation", "hub-terraform"]
+    for words, names in (((*flags, f"--organization-id={ORGANIZATION}"), [*DOCUMENTS]), ((), own)):
+        code, out, _ = run(*words)
+        assert (code, ORGANIZATION in out) == (0, words != ())
+        assert re.findall("^# --- (.+) ---$", out, re.MULTILINE) == names
+    code, _, err = run("--document=everything")
+    assert (code, "must be hub-policy, hub-cloudformation" in err) == (2, True)
+    told = parser_of("iam").format_help().replace(",", "").replace(".", "").split()
+    assert DOCUMENTS.keys() <= {*told}
 
 
 DIFFERENT = json.dumps(
@@ -315,7 +288,5 @@ def test_what_would_let_nobody_in_or_print_nothing_is_refused(words: str, line: 
 
     Nor are several templates, one after the other, a file.
     """
-    out, err = io.StringIO(), io.StringIO()
-    assert main(["iam", *words.split()], Process({"AWS_REGION": "eu-west-1"}, out, err)) == 2
-    assert err.getvalue().startswith(line)
-    assert not out.getvalue()
+    code, out, err = run(*words.split())
+    assert (code, out, err[: len(line)]) == (2, "", line)

