@@ -75,9 +75,9 @@ class Client:
             got = connection.getresponse()
             return Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, got.read())
 
-    def ok(self, path: str, **headers: str) -> Answer:
+    def ok(self, path: str, method: str = "GET", **headers: str) -> Answer:
         """Ask, and expect an answer that is in order."""
-        answer = self(path, **headers)
+        answer = self(path, method, **headers)
         assert answer.status == 200
         return answer
 

@@ -1,38 +1,63 @@
-"""Crowds of clients at once: what memory they hold, who waits for whom, and who makes room.
-
-The fleet that they ask for is a large one, in a process of its own.
-"""
+"""Crowds of clients at once: what memory they hold, who waits for whom, and who makes room."""
 
 import contextlib
 import http.client
+import re
 import socket
-import time
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-from exporter.web.server import DEFAULT_LIMITS
+from exporter.web.app import Places
+from exporter.web.server import DEFAULT_LIMITS, listen
 from tests.processes import until
-from tests.web import fleet
-from tests.web.conftest import Serve, Shown, showing
-from tests.web.serving import Client, crowd
+from tests.web.conftest import Serve
+from tests.web.serving import Client, Served
+from tests.web.site import Shown, showing
 
-CROWD = 40
-QUICK = 40
-"""Times what a scrape takes when nobody else asks: with bounds it is five, without them 180."""
-ANSWERS_MB = 100
-"""The 64 MB that answers may hold, and what is in buffers."""
+CROWD = 20
+ANSWERS_MB = 150
+"""The 64 MB that answers may hold, as much for the newest, and what is in buffers."""
 REST_MB = 30
 """By which memory may vary: threads and allocators do not give all back."""
 
+PIECES, PIECE = 256, 256 * 1024
+WHOLE = PIECES * PIECE
+OWN = b"own_total 2.0\n"
 
-@pytest.fixture(scope="module")
-def process() -> Iterator[fleet.Process]:
-    """The fleet, which has been scraped; each test finds its memory as it was."""
-    with fleet.running() as running:
-        Client(running.port).ok("/metrics")
-        yield running
+
+class Rendered(Shown):
+    """An exposition of 64 MB, more than sockets hold; if restless, rendered for each scrape."""
+
+    def __init__(self, *, restless: bool) -> None:
+        self._restless, self._number = restless, 0
+        self._small = list[bytes]()
+        self._pieces = self._render()
+
+    async def text(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
+        """Return it as text."""
+        if self._restless:
+            self._pieces = self._render()
+        return [*self._pieces, tail()]
+
+    def _render(self) -> list[bytes]:
+        self._number += 1
+        pieces = []
+        for _ in range(PIECES):
+            pieces.append((b"%07d\n" % self._number) * (PIECE // 8))
+            # What is known of targets is small, stays, and comes in between.
+            self._small.append(bytes(1000))
+        return pieces
 
 
 def connected(port: int, room: int = 4096) -> socket.socket:
@@ -44,72 +69,75 @@ def connected(port: int, room: int = 4096) -> socket.socket:
     return client
 
 
-def settled(read: Callable[[], float]) -> float:
-    """Return a figure once it no longer grows."""
-    highest, since = read(), time.monotonic()
-    while time.monotonic() - since < 2:
-        now = read()
-        if now > highest + 1:
-            highest, since = now, time.monotonic()
-        time.sleep(0.05)
-    return highest
+def main() -> None:
+    """Serve an exposition until standard input ends; say the port."""
+    server = Served(showing(exposition=Rendered(restless=True)), listen("127.0.0.1", 0))
+    server.start()
+    sys.stdout.write(f"{server.port}\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    server.stop(1)
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/targets?per_page=1000"])
-def test_answers_that_nobody_reads_hold_little(process: fleet.Process, path: str) -> None:
-    """Forty clients, each with a rendering of its own: memory is bounded, and comes back."""
-    before = process.resident
-    with contextlib.ExitStack() as stack:
-        for _ in range(CROWD):
-            client = stack.enter_context(connected(process.port))
-            client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-        assert settled(lambda: process.resident) < before + ANSWERS_MB
-        # Who reads has the whole of it meanwhile, however often.
-        for _ in range(2):
-            assert Client(process.port).ok("/metrics").body.endswith(b"own_total 2.0\n")
-    until(lambda: process.resident < before + REST_MB, lambda: f"{before}, {process.resident}")
+def resident(pid: int) -> float:
+    """Return the memory that a process holds now, in megabytes."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
+    assert found
+    return int(found[1]) / 1024
 
 
-MANY = "/api/v1/targets?" + "&".join(f"p{number}=1" for number in range(2000))
+def test_answers_that_nobody_reads_hold_little() -> None:
+    """Twenty clients, each with a rendering of its own: memory is bounded, and comes back."""
+    words = [sys.executable, "-c", "from tests.web.test_crowds import main; main()"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout
+        assert process.stdin
+        client = Client(int(process.stdout.readline()))
+        client.ok("/metrics")
+        before, highest = resident(process.pid), 0.0
+        with contextlib.ExitStack() as stack:
+            for _ in range(CROWD):
+                sock = stack.enter_context(connected(client.port))
+                sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+                client.ok("/-/healthy")
+                highest = max(highest, resident(process.pid))
+            # Who reads has the whole of it meanwhile.
+            assert client.ok("/metrics").body.endswith(OWN)
+        assert highest < before + ANSWERS_MB
+        until(lambda: resident(process.pid) < before + REST_MB, lambda: f"{before} MB again")
+        process.stdin.close()
 
 
-@pytest.mark.parametrize("path", ["/targets?per_page=1000", MANY])
-def test_pages_do_not_keep_a_scrape_or_a_probe(process: fleet.Process, path: str) -> None:
-    """Forty clients that want the dearest of pages: scrapes and probes hardly feel it."""
-    client = Client(process.port)
+def test_pages_are_made_one_at_a_time(serve: Serve) -> None:
+    """Sixteen may wait, the next is told to come again; no scrape and no probe waits for them."""
+    gate, made, begun = threading.Event(), list[Request](), threading.Semaphore(0)
 
-    def seconds(wanted: str) -> float:
-        began = time.monotonic()
-        client.ok(wanted)
-        return time.monotonic() - began
+    def page(request: Request) -> Response:
+        made.append(request)
+        gate.wait(60)
+        return PlainTextResponse("a page")
 
-    alone = max(seconds("/metrics") for _ in range(3))
-    with crowd(lambda _: client(path), CROWD):
-        for _ in range(2):
-            for wanted in ("/metrics", "/-/healthy", "/-/ready"):
-                assert seconds(wanted) < QUICK * alone, wanted
+    application = showing(pages=[Route("/", Places().take(page))])
 
+    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+        begun.release()
+        await application(scope, receive, send)
 
-PIECES, PIECE = 64, 1024 * 1024
-WHOLE = PIECES * PIECE
-
-
-class Rendered(Shown):
-    """An exposition of 64 MB, more than sockets hold; if restless, rendered for each scrape."""
-
-    def __init__(self, *, restless: bool) -> None:
-        self._restless, self._number = restless, 0
-        self._pieces = self._render()
-
-    async def text(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
-        """Return it as text."""
-        if self._restless:
-            self._pieces = self._render()
-        return [*self._pieces, tail()]
-
-    def _render(self) -> list[bytes]:
-        self._number += 1
-        return [(b"%07d\n" % self._number) * (PIECE // 8) for _ in range(PIECES)]
+    client = Client(serve(counted).port)
+    with ThreadPoolExecutor(17) as pool:
+        asked = [pool.submit(client, "/") for _ in range(17)]
+        try:
+            assert all(begun.acquire(timeout=30) for _ in asked)
+            refused = client("/")
+            assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+            for path in ("/metrics", "/-/healthy", "/-/ready"):
+                client.ok(path)
+            assert len(made) == 1
+        finally:
+            gate.set()
+        assert {answer.result(30).status for answer in asked} == {200}
+    client.ok("/")
 
 
 Scraper = Callable[[], http.client.HTTPResponse]
@@ -140,13 +168,12 @@ def test_who_has_read_least_makes_room(scraping: Callable[[Rendered], Scraper]) 
     scrape = scraping(Rendered(restless=True))
     reader = scrape()
     begun = reader.read(WHOLE // 2)
-    idler = scrape()
-    newcomer = scrape()
+    idler, newcomer = scrape(), scrape()
     with pytest.raises((http.client.IncompleteRead, ConnectionError)):
         idler.read()
     rest = reader.read()
-    assert begun + rest == b"0000002\n" * (WHOLE // 8) + b"own_total 2.0\n"
-    assert newcomer.read() == b"0000004\n" * (WHOLE // 8) + b"own_total 2.0\n"
+    assert begun + rest == b"0000002\n" * (WHOLE // 8) + OWN
+    assert newcomer.read() == b"0000004\n" * (WHOLE // 8) + OWN
 
 
 def test_nobody_makes_room_for_what_the_exposition_has_anyway(
@@ -155,7 +182,7 @@ def test_nobody_makes_room_for_what_the_exposition_has_anyway(
     """However many are slow to read one and the same rendering: it is there once."""
     scrape = scraping(Rendered(restless=False))
     answers = [scrape() for _ in range(5)]
-    assert {answer.read()[-14:] for answer in answers} == {b"own_total 2.0\n"}
+    assert {answer.read()[-len(OWN) :] for answer in answers} == {OWN}
 
 
 def test_two_may_read_as_slowly_as_they_like(scraping: Callable[[Rendered], Scraper]) -> None:

@@ -1,0 +1,344 @@
+"""The table of targets, the page of one, and the same as JSON, over a real socket."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from html import unescape
+from typing import Any
+
+import pytest
+
+from exporter.model import (
+    NO_ADMINISTRATOR,
+    Administrator,
+    Answer,
+    Failure,
+    Inventory,
+    Invitation,
+    Role,
+    Trust,
+)
+from exporter.settings import Settings
+from exporter.state import TargetState
+from exporter.web.query import COLUMNS, MOST_PER_PAGE, PARAMETERS
+from tests.statuses import AUDIT, DAY, PAYMENTS, answered, invited
+from tests.web.site import OURS, SCHEMA, STRANGER, Outcomes, Site
+
+PATH = "/targets/111122223333/eu-west-1"
+BOTH = PAYMENTS, AUDIT
+DENIED = Failure("AccessDenied", "User: x is not authorized", "req-1")
+STALE: Outcomes = [DENIED] * 20
+OFF = Answer(enabled=False)
+
+# -- the table -------------------------------------------------------------------------------
+
+
+def test_the_table(site: Site) -> None:
+    """Each target with all that is asked for."""
+    listed = (invited("Invited", 3 * DAY), invited("Enabled"), invited("Invited"))
+    site.polled([answered(*listed)], [DENIED], accounts=BOTH)
+    words = site.words("/targets")
+    assert "3 of 3 targets" in words
+    assert "audit 000000000042 eu-west-1 not polled yet unknown - never in 1m 0s -" in words
+    assert (
+        "payments 111122223333 eu-west-1 ok Enabled 1 Invited 2 3d 0h ago 1m 0s ago in 1m 0s -"
+    ) in words
+    assert (
+        "us-east-1 failing unknown - never in 1m 0s AccessDenied User: x is not authorized Let the "
+        "role's trust policy name the exporter's principal (and its ExternalId, if one is set), "
+        "and allow sts:AssumeRole on the role in the exporter's own policy. Request id req-1"
+    ) in words
+    site.status = replace(site.status, due={})
+    assert "3d 0h ago 1m 0s ago under way -" in site.words("/targets")
+
+
+def test_the_table_as_asked_for(site: Site) -> None:
+    """Filter, order and page come from the address, and stay in the form and the links."""
+    site.polled([answered()], [DENIED], accounts=BOTH)
+    asked = "/targets?q=payments&state=ok&state=failing&sort=region&order=desc&per_page=1"
+    words = site.words(asked)
+    assert "2 of 3 targets" in words
+    assert "Page 1 of 2" in words
+    text = site.text(f"{asked}&inviter={STRANGER}&label=team%3Dblue&status=Odd")
+    for name, value in (("inviter", STRANGER), ("label", "team=blue"), ("per_page", "1")):
+        assert f'<input type="hidden" name="{name}" value="{value}">' in text
+    assert 'name="q" value="payments"' in text
+    assert 'value="ok" checked' in text
+    assert '<option value="region" selected>' in text
+    assert '<option value="desc" selected>' in text
+    assert "<option selected>Odd</option>" in text
+
+
+def test_a_table_with_nothing_in_it(site: Site) -> None:
+    """It says why: nothing like that, no such page, or not polled here."""
+    site.polled(accounts=BOTH)
+    assert "No target matches." in site.words("/targets?q=nowhere")
+    assert "There is no page 9: the last is 1" in site.words("/targets?page=9")
+    assert (
+        "Account 123456789012 is not polled here, nor does any target that is known name it: "
+        "it is not among aws.accounts, and no organization is configured "
+        "Of 3 targets it is not known now who invites or administers."
+    ) in site.words("/targets?q=123456789012")
+
+
+def test_who_invites_is_found(site: Site) -> None:
+    """The table names who is unknown, as they are to be looked for."""
+    found = answered(invited(), invited(inviter=STRANGER), invited("Enabled", inviter="1" * 12))
+    names = {STRANGER: "old security"}
+    site.polled([found], [answered(invited())], accounts=BOTH, names=names)
+    for query in ("q=OLD+SECURITY", f"inviter={STRANGER}&status=invited", "untrusted=true"):
+        words = site.words(f"/targets?{query}")
+        assert "1 of 3 targets" in words, query
+        assert (
+            "Enabled 1 Invited 2 111111111111 unknown administrator old security 660066006600 "
+            "unknown 1d 0h ago"
+        ) in words
+
+
+@pytest.mark.parametrize("key", ["team", "a=b", "=", "x" * 128])
+def test_every_label_of_an_account_finds_it(site: Site, key: str) -> None:
+    """AWS lets a tag's key hold `=`, and key and value 128 and 256 characters; pages link to it."""
+    site.polled(accounts=(replace(PAYMENTS, labels={key: "v" * 255 + "="}), AUDIT))
+    (link,) = set(re.findall(r'targets(\?label=[^"]+)', site.text(PATH)))
+    assert "2 of 3 targets" in site.words(f"/targets{unescape(link)}")
+
+
+# -- a target --------------------------------------------------------------------------------
+
+
+def test_a_target_that_is_denied(site: Site) -> None:
+    """Why, AWS's request id, and the statements that mend it, without the secret."""
+    role = Role("arn:aws:iam::111122223333:role/reader", "hush")
+    site.polled([answered(invited()), DENIED], accounts=[replace(PAYMENTS, role=role)])
+    words = site.words(PATH)
+    assert "AccessDenied: this target cannot be polled User: x is not authorized" in words
+    assert "AWS's request id req-1" in words
+    assert "The trust policy of arn:aws:iam::111122223333:role/reader" in words
+    assert '"sts:ExternalId": "EXTERNAL_ID"' in words
+    assert "hush" not in words
+    assert "As they were 2m 0s ago" in words
+
+
+def test_the_last_polls_of_a_target(site: Site) -> None:
+    """Each with its time, pages and outcome, the latest first."""
+    site.polled([DENIED, OFF, Answer(enabled=True, invitations=(invited(),), pages=3)])
+    assert (
+        "Ended Took Pages Outcome 1m 0s ago 0.25 s 3 1 invitation 2m 0s ago 0.25 s 1 Macie is not "
+        "enabled 3m 0s ago 0.25 s - AccessDenied User: x is not authorized Request id req-1"
+    ) in site.words(PATH)
+
+
+def test_the_invitations_of_a_target(site: Site) -> None:
+    """Who is unknown comes first, then who administers, who waits, and the newest."""
+    listed = (
+        invited("Enabled", DAY, OURS, "i1"),
+        invited("Removed", DAY, "1", ""),
+        invited("Created", 3 * DAY, "2", "i3"),
+        invited("Invited", 2 * DAY, "3", "i4"),
+    )
+    site.polled([answered(*listed)])
+    words = site.words(PATH)
+    assert (
+        "3 invitations from unknown accounts Not yours: decline and delete the invitation, in "
+        "every region, so that nobody accepts it: what to do about an unknown invitation. Yours:"
+    ) in words
+    assert (
+        "3 unknown Invited 2d 0h ago i4 2 unknown Created 3d 0h ago i3 1 unknown Removed 1d 0h ago "
+        "none 999988887777 Enabled 1d 0h ago i1"
+    ) in words
+    site.polled([answered(*listed, invited("Paused", inviter="4"))])
+    words = site.words(PATH)
+    assert (
+        "An unknown account is the Macie administrator Not yours: disassociate the account from "
+        "it, then delete the invitation, in every region: what to do about an unknown administrator"
+        ". Yours:"
+    ) in words
+    assert "4 unknown administrator Paused" in words
+
+
+def test_the_administrator_of_a_target(site: Site) -> None:
+    """Is told where it is known now; no longer where it is not asked any more.
+
+    What the last poll still knew goes with the setting, as the metrics do, at once.
+    """
+    none, found = (
+        answered(administrator=each)
+        for each in (NO_ADMINISTRATOR, Administrator(STRANGER, "Enabled"))
+    )
+    for outcomes, said in (
+        ([none], "Administrator none Oldest"),
+        ([found], "Administrator 660066006600 unknown administrator Enabled Oldest"),
+    ):
+        site.polled(outcomes)
+        assert said in site.words(PATH)
+    for here in ([answered()], [none, *STALE]):
+        site.polled(here)
+        assert "Administrator" not in site.words(PATH)
+    site.polled([found])
+    paths = "/", PATH, "/api/v1/targets"
+    assert all(STRANGER in site.client(path).body.decode() for path in paths)
+    site.polled([found], settings=Settings())
+    assert not any(STRANGER in site.client(path).body.decode() for path in paths)
+    assert "0 of 2 targets" in site.words(f"/targets?inviter={STRANGER}")
+
+
+def test_very_many_invitations_come_in_pages(site: Site) -> None:
+    """A hundred on each; what is asked of them is read as of the table."""
+    listed = [invited("Removed", age=float(n), name=f"number-{n}.") for n in range(201)]
+    site.polled([answered(*listed)])
+    assert "number-99." in site.words(PATH)
+    assert "number-100." not in site.words(PATH)
+    assert "number-200." in site.words(f"{PATH}?page=3")
+    assert "There is no page 4: the last is 3" in site.words(f"{PATH}?page=4")
+    assert "page = x: must be a whole number" in site.words(f"{PATH}?page=x", 400)
+
+
+NEVER, TOO_OLD = "Not known: no poll has succeeded yet.", "Not known: the last answer is too old."
+WHY_NONE: Sequence[tuple[Outcomes, str, str]] = (
+    ([], "unknown", NEVER),
+    ([DENIED], "unknown", NEVER),
+    ([OFF], "none to list", "Macie is not enabled in this account and region"),
+    ([answered()], "none", "None: the account has received no invitation here"),
+    ([answered(invited()), *STALE], "unknown", TOO_OLD),
+    ([answered(), *STALE], "unknown", TOO_OLD),
+    ([OFF, *STALE], "unknown", TOO_OLD),
+)
+
+
+def test_a_target_without_invitations_says_why(site: Site) -> None:
+    """Unknown, none and not enabled are different things."""
+    for here, fact, said in WHY_NONE:
+        site.polled(here)
+        words = site.words(PATH)
+        assert f"Invitations {fact} Oldest pending" in words
+        assert f"Invitations {said}" in words
+
+
+def organized(**keys: object) -> Settings:
+    """Return settings with an organization."""
+    return Settings.model_validate({"aws": {"organization": {"role_name": "reader", **keys}}})
+
+
+NOT_LISTED = "AWS Organizations does not list it as an active account"
+NO_ACCOUNT = "it is not among aws.accounts, and no organization is configured"
+OU = organized(include_ous=["ou-ab12-11111111"])
+REFUSED = Inventory(last_success=1.0, failure=DENIED)
+OTHER_SHARD = Settings.model_validate({"shard": {"total": 3, "index": 2}})
+
+NOT_POLLED: Mapping[str, Mapping[str, Any]] = {
+    NO_ACCOUNT: {},
+    "the account is polled in eu-west-1 alone": {"accounts": [AUDIT]},
+    f"{NOT_LISTED} Show": {"settings": organized()},
+    f"{NOT_LISTED} under aws.organization.include_ous": {"settings": OU},
+    "what there is to poll is not known yet Show all targets": {
+        "settings": organized(),
+        "inventory": Inventory(),
+    },
+    "the last discovery through AWS Organizations failed Show all targets": {
+        "settings": organized(),
+        "inventory": REFUSED,
+    },
+    "aws.organization.exclude_accounts names it": {
+        "settings": organized(exclude_accounts=[AUDIT.id])
+    },
+    f"shard 1 of 3 would poll it; this is shard 2 {NO_ACCOUNT}": {"settings": OTHER_SHARD},
+}
+
+
+@pytest.mark.parametrize("reason", NOT_POLLED)
+def test_a_target_that_is_none(site: Site, reason: str) -> None:
+    """It is 404, with the reason, as far as configuration and discovery tell."""
+    site.polled(**{"accounts": (), **NOT_POLLED[reason]})
+    words = site.words("/targets/000000000042/sa-east-1", 404)
+    assert f"000000000042 in sa-east-1 is not polled here {reason}" in words
+    words = site.words("/targets/1/2", 404)
+    assert "1 in 2 is not polled here 1 is no account id, which has 12 digits Show" in words
+
+
+# -- the API ---------------------------------------------------------------------------------
+
+
+def test_the_api(site: Site) -> None:
+    """The same as the table, as JSON; what is not known is null."""
+    listed = (invited(), invited("Paused", inviter=STRANGER))
+    administrator = Administrator(OURS, "Enabled")
+    labelled = replace(PAYMENTS, labels={"team": "blue"})
+    found = answered(*listed, administrator=administrator)
+    site.polled([found, DENIED], accounts=(labelled, AUDIT), names={OURS: "security"})
+    document = site.json("?sort=region&per_page=2")
+    hint = document["targets"][1]["error"].pop("hint")
+    assert hint.startswith("let the role's trust policy name")
+    assert document == json.loads(DOCUMENT)
+
+
+DOCUMENT = """
+{
+  "now": "2023-11-14T22:13:20Z",
+  "states": {"pending": 2, "ok": 0, "not_enabled": 0, "failing": 1, "stale": 0},
+  "total": 3, "page": 1, "pages": 2,
+  "targets": [
+    {
+      "account_id": "000000000042", "account_name": "audit", "labels": {}, "region": "eu-west-1",
+      "state": "pending", "invitations": null, "untrusted": null,
+      "inviters": null, "more_inviters": null, "oldest_pending": null,
+      "last_poll": null, "last_poll_seconds": null, "last_success": null,
+      "next_poll": "2023-11-14T22:14:20Z", "error": null
+    },
+    {
+      "account_id": "111122223333", "account_name": "payments", "labels": {"team": "blue"},
+      "region": "eu-west-1",
+      "state": "failing", "invitations": {"Invited": 1, "Paused": 1}, "untrusted": 1,
+      "inviters": [
+        {"account_id": "660066006600", "name": "", "status": "Paused",
+         "invited_at": "2023-11-13T22:13:20Z", "trusted": false},
+        {"account_id": "999988887777", "name": "security", "status": "Invited",
+         "invited_at": "2023-11-13T22:13:20Z", "trusted": true}
+      ],
+      "more_inviters": 0,
+      "administrator": {"account_id": "999988887777", "name": "security", "status": "Enabled",
+                        "invited_at": null, "trusted": true},
+      "oldest_pending": "2023-11-13T22:13:20Z",
+      "last_poll": "2023-11-14T22:12:20Z", "last_poll_seconds": 0.25,
+      "last_success": "2023-11-14T22:11:20Z", "next_poll": "2023-11-14T22:14:20Z",
+      "error": {"code": "AccessDenied", "message": "User: x is not authorized",
+                "request_id": "req-1"}
+    }
+  ]
+}
+"""
+
+
+def test_the_api_bounds_what_outsiders_decide(site: Site) -> None:
+    """A hundred inviters of a target, who is not trusted first; without trust null is not false."""
+    many = [invited("Removed", name=str(n)) for n in range(150)]
+    stranger = invited("Removed", age=9 * DAY, inviter=STRANGER)
+    answer = answered(*many, stranger, administrator=NO_ADMINISTRATOR)
+    site.polled([answer])
+    target = site.json()["targets"][0]
+    assert (len(target["inviters"]), target["more_inviters"], target["untrusted"]) == (100, 51, 1)
+    assert target["inviters"][0]["account_id"] == STRANGER
+    assert target["administrator"] is None
+    site.polled([answer], trust=Trust())
+    target = site.json()["targets"][0]
+    assert (target["untrusted"], target["inviters"][0]["trusted"]) == (None, None)
+
+
+def test_times_out_of_all_years_are_still_times(site: Site) -> None:
+    """A time zone can carry what AWS sent beyond the years that there are."""
+    for at in (-62_135_650_000.0, 253_402_350_000.0):
+        site.polled([answered(Invitation(OURS, "i1", "Invited", at))])
+        site.json()
+        site.text("/targets")
+
+
+def test_the_schema_knows_what_the_code_knows() -> None:
+    """States and parameters, which a schema by hand could forget."""
+    defs = SCHEMA["$defs"]
+    states = [state.value for state in TargetState]
+    assert defs["target"]["properties"]["state"]["enum"] == states
+    assert list(defs["page"]["properties"]["states"]["properties"]) == states
+    description = SCHEMA["description"]
+    assert [name for name in PARAMETERS if not re.search(rf"\b{name}\b", description)] == []
+    assert f"sort ({', '.join(COLUMNS)})" in description
+    assert f"at most {MOST_PER_PAGE}" in description
