@@ -18,7 +18,7 @@ from tests.web.site import Site
 
 Serve = Callable[..., Served]
 Secure = Callable[..., Secured]
-Connect = Callable[[int], socket.socket]
+Connect = Callable[..., socket.socket]
 
 
 @pytest.fixture
@@ -53,8 +53,9 @@ def opened() -> Iterator[Connect]:
     """Open bare connections; close them when the test ends."""
     with contextlib.ExitStack() as stack:
 
-        def connect(port: int) -> socket.socket:
-            return stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+        def connect(port: int, source: str = "127.0.0.1") -> socket.socket:
+            sock = socket.create_connection(("127.0.0.1", port), 10, (source, 0))
+            return stack.enter_context(sock)
 
         yield connect
 

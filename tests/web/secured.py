@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bcrypt
-import yaml
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
@@ -61,13 +60,14 @@ class Secured:
     def _count(self) -> None:
         self.handshakes_refused += 1
 
-    def write(self, text: str) -> None:
-        """Write the file anew."""
-        write(self.file, text)
-
     def look(self) -> None:
         """Have the file looked at now."""
         self.server.loop.do(self.watcher.look)
+
+    def change(self, text: str) -> None:
+        """Write the file anew, and have it looked at."""
+        write(self.file, text)
+        self.look()
 
     def watch(self) -> None:
         """Have the file looked at all the time, until the server stops."""
@@ -86,6 +86,12 @@ class Secured:
     def get(self, path: str = "/", **headers: str) -> Answer:
         """Ask over plain HTTP; headers are spelled with underscores."""
         return Client(self.port)(path, **headers)
+
+    def admits(self, user: str, password: str) -> bool:
+        """Return whether a user comes in with a password, rather than being refused."""
+        answer = self.get(Authorization=basic(user, password))
+        assert answer.status in {200, 401}
+        return answer.status == 200
 
     def get_tls(self, context: ssl.SSLContext, path: str = "/", **headers: str) -> Answer:
         """Ask over TLS."""
@@ -116,33 +122,3 @@ def basic(user: str, password: str) -> str:
 def hashed(password: str, cost: int = 4) -> str:
     """Return a bcrypt hash, a quick one."""
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(cost)).decode()
-
-
-SECRETS = (
-    *("marked-password", "marked-key", "marked-plain", "marked-wrong"),
-    *("$2b$04$", "PRIVATE KEY"),
-)
-"""What `with_secrets` writes, and what a test asks with."""
-
-
-def with_secrets(pair: Pair) -> list[str]:
-    """Return web files with secrets in them: a good one, then those that are wrong in many ways."""
-
-    def content(key: str, user: str) -> str:
-        tls = {"cert": pair.certificate, "key": key}
-        return yaml.safe_dump({"tls_server_config": tls, "basic_auth_users": {"u0": user}})
-
-    return [
-        content(pair.key, hashed("marked-password")),
-        content("marked-key", hashed("marked-password")),
-        content(pair.key, "marked-plain"),
-        content(pair.key.replace("\n", "", 3), hashed("marked-password")),
-        f"basic_auth_users:\n  a: marked-plain\n  b: [marked-key\n{pair.key}",
-        "basic_auth_users: {a: {marked-plain: marked-key}}",
-        f"basic_auth_user: {{a: '{hashed('x')}'}}\ntls_server_config: {{keys: marked-key}}",
-        "tls_server_config: [marked-key]",
-        "tls_server_config: marked-key",
-        "basic_auth_users: {a: [marked-key]}",
-        "tls_server_config: {key: [marked-key], cert: {a: marked-key}, cert_file: x}",
-        "marked-plain",
-    ]

@@ -1,15 +1,9 @@
 """The server in a loop of its own, and clients of it in the test's thread."""
 
-import contextlib
 import http.client
 import io
-import itertools
 import socket
 import ssl
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
@@ -18,7 +12,7 @@ from starlette.types import ASGIApp
 from exporter.log import Lines, Log
 from exporter.web.server import Server
 from tests.loops import Loop
-from tests.processes import PATIENCE, Answer, until
+from tests.processes import PATIENCE, Answer
 
 
 class Served:
@@ -80,24 +74,3 @@ class Client:
         answer = self(path, method, **headers)
         assert answer.status == 200
         return answer
-
-
-@contextlib.contextmanager
-def crowd(ask: Callable[[int], Answer], clients: int) -> Iterator[Counter[int]]:
-    """Have clients ask on and on until the block ends, each with numbers; give the statuses."""
-    over, numbers, statuses = threading.Event(), itertools.count(), Counter[int]()
-
-    def ask_on() -> None:
-        while not over.is_set():
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                statuses[ask(next(numbers)).status] += 1
-
-    with ThreadPoolExecutor(clients) as pool:
-        asking = [pool.submit(ask_on) for _ in range(clients)]
-        try:
-            until(lambda: statuses.total() > clients, "answers to the crowd")
-            yield statuses
-        finally:
-            over.set()
-    for each in asking:
-        each.result()

@@ -1,60 +1,52 @@
 """Strangers that guess passwords, or ask on and on: what is kept for them, and who is kept out."""
 
 import asyncio
-import time
+import select
+import socket
+from collections import Counter
 
 import pytest
 
 from exporter.web.passwords import CrowdedError, Passwords, Turns
 from exporter.web.watcher import Bucket
-from tests.processes import Answer
-from tests.web.conftest import Secure
-from tests.web.secured import Secured, basic, hashed
-from tests.web.serving import Client, crowd
+from tests.loops import in_a_loop
+from tests.processes import until
+from tests.web.conftest import Connect, Secure
+from tests.web.secured import basic, hashed
 
-SCRAPE_SECONDS = 10.0
-"""What Prometheus waits for an answer, unless it is told otherwise."""
-
-CROWD = 100
-QUICK = 5
-"""A cost of bcrypt whose comparisons, a hundred of them, take a second on a busy machine."""
+SLOW = 11
+"""A cost of bcrypt that takes an eighth of a second: a crowd's takes long."""
 
 
-def file_of(**hashes: str) -> str:
-    """Write a web file with users."""
-    return "basic_auth_users:\n" + "".join(f"  {name}: {text}\n" for name, text in hashes.items())
+def begun(sock: socket.socket) -> bytes:
+    """Return the status of an answer that has come, without taking it."""
+    return sock.recv(12, socket.MSG_PEEK)[-3:]
 
 
-CROWDS = {
-    "as nobody there is": ("nobody", "127.0.0.1"),
-    "as somebody else": ("bob", "127.0.0.1"),
-    "from another address": ("alice", "127.0.0.2"),
-    "from the same address": ("alice", "127.0.0.1"),
-}
+@pytest.mark.parametrize(("user", "source"), [("bob", "127.0.0.1"), ("alice", "127.0.0.2")])
+def test_a_flood_of_wrong_passwords_keeps_nobody_waiting(
+    secure: Secure, opened: Connect, user: str, source: str
+) -> None:
+    """As another user, or from another address: the right one waits for one guess of theirs.
 
+    Once recognised it waits for none. Beyond those that may wait, no guess does.
+    """
+    alice, bob = hashed("wonder", SLOW), hashed("builder", SLOW)
+    secured = secure(f"basic_auth_users: {{alice: {alice}, bob: {bob}}}")
+    sockets = [opened(secured.port, source) for _ in range(140)]
+    for attempt, sock in enumerate(sockets):
+        value = basic(user, f"guess{attempt}")
+        sock.sendall(f"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: {value}\r\n\r\n".encode())
 
-@pytest.mark.parametrize("who", CROWDS)
-def test_a_first_right_password_is_answered_in_time(secure: Secure, who: str) -> None:
-    """While a hundred guess, after each change of its hash; then it costs nothing more."""
-    secured = secure(file_of(alice=hashed("right", QUICK), bob=hashed("other", QUICK)))
-    user, address = CROWDS[who]
-    strangers = Client(secured.port, source=address)
+    def answered() -> Counter[bytes]:
+        return Counter(map(begun, select.select(sockets, [], [], 0)[0]))
 
-    def guess(number: int) -> Answer:
-        return strangers("/", Authorization=basic(user, f"guess {number}"))
-
-    with crowd(guess, CROWD):
-        for _ in range(3):
-            start = time.monotonic()
-            assert asked(secured, "alice", "right") == 200
-            assert time.monotonic() - start < SCRAPE_SECONDS
-            secured.write(file_of(alice=hashed("right", QUICK), bob=hashed("b", QUICK)))
-            secured.look()
-
-
-def asked(secured: Secured, user: str, password: str) -> int:
-    """Ask as a user; return the status."""
-    return secured.get(Authorization=basic(user, password)).status
+    until(lambda: answered()[b"503"] > 0, "those that are too many")
+    for _ in range(2):
+        assert secured.admits("alice", "wonder")
+    # The crowd has hardly had a turn by then.
+    assert answered()[b"401"] < 70
+    secured.server.stop(0)
 
 
 def test_what_needs_no_bcrypt() -> None:
@@ -73,28 +65,21 @@ def test_what_needs_no_bcrypt() -> None:
     assert passwords.remembered(b"bob", b"right") is None
 
 
-def test_what_is_remembered_stays_with_the_hash(secure: Secure) -> None:
-    """A comment or another user changes nothing; with a new hash the old password is none."""
-    alice = hashed("right")
-    secured = secure(file_of(alice=alice))
-    assert asked(secured, "alice", "right") == 200
-    for text in ("# a comment\n" + file_of(alice=alice), file_of(alice=alice, bob=hashed("b"))):
-        secured.write(text)
-        secured.look()
-        passwords = secured.watcher.rules().passwords
-        assert passwords
-        assert passwords.remembered(b"alice", b"right") is True
-        assert passwords.remembered(b"alice", b"wrong") is False
-    secured.write(file_of(alice=hashed("new")))
-    secured.look()
-    assert [asked(secured, "alice", word) for word in ("right", "new")] == [401, 200]
-
-
 def test_a_password_with_an_end_in_it_is_none(secure: Secure) -> None:
     """Bcrypt takes it for the one before: who gave it first would keep out who gives that."""
-    secured = secure(file_of(alice=hashed("right")))
-    assert asked(secured, "alice", "right\0right") == 401
-    assert asked(secured, "alice", "right") == 200
+    secured = secure(f"basic_auth_users: {{alice: {hashed('right')}}}")
+    assert not secured.admits("alice", "right\0right")
+    assert secured.admits("alice", "right")
+
+
+def test_who_is_limited_costs_no_bcrypt(secure: Secure) -> None:
+    """The limit goes before authentication, and counts guesses on every path."""
+    secured = secure(
+        f"rate_limit: {{interval: 1h, burst: 1}}\nbasic_auth_users: {{a: {hashed('b', SLOW)}}}"
+    )
+    assert not secured.admits("a", "c")
+    right = {"Authorization": basic("a", "b")}
+    assert [secured.get(path, **right).status for path in ("/", "/-/healthy")] == [429, 429]
 
 
 def served(waiters: str, room: int = 100) -> tuple[str, str]:
@@ -125,45 +110,41 @@ def served(waiters: str, room: int = 100) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("waiters", "order"),
+    ("waiters", "room", "had", "went"),
     [
-        ("a1 a2 a3 b1", "a1 b1 a2 a3"),
-        ("a1 a2 b1 b2 c1", "a1 b1 c1 a2 b2"),
+        ("a1 a2 a3 b1", 100, "a1 b1 a2 a3", ""),
+        ("a1 a2 b1 b2 c1", 100, "a1 b1 c1 a2 b2", ""),
+        ("a1 a2 a3", 2, "a1 a2", "a3"),
+        ("a1 a2 b1", 2, "a1 b1", "a2"),
+        ("a1 b1 c1", 2, "a1 b1", "c1"),
+        ("a1 a2 b1 c1", 2, "a1 b1", "a2 c1"),
     ],
 )
-def test_clients_have_their_turn(waiters: str, order: str) -> None:
-    """However many wait beside them as somebody else, or from somewhere else."""
-    assert served(waiters) == (order, "")
+def test_clients_have_their_turn(waiters: str, room: int, had: str, went: str) -> None:
+    """However many wait beside them as somebody else, or from somewhere else.
+
+    Where too many wait, the last of whoever has the most makes room; and who comes, where nobody
+    has more.
+    """
+    assert served(waiters, room) == (had, went)
 
 
-def test_who_comes_again_and_again_keeps_nobody_waiting() -> None:
+@in_a_loop
+async def test_who_comes_again_and_again_keeps_nobody_waiting() -> None:
     """Whoever has one that waits at any time has no turn twice before others have theirs."""
-    had = list[str]()
+    had, turns = list[str](), Turns(100)
 
-    async def wait(turns: Turns, waiter: str, group: asyncio.TaskGroup) -> None:
+    async def wait(waiter: str, group: asyncio.TaskGroup) -> None:
         async with turns.turn(waiter):
             had.append(waiter)
             if waiter == "guesser" and len(had) < 50:
-                group.create_task(wait(turns, waiter, group))
+                group.create_task(wait(waiter, group))
             await asyncio.sleep(0)
 
-    async def everybody() -> None:
-        turns = Turns(100)
-        async with asyncio.TaskGroup() as group:
-            for waiter in ("guesser", "scraper", "scraper"):
-                group.create_task(wait(turns, waiter, group))
-
-    asyncio.run(everybody())
+    async with asyncio.TaskGroup() as group:
+        for waiter in ("guesser", "scraper", "scraper"):
+            group.create_task(wait(waiter, group))
     assert had[:6].count("scraper") == 2
-
-
-@pytest.mark.parametrize(
-    ("waiters", "went"),
-    [("a1 a2 a3", "a3"), ("a1 a2 b1", "a2"), ("a1 b1 c1", "c1"), ("a1 a2 b1 c1", "a2 c1")],
-)
-def test_whoever_has_most_that_wait_makes_room(waiters: str, went: str) -> None:
-    """The last of them; and who comes, where nobody has more."""
-    assert served(waiters, room=2)[1] == went
 
 
 def test_tokens_do_not_pile_up_beyond_the_burst() -> None:

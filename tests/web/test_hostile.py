@@ -201,8 +201,7 @@ def test_who_is_refused_cannot_go_on(
     """What is sent after a refused handshake is not kept for long."""
     secured, hello_of_another = secure_tls(), ssl.MemoryBIO()
     context = trusting(Authority())
-    secured.write(TLS.replace("}", ", min_version: TLS13}"))
-    secured.look()
+    secured.change(TLS.replace("}", ", min_version: TLS13}"))
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with contextlib.suppress(ssl.SSLWantReadError):
         context.wrap_bio(ssl.MemoryBIO(), hello_of_another, server_hostname="a").do_handshake()
