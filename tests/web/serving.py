@@ -1,16 +1,20 @@
 """The server in a loop of its own, and clients of it in the test's thread."""
 
+import contextlib
 import http.client
 import io
 import socket
 import ssl
-from contextlib import closing
+import subprocess
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 from starlette.types import ASGIApp
 
 from exporter.log import Lines, Log
-from exporter.web.server import Server
+from exporter.web.connections import Limits
+from exporter.web.server import DEFAULT_LIMITS, Server, listen
 from tests.loops import Loop
 from tests.processes import PATIENCE, Answer
 
@@ -64,7 +68,7 @@ class Client:
     def __call__(self, path: str, method: str = "GET", **headers: str) -> Answer:
         """Ask on a connection of its own; headers are spelled with underscores."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        with closing(self.connection()) as connection:
+        with contextlib.closing(self.connection()) as connection:
             connection.request(method, path, headers=named)
             got = connection.getresponse()
             return Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, got.read())
@@ -74,3 +78,26 @@ class Client:
         answer = self(path, method, **headers)
         assert answer.status == 200
         return answer
+
+
+def serve_until_end(application: ASGIApp, limits: Limits = DEFAULT_LIMITS) -> None:
+    """Serve until standard input ends; say the port."""
+    server = Served(application, listen("127.0.0.1", 0), limits=limits)
+    server.start()
+    sys.stdout.write(f"{server.port}\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    server.stop(1)
+
+
+@contextlib.contextmanager
+def elsewhere(code: str) -> Iterator[tuple[int, Client]]:
+    """Run code that serves until the end of its input; give the process's id, and a client."""
+    command, pipe = [sys.executable, "-c", code], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        try:
+            yield process.pid, Client(int(process.stdout.readline()))
+        finally:
+            process.stdin.close()

@@ -4,8 +4,6 @@ import contextlib
 import http.client
 import re
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +17,10 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from exporter.web.app import Places
-from exporter.web.server import DEFAULT_LIMITS, listen
+from exporter.web.server import DEFAULT_LIMITS
 from tests.processes import until
 from tests.web.conftest import Serve
-from tests.web.serving import Client, Served
+from tests.web.serving import Client, elsewhere
 from tests.web.site import Shown, showing
 
 CROWD = 20
@@ -69,16 +67,6 @@ def connected(port: int, room: int = 4096) -> socket.socket:
     return client
 
 
-def main() -> None:
-    """Serve an exposition until standard input ends; say the port."""
-    server = Served(showing(exposition=Rendered(restless=True)), listen("127.0.0.1", 0))
-    server.start()
-    sys.stdout.write(f"{server.port}\n")
-    sys.stdout.flush()
-    sys.stdin.read()
-    server.stop(1)
-
-
 def resident(pid: int) -> float:
     """Return the memory that a process holds now, in megabytes."""
     found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
@@ -86,27 +74,28 @@ def resident(pid: int) -> float:
     return int(found[1]) / 1024
 
 
+RESTLESS = """
+from tests.web.serving import serve_until_end
+from tests.web.test_crowds import Rendered, showing
+serve_until_end(showing(exposition=Rendered(restless=True)))
+"""
+
+
 def test_answers_that_nobody_reads_hold_little() -> None:
     """Twenty clients, each with a rendering of its own: memory is bounded, and comes back."""
-    words = [sys.executable, "-c", "from tests.web.test_crowds import main; main()"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) as process:
-        assert process.stdout
-        assert process.stdin
-        client = Client(int(process.stdout.readline()))
+    with elsewhere(RESTLESS) as (pid, client):
         client.ok("/metrics")
-        before, highest = resident(process.pid), 0.0
+        before, highest = resident(pid), 0.0
         with contextlib.ExitStack() as stack:
             for _ in range(CROWD):
                 sock = stack.enter_context(connected(client.port))
                 sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
                 client.ok("/-/healthy")
-                highest = max(highest, resident(process.pid))
+                highest = max(highest, resident(pid))
             # Who reads has the whole of it meanwhile.
             assert client.ok("/metrics").body.endswith(OWN)
         assert highest < before + ANSWERS_MB
-        until(lambda: resident(process.pid) < before + REST_MB, lambda: f"{before} MB again")
-        process.stdin.close()
+        until(lambda: resident(pid) < before + REST_MB, lambda: f"{before} MB again")
 
 
 def test_pages_are_made_one_at_a_time(serve: Serve) -> None:
