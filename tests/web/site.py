@@ -3,9 +3,9 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # its stubs are a package of their own
@@ -28,49 +28,23 @@ SCHEMA = json.loads((PROJECT / "docs/api/targets.schema.json").read_text(encodin
 Outcomes = Sequence[Answer | Failure]
 
 
-class Shown:
-    """An exposition of few bytes."""
+OWN = b"own_total 2.0\n"
 
-    async def text(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
-        """Return it as text."""
+
+def showing(*, healthy: bool = True, waiting: str = "", **parts: Any) -> ASGIApp:
+    """Return the application, with few bytes to show unless it is given an exposition."""
+
+    async def text(tail: Callable[[], bytes]) -> Sequence[bytes]:
         return [b"shown", b" 1.0\n", tail()]
 
-    async def gzip(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
-        """Return it packed, so that a test can tell."""
+    async def gzip(tail: Callable[[], bytes]) -> Sequence[bytes]:
         return [b"(packed shown 1.0\n", tail(), b")"]
 
-
-class Own:
-    """The exporter's own metrics, of few bytes."""
-
-    def text(self) -> bytes:
-        """Return them in the text format."""
-        return b"own_total 2.0\n"
-
-    def openmetrics(self) -> bytes:
-        """Return them in OpenMetrics."""
-        return b"own_total 2.0\n# EOF\n"
-
-
-@dataclass
-class Health:
-    """Health as a test sets it."""
-
-    is_healthy: bool = True
-    waiting: str = ""
-
-    def healthy(self) -> bool:
-        """Return what the test says."""
-        return self.is_healthy
-
-    def waits_for(self) -> str:
-        """Return what the test says."""
-        return self.waiting
-
-
-def showing(**parts: Any) -> ASGIApp:
-    """Return the application, which shows little and is well unless told otherwise."""
-    usual: dict[str, Any] = {"exposition": Shown(), "own": Own(), "health": Health()}
+    usual: dict[str, Any] = {
+        "exposition": SimpleNamespace(text=text, gzip=gzip),
+        "own": SimpleNamespace(text=lambda: OWN, openmetrics=lambda: OWN + b"# EOF\n"),
+        "health": SimpleNamespace(healthy=lambda: healthy, waits_for=lambda: waiting),
+    }
     return app(telemetry_path="/metrics", **(usual | parts))
 
 
@@ -115,8 +89,9 @@ class Site:
         """Return a page's words, as they are read."""
         reader = _Words()
         reader.feed(self.text(path, code))
-        words = " ".join(" ".join(reader.words).split()).translate(_TYPED)
-        return re.sub(r" ([.,:])", r"\1", words)
+        # Typographic characters as keyboards have them.
+        said = " ".join(" ".join(reader.words).split()).translate({0x2013: "-", 0x2019: "'"})
+        return re.sub(r" ([.,:])", r"\1", said)
 
     def verdict(self) -> str:
         """Return what the first page says, after how bad that is."""
@@ -135,10 +110,6 @@ class Site:
         assert answer.headers["content-type"] == content_type
         assert answer.headers["cache-control"] == "private, no-cache"
         return answer.body.decode()
-
-
-_TYPED = {0x2013: "-", 0x2019: "'"}
-"""Typographic characters, as keyboards have them."""
 
 
 class _Words(HTMLParser):

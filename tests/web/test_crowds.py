@@ -21,7 +21,7 @@ from exporter.web.server import DEFAULT_LIMITS
 from tests.processes import until
 from tests.web.conftest import Serve
 from tests.web.serving import Client, elsewhere
-from tests.web.site import Shown, showing
+from tests.web.site import OWN, showing
 
 CROWD = 20
 ANSWERS_MB = 150
@@ -31,10 +31,9 @@ REST_MB = 30
 
 PIECES, PIECE = 256, 256 * 1024
 WHOLE = PIECES * PIECE
-OWN = b"own_total 2.0\n"
 
 
-class Rendered(Shown):
+class Rendered:
     """An exposition of 64 MB, more than sockets hold; if restless, rendered for each scrape."""
 
     def __init__(self, *, restless: bool) -> None:
