@@ -28,6 +28,7 @@ from tests.web.site import OURS, SCHEMA, STRANGER, Outcomes, Site
 PATH = "/targets/111122223333/eu-west-1"
 BOTH = PAYMENTS, AUDIT
 DENIED = Failure("AccessDenied", "User: x is not authorized", "req-1")
+BY_1 = invited("Enabled", inviter="1" * 12)
 STALE: Outcomes = [DENIED] * 20
 OFF = Answer(enabled=False)
 
@@ -35,20 +36,30 @@ OFF = Answer(enabled=False)
 
 
 def test_the_table(site: Site) -> None:
-    """Each target with all that is asked for."""
-    listed = (invited("Invited", 3 * DAY), invited("Enabled"), invited("Invited"))
-    site.polled([answered(*listed)], [DENIED], accounts=BOTH)
+    """Each target with all that is asked for; who is unknown by name."""
+    site.polled(
+        [answered(invited(age=3 * DAY), invited(inviter=STRANGER), BY_1)],
+        [DENIED],
+        accounts=BOTH,
+        names={STRANGER: "old security"},
+    )
     words = site.words("/targets")
     assert "3 of 3 targets" in words
     assert "audit 000000000042 eu-west-1 not polled yet unknown - never in 1m 0s -" in words
-    assert (
-        "payments 111122223333 eu-west-1 ok Enabled 1 Invited 2 3d 0h ago 1m 0s ago in 1m 0s -"
-    ) in words
+    found = (
+        "payments 111122223333 eu-west-1 ok Enabled 1 Invited 2 111111111111 unknown administrator "
+        "old security 660066006600 unknown 3d 0h ago 1m 0s ago in 1m 0s -"
+    )
+    assert found in words
     assert (
         "us-east-1 failing unknown - never in 1m 0s AccessDenied User: x is not authorized Let the "
         "role's trust policy name the exporter's principal (and its ExternalId, if one is set), "
         "and allow sts:AssumeRole on the role in the exporter's own policy. Request id req-1"
     ) in words
+    for query in ("q=OLD+SECURITY", f"inviter={STRANGER}&status=invited", "untrusted=true"):
+        words = site.words(f"/targets?{query}")
+        assert "1 of 3 targets" in words, query
+        assert found in words
     site.status = replace(site.status, due={})
     assert "3d 0h ago 1m 0s ago under way -" in site.words("/targets")
 
@@ -63,11 +74,14 @@ def test_the_table_as_asked_for(site: Site) -> None:
     text = site.text(f"{asked}&inviter={STRANGER}&label=team%3Dblue&status=Odd")
     for name, value in (("inviter", STRANGER), ("label", "team=blue"), ("per_page", "1")):
         assert f'<input type="hidden" name="{name}" value="{value}">' in text
-    assert 'name="q" value="payments"' in text
-    assert 'value="ok" checked' in text
-    assert '<option value="region" selected>' in text
-    assert '<option value="desc" selected>' in text
-    assert "<option selected>Odd</option>" in text
+    for chosen in (
+        'name="q" value="payments"',
+        'value="ok" checked',
+        '<option value="region" selected>',
+        '<option value="desc" selected>',
+        "<option selected>Odd</option>",
+    ):
+        assert chosen in text
 
 
 def test_a_table_with_nothing_in_it(site: Site) -> None:
@@ -80,20 +94,6 @@ def test_a_table_with_nothing_in_it(site: Site) -> None:
         "it is not among aws.accounts, and no organization is configured "
         "Of 3 targets it is not known now who invites or administers."
     ) in site.words("/targets?q=123456789012")
-
-
-def test_who_invites_is_found(site: Site) -> None:
-    """The table names who is unknown, as they are to be looked for."""
-    found = answered(invited(), invited(inviter=STRANGER), invited("Enabled", inviter="1" * 12))
-    names = {STRANGER: "old security"}
-    site.polled([found], [answered(invited())], accounts=BOTH, names=names)
-    for query in ("q=OLD+SECURITY", f"inviter={STRANGER}&status=invited", "untrusted=true"):
-        words = site.words(f"/targets?{query}")
-        assert "1 of 3 targets" in words, query
-        assert (
-            "Enabled 1 Invited 2 111111111111 unknown administrator old security 660066006600 "
-            "unknown 1d 0h ago"
-        ) in words
 
 
 @pytest.mark.parametrize("key", ["team", "a=b", "=", "x" * 128])
@@ -222,26 +222,20 @@ def organized(**keys: object) -> Settings:
 
 NOT_LISTED = "AWS Organizations does not list it as an active account"
 NO_ACCOUNT = "it is not among aws.accounts, and no organization is configured"
+LISTED = {"settings": organized()}
 OU = organized(include_ous=["ou-ab12-11111111"])
+EXCLUDED = organized(exclude_accounts=[AUDIT.id])
 REFUSED = Inventory(last_success=1.0, failure=DENIED)
 OTHER_SHARD = Settings.model_validate({"shard": {"total": 3, "index": 2}})
 
 NOT_POLLED: Mapping[str, Mapping[str, Any]] = {
     NO_ACCOUNT: {},
     "the account is polled in eu-west-1 alone": {"accounts": [AUDIT]},
-    f"{NOT_LISTED} Show": {"settings": organized()},
+    f"{NOT_LISTED} Show": LISTED,
     f"{NOT_LISTED} under aws.organization.include_ous": {"settings": OU},
-    "what there is to poll is not known yet Show all targets": {
-        "settings": organized(),
-        "inventory": Inventory(),
-    },
-    "the last discovery through AWS Organizations failed Show all targets": {
-        "settings": organized(),
-        "inventory": REFUSED,
-    },
-    "aws.organization.exclude_accounts names it": {
-        "settings": organized(exclude_accounts=[AUDIT.id])
-    },
+    "what there is to poll is not known yet Show": LISTED | {"inventory": Inventory()},
+    "the last discovery through AWS Organizations failed Show": LISTED | {"inventory": REFUSED},
+    "aws.organization.exclude_accounts names it": {"settings": EXCLUDED},
     f"shard 1 of 3 would poll it; this is shard 2 {NO_ACCOUNT}": {"settings": OTHER_SHARD},
 }
 
