@@ -83,6 +83,10 @@ class Secured:
         """What has been logged."""
         return self._log.getvalue()
 
+    def has_logged(self, words: str) -> bool:
+        """Return whether something has been logged."""
+        return words in self.log
+
     def get(self, path: str = "/", **headers: str) -> Answer:
         """Ask over plain HTTP; headers are spelled with underscores."""
         return Client(self.port)(path, **headers)

@@ -115,16 +115,6 @@ def test_what_a_query_selects(address: str) -> None:
     assert asked(query.url(page=query.page)[1:]) == query
 
 
-@pytest.mark.parametrize(
-    ("address", "pages", "total"),
-    [("per_page=2", 3, 5), ("per_page=5", 1, 5), ("per_page=2&page=9", 3, 5), ("q=none", 1, 0)],
-)
-def test_a_page_says_where_it_stands(address: str, pages: int, total: int) -> None:
-    """How many there are, on how many pages; one beyond the last is no error."""
-    page = select(ROWS, asked(address))
-    assert (page.pages, page.total) == (pages, total)
-
-
 def test_links_of_columns() -> None:
     """The first click sorts upwards, the second downwards, from the first page on."""
     query = Query(q="a b", page=3)
