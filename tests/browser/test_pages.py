@@ -217,15 +217,6 @@ def test_narrow_screens(new_page: NewPage, width: int) -> None:
     assert wrong == {}
 
 
-def test_labels_of_the_form_stand_on_one_line(page: Page) -> None:
-    """In each of the two rows that it takes, whatever the fields are."""
-    page.goto("/targets")
-    labels = page.locator(".field > label:not(.chip), legend").all()
-    bottoms = [box["y"] + box["height"] for label in labels if (box := label.bounding_box())]
-    assert len(bottoms) == 4
-    assert len({round(bottom) for bottom in bottoms}) == 2
-
-
 @pytest.mark.parametrize(
     ("scheme", "viewport"), [("light", {"width": 1280, "height": 800}), ("dark", NARROW)]
 )

@@ -1,6 +1,5 @@
 """A server with a web configuration file, over real sockets, and clients that speak TLS."""
 
-import asyncio
 import io
 import os
 import ssl
@@ -68,10 +67,6 @@ class Secured:
         """Write the file anew, and have it looked at."""
         write(self.file, text)
         self.look()
-
-    def watch(self) -> None:
-        """Have the file looked at all the time, until the server stops."""
-        self.server.loop.do(lambda: asyncio.ensure_future(self.watcher.watch()).cancelled())
 
     @property
     def port(self) -> int:

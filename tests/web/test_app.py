@@ -169,25 +169,18 @@ PROMETHEUS_3 = (
     f"{OPEN};version=1.0.0;escaping=allow-utf-8;q=0.6,{OPEN};version=0.0.1;q=0.5,"
     "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
 )
-PROMETHEUS_3_TEXT_FIRST = (
-    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.4,"
-    f"{OPEN};version=1.0.0;escaping=allow-utf-8;q=0.3,*/*;q=0.2"
-)
 PROTOBUF = (
     "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
 )
-FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 
 FORMATS = {
     "": TEXT,
-    FIREFOX: TEXT,
+    "text/html,application/xml;q=0.9,image/avif,*/*;q=0.8": TEXT,
     "text/plain;version=1.0.0": TEXT,
     PROMETHEUS_2: OPENMETRICS,
     PROMETHEUS_3: OPENMETRICS,
     f"{PROTOBUF};q=0.7,{PROMETHEUS_3}": OPENMETRICS,
     f"{PROTOBUF};q=0.7,text/plain;version=0.0.4;q=0.3": TEXT,
-    PROTOBUF: TEXT,
-    PROMETHEUS_3_TEXT_FIRST: TEXT,
     'Application/OpenMetrics-Text; Version="1.0.0"; Q=0.5': OPENMETRICS,
     f"{OPEN};version=0.0.1": TEXT,
     f"{OPEN};version=2.0.0": TEXT,

@@ -13,7 +13,6 @@ import pytest
 from exporter.exposition.fleet import WebConfig
 from exporter.log import Lines
 from exporter.web.watcher import Watcher
-from tests.processes import until
 from tests.web.conftest import Secure
 from tests.web.pki import Authority, Pair
 from tests.web.secured import Secured, hashed, trusting, write
@@ -34,19 +33,6 @@ def state(secured: Secured) -> WebConfig:
     found = secured.watcher.state()
     assert found
     return found
-
-
-def test_a_change_is_seen_by_itself(secure: Secure) -> None:
-    """Within moments; the old password is then none, recognised before or not."""
-    secured = secure(users(alice="old"))
-    secured.watch()
-    assert secured.admits("alice", "old")
-    write(secured.file, "http_server_config: {http2: true}\n" + users(alice="new"))
-    until(lambda: secured.admits("alice", "new"), "the new password")
-    assert not secured.admits("alice", "old")
-    assert "level=info event=web_config_reloaded" in secured.log
-    assert "level=warning event=web_config_warning warning=" in secured.log
-    assert "HTTP/2 is not spoken here" in secured.log
 
 
 def test_a_mounted_secret_is_swapped_by_a_link(secure: Secure, tmp_path: Path) -> None:
@@ -88,9 +74,11 @@ def test_what_is_wrong_is_refused_and_the_old_stays(secure: Secure, bad: str | N
     assert "level=error" in line
     assert ("basic_auth_users.alice" if bad and "plain" in bad else "web.config_file") in line
     assert "plain" not in line
-    secured.file.write_text(good)
+    secured.file.write_text(f"{good}http_server_config: {{http2: true}}")
     secured.look()
     assert state(secured).successful
+    assert "level=info event=web_config_reloaded" in secured.log
+    assert "level=warning event=web_config_warning warning=" in secured.log
 
 
 @pytest.mark.parametrize("reloaded", [True, False])

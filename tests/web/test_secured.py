@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import socket
 import ssl
-from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from ipaddress import ip_address
@@ -17,7 +16,6 @@ from tests.processes import until
 from tests.web.conftest import Secure
 from tests.web.pki import DAY, Authority, Pair
 from tests.web.secured import Secured, basic, hashed, trusting
-from tests.web.serving import Client
 
 TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key"
 CLIENTS = TLS + ", client_ca_file: ca.pem, client_auth_type: "
@@ -31,16 +29,6 @@ def pair(authority: Authority, tmp_path: Path) -> Pair:
     made.write(tmp_path, "server")
     (tmp_path / "ca.pem").write_text(authority.pem)
     return made
-
-
-def test_tls_with_paths_relative_to_the_file(secure: Secure, authority: Authority) -> None:
-    """Wherever the process runs; Prometheus asks on one connection, scrape after scrape."""
-    secured = secure(TLS + "}")
-    with closing(Client(secured.port, context=trusting(authority)).connection()) as connection:
-        for _ in range(3):
-            connection.request("GET", "/")
-            assert connection.getresponse().read() == b"hello GET\n"
-            assert connection.sock is not None
 
 
 AES_256, AES_128 = "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256"
