@@ -55,6 +55,7 @@ class Secured:
             limits=limits,
         )
         self.server.start()
+        self.port = self.server.port
 
     def _count(self) -> None:
         self.handshakes_refused += 1
@@ -67,11 +68,6 @@ class Secured:
         """Write the file anew, and have it looked at."""
         write(self.file, text)
         self.look()
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return self.server.port
 
     @property
     def log(self) -> str:
@@ -92,9 +88,9 @@ class Secured:
         assert answer.status in {200, 401}
         return answer.status == 200
 
-    def get_tls(self, context: ssl.SSLContext, path: str = "/", **headers: str) -> Answer:
+    def get_tls(self, context: ssl.SSLContext) -> Answer:
         """Ask over TLS."""
-        return Client(self.port, context=context)(path, **headers)
+        return Client(self.port, context=context)("/")
 
 
 def write(path: Path, text: str) -> None:

@@ -93,6 +93,14 @@ class Site:
         said = " ".join(" ".join(reader.words).split()).translate({0x2013: "-", 0x2019: "'"})
         return re.sub(r" ([.,:])", r"\1", said)
 
+    def says(self, path: str, *phrases: str, code: int = 200) -> None:
+        """Require that a page's words have some in them."""
+        _require(phrases, self.words(path, code))
+
+    def shows(self, path: str, *pieces: str) -> None:
+        """Require that a page has some pieces of HTML in it."""
+        _require(pieces, self.text(path))
+
     def verdict(self) -> str:
         """Return what the first page says, after how bad that is."""
         (said,) = re.findall(r'class="verdict (\w+)".*\n<h2[^>]*>(.*)</h2>', self.text("/"))
@@ -110,6 +118,11 @@ class Site:
         assert answer.headers["content-type"] == content_type
         assert answer.headers["cache-control"] == "private, no-cache"
         return answer.body.decode()
+
+
+def _require(pieces: Sequence[str], text: str) -> None:
+    missing = [piece for piece in pieces if piece not in text]
+    assert not missing, f"{missing} is not in\n{text}"
 
 
 class _Words(HTMLParser):

@@ -216,19 +216,6 @@ def test_gzip(accept_encoding: str) -> None:
     assert accepts_gzip(accept_encoding) is (accept_encoding in PACKED)
 
 
-PIECES = (
-    *(OPEN, "text/plain", "*/*", "gzip", "version=", "1.0.0", "q=", "0.5"),
-    *(";", ",", "=", "*", '"', " "),
-)
-
-
-@given(st.text() | st.lists(st.sampled_from(PIECES)).map("".join))
-def test_any_header_gets_an_answer(header: str) -> None:
-    """However wrong it is: a scrape without one would say nothing about why."""
-    assert choose_format(header) in (TEXT, OPENMETRICS)
-    assert accepts_gzip(header) in (True, False)
-
-
 quality = st.integers(0, 1000).map(lambda thousandths: thousandths / 1000)
 
 
