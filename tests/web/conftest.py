@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from exporter.web.connections import Limits
 from exporter.web.server import DEFAULT_LIMITS, listen
-from tests.web.pki import Authority
+from tests.web.pki import Authority, Pair
 from tests.web.secured import Secured
 from tests.web.serving import Served
 from tests.web.site import Site
@@ -64,6 +64,15 @@ def opened() -> Iterator[Connect]:
 def authority() -> Authority:
     """Who signs the certificates."""
     return Authority()
+
+
+@pytest.fixture
+def pair(authority: Authority, tmp_path: Path) -> Pair:
+    """A server's certificate, and the authority's, in the web file's folder."""
+    made = authority.sign()
+    made.write(tmp_path, "server")
+    (tmp_path / "ca.pem").write_text(authority.pem)
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -74,19 +74,16 @@ def test_what_is_polled_is_shown(tmp_path: Path) -> None:
         assert refused not in page("/")
         assert "refresh_interval: 20s" in page("/config")
         assert "# targets" not in page("/config")
+        # Without a web file there is nothing to tell of it.
+        assert f"\nmacie_exporter_{SUCCESSFUL} " not in page("/metrics")
 
 
 # -- with a web file -------------------------------------------------------------------------
 
-SUCCESSFUL, LOADED, EXPIRY = (
-    f"macie_exporter_web_{name}"
-    for name in (
-        "config_last_reload_successful",
-        "config_last_reload_success_timestamp_seconds",
-        "certificate_expiry_timestamp_seconds",
-    )
-)
-REFUSED = "macie_exporter_web_tls_handshakes_refused_total"
+SUCCESSFUL = "web_config_last_reload_successful"
+LOADED = "web_config_last_reload_success_timestamp_seconds"
+EXPIRY = "web_certificate_expiry_timestamp_seconds"
+REFUSED = "web_tls_handshakes_refused_total"
 PASSWORD = "marked-password"
 PATHS = ("/", "/metrics", "/-/ready", "/-/healthy", "/targets", "/api/v1/targets", "/x")
 
@@ -123,7 +120,7 @@ def test_who_has_certificate_and_password_comes_in(authority: Authority, tmp_pat
 
         def sample(name: str) -> float:
             text = ask("/metrics", **allowed).body.decode()
-            return series_of(text)[name, frozenset()]
+            return series_of(text)[f"macie_exporter_{name}", frozenset()]
 
         loaded_at = sample(LOADED)
         assert (sample(SUCCESSFUL), sample(EXPIRY), sample(REFUSED)) == (1, pair.expiry, 1)
@@ -143,7 +140,7 @@ def test_who_has_certificate_and_password_comes_in(authority: Authority, tmp_pat
             "static_configs": [{"targets": [f"127.0.0.1:{exporter.port}"]}],
         }
         with prometheus(require("prometheus"), tmp_path, {"scrape_configs": [job]}) as peer:
-            until(lambda: peer.now(f"{SUCCESSFUL} == 1") != [], "a scrape")
+            until(lambda: peer.now(f"macie_exporter_{SUCCESSFUL} == 1") != [], "a scrape")
 
         file.write_text("basic_auth_users: {prometheus: marked-plain}")
         until(lambda: sample(SUCCESSFUL) == 0, "the refusal")

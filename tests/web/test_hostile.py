@@ -23,7 +23,7 @@ from tests.inprocess import Served as Exporter
 from tests.inprocess import running
 from tests.processes import no_aws, until
 from tests.web.conftest import Connect, Secure, Serve
-from tests.web.pki import Authority
+from tests.web.pki import Authority, Pair
 from tests.web.secured import hashed, hello, trusting
 from tests.web.serving import Client, elsewhere
 
@@ -38,9 +38,9 @@ REQUEST = HEAD + b"\r\n"
 
 
 @pytest.fixture
-def secure_tls(secure: Secure, authority: Authority, tmp_path: Path) -> Secure:
+def secure_tls(secure: Secure, pair: Pair) -> Secure:
     """Serve over TLS."""
-    authority.sign().write(tmp_path, "server")
+    del pair  # It is in the folder.
     return lambda *limits: secure(TLS, *limits)
 
 

@@ -1,9 +1,7 @@
 """The web file is read anew without a restart; what is wrong is told, and the old stays."""
 
 import http.client
-import io
 import ssl
-import time
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -11,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from exporter.exposition.fleet import WebConfig
-from exporter.log import Lines
-from exporter.web.watcher import Watcher
 from tests.web.conftest import Secure
 from tests.web.pki import Authority, Pair
 from tests.web.secured import Secured, hashed, trusting, write
@@ -81,46 +77,31 @@ def test_what_is_wrong_is_refused_and_the_old_stays(secure: Secure, bad: str | N
     assert "level=warning event=web_config_warning warning=" in secured.log
 
 
-@pytest.mark.parametrize("reloaded", [True, False])
-def test_a_file_that_is_being_written_lets_nobody_in(tmp_path: Path, *, reloaded: bool) -> None:
-    """It is read when it has settled, by a reload as by itself; and then it holds."""
+@pytest.mark.parametrize("how", ["at the start", "by itself", "by a reload"])
+def test_a_file_that_is_being_written_lets_nobody_in(tmp_path: Path, how: str) -> None:
+    """However it comes to be read: it is, when it has settled; and then it holds."""
+    file, seen, served = tmp_path / "web.yml", list[int](), list[Secured]()
     rest = "http_server_config: {headers: {X-Frame-Options: deny}}\n"
-    seen, served = list[int](), list[Secured]()
 
     def write_on(_: float) -> None:
         """Write the other half, once it is waited for."""
-        for secured in served:
-            seen.append(secured.get().status)
-            if secured.file.read_text() == rest:
-                write(secured.file, rest + users(alice="new"))
+        seen.extend(secured.get().status for secured in served)
+        if file.read_text() == rest:
+            write(file, rest + users(alice="new"))
 
-    secured = Secured(tmp_path, rest + users(alice="old"), wait=write_on)
-    served.append(secured)
-    watcher = secured.watcher
-    read_anew = partial(watcher.use, str(secured.file)) if reloaded else watcher.look
+    before = "" if how == "at the start" else users(alice="old")
+    secured = Secured(tmp_path, rest + before, wait=write_on)
     try:
-        write(secured.file, rest)
-        secured.server.loop.do(read_anew)
-        assert set(seen) == {401}
+        if before:
+            served.append(secured)
+            write(file, rest)
+            watcher = secured.watcher
+            read_anew = watcher.look if how == "by itself" else partial(watcher.use, str(file))
+            secured.server.loop.do(read_anew)
+            assert set(seen) == {401}
         assert (secured.get().status, secured.admits("alice", "new")) == (401, True)
     finally:
         secured.server.stop(5)
-
-
-def test_a_start_while_the_file_is_being_written_lets_nobody_in(tmp_path: Path) -> None:
-    """The exporter begins once the file has settled."""
-    file = tmp_path / "web.yml"
-    file.write_text("http_server_config: {}\n")
-    more = iter(["# half\n", users(alice="right")])
-
-    def write_on(_: float) -> None:
-        with file.open("a") as writer:
-            writer.write(next(more, ""))
-
-    log = Lines(io.StringIO(), level="error", form="logfmt").log
-    assert Watcher(str(file), time.time, log, write_on).rules().passwords
-    assert not [*more]
-    assert Watcher("", time.time, log).state() is None
 
 
 def test_what_is_remembered_stays_with_what_it_is_of(secure: Secure) -> None:
@@ -145,14 +126,6 @@ def test_what_is_remembered_stays_with_what_it_is_of(secure: Secure) -> None:
     assert not secured.admits("alice", "right")
     assert secured.admits("alice", "new")
     assert [secured.get().status for _ in range(2)] == [401, 429]
-
-
-@pytest.fixture
-def pair(authority: Authority, tmp_path: Path) -> Pair:
-    """The server's certificate."""
-    made = authority.sign()
-    made.write(tmp_path, "server")
-    return made
 
 
 def test_a_new_certificate_is_served(
@@ -182,7 +155,6 @@ def test_tls_can_come_and_go(
     secure: Secure, authority: Authority, pair: Pair, tmp_path: Path
 ) -> None:
     """New connections have what the file says when they come, other client authorities too."""
-    (tmp_path / "ca.pem").write_text(authority.pem)
     client = trusting(authority, pair)
     secured = secure("{}")
     assert secured.get().status == 200

@@ -10,7 +10,6 @@ from collections import Counter
 from datetime import UTC, datetime
 from functools import partial
 from ipaddress import ip_address
-from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -25,16 +24,8 @@ from tests.web.secured import Secured, basic, hashed, trusting
 
 TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key"
 CLIENTS = TLS + ", client_ca_file: ca.pem, client_auth_type: "
+pytestmark = pytest.mark.usefixtures("pair")
 REFUSED_HANDSHAKE = (ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)
-
-
-@pytest.fixture(autouse=True)
-def pair(authority: Authority, tmp_path: Path) -> Pair:
-    """The server's certificate, and the authority's, in the web file's folder."""
-    made = authority.sign()
-    made.write(tmp_path, "server")
-    (tmp_path / "ca.pem").write_text(authority.pem)
-    return made
 
 
 AES_256, AES_128 = "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256"
@@ -301,24 +292,6 @@ async def test_clients_have_their_turn(waiters: str, room: int, order: str, crow
             await asyncio.sleep(0)
         assert not had
     assert (" ".join(had), " ".join(went)) == (order, crowded)
-
-
-@in_a_loop
-async def test_who_comes_again_and_again_keeps_nobody_waiting() -> None:
-    """Whoever has one that waits at any time has no turn twice before others have theirs."""
-    had, turns = list[str](), Turns(100)
-
-    async def wait(waiter: str, group: asyncio.TaskGroup) -> None:
-        async with turns.turn(waiter):
-            had.append(waiter)
-            if waiter == "guesser" and len(had) < 50:
-                group.create_task(wait(waiter, group))
-            await asyncio.sleep(0)
-
-    async with asyncio.TaskGroup() as group:
-        for waiter in ("guesser", "scraper", "scraper"):
-            group.create_task(wait(waiter, group))
-    assert had[:6].count("scraper") == 2
 
 
 def test_tokens_do_not_pile_up_beyond_the_burst() -> None:
