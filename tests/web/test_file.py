@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from pydantic import BaseModel
 
 from exporter.web.config import Headers, HttpServer, RateLimit, TlsServer, WebFile
@@ -211,13 +209,6 @@ CERTIFICATE = 'tls_server_config.cert_file = "server.pem": '
 KEY = 'tls_server_config.key_file = "server.key": '
 
 
-def pem(key: PrivateKeyTypes) -> str:
-    """Write a key."""
-    none = serialization.NoEncryption()
-    pkcs8 = serialization.PrivateFormat.PKCS8
-    return key.private_bytes(serialization.Encoding.PEM, pkcs8, none).decode()
-
-
 def on_a_strange_curve(certificate: str) -> str:
     """Write a certificate as of a curve, instead of P-256, that nobody knows."""
     p256, strange = (bytes.fromhex(f"2a8648ce3d0301{last}") for last in ("07", "7f"))
@@ -233,17 +224,14 @@ def test_a_pair_that_does_not_serve(authority: Authority, folder: Path) -> None:
     openssl = f"{CERTIFICATE}OpenSSL does not take it: "
     order = f"{CERTIFICATE}the key's certificate is in it, but not first: put it before the others"
     curve = f"{CERTIFICATE}cannot be used: Curve 1.2.840.10045.3.1.127 is not supported"
-    others: Sequence[PrivateKeyTypes] = (
+    others = (
         rsa.generate_private_key(65537, 2048),
         ec.generate_private_key(ec.SECP256R1()),
         ed25519.Ed25519PrivateKey.generate(),
-        x25519.X25519PrivateKey.generate(),
     )
+    strange = f"{KEY}is not the key of the certificate"
     for certificate, key, line in (
-        *(
-            (good.certificate, pem(key), f"{KEY}is not the key of the certificate")
-            for key in others
-        ),
+        *((good.certificate, authority.sign(key=each).key, strange) for each in others),
         (authority.pem + good.certificate, good.key, order),
         (locked.certificate, locked.key, f"{KEY}is encrypted: give it without a passphrase"),
         (weak.certificate, weak.key, f"{openssl}ee key too small"),

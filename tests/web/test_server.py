@@ -65,18 +65,14 @@ def test_addresses(serve: Serve, host: str, reached: list[str]) -> None:
         assert Client(server.port, address)("/").body == b"hello GET\n"
 
 
-def link_local() -> str:
-    """Return an address that is there on one interface alone, with the interface's name."""
-    for line in Path("/proc/net/if_inet6").read_text().splitlines():
-        digits, _, _, _, _, interface = line.split()
-        if digits.startswith("fe80"):
-            return f"{ip_address(bytes.fromhex(digits))}%{interface}"
-    pytest.skip("no interface here has a link-local address")
-
-
 def test_an_address_of_one_interface(serve: Serve) -> None:
     """What the settings take is bound: a link-local address needs the interface beside it."""
-    host = link_local()
+    lines = map(str.split, Path("/proc/net/if_inet6").read_text().splitlines())
+    local = [(digits, name) for digits, *_, name in lines if digits.startswith("fe80")]
+    if not local:
+        pytest.skip("no interface here has a link-local address")
+    digits, name = local[0]
+    host = f"{ip_address(bytes.fromhex(digits))}%{name}"
     assert Client(serve(hello, host).port, host)("/").body == b"hello GET\n"
 
 
