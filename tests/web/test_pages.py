@@ -140,44 +140,32 @@ def test_the_first_page_tells_of_failing_targets(site: Site) -> None:
     )
 
 
-def test_the_first_page_says_who_asks(site: Site) -> None:
-    """Who, whom, since when, in which status, with a link to exactly these targets."""
-    removed, waits = invited("Removed", inviter=STRANGER), invited(age=9 * DAY, inviter=STRANGER)
-    names = {STRANGER: "old security"}
-    site.polled(
-        [answered(invited(), removed)],
-        [answered(waits, BY_STRANGER)],
-        accounts=(PAYMENTS, AUDIT),
-        names=names,
-    )
-    site.says(
-        "/",
-        "An unknown account asks to become the Macie administrator "
-        "old security 660066006600 invites 2 targets in payments, first sent 9d 0h ago "
-        "Invited 1 Removed 1 Not yours: decline and delete the invitation",
-    )
-    (link,) = re.findall(r'href="\./targets(\?untrusted[^"]+)"', site.text("/"))
-    assert link == f"?untrusted=true&amp;inviter={STRANGER}"
-    site.says(f"/targets{unescape(link)}", "2 of 3 targets of inviter old security")
-    site.shows(f"/targets{unescape(link)}", 'name="untrusted" value="true" checked')
+def test_the_first_page_says_who_is_unknown(site: Site) -> None:
+    """Who administers, by an invitation or in fact; then who asks, the widest first; then others.
 
-
-def test_the_first_page_says_who_administers(site: Site) -> None:
-    """By an invitation, or in fact; before all who ask, the widest of them first, and others."""
+    Whom, since when, in which status, with a link to exactly these targets.
+    """
     asks, settled = invited(inviter="000000000002"), invited("Removed", inviter="000000000001")
-    in_fact = answered(invited(), BY_1, administrator=Administrator("0" * 12, ""))
-    by = answered(settled, asks, BY_1, invited("Enabled", inviter=STRANGER))
-    site.polled([by], [in_fact])
+    in_fact = answered(invited(), BY_STRANGER, administrator=Administrator("0" * 12, ""))
+    old = invited(age=9 * DAY, inviter=STRANGER), invited("Removed", inviter=STRANGER)
+    by = answered(settled, asks, *old, invited("Enabled", inviter="1" * 12))
+    names = {STRANGER: "old security"}
+    site.polled([by], [in_fact], accounts=(PAYMENTS, AUDIT), names=names)
     site.says(
         "/",
         "2 unknown accounts are Macie administrators "
         "000000000000 is the administrator of 1 target in payments Enabled 1 "
-        "660066006600 is the administrator of 1 target in payments, first sent 1d 0h ago Enabled 1 "
-        "111111111111 invites 2 targets in payments, first sent 1d 0h ago Invited 2 "
+        "111111111111 is the administrator of 1 target in payments, first sent 1d 0h ago Enabled 1 "
+        "old security 660066006600 invites 2 targets in payments, first sent 9d 0h ago "
+        "Invited 2 Removed 1 "
         "000000000002 invites 1 target in payments, first sent 1d 0h ago Invited 1 "
         "000000000001 has invited 1 target in payments, first sent 1d 0h ago Removed 1 "
         "Not yours: disassociate the account from it, then delete the invitation, in every region",
     )
+    link = f"?untrusted=true&inviter={STRANGER}"
+    site.shows("/", f'href="./targets{escape(link)}"')
+    site.says(f"/targets{link}", "2 of 3 targets of inviter old security")
+    site.shows(f"/targets{link}", 'name="untrusted" value="true" checked')
 
 
 def test_without_trust_nothing_is_said_to_be_well(site: Site) -> None:
@@ -222,7 +210,8 @@ def test_what_is_wrong_is_cut_short(site: Site) -> None:
     strangers = answered(*(invited(inviter=f"{n:012d}") for n in range(100, 123)))
     site.polled([strangers], others=others, accounts=(PAYMENTS, *accounts))
     show = "Show the 8 targets that cannot be polled, 3 more than listed here"
-    site.says("/", "account 4", show, "000000000119 invites", "and 3 more")
+    decline = "Not yours: decline and delete the invitation"
+    site.says("/", "account 4", show, "000000000119 invites", "and 3 more", decline)
     site.shows("/", 'href="./targets?untrusted=true"')
     words = site.words("/")
     assert not [each for each in ("account 5", "000000000120") if each in words]

@@ -29,6 +29,7 @@ BOTH = PAYMENTS, AUDIT
 DENIED = Failure("AccessDenied", "User: x is not authorized", "req-1")
 BY_1 = invited("Enabled", inviter="1" * 12)
 STALE: Outcomes = [DENIED] * 20
+SLOW = Failure("ThrottlingException", "Rate exceeded")
 OFF = Answer(enabled=False)
 
 # -- the table -------------------------------------------------------------------------------
@@ -104,9 +105,13 @@ def test_every_label_of_an_account_finds_it(site: Site) -> None:
 
 
 def test_a_target_that_is_denied(site: Site) -> None:
-    """Why, AWS's request id, and the statements that mend it, without the secret."""
+    """Why, AWS's request id, the statements that mend it, without the secret, and the last polls.
+
+    Each with its time, pages and outcome, the latest first.
+    """
+    found = Answer(enabled=True, invitations=(invited(),), pages=3)
     role = Role("arn:aws:iam::111122223333:role/reader", "hush")
-    site.polled([answered(invited()), DENIED], accounts=[replace(PAYMENTS, role=role)])
+    site.polled([SLOW, OFF, found, DENIED], accounts=[replace(PAYMENTS, role=role)])
     site.says(
         PATH,
         "AccessDenied: this target cannot be polled User: x is not authorized",
@@ -114,18 +119,11 @@ def test_a_target_that_is_denied(site: Site) -> None:
         "The trust policy of arn:aws:iam::111122223333:role/reader",
         '"sts:ExternalId": "EXTERNAL_ID"',
         "As they were 2m 0s ago",
+        "Ended Took Pages Outcome 1m 0s ago 0.25 s - AccessDenied User: x is not authorized "
+        "Request id req-1 2m 0s ago 0.25 s 3 1 invitation 3m 0s ago 0.25 s 1 Macie is not enabled "
+        "4m 0s ago 0.25 s - ThrottlingException Rate exceeded Documentation",
     )
     assert "hush" not in site.text(PATH)
-
-
-def test_the_last_polls_of_a_target(site: Site) -> None:
-    """Each with its time, pages and outcome, the latest first."""
-    site.polled([DENIED, OFF, Answer(enabled=True, invitations=(invited(),), pages=3)])
-    site.says(
-        PATH,
-        "Ended Took Pages Outcome 1m 0s ago 0.25 s 3 1 invitation 2m 0s ago 0.25 s 1 Macie is not "
-        "enabled 3m 0s ago 0.25 s - AccessDenied User: x is not authorized Request id req-1",
-    )
 
 
 def test_the_invitations_of_a_target(site: Site) -> None:
