@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp
 
-from exporter.web.connections import Limits
-from exporter.web.server import DEFAULT_LIMITS, listen
+from exporter.web.server import listen
 from tests.web.pki import Authority, Pair
 from tests.web.secured import Secured
 from tests.web.serving import Served
@@ -40,8 +39,8 @@ def secure(tmp_path: Path) -> Iterator[Secure]:
     """Serve with a web file, in the test's folder; stop when the test ends."""
     with contextlib.ExitStack() as stack:
 
-        def start(text: str, limits: Limits = DEFAULT_LIMITS) -> Secured:
-            secured = Secured(tmp_path, text, limits)
+        def start(text: str, **options: Any) -> Secured:
+            secured = Secured(tmp_path, text, **options)
             stack.callback(secured.server.stop, 5)
             return secured
 

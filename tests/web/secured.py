@@ -12,7 +12,7 @@ from pathlib import Path
 import bcrypt
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.log import Lines
 from exporter.web.connections import Limits
@@ -38,6 +38,7 @@ class Secured:
         text: str,
         limits: Limits = DEFAULT_LIMITS,
         wait: Callable[[float], object] = lambda _: None,
+        app: ASGIApp = hello,
     ) -> None:
         """Write the file and serve; `wait` is how it is waited for that a file settles."""
         self.file = folder / "web.yml"
@@ -47,7 +48,7 @@ class Secured:
         self.watcher = Watcher(str(self.file), time.time, log, wait)
         self.handshakes_refused = 0
         self.server = Served(
-            secured(hello, self.watcher.rules),
+            secured(app, self.watcher.rules),
             listen("127.0.0.1", 0),
             log,
             tls=lambda: self.watcher.rules().tls,

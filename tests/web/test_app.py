@@ -1,6 +1,5 @@
 """What is answered on each path and for what headers say, over a real socket."""
 
-from collections.abc import Awaitable, Callable
 from contextlib import closing
 from typing import Any
 
@@ -62,22 +61,16 @@ def test_probes(
     assert [(answer.status, answer.body) for answer in answers] == [healthy, ready]
 
 
-def reloads(*outcomes: str | None) -> Callable[[], Awaitable[str | None]]:
-    """Return what reloads, to these outcomes one after the other."""
-    left = iter(outcomes)
-
-    async def reload() -> str | None:
-        return next(left)
-
-    return reload
-
-
 def test_reload(serve: Serve) -> None:
     """By POST alone: 200 where it is accepted, 500 with the reason where it is refused.
 
     The reason is shown as what it is: whoever reloads by curl looks at it in a terminal.
     """
-    reload = reloads(None, "a\x1b[2J: no\nb\u202e: no")
+    outcomes = [None, "a\x1b[2J: no\nb\u202e: no"]
+
+    async def reload() -> str | None:
+        return outcomes.pop(0)
+
     client = Client(serve(showing(reload=reload)).port)
     for method in ("GET", "HEAD", "PUT"):
         answer = client("/-/reload", method)
@@ -111,8 +104,11 @@ OWN: tuple[dict[str, str], ...] = (
 
 def test_no_page_of_another_site_reloads(serve: Serve) -> None:
     """A browser says whose page asks, and sends the password that it knows all the same."""
-    # Whoever got through as another site would leave too few for the others.
-    reload = reloads(*[None] * len(OWN))
+    reloads = list[None]()
+
+    async def reload() -> None:
+        reloads.append(None)
+
     client = Client(serve(showing(reload=reload)).port)
 
     def ask(headers: dict[str, str]) -> tuple[int, bytes]:
@@ -123,6 +119,7 @@ def test_no_page_of_another_site_reloads(serve: Serve) -> None:
     for headers in FOREIGN:
         refusal = b"Not reloaded:\na page of another site asked for it\n"
         assert ask(headers) == (403, refusal), headers
+    assert reloads == []
     for headers in OWN:
         assert ask(headers) == (200, b"Reloaded.\n"), headers
 

@@ -1,24 +1,21 @@
 """Clients that mean harm, over real sockets: what is bounded, what is refused, what nobody sees."""
 
 import contextlib
-import io
 import socket
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
 from exporter.background import in_daemon
-from exporter.log import Lines
 from exporter.web.connections import Limits
 from exporter.web.middleware import MAX_HEAD_BYTES
 from exporter.web.server import DEFAULT_LIMITS
-from exporter.web.watcher import check_web_file
 from tests.inprocess import Served as Exporter
 from tests.inprocess import running
 from tests.processes import no_aws, until
@@ -41,7 +38,7 @@ REQUEST = HEAD + b"\r\n"
 def secure_tls(secure: Secure, pair: Pair) -> Secure:
     """Serve over TLS."""
     del pair  # It is in the folder.
-    return lambda *limits: secure(TLS, *limits)
+    return partial(secure, TLS)
 
 
 def said(sock: socket.socket) -> bytes:
@@ -80,7 +77,7 @@ def test_a_crowd_keeps_nobody_out(serve: Serve, opened: Connect) -> None:
 
 def test_who_has_waited_longest_makes_room(secure: Secure, opened: Connect) -> None:
     """And nobody else, where one comes more than there are places."""
-    secured = secure("{}", FEW_PLACES)
+    secured = secure("{}", limits=FEW_PLACES)
     first, second, *_ = [opened(secured.port) for _ in range(FEW_PLACES.connections + 1)]
     assert said(first) == b""
     second.sendall(REQUEST)
@@ -126,7 +123,7 @@ def test_a_client_that_is_waited_for_too_long(
     secure: Secure, opened: Connect, begin: bytes, more: bytes
 ) -> None:
     """Is dropped, however few bytes come and however often, and after its answer."""
-    sock = opened(secure("{}", QUICK).port)
+    sock = opened(secure("{}", limits=QUICK).port)
     sock.sendall(begin)
     until(lambda: has_ended(sock, more), "the end")
 
@@ -145,7 +142,7 @@ def has_ended(sock: socket.socket, more: bytes) -> bool:
 
 def test_a_second_request_has_its_own_time(secure: Secure) -> None:
     """However long a connection may be idle."""
-    client = Client(secure("{}", replace(QUICK, idle=600.0)).port)
+    client = Client(secure("{}", limits=replace(QUICK, idle=600.0)).port)
     with contextlib.closing(client.connection()) as connection:
         connection.request("GET", "/")
         assert connection.getresponse().read() == b"hello GET\n"
@@ -196,7 +193,7 @@ def test_a_handshake_that_never_finishes(
     Outsiders must not fill the log.
     """
     for limits, crowd in ((QUICK, 5), (FEW_PLACES, 20)):
-        secured = secure_tls(limits)
+        secured = secure_tls(limits=limits)
         waiting = [opened(secured.port) for _ in range(crowd)]
         for sock in waiting:
             with contextlib.suppress(ConnectionError):
@@ -226,34 +223,30 @@ def test_who_is_refused_cannot_go_on(
 
 
 def test_what_comes_while_tls_is_closed_is_for_nobody(
-    serve: Serve, opened: Connect, authority: Authority, tmp_path: Path
+    secure_tls: Secure, opened: Connect, authority: Authority
 ) -> None:
     """Garbage behind a request is answered once, and what follows it fills no log."""
-    gate, begun, log = threading.Event(), threading.Event(), io.StringIO()
+    gate, begun = threading.Event(), threading.Event()
 
     async def held(scope: Scope, receive: Receive, send: Send) -> None:
         begun.set()
         await in_daemon(gate.wait)
         await hello(scope, receive, send)
 
-    authority.sign().write(tmp_path, "server")
-    (tmp_path / "web.yml").write_text(TLS)
-    tls = check_web_file(str(tmp_path / "web.yml")).tls
-    lines = Lines(log, level="warning", form="logfmt").log
-    server = serve(held, log=lines, tls=lambda: tls)
-    plain, context = opened(server.port), trusting(authority)
+    secured, context = secure_tls(app=held), trusting(authority)
+    plain = opened(secured.port)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with context.wrap_socket(plain, server_hostname="localhost") as client:
         client.sendall(REQUEST + b"garbage\r\n\r\n")
         assert begun.wait(30)
         client.sendall(b"more of it\r\n\r\n")
         for _ in range(3):
-            server.loop.do(lambda: None)
+            secured.server.loop.do(lambda: None)
         gate.set()
         answers = said(client)
     assert (answers.count(b"HTTP/1.1 200"), answers.count(b"HTTP/1.1 400")) == (1, 1)
-    server.stop(5)
-    assert log.getvalue() == ""
+    secured.server.stop(5)
+    assert not {"level=error", "level=warning"}.intersection(secured.log.split())
 
 
 # -- requests --------------------------------------------------------------------------------

@@ -78,7 +78,9 @@ def test_what_is_wrong_is_refused_and_the_old_stays(secure: Secure, bad: str | N
 
 
 @pytest.mark.parametrize("how", ["at the start", "by itself", "by a reload"])
-def test_a_file_that_is_being_written_lets_nobody_in(tmp_path: Path, how: str) -> None:
+def test_a_file_that_is_being_written_lets_nobody_in(
+    secure: Secure, tmp_path: Path, how: str
+) -> None:
     """However it comes to be read: it is, when it has settled; and then it holds."""
     file, seen, served = tmp_path / "web.yml", list[int](), list[Secured]()
     rest = "http_server_config: {headers: {X-Frame-Options: deny}}\n"
@@ -90,18 +92,15 @@ def test_a_file_that_is_being_written_lets_nobody_in(tmp_path: Path, how: str) -
             write(file, rest + users(alice="new"))
 
     before = "" if how == "at the start" else users(alice="old")
-    secured = Secured(tmp_path, rest + before, wait=write_on)
-    try:
-        if before:
-            served.append(secured)
-            write(file, rest)
-            watcher = secured.watcher
-            read_anew = watcher.look if how == "by itself" else partial(watcher.use, str(file))
-            secured.server.loop.do(read_anew)
-            assert set(seen) == {401}
-        assert (secured.get().status, secured.admits("alice", "new")) == (401, True)
-    finally:
-        secured.server.stop(5)
+    secured = secure(rest + before, wait=write_on)
+    if before:
+        served.append(secured)
+        write(file, rest)
+        watcher = secured.watcher
+        read_anew = watcher.look if how == "by itself" else partial(watcher.use, str(file))
+        secured.server.loop.do(read_anew)
+        assert set(seen) == {401}
+    assert (secured.get().status, secured.admits("alice", "new")) == (401, True)
 
 
 def test_what_is_remembered_stays_with_what_it_is_of(secure: Secure) -> None:
