@@ -35,8 +35,17 @@ def regions(page: Page) -> list[str]:
     return [str(link.get_attribute("id")) for link in page.locator("tbody a.region").all()]
 
 
-def test_from_the_first_page_to_what_is_wrong(page: Page) -> None:
-    """A newcomer sees that something is, and in a click where and why."""
+NO_CLIPBOARD = "Object.defineProperty(navigator.clipboard, 'writeText', {value: null})"
+
+
+@pytest.mark.parametrize("script", ["", NO_CLIPBOARD], ids=["TLS", "plain HTTP"])
+def test_from_the_first_page_to_the_statement_that_mends_it(new_page: NewPage, script: str) -> None:
+    """A newcomer sees that something is wrong, in a click where and why, and copies the cure.
+
+    Over plain HTTP too, where a browser has no clipboard to write to but the old one.
+    """
+    page = new_page(permissions=["clipboard-read", "clipboard-write"])
+    page.add_init_script(script)
     page.goto("/")
     expect(page.get_by_role("heading", level=2).first).to_have_text(
         re.compile("unknown accounts? asks? to become the Macie administrator")
@@ -51,17 +60,6 @@ def test_from_the_first_page_to_what_is_wrong(page: Page) -> None:
     expect(page.get_by_role("heading", level=2).first).to_contain_text("AccessDenied")
     expect(page.locator("#target")).to_contain_text(re.compile("AWS.s request id [0-9a-f-]{36}"))
     expect(page.locator("#target")).to_contain_text("is not authorized to perform: sts:AssumeRole")
-
-
-@pytest.mark.parametrize("clipboard", ["of its own", "the old one"])
-def test_the_statement_that_mends_it_is_copied(new_page: NewPage, clipboard: str) -> None:
-    """Over plain HTTP too, where a browser has no clipboard to write to but the old one."""
-    page = new_page(permissions=["clipboard-read", "clipboard-write"])
-    if clipboard == "the old one":
-        page.add_init_script(
-            "Object.defineProperty(navigator.clipboard, 'writeText', {value: null})"
-        )
-    page.goto(f"/targets/{BROKEN}/eu-west-1")
     old = "new ClipboardItem({'text/plain': new Blob(['old'], {type: 'text/plain'})})"
     page.evaluate(f"navigator.clipboard.write([{old}])")
     page.get_by_role("button", name="Copy").first.click()

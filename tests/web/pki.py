@@ -1,6 +1,5 @@
 """Certificates made for one test: an authority, and what it signs for servers and clients."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -36,12 +35,6 @@ class Pair:
         return paths
 
 
-LOCAL: Sequence[x509.GeneralName] = (
-    x509.DNSName("localhost"),
-    x509.IPAddress(ip_address("127.0.0.1")),
-)
-
-
 class Authority:
     """A certificate authority."""
 
@@ -65,7 +58,8 @@ class Authority:
         """Make a key, unless one is given, and a certificate with these names, or localhost's."""
         key = key or ec.generate_private_key(ec.SECP256R1())
         until = until or (datetime.now(UTC) + DAY).replace(microsecond=0)
-        sans = x509.SubjectAlternativeName(names or LOCAL)
+        local = x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))
+        sans = x509.SubjectAlternativeName(names or local)
         certificate = self._sign(_named("a test"), key.public_key(), until, sans)
         locked = serialization.BestAvailableEncryption(passphrase) if passphrase else None
         text = key.private_bytes(_PEM, _PKCS8, locked or serialization.NoEncryption()).decode()

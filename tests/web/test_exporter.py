@@ -85,7 +85,10 @@ LOADED = "web_config_last_reload_success_timestamp_seconds"
 EXPIRY = "web_certificate_expiry_timestamp_seconds"
 REFUSED = "web_tls_handshakes_refused_total"
 PASSWORD = "marked-password"
-PATHS = ("/", "/metrics", "/-/ready", "/-/healthy", "/targets", "/api/v1/targets", "/x")
+PATHS = (
+    *("/", "/metrics", "/-/ready", "/-/healthy", "/targets", "/api/v1/targets", "/x"),
+    *("http://localhost/metrics", "http://localhost"),
+)
 
 
 def test_who_has_certificate_and_password_comes_in(authority: Authority, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from tests.inprocess import running
 from tests.processes import no_aws, until
 from tests.web.conftest import Connect, Secure, Serve
 from tests.web.pki import Authority, Pair
-from tests.web.secured import hashed, hello, trusting
+from tests.web.secured import hello, trusting
 from tests.web.serving import Client, elsewhere
 
 QUICK = Limits(connections=8, handshake=0.5, request=0.5, sending=0.5, idle=1.0, look_every=0.05)
@@ -314,14 +314,6 @@ def test_what_a_request_is_answered(exporter: Exporter, opened: Connect, request
     assert statuses <= ANSWERS[request_]
     assert b"<script>T" not in answer
     assert exporter.request("/-/healthy").status == 200
-
-
-@pytest.mark.parametrize("line", [b"GET http://a/metrics", b"OPTIONS *", b"GET metrics"])
-def test_no_target_leads_past_the_password(secure: Secure, opened: Connect, line: bytes) -> None:
-    """However it is written."""
-    sock = opened(secure(f"basic_auth_users: {{a: '{hashed('right')}'}}").port)
-    sock.sendall(line + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-    assert int(said(sock).split()[1]) in {400, 401, 405}
 
 
 MARK = "<script>alert(1)</script>"

@@ -103,28 +103,40 @@ def test_a_file_that_is_being_written_lets_nobody_in(
     assert (secured.get().status, secured.admits("alice", "new")) == (401, True)
 
 
+def remembered(secured: Secured, *users: str) -> list[bool | None]:
+    """Return whether users and a password belong together, as far as that needs no bcrypt."""
+    passwords = secured.watcher.rules().passwords
+    assert passwords
+    pairs = [each.encode().split(b":") for each in users]
+    return [passwords.remembered(*pair) for pair in pairs]
+
+
 def test_what_is_remembered_stays_with_what_it_is_of(secure: Secure) -> None:
     """Another text, or another user, fills no bucket and forgets no password; a new hash does.
 
-    What was left of a rate limit is left as long as the limit stays the same.
+    Unknown users need no bcrypt, nor does who has come in, be the password right or wrong: so time
+    does not tell who there is, and a scrape costs nothing. What was left of a rate limit is left as
+    long as the limit stays the same.
     """
-    alice = hashed("right")
-    users_of = f"basic_auth_users:\n  alice: {alice}\n"
-    secured = secure(f"rate_limit: {{interval: 1h, burst: 2}}\n{users_of}")
+    alice, bob = hashed("right"), hashed("right")
+    secured = secure(
+        f"rate_limit: {{interval: 1h, burst: 3}}\nbasic_auth_users: {{alice: {alice}}}"
+    )
+    assert remembered(secured, "alice:right", "nobody:right") == [None, False]
+    assert not secured.admits("alice", "wrong")
+    assert remembered(secured, "alice:wrong") == [None]
     assert secured.admits("alice", "right")
     secured.change(
-        f"rate_limit: {{interval: 60m, burst: 2}} # the same\n{users_of}  bob: {alice}\n"
+        "rate_limit: {interval: 60m, burst: 3} # the same\n"
+        f"basic_auth_users: {{alice: {alice}, bob: {bob}}}"
     )
-    passwords = secured.watcher.rules().passwords
-    assert passwords
-    assert passwords.remembered(b"alice", b"right") is True
-    assert passwords.remembered(b"alice", b"wrong") is False
+    assert remembered(secured, "alice:right", "alice:wrong", "bob:right") == [True, False, None]
     assert secured.admits("alice", "right")
     assert secured.get().status == 429
-    secured.change(f"rate_limit: {{interval: 1h, burst: 3}}\n{users(alice='new')}")
+    secured.change(f"rate_limit: {{interval: 1h, burst: 4}}\n{users(alice='new')}")
     assert not secured.admits("alice", "right")
     assert secured.admits("alice", "new")
-    assert [secured.get().status for _ in range(2)] == [401, 429]
+    assert [secured.get().status for _ in range(3)] == [401, 401, 429]
 
 
 def test_a_new_certificate_is_served(

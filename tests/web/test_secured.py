@@ -14,7 +14,7 @@ from ipaddress import ip_address
 import pytest
 from cryptography import x509
 
-from exporter.web.passwords import CrowdedError, Passwords, Turns
+from exporter.web.passwords import CrowdedError, Turns
 from exporter.web.watcher import Bucket
 from tests.loops import in_a_loop
 from tests.processes import until
@@ -230,22 +230,6 @@ def test_a_flood_of_wrong_passwords_keeps_nobody_waiting(
     # The crowd has hardly had a turn by then.
     assert answered()[b"401"] < 70
     secured.server.stop(0)
-
-
-def test_what_needs_no_bcrypt() -> None:
-    """Unknown users, and whatever is said once the right password has been given: right or wrong.
-
-    So time does not tell who there is, and a scrape costs nothing.
-    """
-    passwords = Passwords({"alice": hashed("right"), "bob": hashed("right")})
-    assert passwords.remembered(b"nobody", b"right") is False
-    assert passwords.remembered(b"alice", b"right") is None
-    assert not passwords.check(b"alice", b"wrong")
-    assert passwords.remembered(b"alice", b"wrong") is None
-    assert passwords.check(b"alice", b"right")
-    assert passwords.remembered(b"alice", b"right") is True
-    assert passwords.remembered(b"alice", b"wrong") is False
-    assert passwords.remembered(b"bob", b"right") is None
 
 
 def test_who_is_limited_costs_no_bcrypt(secure: Secure) -> None:
