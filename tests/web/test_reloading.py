@@ -17,11 +17,9 @@ from tests.web.serving import Client
 TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key"
 
 
-def users(**passwords: str) -> str:
-    """Write a file in which users have passwords."""
-    return "".join(
-        ["basic_auth_users:\n", *(f"  {of}: {hashed(word)}\n" for of, word in passwords.items())]
-    )
+def users(password: str) -> str:
+    """Write a file in which alice has a password."""
+    return f"basic_auth_users: {{alice: {hashed(password)}}}\n"
 
 
 def state(secured: Secured) -> WebConfig:
@@ -35,7 +33,7 @@ def test_a_mounted_secret_is_swapped_by_a_link(secure: Secure, tmp_path: Path) -
     """As the kubelet does it: neither the name nor the folder changes."""
     for version in ("one", "second"):
         (tmp_path / version).mkdir()
-        (tmp_path / version / "real.yml").write_text(users(alice=version))
+        (tmp_path / version / "real.yml").write_text(users(version))
     (tmp_path / "data").symlink_to("one")
     secured = secure("{}")
     secured.file.unlink()
@@ -52,7 +50,7 @@ def test_a_mounted_secret_is_swapped_by_a_link(secure: Secure, tmp_path: Path) -
 @pytest.mark.parametrize("bad", ["basic_auth_users: {alice: plain}", "a: [", "", None])
 def test_what_is_wrong_is_refused_and_the_old_stays(secure: Secure, bad: str | None) -> None:
     """By name, once, in the log, and in what becomes a metric; until it is mended."""
-    good = users(alice="old")
+    good = users("old")
     secured = secure(good)
     before = state(secured)
     assert before.successful
@@ -89,9 +87,9 @@ def test_a_file_that_is_being_written_lets_nobody_in(
         """Write the other half, once it is waited for."""
         seen.extend(secured.get().status for secured in served)
         if file.read_text() == rest:
-            write(file, rest + users(alice="new"))
+            write(file, rest + users("new"))
 
-    before = "" if how == "at the start" else users(alice="old")
+    before = "" if how == "at the start" else users("old")
     secured = secure(rest + before, wait=write_on)
     if before:
         served.append(secured)
@@ -133,7 +131,7 @@ def test_what_is_remembered_stays_with_what_it_is_of(secure: Secure) -> None:
     assert remembered(secured, "alice:right", "alice:wrong", "bob:right") == [True, False, None]
     assert secured.admits("alice", "right")
     assert secured.get().status == 429
-    secured.change(f"rate_limit: {{interval: 1h, burst: 4}}\n{users(alice='new')}")
+    secured.change(f"rate_limit: {{interval: 1h, burst: 4}}\n{users('new')}")
     assert not secured.admits("alice", "right")
     assert secured.admits("alice", "new")
     assert [secured.get().status for _ in range(3)] == [401, 401, 429]

@@ -47,22 +47,19 @@ async def crash(_: Scope, __: Receive, ___: Send) -> None:
     raise ZeroDivisionError
 
 
-@pytest.mark.parametrize(
-    ("host", "reached"),
-    [
+def test_addresses(serve: Serve) -> None:
+    """IPv4, IPv6, a name, and every interface of both when no host is given."""
+    for host, reached in (
         ("127.0.0.1", ["127.0.0.1"]),
         ("::1", ["::1"]),
         ("localhost", ["localhost"]),
         ("", ["127.0.0.1", "::1"]),
         ("0.0.0.0", ["127.0.0.1"]),  # noqa: S104 -- what a configuration may say
         ("::", ["::1"]),
-    ],
-)
-def test_addresses(serve: Serve, host: str, reached: list[str]) -> None:
-    """IPv4, IPv6, a name, and every interface of both when no host is given."""
-    server = serve(hello, host)
-    for address in reached:
-        assert Client(server.port, address)("/").body == b"hello GET\n"
+    ):
+        port = serve(hello, host).port
+        for address in reached:
+            assert Client(port, address)("/").body == b"hello GET\n"
 
 
 def test_an_address_of_one_interface(serve: Serve) -> None:
