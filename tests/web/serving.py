@@ -47,15 +47,10 @@ class Client:
     """A client of one server, over TLS where it has a context."""
 
     def __init__(
-        self,
-        port: int,
-        host: str = "127.0.0.1",
-        context: ssl.SSLContext | None = None,
-        source: str = "",
+        self, port: int, host: str = "127.0.0.1", context: ssl.SSLContext | None = None
     ) -> None:
-        """Speak to a port, from an address."""
+        """Speak to a port."""
         self.port, self.host, self._context = port, host, context
-        self._source = (source, 0) if source else None
 
     def connection(self) -> http.client.HTTPConnection:
         """Return a connection of one's own."""
@@ -63,7 +58,7 @@ class Client:
             return http.client.HTTPSConnection(
                 self.host, self.port, timeout=PATIENCE, context=self._context
             )
-        return http.client.HTTPConnection(self.host, self.port, PATIENCE, self._source)
+        return http.client.HTTPConnection(self.host, self.port, PATIENCE)
 
     def __call__(self, path: str, method: str = "GET", **headers: str) -> Answer:
         """Ask on a connection of its own; headers are spelled with underscores."""

@@ -218,7 +218,7 @@ def test_what_is_wrong_is_cut_short(site: Site) -> None:
 
 
 def test_the_first_page_tells_what_else_is_wrong(site: Site) -> None:
-    """Though every target answers."""
+    """Though every target answers; what is configured is shown as it is handed in."""
     undiscovered = Inventory((PAYMENTS,), failure=DENIED)
     for known, said in (
         ({"healthy": False}, "Polling has stopped."),
@@ -231,6 +231,9 @@ def test_the_first_page_tells_what_else_is_wrong(site: Site) -> None:
     ):
         site.polled([ANSWERED], [ANSWERED], **known)
         site.says("/", f"Something is wrong {said}")
+    site.polled(refused="poll.x: <b>")
+    refused = "A newer configuration was refused: poll.x: <b>."
+    site.says("/config", "poll: interval: 5m # <targets>: 3", refused)
 
 
 def test_what_is_unknown_is_not_taken_for_none(site: Site) -> None:
@@ -244,13 +247,6 @@ def test_what_is_unknown_is_not_taken_for_none(site: Site) -> None:
     ):
         site.polled(here, there)
         site.says("/", f"Pending invitations {said} Oldest data")
-
-
-def test_the_configuration(site: Site) -> None:
-    """It is shown as it is handed in; a refused reload is told."""
-    site.says("/config", "poll: interval: 5m # <targets>: 3")
-    site.polled(refused="poll.x: <b>")
-    site.says("/config", "A newer configuration was refused: poll.x: <b>.")
 
 
 # -- what comes from outside -----------------------------------------------------------------
