@@ -33,7 +33,7 @@ SLOW = (
     "docs/test_site.py",
     "deploy",
     "examples",
-    "web/test_web_process.py",
+    "web/test_exporter.py",
     "web/test_hostile.py",
     "web/test_secured.py",
     "exposition/test_incremental.py",

@@ -1,7 +1,6 @@
 """Everything that pages show, made by hand."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from exporter.configuration import trust_from
 from exporter.exposition.fleet import Reload, WebConfig
@@ -69,11 +68,6 @@ def status(
         web=web,
         trust=trust or trust_from(settings or Settings()),
     )
-
-
-def named(status: Status, names: Mapping[str, str]) -> Status:
-    """Return the same with these names alone."""
-    return replace(status, inventory=replace(status.inventory, names=names))
 
 
 def snapshot_of(

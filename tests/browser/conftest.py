@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,13 @@ expect.set_options(timeout=_PATIENCE)
 NewPage = Callable[..., Page]
 
 
+@dataclass(frozen=True)
 class Demo:
-    """The demo as it runs."""
+    """The demo as it runs: its story, which tests may change, and its exporter."""
 
-    def __init__(self, story: Story, exporter: Exporter) -> None:
-        """Know its story, which tests may change, and its exporter."""
-        self.story, self.exporter = story, exporter
-        self.url = f"http://127.0.0.1:{exporter.port}"
+    story: Story
+    exporter: Exporter
+    url: str
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def demo(chromium: Path) -> Iterator[Demo]:
     flags = ["--poll.stale-after=1h"]
     with told(story) as variables, running(variables, flags) as exporter:
         exporter.wait_until_ready()
-        yield Demo(story, exporter)
+        yield Demo(story, exporter, f"http://127.0.0.1:{exporter.port}")
 
 
 # Not for the session: an event loop runs meanwhile, and other tests may want their own.

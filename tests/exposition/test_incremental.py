@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import random
 import zlib
-from collections.abc import Coroutine
 
 from hypothesis import settings
 from hypothesis import strategies as st

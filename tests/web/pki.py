@@ -1,6 +1,5 @@
 """Certificates made for one test: an authority, and what it signs for servers and clients."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -42,8 +41,10 @@ class Authority:
     def __init__(self, name: str = "a test's authority") -> None:
         """Make its key, and a certificate that it signs itself."""
         self._key, self._name = ec.generate_private_key(ec.SECP256R1()), _named(name)
-        authority = x509.BasicConstraints(ca=True, path_length=0)
-        until = datetime.now(UTC) + 3 * DAY
+        until, authority = (
+            datetime.now(UTC) + 3 * DAY,
+            x509.BasicConstraints(ca=True, path_length=0),
+        )
         self.pem = self._sign(self._name, self._key.public_key(), until, authority)
         """Its own certificate."""
 
@@ -54,17 +55,14 @@ class Authority:
         passphrase: bytes = b"",
         key: CertificateIssuerPrivateKeyTypes | None = None,
     ) -> Pair:
-        """Make a key, unless one is given, and a certificate with these names.
-
-        For localhost where there are none.
-        """
+        """Make a key, unless one is given, and a certificate with these names, or localhost's."""
         key = key or ec.generate_private_key(ec.SECP256R1())
         until = until or (datetime.now(UTC) + DAY).replace(microsecond=0)
-        sans = x509.SubjectAlternativeName(names or LOCAL)
+        local = x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))
+        sans = x509.SubjectAlternativeName(names or local)
         certificate = self._sign(_named("a test"), key.public_key(), until, sans)
         locked = serialization.BestAvailableEncryption(passphrase) if passphrase else None
-        encryption = locked or serialization.NoEncryption()
-        text = key.private_bytes(_PEM, _PKCS8, encryption).decode()
+        text = key.private_bytes(_PEM, _PKCS8, locked or serialization.NoEncryption()).decode()
         return Pair(certificate, text, until.timestamp())
 
     def _sign(
@@ -74,25 +72,12 @@ class Authority:
         until: datetime,
         extension: x509.ExtensionType,
     ) -> str:
-        is_authority = isinstance(extension, x509.BasicConstraints)
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(datetime.now(UTC) - DAY)
-            .not_valid_after(until)
-            .add_extension(extension, critical=is_authority)
-            .sign(self._key, hashes.SHA256())
+        number, since = x509.random_serial_number(), datetime.now(UTC) - DAY
+        names = self._name, subject, key
+        made = x509.CertificateBuilder(*names, number, since, until).add_extension(
+            extension, critical=isinstance(extension, x509.BasicConstraints)
         )
-        return made.public_bytes(_PEM).decode()
-
-
-LOCAL: Sequence[x509.GeneralName] = (
-    x509.DNSName("localhost"),
-    x509.IPAddress(ip_address("127.0.0.1")),
-)
+        return made.sign(self._key, hashes.SHA256()).public_bytes(_PEM).decode()
 
 
 def _named(name: str) -> x509.Name:

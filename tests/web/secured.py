@@ -1,6 +1,5 @@
 """A server with a web configuration file, over real sockets, and clients that speak TLS."""
 
-import asyncio
 import io
 import os
 import ssl
@@ -11,10 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bcrypt
-import yaml
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.log import Lines
 from exporter.web.connections import Limits
@@ -40,6 +38,7 @@ class Secured:
         text: str,
         limits: Limits = DEFAULT_LIMITS,
         wait: Callable[[float], object] = lambda _: None,
+        app: ASGIApp = hello,
     ) -> None:
         """Write the file and serve; `wait` is how it is waited for that a file settles."""
         self.file = folder / "web.yml"
@@ -49,7 +48,7 @@ class Secured:
         self.watcher = Watcher(str(self.file), time.time, log, wait)
         self.handshakes_refused = 0
         self.server = Served(
-            secured(hello, self.watcher.rules),
+            secured(app, self.watcher.rules),
             listen("127.0.0.1", 0),
             log,
             tls=lambda: self.watcher.rules().tls,
@@ -57,39 +56,42 @@ class Secured:
             limits=limits,
         )
         self.server.start()
+        self.port = self.server.port
 
     def _count(self) -> None:
         self.handshakes_refused += 1
-
-    def write(self, text: str) -> None:
-        """Write the file anew."""
-        write(self.file, text)
 
     def look(self) -> None:
         """Have the file looked at now."""
         self.server.loop.do(self.watcher.look)
 
-    def watch(self) -> None:
-        """Have the file looked at all the time, until the server stops."""
-        self.server.loop.do(lambda: asyncio.ensure_future(self.watcher.watch()).cancelled())
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return self.server.port
+    def change(self, text: str) -> None:
+        """Write the file anew, and have it looked at."""
+        write(self.file, text)
+        self.look()
 
     @property
     def log(self) -> str:
         """What has been logged."""
         return self._log.getvalue()
 
+    def has_logged(self, words: str) -> bool:
+        """Return whether something has been logged."""
+        return words in self.log
+
     def get(self, path: str = "/", **headers: str) -> Answer:
         """Ask over plain HTTP; headers are spelled with underscores."""
         return Client(self.port)(path, **headers)
 
-    def get_tls(self, context: ssl.SSLContext, path: str = "/", **headers: str) -> Answer:
+    def admits(self, user: str, password: str) -> bool:
+        """Return whether a user comes in with a password, rather than being refused."""
+        answer = self.get(Authorization=basic(user, password))
+        assert answer.status in {200, 401}
+        return answer.status == 200
+
+    def get_tls(self, context: ssl.SSLContext) -> Answer:
         """Ask over TLS."""
-        return Client(self.port, context=context)(path, **headers)
+        return Client(self.port, context=context)("/")
 
 
 def write(path: Path, text: str) -> None:
@@ -116,33 +118,3 @@ def basic(user: str, password: str) -> str:
 def hashed(password: str, cost: int = 4) -> str:
     """Return a bcrypt hash, a quick one."""
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(cost)).decode()
-
-
-SECRETS = (
-    *("marked-password", "marked-key", "marked-plain", "marked-wrong"),
-    *("$2b$04$", "PRIVATE KEY"),
-)
-"""What `with_secrets` writes, and what a test asks with."""
-
-
-def with_secrets(pair: Pair) -> list[str]:
-    """Return web files with secrets in them: a good one, then those that are wrong in many ways."""
-
-    def content(key: str, user: str) -> str:
-        tls = {"cert": pair.certificate, "key": key}
-        return yaml.safe_dump({"tls_server_config": tls, "basic_auth_users": {"u0": user}})
-
-    return [
-        content(pair.key, hashed("marked-password")),
-        content("marked-key", hashed("marked-password")),
-        content(pair.key, "marked-plain"),
-        content(pair.key.replace("\n", "", 3), hashed("marked-password")),
-        f"basic_auth_users:\n  a: marked-plain\n  b: [marked-key\n{pair.key}",
-        "basic_auth_users: {a: {marked-plain: marked-key}}",
-        f"basic_auth_user: {{a: '{hashed('x')}'}}\ntls_server_config: {{keys: marked-key}}",
-        "tls_server_config: [marked-key]",
-        "tls_server_config: marked-key",
-        "basic_auth_users: {a: [marked-key]}",
-        "tls_server_config: {key: [marked-key], cert: {a: marked-key}, cert_file: x}",
-        "marked-plain",
-    ]

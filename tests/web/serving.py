@@ -3,22 +3,20 @@
 import contextlib
 import http.client
 import io
-import itertools
 import socket
 import ssl
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+import subprocess
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 from starlette.types import ASGIApp
 
 from exporter.log import Lines, Log
-from exporter.web.server import Server
+from exporter.web.connections import Limits
+from exporter.web.server import DEFAULT_LIMITS, Server, listen
 from tests.loops import Loop
-from tests.processes import PATIENCE, Answer, until
+from tests.processes import PATIENCE, Answer
 
 
 class Served:
@@ -49,15 +47,10 @@ class Client:
     """A client of one server, over TLS where it has a context."""
 
     def __init__(
-        self,
-        port: int,
-        host: str = "127.0.0.1",
-        context: ssl.SSLContext | None = None,
-        source: str = "",
+        self, port: int, host: str = "127.0.0.1", context: ssl.SSLContext | None = None
     ) -> None:
-        """Speak to a port, from an address."""
+        """Speak to a port."""
         self.port, self.host, self._context = port, host, context
-        self._source = (source, 0) if source else None
 
     def connection(self) -> http.client.HTTPConnection:
         """Return a connection of one's own."""
@@ -65,39 +58,41 @@ class Client:
             return http.client.HTTPSConnection(
                 self.host, self.port, timeout=PATIENCE, context=self._context
             )
-        return http.client.HTTPConnection(self.host, self.port, PATIENCE, self._source)
+        return http.client.HTTPConnection(self.host, self.port, PATIENCE)
 
     def __call__(self, path: str, method: str = "GET", **headers: str) -> Answer:
         """Ask on a connection of its own; headers are spelled with underscores."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        with closing(self.connection()) as connection:
+        with contextlib.closing(self.connection()) as connection:
             connection.request(method, path, headers=named)
             got = connection.getresponse()
             return Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, got.read())
 
-    def ok(self, path: str, **headers: str) -> Answer:
+    def ok(self, path: str, method: str = "GET", **headers: str) -> Answer:
         """Ask, and expect an answer that is in order."""
-        answer = self(path, **headers)
+        answer = self(path, method, **headers)
         assert answer.status == 200
         return answer
 
 
+def serve_until_end(application: ASGIApp, limits: Limits = DEFAULT_LIMITS) -> None:
+    """Serve until standard input ends; say the port."""
+    server = Served(application, listen("127.0.0.1", 0), limits=limits)
+    server.start()
+    sys.stdout.write(f"{server.port}\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    server.stop(1)
+
+
 @contextlib.contextmanager
-def crowd(ask: Callable[[int], Answer], clients: int) -> Iterator[Counter[int]]:
-    """Have clients ask on and on until the block ends, each with numbers; give the statuses."""
-    over, numbers, statuses = threading.Event(), itertools.count(), Counter[int]()
-
-    def ask_on() -> None:
-        while not over.is_set():
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                statuses[ask(next(numbers)).status] += 1
-
-    with ThreadPoolExecutor(clients) as pool:
-        asking = [pool.submit(ask_on) for _ in range(clients)]
+def elsewhere(code: str) -> Iterator[tuple[int, Client]]:
+    """Run code that serves until the end of its input; give the process's id, and a client."""
+    command, pipe = [sys.executable, "-c", code], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdin
+        assert process.stdout
         try:
-            until(lambda: statuses.total() > clients, "answers to the crowd")
-            yield statuses
+            yield process.pid, Client(int(process.stdout.readline()))
         finally:
-            over.set()
-    for each in asking:
-        each.result()
+            process.stdin.close()

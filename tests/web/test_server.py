@@ -1,26 +1,34 @@
-"""The server: addresses it can and cannot have, starting, and stopping in time."""
+"""The server: addresses it can and cannot have, stopping in time, and what its clients hold."""
 
 import asyncio
 import contextlib
-import errno
+import http.client
 import io
-import os
+import re
 import socket
 import threading
 import time
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.background import in_daemon
 from exporter.log import Lines
-from exporter.web.server import AddressInUseError, listen
+from exporter.web.app import Places
+from exporter.web.server import DEFAULT_LIMITS, AddressInUseError, listen
+from tests.processes import until
 from tests.web.conftest import Serve
 from tests.web.secured import hello
-from tests.web.serving import Client, Served
+from tests.web.serving import Client, Served, elsewhere
+from tests.web.site import OWN, showing
 
 LARGE = 16 * 1024 * 1024
 
@@ -39,49 +47,30 @@ async def crash(_: Scope, __: Receive, ___: Send) -> None:
     raise ZeroDivisionError
 
 
-@pytest.mark.parametrize(
-    ("host", "reached"),
-    [
+def test_addresses(serve: Serve) -> None:
+    """IPv4, IPv6, a name, and every interface of both when no host is given."""
+    for host, reached in (
         ("127.0.0.1", ["127.0.0.1"]),
         ("::1", ["::1"]),
         ("localhost", ["localhost"]),
         ("", ["127.0.0.1", "::1"]),
         ("0.0.0.0", ["127.0.0.1"]),  # noqa: S104 -- what a configuration may say
         ("::", ["::1"]),
-    ],
-)
-def test_addresses(serve: Serve, host: str, reached: list[str]) -> None:
-    """IPv4, IPv6, a name, and every interface of both when no host is given."""
-    server = serve(hello, host)
-    for address in reached:
-        assert Client(server.port, address)("/").body == b"hello GET\n"
-
-
-def link_local() -> str:
-    """Return an address that is there on one interface alone, with the interface's name."""
-    for line in Path("/proc/net/if_inet6").read_text().splitlines():
-        digits, _, _, _, _, interface = line.split()
-        if digits.startswith("fe80"):
-            return f"{ip_address(bytes.fromhex(digits))}%{interface}"
-    pytest.skip("no interface here has a link-local address")
+    ):
+        port = serve(hello, host).port
+        for address in reached:
+            assert Client(port, address)("/").body == b"hello GET\n"
 
 
 def test_an_address_of_one_interface(serve: Serve) -> None:
     """What the settings take is bound: a link-local address needs the interface beside it."""
-    host = link_local()
+    lines = map(str.split, Path("/proc/net/if_inet6").read_text().splitlines())
+    local = [(digits, name) for digits, *_, name in lines if digits.startswith("fe80")]
+    if not local:
+        pytest.skip("no interface here has a link-local address")
+    digits, name = local[0]
+    host = f"{ip_address(bytes.fromhex(digits))}%{name}"
     assert Client(serve(hello, host).port, host)("/").body == b"hello GET\n"
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", ""])
-def test_a_taken_address(host: str) -> None:
-    """The message is one line, names the address as configured and says what to do about it."""
-    with closing(listen(host, 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(AddressInUseError) as caught:
-            listen(host, port)
-    said = str(caught.value)
-    assert said.startswith(f"cannot listen on {host}:{port}: {os.strerror(errno.EADDRINUSE)}")
-    assert said.endswith(": set another web.listen_address")
 
 
 ABSENT = {
@@ -95,36 +84,26 @@ ABSENT = {
 
 @pytest.mark.parametrize("host", ABSENT)
 def test_an_address_that_cannot_be_had(host: str) -> None:
-    """Whatever is wrong with an address is one clear line."""
+    """Whatever is wrong, the message is one line, names the address, and says what to do."""
     with pytest.raises(AddressInUseError) as caught:
         listen(host, 0)
-    assert str(caught.value).startswith(f"cannot listen on {ABSENT[host]}")
-    assert "\n" not in str(caught.value)
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"cannot listen on {ABSENT[host]}")
+    assert line.endswith(": set another web.listen_address")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", ""])
+def test_an_address_that_is_taken(host: str) -> None:
+    """It is named as it was configured; whoever had it gives it back, though it never served."""
+    sock = listen(host, 0)
+    port = sock.getsockname()[1]
+    with pytest.raises(AddressInUseError, match=f"^cannot listen on {host}:{port}: Address alr"):
+        listen(host, port)
+    Served(hello, sock).stop(1)
+    listen(host, port).close()
 
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-def stopping(server: Served, seconds: float) -> float:
-    """Stop a server that gives answers so many seconds; return how many it took."""
-    start = time.monotonic()
-    server.stop(seconds)
-    return time.monotonic() - start
-
-
-def test_stop_before_start() -> None:
-    """A server that never served gives its address back."""
-    sock = listen("127.0.0.1", 0)
-    address = sock.getsockname()
-    Served(hello, sock).stop(1)
-    listen(*address).close()
-
-
-def test_a_second_stop(serve: Serve) -> None:
-    """Has nothing left to stop."""
-    server = serve(hello)
-    for _ in range(2):
-        server.loop.do(lambda: server.server.stop(1))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +118,9 @@ def test_stop_waits_for_no_client(serve: Serve, app: ASGIApp, sent: bytes) -> No
         client.sendall(sent)
         if sent == REQUEST:
             assert client.recv(10) == b"HTTP/1.1 2"
-        assert stopping(server, 60) < SOON
+        start = time.monotonic()
+        server.stop(60)
+        assert time.monotonic() - start < SOON
         assert rest(client) < LARGE
     listen("127.0.0.1", server.port).close()
 
@@ -153,56 +134,49 @@ def rest(connection: socket.socket) -> int:
     return received
 
 
-@pytest.mark.parametrize("answers", [True, False])
-def test_stop_gives_an_answer_under_way_its_time(serve: Serve, *, answers: bool) -> None:
-    """A scrape that a stop meets gets its answer; what hangs holds up nothing beyond that time."""
-    asked, answer_it = threading.Event(), threading.Event()
+def test_stop_gives_answers_their_time(serve: Serve) -> None:
+    """A scrape that a stop meets gets its answer, and so does who asks on a kept connection.
 
-    async def late(scope: Scope, receive: Receive, send: Send) -> None:
-        asked.set()
-        await in_daemon(answer_it.wait)
-        await hello(scope, receive, send)
-
-    server = serve(late)
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
-        client.sendall(REQUEST)
-        assert asked.wait(10)
-        if answers:
-            server.loop.do(lambda: asyncio.get_running_loop().call_later(0.2, answer_it.set))
-        assert 0.2 <= stopping(server, 30 if answers else 0.2) < SOON
-        assert (rest(client) > 0) is answers
-    answer_it.set()
-
-
-def test_stop_waits_for_who_asks_meanwhile(serve: Serve) -> None:
-    """On a connection that is there: it is answered, and nothing is complained of."""
-    asked, may_answer = threading.Semaphore(0), {"/1": threading.Event(), "/2": threading.Event()}
+    Nothing is complained of. What hangs holds up nothing beyond that time.
+    """
+    asked, log = threading.Semaphore(0), io.StringIO()
+    may_answer = {path: threading.Event() for path in ("/1", "/2", "/never")}
 
     async def late(scope: Scope, receive: Receive, send: Send) -> None:
         asked.release()
         await in_daemon(may_answer[scope["path"]].wait)
         await hello(scope, receive, send)
 
-    async def begin_to_stop() -> asyncio.Task[None]:
+    async def begin_to_stop() -> list[asyncio.Task[None]]:
         task = asyncio.create_task(server.server.stop(60))
         await asyncio.sleep(0)
-        return task
+        return [task]
 
-    log = io.StringIO()
     server = serve(late, log=Lines(log, level="error", form="logfmt").log)
-    address = ("127.0.0.1", server.port)
-    with (
-        socket.create_connection(address, timeout=10) as second,
-        socket.create_connection(address, timeout=10) as first,
-    ):
-        first.sendall(REQUEST.replace(b"/", b"/1", 1))
+
+    def ask(client: socket.socket, path: str) -> None:
+        client.sendall(REQUEST.replace(b"/", path.encode(), 1))
         assert asked.acquire(timeout=10)
-        server.loop.do(begin_to_stop)
-        second.sendall(REQUEST.replace(b"/", b"/2", 1))
-        assert asked.acquire(timeout=10)
+
+    with contextlib.ExitStack() as stack:
+        address = ("127.0.0.1", server.port)
+        first, second, third = (
+            stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(3)
+        )
+        ask(first, "/1")
+        (stop,) = server.loop.do(begin_to_stop)
+        ask(second, "/2")
+        ask(third, "/never")
         for client, path in ((first, "/1"), (second, "/2")):
             may_answer[path].set()
             assert client.recv(10) == b"HTTP/1.1 2"
+            for _ in range(10):
+                # Turns of the loop in which a stop that waits for nobody else would end.
+                server.loop.do(lambda: None)
+            assert not stop.done()
+        server.stop(0.1)
+        assert rest(third) == 0
+    may_answer["/never"].set()
     assert log.getvalue() == ""
 
 
@@ -226,3 +200,157 @@ def test_what_goes_wrong_is_logged_on_one_line(
     *_, told = log.getvalue().splitlines()
     assert "level=debug event=web_request_refused" in told
     assert capfd.readouterr().err == ""
+
+
+# -- crowds ----------------------------------------------------------------------------------
+
+CROWD = 20
+ANSWERS_MB = 150
+"""The 64 MB that answers may hold, as much for the newest, and what is in buffers."""
+REST_MB = 30
+"""By which memory may vary: threads and allocators do not give all back."""
+
+PIECES, PIECE = 256, 256 * 1024
+WHOLE = PIECES * PIECE
+
+
+class Rendered:
+    """An exposition of 64 MB, more than sockets hold; if restless, rendered for each scrape."""
+
+    def __init__(self, *, restless: bool) -> None:
+        self._restless, self._number = restless, 0
+        self._small = list[bytes]()
+        self._pieces = self._render()
+
+    async def text(self, tail: Callable[[], bytes]) -> Sequence[bytes]:
+        """Return it as text."""
+        if self._restless:
+            self._pieces = self._render()
+        return [*self._pieces, tail()]
+
+    def _render(self) -> list[bytes]:
+        self._number += 1
+        pieces = []
+        for _ in range(PIECES):
+            pieces.append((b"%07d\n" % self._number) * (PIECE // 8))
+            # What is known of targets is small, stays, and comes in between.
+            self._small.append(bytes(1000))
+        return pieces
+
+
+def connected(port: int, room: int = 4096) -> socket.socket:
+    """Connect with room for so few bytes that what is not read stays on the other side."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+    client.settimeout(30)
+    client.connect(("127.0.0.1", port))
+    return client
+
+
+def resident(pid: int) -> float:
+    """Return the memory that a process holds now, in megabytes."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
+    assert found
+    return int(found[1]) / 1024
+
+
+RESTLESS = """
+from tests.web.serving import serve_until_end
+from tests.web.test_server import Rendered, showing
+serve_until_end(showing(exposition=Rendered(restless=True)))
+"""
+
+
+def test_answers_that_nobody_reads_hold_little() -> None:
+    """Twenty clients, each with a rendering of its own: memory is bounded, and comes back."""
+    with elsewhere(RESTLESS) as (pid, client):
+        client.ok("/metrics")
+        before, highest = resident(pid), 0.0
+        with contextlib.ExitStack() as stack:
+            for _ in range(CROWD):
+                sock = stack.enter_context(connected(client.port))
+                sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+                client.ok("/-/healthy")
+                highest = max(highest, resident(pid))
+            # Who reads has the whole of it meanwhile.
+            assert client.ok("/metrics").body.endswith(OWN)
+        assert highest < before + ANSWERS_MB
+        until(lambda: resident(pid) < before + REST_MB, lambda: f"{before} MB again")
+
+
+def test_pages_are_made_one_at_a_time(serve: Serve) -> None:
+    """Sixteen may wait, the next is told to come again; no scrape and no probe waits for them."""
+    gate, made, begun = threading.Event(), list[Request](), threading.Semaphore(0)
+
+    def page(request: Request) -> Response:
+        made.append(request)
+        gate.wait(60)
+        return PlainTextResponse("a page")
+
+    application = showing(pages=[Route("/", Places().take(page))])
+
+    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+        begun.release()
+        await application(scope, receive, send)
+
+    client = Client(serve(counted).port)
+    with ThreadPoolExecutor(17) as pool:
+        asked = [pool.submit(client, "/") for _ in range(17)]
+        try:
+            assert all(begun.acquire(timeout=30) for _ in asked)
+            refused = client("/")
+            assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+            for path in ("/metrics", "/-/healthy", "/-/ready"):
+                client.ok(path)
+            assert len(made) == 1
+        finally:
+            gate.set()
+        assert {answer.result(30).status for answer in asked} == {200}
+    client.ok("/")
+
+
+Scrape = Callable[[], http.client.HTTPResponse]
+
+
+@pytest.fixture
+def scraping(serve: Serve) -> Iterator[Callable[[Rendered], Scrape]]:
+    """Serve, and give what begins a scrape: its answer is there, and nothing of it is read yet."""
+    with contextlib.ExitStack() as stack:
+
+        def serving(exposition: Rendered) -> Scrape:
+            limits = replace(DEFAULT_LIMITS, held_bytes=WHOLE // 2)
+            client = Client(serve(showing(exposition=exposition), limits=limits).port)
+
+            def scrape() -> http.client.HTTPResponse:
+                connection = stack.enter_context(contextlib.closing(client.connection()))
+                connection.sock = connected(client.port, 256 * 1024)
+                connection.request("GET", "/metrics")
+                return connection.getresponse()
+
+            return scrape
+
+        yield serving
+
+
+def test_who_has_read_least_makes_room(scraping: Callable[[Rendered], Scrape]) -> None:
+    """The one who came first may be further on than one who came later, and reads to the end."""
+    scrape = scraping(Rendered(restless=True))
+    reader = scrape()
+    begun = reader.read(WHOLE // 2)
+    idler, newcomer = scrape(), scrape()
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+        idler.read()
+    rest = reader.read()
+    assert begun + rest == b"0000002\n" * (WHOLE // 8) + OWN
+    assert newcomer.read() == b"0000004\n" * (WHOLE // 8) + OWN
+
+
+def test_who_may_read_as_slowly_as_they_like(scraping: Callable[[Rendered], Scrape]) -> None:
+    """However many have one and the same rendering, which is there once; and two others.
+
+    Two Prometheus servers and an exposition larger than the bound: neither is sent away.
+    """
+    for restless, clients in ((False, 5), (True, 2)):
+        scrape = scraping(Rendered(restless=restless))
+        answers = [scrape() for _ in range(clients)]
+        assert {answer.read()[-len(OWN) :] for answer in answers} == {OWN}
