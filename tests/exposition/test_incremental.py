@@ -118,7 +118,7 @@ class Incremental(RuleBasedStateMachine):
         anew = scene.anew()
         expected = [anew, scene.anew(*self.before)] if reloads else [anew]
         assert in_order(text) in map(lines_of, expected)
-        assert self.under_way or exposition.states == anew.states
+        assert reloads or exposition.states == anew.states
 
     def teardown(self) -> None:
         """Leave nothing half done."""
