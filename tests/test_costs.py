@@ -5,6 +5,7 @@
 
 import cProfile
 import gc
+import io
 import pstats
 import random
 import tracemalloc
@@ -16,6 +17,7 @@ import pytest
 
 from exporter.discovery.accounts import differences
 from exporter.exposition.columns import PIECE
+from exporter.log import Lines
 from exporter.model import DEFAULT_REGIONS, Account, Answer, Invitation, Role, Target, Trust
 from exporter.schedule import Schedule
 from exporter.web.query import Query, select
@@ -145,6 +147,14 @@ def test_a_repeated_poll_renders_few_lines() -> None:
     scene = scene_of(1_000)
     scene.clock.advance(1)
     assert calls_of(partial(poll, scene)) < 1_000 * 110
+
+
+def test_a_line_of_the_log_costs_little() -> None:
+    """A first round writes one for each invitation; what is left out costs next to nothing."""
+    fields = dict.fromkeys(("account", "region", "inviter", "status", "invited_at"), "text")
+    for level, most in (("info", 90), ("error", 4)):
+        log = Lines(io.StringIO(), level=level, form="logfmt").log
+        assert calls_of(partial(log.info, "invitation_received", **fields)) < most
 
 
 def test_an_account_that_stays_costs_a_comparison_and_not_its_targets() -> None:

@@ -1,5 +1,6 @@
 """The whole daemon, over real HTTP: it shows what AWS holds, whatever hangs, and stops in order."""
 
+import asyncio
 import json
 import random
 import signal
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from exporter.configuration import Configuration
+from exporter.daemon import Daemon
 from exporter.exposition.families import TARGET_LABELS
-from exporter.settings import load
+from exporter.settings import Settings, load
 from tests import daemons, fleets, processes
 from tests.clouds import embedded
 from tests.daemons import values
@@ -85,6 +87,31 @@ def test_the_exposition_is_what_aws_holds(world: World, aws: EmbeddedAws, file: 
     for line in received:
         strange = f"inviter={fleets.STRANGER}" in line
         assert ("level=warning" in line, "trusted=false" in line) == (strange, strange)
+
+
+@pytest.mark.usefixtures("aws")
+def test_accounts_come_and_go_all_at_once() -> None:
+    """Nobody who looks sees a part of them, nor takes those that are left for all there are."""
+    listed = [[f"{number:012d}" for number in range(start, start + 200)] for start in (0, 100)]
+
+    def polled(ids: list[str]) -> Settings:
+        role = "arn:aws:iam::{}:role/none"
+        accounts = [{"id": each, "role_arn": role.format(each)} for each in ids]
+        return Settings.model_validate({"aws": {"accounts": accounts, "regions": ["eu-west-1"]}})
+
+    seen: set[frozenset[str]] = set()
+
+    async def look(daemon: Daemon) -> None:
+        while frozenset(listed[1]) not in seen:
+            seen.add(frozenset(each.target.account_id for each in daemon.snapshot.all()))
+            await asyncio.sleep(0)
+
+    with daemons.running(polled(listed[0])) as running:
+        until(lambda: len(running.daemon.snapshot.all()) == len(listed[0]), "the first accounts")
+        looking = running.loop.do(lambda: [asyncio.create_task(look(running.daemon))])
+        running.reload(polled(listed[1]))
+        running.loop.do(lambda: looking[0])
+    assert seen == {frozenset(each) for each in listed}
 
 
 @pytest.mark.usefixtures("aws")

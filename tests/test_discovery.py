@@ -1,14 +1,17 @@
 """Discovery over a directory that the tests write by hand."""
 
 import asyncio
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from exporter.discovery import directory as directories
 from exporter.discovery.directory import hint
 from exporter.discovery.loop import Discovery
+from exporter.log import Lines
 from exporter.model import DEFAULT_REGIONS, Account, AwsError, Failure, Inventory, Member, Role
 from exporter.settings import Settings
 from tests.clocks import ManualClock
@@ -479,3 +482,16 @@ async def test_tags_that_cannot_be_had_stay_as_they_were_and_keep_nobody_from_be
     assert [each.labels["team"] for each in found.accounts] == list("123456")
     # Those that were never asked for come first, then the least recently asked.
     assert directory.asked_for_tags() == [*listed[4:], *listed[:4]]
+
+
+@in_a_loop
+async def test_the_next_look_does_not_wait_for_tags() -> None:
+    """Where there is no time for all, those that were left out come first the next time."""
+    directory = Directory(members(ONE, TWO, THREE))
+    settings = Settings.model_validate({"aws": organization(), "metrics": LABELS})
+    log = Lines(io.StringIO(), level="error", form="logfmt").log
+    asking = directories.Directory(settings, directory.who_am_i, directory, log)
+    await asking.ask_accounts()
+    for _ in range(3):
+        await asking.ask_tags(map(Account, (ONE, TWO, THREE)), anew=True, seconds=0)
+    assert directory.asked_for_tags() == [ONE, TWO, THREE]

@@ -11,7 +11,7 @@ from exporter.clock import Clock
 from exporter.commands import FAILED, OK, Process, number
 from exporter.commands.arguments import Arguments
 from exporter.commands.check_report import WITHOUT_TRUST
-from exporter.commands.doctor_report import Step, as_json, as_table
+from exporter.commands.doctor_report import ROLE, Step, as_json, as_table
 from exporter.commands.start import configuration_of, ports_of, refuse_strange_accounts
 from exporter.commands.terminal import Tell, progress
 from exporter.configuration import Configuration, Ports, trust_from
@@ -68,10 +68,10 @@ async def examine(
             return steps, []
         found, discovered = await doctor.discovery(daemon.discovery)
         steps += discovered
+        asked = [each for each in found.accounts if not accounts or each.id in accounts]
         narrowed = (
             replace(each, regions=tuple(r for r in each.regions if not regions or r in regions))
-            for each in found.accounts
-            if not accounts or each.id in accounts
+            for each in asked
         )
         # No role is assumed for regions in which nothing is polled.
         chosen = [each for each in narrowed if each.regions]
@@ -79,7 +79,7 @@ async def examine(
         if all(step.ok for step in discovered[:1]):  # Else nobody knows what is missing.
             unknown = {*accounts} - {each.id for each in found.accounts}
             steps += [_not_found(Step(each, "", "discovery"), "accounts") for each in unknown]
-            unknown = {*regions} - {each.region for each in targets}
+            unknown = {*regions} - {each.region for each in targets} if asked else set()
             steps += [_not_found(Step("", each, "discovery"), "regions") for each in unknown]
         return steps + await _each(doctor, chosen, tell), targets
     finally:
@@ -152,7 +152,7 @@ class Doctor:
 
         if role := account.role:
             assumed = self.cloud.credentials.for_account(account)
-            await attempt(Step(account.id, "", "AssumeRole"), assumed, lambda _: role.arn)
+            await attempt(Step(account.id, "", ROLE), assumed, lambda _: role.arn)
             if not steps[0].ok:
                 return steps
         if (self._configured.get(account.id) or self.settings.aws.regions) == (AUTO,):

@@ -10,6 +10,7 @@ from exporter.error_codes import Retry, error_kind
 from exporter.model import Target
 from exporter.visible import visible
 
+ROLE = "AssumeRole"
 _ALL_WELL = "Everything works."
 
 
@@ -76,8 +77,8 @@ def _verdict(failed: Sequence[Step], targets: Collection[Target]) -> str:
     first = passing if _passes(failed[0]) else f"Mend first: {_place(failed[0])}."
     if not targets:
         return f"No target was tried. {first}"
-    # A step of a whole account fails all of its targets; one of no account says nothing of targets.
-    places = {(step.account, step.region) for step in failed if step.account}
+    # Without its role an account's targets all fail, and without its regions or tags none does.
+    places = {(step.account, step.region) for step in failed if step.region or step.step == ROLE}
     lost = [each for each in targets if {each, (each.account_id, "")} & places]
     if not lost:
         return f"No target fails. {first}"

@@ -137,8 +137,8 @@ class Directory:
             message = f"no answer within poll.timeout, {seconds:g} s"
             raise AwsError("Deadline", message) from error
 
-    async def ask_tags(self, accounts: Iterable[Account], *, anew: bool) -> None:
-        """Ask for the tags of those in the organization, slowly.
+    async def ask_tags(self, accounts: Iterable[Account], *, anew: bool, seconds: float) -> None:
+        """Ask for the tags of those in the organization, slowly, and for so many seconds.
 
         All of them `anew`, or only those that are not known; the least recently asked first, so
         that some that are denied hide no others. What was last known stays where that fails.
@@ -153,15 +153,18 @@ class Directory:
         self._asked_for_tags = asked
         asking = [each for each in in_order if anew or each not in self.known.tags]
         failures: list[Failure] = []
-        in_a_row = 0
+        in_a_row, now = 0, asyncio.get_running_loop().time
+        end, step = now() + seconds, self.settings.shard.total / TAGS_A_SECOND
         for number, account_id in enumerate(asking, start=1):
+            next_at = now() + step
             failure = await self._ask_tags_of(account_id, keys)
             in_a_row = in_a_row + 1 if failure else 0
             failures += [failure] if failure else []
-            if in_a_row == _FRUITLESS:
+            # The others are asked first after the next look, which is not to wait for them.
+            if in_a_row == _FRUITLESS or now() >= end:
                 break
             if number < len(asking):
-                await asyncio.sleep(self.settings.shard.total / TAGS_A_SECOND)
+                await asyncio.sleep(next_at - now())
         if failures:
             last, failed = failures[-1], len(failures)
             self._log.warning("tags_unknown", failed=failed, **last.fields(), hint=hint(last))

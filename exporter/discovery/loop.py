@@ -84,13 +84,14 @@ class Discovery:
             if failure is not None:
                 self._note_failure(failure, pause)
             looked = self._clock.monotonic()
-            await self._directory.ask_tags(self.inventory.accounts, anew=failure is None)
+            found = self.inventory.accounts
+            await self._directory.ask_tags(found, anew=failure is None, seconds=pause)
             await self._label()
             self.looking = False
             if failure is None and not self._settings.discovers:
                 return
             before = self.inventory.accounts
-            # Tags take their time, which the next look does not wait for on top.
+            # Tags have taken their part of the pause.
             await asyncio.sleep(max(pause - (self._clock.monotonic() - looked), 0.0))
 
     async def look(self) -> Failure | None:

@@ -82,8 +82,9 @@ class Connection(H11Protocol):
         try:
             await self._application(scope, receive, send)
         finally:
-            self.is_idle = True
-            self._wait(self._limits.idle)
+            # The next request may have begun together with this one.
+            self.is_idle = not self.conn.trailing_data[0]
+            self._wait(self._limits.idle if self.is_idle else self._limits.request)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request, unless the client's certificate has none of the allowed names."""

@@ -140,12 +140,15 @@ def has_ended(sock: socket.socket, more: bytes) -> bool:
         return True
 
 
-def test_a_second_request_has_its_own_time(secure: Secure, opened: Connect) -> None:
-    """However long a connection may be idle."""
+@pytest.mark.parametrize(("first", "then"), [(REQUEST, HEAD), (REQUEST + HEAD, b"")])
+def test_a_second_request_has_its_own_time(
+    secure: Secure, opened: Connect, first: bytes, then: bytes
+) -> None:
+    """However long a connection may be idle, and though it began together with the first."""
     sock = opened(secure("{}", limits=replace(QUICK, idle=600.0)).port)
-    sock.sendall(REQUEST)
+    sock.sendall(first)
     assert sock.recv(12) == b"HTTP/1.1 200"
-    sock.sendall(HEAD)
+    sock.sendall(then)
     assert said(sock).endswith(b"hello GET\n")
 
 
