@@ -51,14 +51,15 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
 
 
 @pytest.fixture(scope="module")
-def _stage() -> Iterator[Stage]:
+def warm_stage() -> Iterator[Stage]:
+    """One for all tests of a module: its client has been everywhere."""
     with stage() as made:
         yield made
 
 
 @pytest.fixture
-def patient(_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
+def patient(warm_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """A stage whose clients try again, with pauses that take no time."""
     # For clients of services that it has not called yet.
-    monkeypatch.setenv("AWS_ENDPOINT_URL", _stage.server.url)
-    return _stage
+    monkeypatch.setenv("AWS_ENDPOINT_URL", warm_stage.server.url)
+    return warm_stage
