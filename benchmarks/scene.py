@@ -16,7 +16,7 @@ from exporter.exposition.fleet import Build, Fleet, Reload
 from exporter.exposition.scrape import Exposition
 from exporter.model import Account, Answer, PollResult, Target
 from exporter.settings import Settings
-from exporter.state import Snapshot
+from exporter.state import Snapshot, TargetRecord
 
 INVITATIONS = 3
 _STALE_AFTER = 900.0
@@ -39,7 +39,7 @@ class Scene:
     def __init__(self, count: int, zero_fill: str = "invited") -> None:
         self.targets = targets(count)
         self.state = Snapshot()
-        self.state.change((), self.targets)
+        self.state.change((), map(TargetRecord, self.targets))
         self._options = Options(AgeBuckets(Settings().metrics.age_buckets), zero_fill)
         self._chance = random.Random(7)  # noqa: S311 -- jitter
         self.exposition = self.anew()

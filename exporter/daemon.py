@@ -17,7 +17,7 @@ from exporter.model import Account, Answer, AwsError, Inventory, PollResult, Tar
 from exporter.poller import Poller
 from exporter.schedule import Schedule
 from exporter.settings.fingerprint import config_hash
-from exporter.state import Snapshot
+from exporter.state import Snapshot, TargetRecord
 from exporter.supervision import LoopLag, Supervisor
 from exporter.web.status import Status
 
@@ -196,15 +196,15 @@ class Daemon:
     async def _adopt(self, inventory: Inventory) -> None:
         found = {account.id: account for account in inventory.accounts}
         gone: list[Target] = []
-        new: list[Target] = []
+        new: list[TargetRecord] = []
         for some_gone, some_new in differences(self._accounts, found):
             gone += some_gone
-            new += some_new
+            new += map(TargetRecord, some_new)
             await asyncio.sleep(0)
         # Nothing waits from here on: whoever looks sees all of it, or all that was before.
         self._trust = trust_from(self._configuration.settings, inventory.organization)
         self.snapshot.change(gone, new)
-        self._poller.change_targets(gone, new)
+        self._poller.change_targets(gone, [record.target for record in new])
         # Last, so that what an error left half done is done by the next that is found.
         self._accounts = found
         if inventory.complete:

@@ -16,7 +16,7 @@ from exporter.model import (
     Trust,
 )
 from exporter.settings import Settings
-from exporter.state import Snapshot
+from exporter.state import Snapshot, TargetRecord
 from exporter.web.status import Status
 
 NOW = 1_700_000_000.0
@@ -75,7 +75,8 @@ def snapshot_of(
 ) -> Snapshot:
     """Know targets that were polled, a minute apart and the last a minute ago."""
     snapshot = Snapshot()
-    snapshot.change((), [target for account in accounts for target in account.targets()])
+    targets = (target for account in accounts for target in account.targets())
+    snapshot.change((), map(TargetRecord, targets))
     for target, outcomes in polls.items():
         listed = list(outcomes)
         for number, outcome in enumerate(listed):

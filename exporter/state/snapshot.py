@@ -33,15 +33,13 @@ class Snapshot:
         self._statuses = {*KNOWN_STATUSES, UNKNOWN_STATUS, OTHER_STATUS}
         """Those that have a name of their own; it stays theirs, and so do their series."""
 
-    def change(self, gone: Iterable[Target], new: Iterable[Target]) -> None:
-        """Forget some targets, and know others from now on, as pending."""
+    def change(self, gone: Iterable[Target], new: Iterable[TargetRecord]) -> None:
+        """Forget some targets, and know others from now on, by records that are pending."""
         for target in gone:
             record = self._known.pop(target, None)
             self._pending -= record is not None and record.last is None
-        for target in new:
-            if target not in self._known:
-                self._known[target] = TargetRecord(target)
-                self._pending += 1
+        for pending in new:
+            self._pending += self._known.setdefault(pending.target, pending) is pending
 
     def record(self, result: PollResult) -> tuple[TargetRecord, TargetRecord] | None:
         """Take a result in; return the record before and after, None if the target is gone."""

@@ -19,7 +19,7 @@ from exporter.model import (
     Target,
     Trust,
 )
-from exporter.state import Snapshot
+from exporter.state import Snapshot, TargetRecord
 from tests.clocks import ManualClock
 
 NOW = 1_700_000_000.0
@@ -104,7 +104,8 @@ class Scene:
         """Know exactly these targets."""
         known = [record.target for record in self.snapshot.all()]
         gone = [target for target in known if target not in targets]
-        self.snapshot.change(gone, [target for target in targets if target not in known])
+        new = (TargetRecord(target) for target in targets if target not in known)
+        self.snapshot.change(gone, new)
 
     def anew(self, shows: Options | None = None, stale_after: float | None = None) -> Exposition:
         """Render what is known from nothing, by these settings or those in force."""

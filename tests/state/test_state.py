@@ -106,12 +106,12 @@ def test_what_targets_there_are_changes() -> None:
     again changes nothing: an error may have left it half done.
     """
     snapshot, result = Snapshot(), PollResult(HERE, 100.0, 0.5, listing())
-    snapshot.change([], [HERE])
+    snapshot.change([], [TargetRecord(HERE)])
     known = advance(TargetRecord(HERE), result)
     assert snapshot.record(result) == (TargetRecord(HERE), known)
     assert snapshot.polled
     for _ in range(2):
-        snapshot.change([], [HERE, THERE])
+        snapshot.change([], map(TargetRecord, (HERE, THERE)))
         assert snapshot.all() == (known, TargetRecord(THERE))
     polled = []
     for target, outcome in ((HERE, listing()), (THERE, DENIED)):
@@ -122,7 +122,7 @@ def test_what_targets_there_are_changes() -> None:
     assert (snapshot.record(result), snapshot.get(HERE)) == (None, None)
     assert [each.target for each in snapshot.all()] == [THERE]
     for gone, new in (([THERE], [HERE]), ([HERE], [])):
-        snapshot.change(gone, new)
+        snapshot.change(gone, map(TargetRecord, new))
         polled.append(snapshot.polled)
     assert polled == [False, True, False, True]
 
@@ -144,7 +144,7 @@ def test_statuses_are_bounded_and_no_invitation_is_lost(
 ) -> None:
     """Others make them up: the first few have a name and keep it, the others are `other`."""
     snapshot, named = Snapshot(), set[str]()
-    snapshot.change((), [HERE, THERE])
+    snapshot.change((), map(TargetRecord, (HERE, THERE)))
     for target, names in polled:
         sent = tuple(Invitation("1", f"i{at}", name, None) for at, name in enumerate(names))
         snapshot.record(PollResult(target, 1.0, 0.5, Answer(enabled=True, invitations=sent)))

@@ -13,17 +13,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.background import in_daemon
 from exporter.log import Lines
 from exporter.web.app import Places
+from exporter.web.connections import CONNECTION, Sent, UnderWay
 from exporter.web.server import DEFAULT_LIMITS, AddressInUseError, listen
+from tests.loops import in_a_loop
 from tests.processes import until
 from tests.web.conftest import Serve
 from tests.web.secured import hello
@@ -354,3 +357,27 @@ def test_who_may_read_as_slowly_as_they_like(scraping: Callable[[Rendered], Scra
         scrape = scraping(Rendered(restless=restless))
         answers = [scrape() for _ in range(clients)]
         assert {answer.read()[-len(OWN) :] for answer in answers} == {OWN}
+
+
+@in_a_loop
+async def test_a_client_that_takes_all_at_once_keeps_nobody_waiting() -> None:
+    """What is large is sent in turns, though there is room for all of it."""
+    connection, turns = SimpleNamespace(drop=lambda: None, under_way=UnderWay(0)), 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async def take(_: Message) -> None:
+        pass
+
+    async def receive() -> Message:
+        raise NotImplementedError
+
+    other = asyncio.create_task(others())
+    scope = {"method": "GET", "state": {CONNECTION: connection}}
+    await Sent([bytes(1 << 16)] * 20_000, 200, {})(scope, receive, take)
+    other.cancel()
+    assert turns > 1
