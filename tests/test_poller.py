@@ -116,6 +116,21 @@ async def polling(
 
 
 @in_a_loop
+async def test_many_targets_come_and_go_some_at_a_time() -> None:
+    """Of twenty thousand at once the schedule would hold the loop; in the end it has all."""
+    many = [Target(f"{number:012d}", "eu-west-1") for number in range(2_500)]
+    async with polling(Reads(), concurrency=1) as made:
+        known = [len(made.poller.next_polls())]
+        made.poller.change_targets((), many)
+        made.poller.change_targets(many[:2_400], ())
+        while known[-1] != len(many) - 1:
+            await asyncio.sleep(0)
+            known.append(len(made.poller.next_polls()))
+        assert max(after - before for before, after in pairwise(known)) <= 1_000
+        await eventually(lambda: len(made.poller.next_polls()) <= 100, "those that went")
+
+
+@in_a_loop
 async def test_polls_begin_a_few_at_a_time_and_a_stop_cuts_them() -> None:
     """Between them scrapes and probes have their turn, however many polls are due at once.
 
