@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from exporter.audit import Audit
@@ -21,7 +22,8 @@ from exporter.state import Snapshot, TargetRecord
 from exporter.supervision import LoopLag, Supervisor
 from exporter.web.status import Status
 
-_PROGRESS_SECONDS = 0.1
+_SHOWN_SECONDS = 5.0
+"""After which a reload is answered, though a hundred thousand targets are still rendered."""
 
 
 class Daemon:
@@ -40,7 +42,7 @@ class Daemon:
         self._trust = trust_from(configuration.settings)
         self._accounts: dict[str, Account] = {}
         self._is_ready = False
-        self._to_show = asyncio.Event()
+        self._to_show, self._has_adopted = asyncio.Event(), asyncio.Event()
         # What tells how it is doing.
         self.build = build()
         self.own_metrics = OwnMetrics(self._fleet)
@@ -113,9 +115,17 @@ class Daemon:
         self._poller.set_options(configuration.poll)
         self._reload = Reload(self._clock.now(), config_hash(settings))
         self.discovery.configure(settings, configuration.region)
+        self._has_adopted.clear()
         # What is being looked for was asked for by the old settings.
         self.keep("discovery", self.discovery.run)
         self._to_show.set()
+
+    async def taken_on(self) -> None:
+        """Wait until other settings show, as far as AWS has not to be asked for that."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SHOWN_SECONDS):
+                await self._has_adopted.wait()
+                await self.show()
 
     def reload_failed(self, refusal: str) -> None:
         """Note why a newer configuration was refused; the present one stays in force."""
@@ -155,23 +165,6 @@ class Daemon:
             web=self._web(),
         )
 
-    async def one_round(self, tell: Callable[[int, int | None], object]) -> bool:
-        """Wait until all that can be found is polled; return whether that is all there is.
-
-        Unlike a daemon this does not wait for a discovery that failed. `tell` takes how many are
-        polled, and of how many; None while that is unknown.
-        """
-        while True:
-            known = self.snapshot.all()
-            polled = sum(each.last is not None for each in known)
-            tell(polled, len(known) or None)
-            if self.ready() and not self.discovery.looking:
-                return True
-            not_found = self.discovery.inventory.failure is not None
-            if (not_found and polled == len(known)) or not self.healthy():
-                return False
-            await asyncio.sleep(_PROGRESS_SECONDS)
-
     async def _read(self, target: Target) -> Answer:
         account = self._accounts.get(target.account_id)
         if account is None:
@@ -210,6 +203,7 @@ class Daemon:
         if inventory.complete:
             self.cloud.credentials.keep(inventory.accounts)
         self._to_show.set()
+        self._has_adopted.set()
         self._note_round(inventory)
 
     def _note_round(self, inventory: Inventory) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -91,7 +92,10 @@ def test_the_exposition_is_what_aws_holds(world: World, aws: EmbeddedAws, file: 
 
 @pytest.mark.usefixtures("aws")
 def test_accounts_come_and_go_all_at_once() -> None:
-    """Nobody who looks sees a part of them, nor takes those that are left for all there are."""
+    """Nobody who looks sees a part of them, nor takes those that are left for all there are.
+
+    Once other settings are said to be taken on, a scrape shows the new ones.
+    """
     listed = [[f"{number:012d}" for number in range(start, start + 200)] for start in (0, 100)]
 
     def polled(ids: list[str]) -> Settings:
@@ -109,7 +113,14 @@ def test_accounts_come_and_go_all_at_once() -> None:
     with daemons.running(polled(listed[0])) as running:
         until(lambda: len(running.daemon.snapshot.all()) == len(listed[0]), "the first accounts")
         looking = running.loop.do(lambda: [asyncio.create_task(look(running.daemon))])
-        running.reload(polled(listed[1]))
+
+        async def reloaded() -> bytes:
+            running.daemon.configure(Configuration(polled(listed[1]), daemons.REGION))
+            await running.daemon.taken_on()
+            return b"".join(await running.daemon.exposition.text())
+
+        shown = re.findall(rb'last_success.*aws_account_id="(\d+)"', running.loop.do(reloaded))
+        assert sorted(shown) == [each.encode() for each in listed[1]]
         running.loop.do(lambda: looking[0])
     assert seen == {frozenset(each) for each in listed}
 

@@ -71,6 +71,11 @@ def targets(series: Series) -> list[tuple[str, ...]]:
     return sorted(values(series, "macie_poll_success", *TARGET_LABELS))
 
 
+def shown(series: Series) -> list[tuple[str, ...]]:
+    """Return the targets that are shown, polled or not."""
+    return sorted(values(series, "macie_poll_last_success_timestamp_seconds", *TARGET_LABELS))
+
+
 def all_of(*ids: str) -> list[tuple[str, ...]]:
     """Return accounts in every region."""
     return sorted((account, region) for account in ids for region in fleets.REGIONS)
@@ -90,6 +95,8 @@ def resources() -> tuple[int, int]:
 def test_reload_changes_what_is_configured(aws: EmbeddedAws, write: Write) -> None:
     """By SIGHUP and over HTTP; what is known of targets that remain stays known.
 
+    Once a reload is answered, the targets are those of the new configuration.
+
     However often: no thread and no file is left over.
     """
     with running(aws.environment(), [write(accounts(*ACCOUNTS[:2]))]) as exporter:
@@ -106,6 +113,10 @@ def test_reload_changes_what_is_configured(aws: EmbeddedAws, write: Write) -> No
         assert zeros == {("Invited",): 0}
         old, new = (value(each, "macie_exporter_config_hash") for each in (before, after))
         assert old != new
+        for some in 5 * [ACCOUNTS, ACCOUNTS[:1]]:
+            write({**accounts(*some), "metrics": {"zero_fill": "none"}})
+            assert exporter.request("/-/reload", "POST").status == 200
+            assert shown(exporter.series()) == all_of(*some)
         held = []
         for number in range(20):
             write({"web": {"telemetry_path": f"/{number}", "enable_lifecycle": True}})

@@ -11,6 +11,7 @@ from exporter.commands.terminal import Tell, as_seen, progress
 from exporter.configuration import Configuration, Ports
 from exporter.daemon import Daemon
 
+_PROGRESS_SECONDS = 0.1
 _DOCTOR = "the command doctor says what to do"
 
 
@@ -40,7 +41,7 @@ async def once(
     daemon = Daemon(configuration, ports)
     try:
         await refuse_strange_accounts(configuration.settings, daemon.cloud.credentials.who_am_i)
-        round_ = asyncio.create_task(daemon.one_round(tell))
+        round_ = asyncio.create_task(one_round(daemon, tell))
         handle_stop(round_.cancel)
         daemon.start()
         await asyncio.wait([round_])
@@ -49,6 +50,23 @@ async def once(
     finally:
         await daemon.stop()
     return text, "; ".join(_objections(daemon, round_))
+
+
+async def one_round(daemon: Daemon, tell: Tell) -> bool:
+    """Wait until all that can be found is polled; return whether that is all there is.
+
+    Unlike a daemon this does not wait for a discovery that failed.
+    """
+    while True:
+        known = daemon.snapshot.all()
+        polled = sum(each.last is not None for each in known)
+        tell(polled, len(known) or None)
+        if daemon.ready() and not daemon.discovery.looking:
+            return True
+        not_found = daemon.discovery.inventory.failure is not None
+        if (not_found and polled == len(known)) or not daemon.healthy():
+            return False
+        await asyncio.sleep(_PROGRESS_SECONDS)
 
 
 def _objections(daemon: Daemon, round_: asyncio.Task[bool]) -> Iterator[str]:

@@ -170,6 +170,7 @@ class Service:
             await self._refuse_strange_accounts(configuration.settings)
             await self._web.use(configuration.settings.web.config_file)
             self._take_on(configuration)
+            await self.daemon.taken_on()
         except ConfigurationError as error:
             refusal = "; ".join(error.lines)
             self.daemon.reload_failed(refusal)
