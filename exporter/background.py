@@ -2,11 +2,15 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+
+TURN = 0.01
+"""Seconds of work after which the others of the loop have their turn."""
 
 
 async def in_daemon(work: Callable[[], T]) -> T:
@@ -35,6 +39,20 @@ def until_next(seconds: float) -> float:
     time that it wakes up, does so once for all of them.
     """
     return seconds - asyncio.get_running_loop().time() % seconds
+
+
+class Turn:
+    """Keeps long work in the loop from holding up others."""
+
+    def __init__(self, seconds: float = TURN) -> None:
+        """Let the others have their turn after so many seconds of work."""
+        self._seconds, self._ends = seconds, time.monotonic() + seconds
+
+    async def pause(self) -> None:
+        """Let others have their turn, where this one has been long."""
+        if time.monotonic() >= self._ends:
+            await asyncio.sleep(0)
+            self._ends = time.monotonic() + self._seconds
 
 
 def is_cancelled() -> bool:

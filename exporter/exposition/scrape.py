@@ -7,20 +7,17 @@ it is of one moment, however long it then takes to compress and to send. Knows n
 
 import asyncio
 import struct
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 from isal import isal_zlib
 
+from exporter.background import TURN, Turn
 from exporter.exposition.columns import PIECE, Piece
 from exporter.exposition.counts import Options
 from exporter.exposition.rendering import Rendering
 from exporter.model import Account, Target
 from exporter.state import Snapshot, TargetState
-
-TURN = 0.01
-"""Seconds of work after which the others of the loop have their turn."""
 
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
 """RFC 1952: deflate, no name, no time, fastest, no system."""
@@ -39,7 +36,7 @@ class Exposition:
     ) -> None:
         """Show nothing yet. `now` gives Unix seconds, `stale_after` and `turn` are in seconds."""
         self._state, self._now = state, now
-        self._turn, self._turn_ends = turn, 0.0
+        self._turn = Turn(turn)
         self._shown = Rendering(options, stale_after)
         self._coming: Rendering | None = None
         self._settling, self._packing = asyncio.Lock(), asyncio.Lock()
@@ -83,7 +80,7 @@ class Exposition:
             # To let go of 100,000 in one go takes 30 ms.
             while old.rows:
                 old.rows.popitem()
-                await self._pause()
+                await self._turn.pause()
 
     async def text(self, tail: Callable[[], bytes] = bytes) -> list[bytes]:
         """Return the exposition as of now, in pieces; the last is `tail`, asked at that moment."""
@@ -108,7 +105,7 @@ class Exposition:
                 deflated = deflate.compress(piece.text) + deflate.flush(isal_zlib.Z_FULL_FLUSH)
                 piece.deflated = deflated
             checksum = isal_zlib.crc32(piece.text, checksum)
-            await self._pause()
+            await self._turn.pause()
         size = sum(len(piece.text) for piece in pieces) + len(last)
         end = struct.pack("<LL", isal_zlib.crc32(last, checksum), size & 0xFFFFFFFF)
         packed = [piece.deflated or b"" for piece in pieces]
@@ -121,7 +118,7 @@ class Exposition:
             overdue = [row for row in rendering.rows.values() if not row.since <= now < row.until]
             for row in overdue:
                 rendering.render(row, row.record, self._now())
-                await self._pause()
+                await self._turn.pause()
             return rendering.pieces()
 
     async def _fill(
@@ -133,22 +130,16 @@ class Exposition:
         """Have a rendering hold these targets and accounts, and no others."""
         for target in rendering.rows.keys() - targets:
             rendering.remove(target)
-            await self._pause()
+            await self._turn.pause()
         for target in targets:
             record = self._state.get(target)
             if record is not None:
                 rendering.add(record, self._now())
-            await self._pause()
+            await self._turn.pause()
         if rendering.accounts != accounts:
             names = []
             named = accounts or ()
             for at in range(0, len(named), PIECE):
                 names.append(rendering.named(named[at : at + PIECE]))
-                await self._pause()
+                await self._turn.pause()
             rendering.accounts, rendering.names = accounts, names
-
-    async def _pause(self) -> None:
-        """Let others of the loop have their turn, where this one has been long."""
-        if time.monotonic() >= self._turn_ends:
-            await asyncio.sleep(0)
-            self._turn_ends = time.monotonic() + self._turn

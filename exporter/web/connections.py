@@ -5,7 +5,6 @@ HTTP itself is uvicorn's, TLS asyncio's.
 
 import asyncio
 import contextlib
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from exporter.background import Turn
 from exporter.web.tls import Tls
 
 CONNECTION = "connection"
@@ -25,9 +25,6 @@ CONNECTION = "connection"
 
 _CHUNK = 64 * 1024
 """Bytes that are handed to the socket together: each client that does not read keeps a few."""
-
-_TURN = 0.01
-"""Seconds of sending after which others of the loop have their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +141,12 @@ class Sent(Response):
         with connection.under_way.holding(self):
             start = {"type": "http.response.start", "status": self.status_code}
             await send({**start, "headers": self.raw_headers})
-            turn_ends = time.monotonic() + _TURN
+            turn = Turn()
             for chunk in self._chunks():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 self.taken += len(chunk)
                 # A client that reads as fast as it is sent to lets nobody wait for it.
-                if time.monotonic() >= turn_ends:
-                    await asyncio.sleep(0)
-                    turn_ends = time.monotonic() + _TURN
+                await turn.pause()
             await send({"type": "http.response.body", "body": b""})
 
     def _chunks(self) -> Iterator[bytes]:

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Collection, Coroutine, Iterable
 from datetime import timedelta
 
+from exporter.background import TURN
 from exporter.exposition.age_buckets import AgeBuckets
 from exporter.exposition.counts import Options
 from exporter.exposition.fleet import Build, Fleet, Reload, WebConfig
 from exporter.exposition.own_metrics import OwnMetrics
-from exporter.exposition.scrape import TURN, Exposition
+from exporter.exposition.scrape import Exposition
 from exporter.model import (
     Account,
     Answer,
